@@ -1,0 +1,34 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the tools tell the person in front of them: one sentence a line, and one way to stop."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class Stop(Exception):
+    """The work cannot go on; the text says why and what to do next. Never shown with a traceback."""
+
+
+def say(sentence: str) -> None:
+    print(sentence, flush=True)
+
+
+@contextmanager
+def timed(what: str) -> Iterator[None]:
+    """Say what was done and how many seconds it took, once it is done."""
+    begin = time.monotonic()
+    yield
+    say(f"{what}: {time.monotonic() - begin:.0f} s.")
+
+
+def stopping(stop: Stop) -> int:
+    """Show why the work stopped; returns the exit status for it."""
+    print(f"\nStopped: {stop}", file=sys.stderr, flush=True)
+    return 1
