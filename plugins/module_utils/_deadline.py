@@ -1,0 +1,44 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How long something may take, shared by all the steps of one piece of work.
+
+This is a private module utility of incident.distroless; its interface may change.
+"""
+
+from __future__ import annotations
+
+import time
+
+from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
+
+
+class Deadline:
+    """A moment on the monotonic clock, `seconds` from its making; option names the module option that set it."""
+
+    __slots__ = ("_at", "option", "seconds")
+
+    def __init__(self, seconds: float, option: str = "wait_timeout") -> None:
+        self._at = time.monotonic() + seconds
+        self.seconds = seconds
+        self.option = option
+
+    def left(self) -> float:
+        """Seconds until the moment; 0 or less when it has passed."""
+        return self._at - time.monotonic()
+
+    def remaining(self, waiting_for: str) -> float:
+        """Seconds left, more than 0. Raises Failure WaitTimeout, which says what was waited for."""
+        left = self.left()
+        if left <= 0:
+            raise self.expired(waiting_for)
+        return left
+
+    def expired(self, waiting_for: str) -> Failure:
+        """The failure to raise when the moment has passed while waiting for something."""
+        return Failure(
+            "WaitTimeout",
+            f"{waiting_for}: not done within {self.seconds:g} s.",
+            f"Raise {self.option}, or look at what it waited for.",
+        )

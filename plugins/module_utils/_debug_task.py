@@ -1,0 +1,257 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The ephemeral_debug module's task: arguments -> targets -> debuggers -> commands -> result.
+
+This is a private module utility of incident.distroless; its interface may change.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from ansible_collections.incident.distroless.plugins.module_utils._client import Cluster, connect
+from ansible_collections.incident.distroless.plugins.module_utils._commands import (
+    Command,
+    not_run,
+    parse_commands,
+    run_command,
+)
+from ansible_collections.incident.distroless.plugins.module_utils._container import Request, is_ours
+from ansible_collections.incident.distroless.plugins.module_utils._deadline import Deadline
+from ansible_collections.incident.distroless.plugins.module_utils._debugger import (
+    Attached,
+    dry_run,
+    ensure,
+    ensure_requested,
+)
+from ansible_collections.incident.distroless.plugins.module_utils._diff import debugger_diff
+from ansible_collections.incident.distroless.plugins.module_utils._end import end_debugger
+from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._exec import open_session
+from ansible_collections.incident.distroless.plugins.module_utils._fanout import each
+from ansible_collections.incident.distroless.plugins.module_utils._identity import Wish
+from ansible_collections.incident.distroless.plugins.module_utils._inject import (
+    Debugger,
+    debuggers,
+    wait_until_ended,
+)
+from ansible_collections.incident.distroless.plugins.module_utils._options import (
+    debugger_spec,
+    make_module,
+    parse_request,
+    parse_wish,
+)
+from ansible_collections.incident.distroless.plugins.module_utils._result import pinned, target_row
+from ansible_collections.incident.distroless.plugins.module_utils._select import select
+from ansible_collections.incident.distroless.plugins.module_utils._targets import (
+    FailedTarget,
+    Target,
+    parse_selection,
+)
+from ansible_collections.incident.distroless.plugins.module_utils._task import Report, judge, perform
+
+# of all commands of all targets together, so that AWX keeps the task's event
+MAX_TASK_OUTPUT = 256 << 10
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to do with each target."""
+
+    request: Request
+    wish: Wish
+    commands: Sequence[Command]
+    check_rc: bool
+    wait: bool
+    is_absent: bool
+    is_check: bool
+    wait_timeout: int
+    name: str | None
+
+
+@dataclass(slots=True)
+class Done:
+    """What was done with one target: its row, whether anything changed, a command's failure, the diff."""
+
+    row: dict[str, Any]
+    changed: bool
+    diff: dict[str, str]
+    failure: Failure | None = None
+
+
+def argument_spec() -> dict[str, Any]:
+    """The options of ephemeral_debug beside authentication and selection."""
+    return {
+        **debugger_spec(),
+        "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+        # no_log keeps their env out of the invocation that Ansible itself logs to syslog
+        "commands": {"type": "list", "elements": "raw", "default": [], "no_log": True},
+        "check_rc": {"type": "bool", "default": True},
+        "wait": {"type": "bool", "default": True},
+    }
+
+
+def run() -> None:
+    """Runs the task and ends it."""
+    perform(make_module(argument_spec()), work)
+
+
+def work(module: Any) -> Report:
+    """Does what the options ask. Raises Failure when there is nothing to work on."""
+    params = module.params
+    selection = parse_selection(params)
+    plan = parse_plan(params, is_check=module.check_mode)
+    deadline = Deadline(plan.wait_timeout)
+    cluster = connect(module, deadline)
+    selected = select(cluster, selection, deadline)
+    outcomes = each(partial(_work_on, cluster, plan), selected.targets, params["concurrency"])
+    failed = list(selected.failed)
+    done: list[Done] = []
+    for target, outcome in zip(selected.targets, outcomes, strict=True):
+        if isinstance(outcome, Failure):
+            failed.append(FailedTarget(target.namespace, target.pod, target.container, outcome))
+        else:
+            done.append(outcome)
+            if outcome.failure is not None:
+                failed.append(FailedTarget(target.namespace, target.pod, target.container, outcome.failure))
+    warnings = [*selected.warnings, *limit_output([entry.row for entry in done])]
+    succeeded = sum(entry.failure is None for entry in done)
+    message, failure = judge(failed, succeeded, continue_on_error=params["continue_on_error"], message=summary(done, plan))
+    fields: dict[str, Any] = {"diff": [entry.diff for entry in done]} if module._diff else {}
+    rows = [entry.row for entry in done]
+    return Report(message, any(entry.changed for entry in done), rows, failed, fields, warnings, failure)
+
+
+def parse_plan(params: dict[str, Any], *, is_check: bool) -> Plan:
+    """The plan in the module's parameters. Raises Failure InvalidRequest."""
+    commands = parse_commands(params["commands"])
+    is_absent = params["state"] == "absent"
+    if commands and not params["wait"]:
+        raise Failure("InvalidRequest", "wait: false with commands: a command needs a debugger that runs.", "Remove wait: false.")
+    if commands and is_absent:
+        raise Failure("InvalidRequest", "state: absent with commands.", "Run the commands in a task before.")
+    if params["concurrency"] < 1:
+        raise Failure("InvalidRequest", "concurrency must be 1 or more.")
+    return Plan(
+        request=parse_request(params),
+        wish=parse_wish(params),
+        commands=commands,
+        check_rc=params["check_rc"],
+        wait=params["wait"],
+        is_absent=is_absent,
+        is_check=is_check,
+        wait_timeout=params["wait_timeout"],
+        name=params["name"],
+    )
+
+
+def _work_on(cluster: Cluster, plan: Plan, target: Target) -> Done:
+    started = time.monotonic()
+    if plan.is_absent:
+        return _end(cluster, plan, target, started)
+    deadline = Deadline(plan.wait_timeout)
+    if plan.is_check or not plan.wait:
+        act = dry_run if plan.is_check else ensure_requested
+        attached = act(cluster, target, plan.request, plan.wish, deadline)
+        row = target_row(attached, time.monotonic() - started)
+        row["commands"] = [not_run(command) for command in plan.commands]
+        would_run = any(command.changed for command in plan.commands)
+        return Done(row, not attached.reused or would_run, _diff(attached))
+    attached = ensure(cluster, target, plan.request, plan.wish, deadline)
+    if attached.session is not None:
+        attached.session.close()
+    return _run_commands(cluster, plan, attached, started)
+
+
+def _run_commands(cluster: Cluster, plan: Plan, attached: Attached, started: float) -> Done:
+    rows: list[dict[str, Any]] = []
+    failure = None
+    target, sight = attached.target, attached.sight
+    for command in plan.commands if sight is not None else ():
+        opening = partial(open_session, cluster, target.namespace, target.pod, attached.debugger.name, Deadline(plan.wait_timeout))
+        try:
+            rows.append(run_command(opening, command, sight))
+        except Failure as lost:
+            failure = lost
+            break
+    row = target_row(attached, time.monotonic() - started)
+    row["commands"] = rows
+    changed = not attached.reused or any(command.changed for command in plan.commands[: len(rows) + (failure is not None)])
+    return Done(row, changed, _diff(attached), failure or _command_failure(plan, target, rows))
+
+
+def _command_failure(plan: Plan, target: Target, rows: Sequence[dict[str, Any]]) -> Failure | None:
+    for index, row in enumerate(rows):
+        what = f"{target.label}: commands[{index}]" + (f" ({row['name']})" if row["name"] else "")
+        if row["timed_out"]:
+            return Failure("CommandTimeout", f"{what} ran longer than its timeout of {plan.commands[index].timeout} s and was ended.")
+        if plan.check_rc and row["rc"] != 0:
+            return Failure("CommandFailed", f"{what} ended with rc {row['rc']}: {row['stderr'][-500:].strip()}")
+    return None
+
+
+def _end(cluster: Cluster, plan: Plan, target: Target, started: float) -> Done:
+    deadline = Deadline(plan.wait_timeout)
+    running = [entry for entry in debuggers(target.manifest, target.container) if entry.is_running and _is_meant(entry, target, plan)]
+    if not plan.is_check:
+        for entry in running:
+            end_debugger(open_session(cluster, target.namespace, target.pod, entry.name, deadline))
+        if plan.wait:
+            for entry in running:
+                wait_until_ended(cluster, target, entry.name, deadline)
+    names = [entry.name for entry in running]
+    row = {
+        **pinned(target),
+        "debugger": names[-1] if names else target.debugger,
+        "ended": names,
+        "elapsed": round(time.monotonic() - started, 3),
+        "commands": [],
+        "warnings": [*target.warnings, *(["the ended debugger stays in the pod's spec: the API cannot remove it"] if names else [])],
+    }
+    before = debuggers(target.manifest)
+    after = [Debugger(entry.manifest, {"terminated": {}}) if entry.name in names else entry for entry in before]
+    return Done(row, bool(names), debugger_diff(target, before, after))
+
+
+def _is_meant(entry: Debugger, target: Target, plan: Plan) -> bool:
+    """Whether absent ends this one: the one of targets, else the named one, else any of ours. Never someone else's."""
+    wanted = target.debugger or plan.name
+    return is_ours(entry.manifest) and wanted in (None, entry.name)
+
+
+def _diff(attached: Attached) -> dict[str, str]:
+    before = debuggers(attached.target.manifest)
+    return debugger_diff(attached.target, before, before if attached.reused else [*before, attached.debugger])
+
+
+def limit_output(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """Cuts the output of all commands of one task together, later ones first to go. Returns a warning when it did."""
+    left = MAX_TASK_OUTPUT
+    is_cut = False
+    for row in rows:
+        for command in row["commands"]:
+            for stream in ("stdout", "stderr"):
+                if len(command[stream]) > left:
+                    command[stream] = command[stream][:left]
+                    command[f"{stream}_lines"] = command[stream].splitlines()
+                    command[f"{stream}_truncated"] = is_cut = True
+                left -= len(command[stream])
+    return [f"the output of this task's commands was cut at {MAX_TASK_OUTPUT >> 10} KiB"] if is_cut else []
+
+
+def summary(done: Sequence[Done], plan: Plan) -> str:
+    """One line that says what was done, or would be."""
+    count = f"{len(done)} target{'s' if len(done) != 1 else ''}"
+    would = "would be " if plan.is_check else ""
+    if plan.is_absent:
+        ended = sum(len(entry.row["ended"]) for entry in done)
+        return f"{count}, {ended} debugger{'s' if ended != 1 else ''} {would}ended; entries of ended debuggers stay in the pod's spec"
+    injected = sum(not entry.row["reused"] for entry in done)
+    reused = len(done) - injected
+    return f"{count}, {injected} debugger{'s' if injected != 1 else ''} {would}injected, {reused} reused"

@@ -1,0 +1,230 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Ensures one target's debugger: finds one that serves, or injects the least that can read, and proves it from inside.
+
+This is a private module utility of incident.distroless; its interface may change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.incident.distroless.plugins.module_utils._client import Cluster
+from ansible_collections.incident.distroless.plugins.module_utils._container import (
+    PROFILES,
+    Request,
+    base_name,
+    build,
+    differences,
+    is_ours,
+    lifetime,
+    numbered,
+)
+from ansible_collections.incident.distroless.plugins.module_utils._deadline import Deadline
+from ansible_collections.incident.distroless.plugins.module_utils._end import end_debugger
+from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._exec import open_session
+from ansible_collections.incident.distroless.plugins.module_utils._identity import (
+    Attempt,
+    TargetIdentity,
+    Wish,
+    first_attempts,
+    known_identity,
+    next_attempts,
+)
+from ansible_collections.incident.distroless.plugins.module_utils._inject import (
+    Debugger,
+    debuggers,
+    inject,
+    request_injection,
+)
+from ansible_collections.incident.distroless.plugins.module_utils._probe import Sight, probe
+from ansible_collections.incident.distroless.plugins.module_utils._session import Session
+from ansible_collections.incident.distroless.plugins.module_utils._targets import Target
+
+# admission's answers after which a stronger or differently shaped debugger may still be let in
+_REFUSED = ("PodSecurityDenied", "AdmissionDenied")
+
+
+@dataclass(slots=True)
+class Attached:
+    """A debugger that serves, and what it sees. session is open and the caller's to close; both are None where nothing
+    was looked at (check mode, wait: false)."""
+
+    target: Target
+    debugger: Debugger
+    attempt: Attempt
+    known: TargetIdentity
+    reused: bool
+    sight: Sight | None = None
+    session: Session | None = None
+    warnings: list[str] = field(default_factory=list)
+
+
+def ensure(cluster: Cluster, target: Target, request: Request, wish: Wish, deadline: Deadline) -> Attached:
+    """A running debugger that can read the target's root. Raises Failure with the reason why there is none.
+
+    At most two are injected: the least that should do by what the API knows, and one more by what the first one learned
+    from /proc/<pid>/status, which stays readable where the root is denied.
+    """
+    known = known_identity(target)
+    tried: Attached | None = None
+    for attempt, found in _running(target, request, wish, cluster.now()):
+        attached = _attach(cluster, Attached(target, found, attempt, known, reused=True), deadline)
+        if attached.sight is not None and attached.sight.root_readable:
+            return attached
+        _drop(tried)
+        tried = attached
+    if tried is None:
+        tried = _first_admitted(cluster, target, request, first_attempts(wish, target, known), known, deadline)
+        if tried.sight is not None and tried.sight.root_readable:
+            return tried
+    learned = tried.sight.identity() if tried.sight is not None else None
+    further = [] if learned is None else next_attempts(wish, target, learned, tried.attempt)
+    refusal = _unreadable(tried)
+    _drop(tried)
+    if not further:
+        raise refusal
+    attached = _first_admitted(cluster, target, request, further, known, deadline, already=(tried.debugger.name,))
+    if attached.sight is not None and attached.sight.root_readable:
+        return attached
+    refusal = _unreadable(attached)
+    _drop(attached)
+    raise refusal
+
+
+def dry_run(cluster: Cluster, target: Target, request: Request, wish: Wish, deadline: Deadline) -> Attached:
+    """What ensure would do first, asked of the API without doing it."""
+    return _without_looking(cluster, target, request, wish, deadline, is_dry=True)
+
+
+def ensure_requested(cluster: Cluster, target: Target, request: Request, wish: Wish, deadline: Deadline) -> Attached:
+    """Adds the debugger, if none runs, and does not wait for it."""
+    return _without_looking(cluster, target, request, wish, deadline, is_dry=False)
+
+
+def _without_looking(
+    cluster: Cluster, target: Target, request: Request, wish: Wish, deadline: Deadline, *, is_dry: bool
+) -> Attached:
+    known = known_identity(target)
+    for attempt, found in _running(target, request, wish, cluster.now()):
+        return Attached(target, found, attempt, known, reused=True)
+    attempts = first_attempts(wish, target, known)
+    for attempt in attempts:
+        container = build(request, attempt, _free_name(target, request), target.container)
+        try:
+            added, _version = request_injection(cluster, target, container, deadline, dry_run=is_dry)
+        except Failure as failure:
+            if failure.reason not in _REFUSED or attempt is attempts[-1]:
+                raise
+            continue
+        return Attached(target, added, attempt, known, reused=False)
+    raise AssertionError("first_attempts is never empty")
+
+
+def _first_admitted(
+    cluster: Cluster,
+    target: Target,
+    request: Request,
+    attempts: Sequence[Attempt],
+    known: TargetIdentity,
+    deadline: Deadline,
+    already: Sequence[str] = (),
+) -> Attached:
+    refusals: list[Failure] = []
+    for attempt in attempts:
+        container = build(request, attempt, _free_name(target, request, already), target.container)
+        try:
+            debugger = inject(cluster, target, container, deadline)
+        except Failure as failure:
+            if failure.reason not in _REFUSED:
+                raise
+            refusals.append(failure)
+            continue
+        return _attach(cluster, Attached(target, debugger, attempt, known, reused=False), deadline)
+    if len(refusals) > 1:
+        words = "; ".join(f"profile {attempt.profile}: {refusal.message}" for attempt, refusal in zip(attempts, refusals, strict=True))
+        raise Failure(refusals[0].reason, words, refusals[0].hint)
+    raise refusals[0]
+
+
+def _running(target: Target, request: Request, wish: Wish, now: float) -> Iterator[tuple[Attempt, Debugger]]:
+    """Running debuggers that the same request made before, newest first, each with the attempt that it was."""
+    for found in reversed(debuggers(target.manifest, target.container)):
+        if not found.is_running or not is_ours(found.manifest):
+            continue
+        ttl, left = lifetime(found.manifest), found.seconds_left(now)
+        if ttl is None or left is None or left < min(60.0, ttl / 10):
+            continue
+        attempt = recognise(request, wish, found.manifest, target.container)
+        if attempt is not None:
+            yield attempt, found
+
+
+def recognise(request: Request, wish: Wish, manifest: Mapping[str, Any], target_container: str) -> Attempt | None:
+    """The attempt of which a debugger's manifest is the result, field by field; None when the request made none like it."""
+    base, name = base_name(request, target_container), str(manifest["name"])
+    if name != base and not (name.startswith(f"{base}-") and name[len(base) + 1 :].isdigit()):
+        return None
+    context = manifest.get("securityContext") or {}
+    user, group = context.get("runAsUser"), context.get("runAsGroup")
+    profiles = PROFILES if wish.profile == "auto" else (wish.profile,)
+    for profile in profiles:
+        for attempt in (Attempt(profile, "image"), Attempt(profile, "match", user, group), Attempt(profile, "elevated", wish.run_as_user, wish.run_as_group)):
+            if not differences(build(request, attempt, name, target_container), manifest):
+                return attempt
+    return None
+
+
+def _free_name(target: Target, request: Request, already: Sequence[str] = ()) -> str:
+    base = base_name(request, target.container)
+    taken = {entry.name for entry in debuggers(target.manifest)} | set(already)
+    taken |= {str(spec["name"]) for key in ("containers", "initContainers") for spec in target.manifest["spec"].get(key) or ()}
+    number = 1
+    while numbered(base, number) in taken:
+        number += 1
+    return numbered(base, number)
+
+
+def _attach(cluster: Cluster, attached: Attached, deadline: Deadline) -> Attached:
+    target = attached.target
+    session = open_session(cluster, target.namespace, target.pod, attached.debugger.name, deadline)
+    try:
+        attached.sight = probe(session, target)
+    except BaseException:
+        session.close()
+        raise
+    attached.session = session
+    if attached.sight.missing_groups:
+        groups = ", ".join(str(group) for group in attached.sight.missing_groups)
+        attached.warnings.append(f"files that only the target's group {groups} may read stay closed to the debugger")
+    return attached
+
+
+def _drop(attached: Attached | None) -> None:
+    """Ends a debugger that cannot read its target: it would only spend the pod's limits until its ttl."""
+    if attached is None or attached.session is None:
+        return
+    end_debugger(attached.session)
+    attached.session = None
+
+
+def _unreadable(attached: Attached) -> Failure:
+    sight = attached.sight
+    target = attached.target
+    if sight is None or sight.target is None:
+        return Failure("PermissionDenied", f"{target.label}: the debugger can read neither the root nor the status of the target's process.")
+    us, them = sight.debugger, sight.target
+    lacking = sorted(set(them.capabilities) - set(us.capabilities))
+    message = (
+        f"{target.label}: the debugger ({us.uid}:{us.gid}) may not read {sight.root} of the target ({them.uid}:{them.gid}"
+        + (f", which holds {', '.join(lacking)} that the debugger has not" if lacking else "")
+        + ")."
+    )
+    if (us.uid, us.gid) == (them.uid, them.gid) and not lacking:
+        message += " The target is not dumpable (a file capability, a dropped setuid, an unreadable binary), or a security module keeps it apart."
+    return Failure("PermissionDenied", message)

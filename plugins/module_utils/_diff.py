@@ -1,0 +1,42 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What --diff shows of a pod: its ephemeral containers before and after, without the values of environment variables.
+
+This is a private module utility of incident.distroless; its interface may change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ansible_collections.incident.distroless.plugins.module_utils._container import MARK
+from ansible_collections.incident.distroless.plugins.module_utils._inject import Debugger
+from ansible_collections.incident.distroless.plugins.module_utils._targets import Target
+
+MASKED = "(not shown)"
+
+
+def debugger_diff(target: Target, before: Sequence[Debugger], after: Sequence[Debugger]) -> dict[str, str]:
+    """The contract's diff of one target."""
+    header = f"pod {target.namespace}/{target.pod} ephemeralContainers"
+    return {"before": _text(before), "after": _text(after), "before_header": header, "after_header": header}
+
+
+def _text(entries: Sequence[Debugger]) -> str:
+    import yaml
+
+    if not entries:
+        return ""
+    shown = [{**_without_values(entry.manifest), "state": next(iter(entry.state), "running")} for entry in entries]
+    return str(yaml.safe_dump(shown, sort_keys=True))
+
+
+def _without_values(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    variables = [
+        {**variable, "value": MASKED} if "value" in variable and variable.get("name") != MARK else dict(variable)
+        for variable in manifest.get("env") or ()
+    ]
+    return {**manifest, "env": variables}

@@ -1,0 +1,161 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The options that modules share, as argument specs, and the module class that keeps what is secret in them secret.
+
+This is a private module utility of incident.distroless; its interface may change.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule, env_fallback
+from ansible_collections.incident.distroless.plugins.module_utils._container import PROFILES, Request
+from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._identity import Wish
+from ansible_collections.kubernetes.core.plugins.module_utils.args_common import AUTH_ARG_SPEC
+from ansible_collections.kubernetes.core.plugins.module_utils.k8s.core import AnsibleK8SModule
+
+MASK = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
+
+Spec = dict[str, Any]
+
+
+def selection_spec() -> Spec:
+    """Selecting targets, the same in every module."""
+    return {
+        "namespace": {"type": "str"},
+        "pod": {"type": "str"},
+        "workload": {"type": "str"},
+        "label_selectors": {"type": "list", "elements": "str"},
+        "field_selectors": {"type": "list", "elements": "str"},
+        "targets": {"type": "list", "elements": "dict"},
+        "container": {"type": "str", "aliases": ["target"]},
+        "max_pods": {"type": "int", "default": 10},
+        "concurrency": {"type": "int", "default": 8},
+        "continue_on_error": {"type": "bool", "default": False},
+    }
+
+
+def debugger_spec() -> Spec:
+    """What to inject; the values that a site sets once come from the environment."""
+    return {
+        "image": {"type": "str", "default": "busybox:1.37", "fallback": (env_fallback, ["INCIDENT_DISTROLESS_IMAGE"])},
+        "image_pull_policy": {
+            "type": "str",
+            "choices": ["Always", "IfNotPresent", "Never"],
+            "fallback": (env_fallback, ["INCIDENT_DISTROLESS_IMAGE_PULL_POLICY"]),
+        },
+        "name": {"type": "str", "aliases": ["debugger"]},
+        "profile": {
+            "type": "str",
+            "choices": ["auto", *PROFILES],
+            "default": "auto",
+            "fallback": (env_fallback, ["INCIDENT_DISTROLESS_PROFILE"]),
+        },
+        "identity": {"type": "str", "choices": ["auto", "image", "match", "elevated"], "default": "auto"},
+        "allow_elevated": {"type": "bool", "default": False},
+        "run_as_user": {"type": "int"},
+        "run_as_group": {"type": "int"},
+        # no_log keeps the values out of the invocation that Ansible itself logs to syslog
+        "env": {"type": "dict", "default": {}, "no_log": True},
+        "custom": {"type": "dict", "default": {}, "no_log": True},
+        "patch": {"type": "list", "elements": "dict", "default": [], "no_log": True},
+        "ttl": {"type": "int", "default": 3600, "fallback": (env_fallback, ["INCIDENT_DISTROLESS_TTL"])},
+        "wait_timeout": {"type": "int", "default": 120},
+    }
+
+
+def debugger_defaults() -> dict[str, Any]:
+    """The values of debugger_spec's options when none is given: the environment's, else the defaults."""
+    values: dict[str, Any] = {}
+    for option, spec in debugger_spec().items():
+        _function, variables = spec.get("fallback", (None, []))
+        found = next((os.environ[variable] for variable in variables if variable in os.environ), None)
+        values[option] = spec.get("default") if found is None else found
+    return values
+
+
+def parse_request(params: Mapping[str, Any]) -> Request:
+    """What to run, from options as in debugger_spec. Raises Failure InvalidRequest."""
+    try:
+        ttl = int(params["ttl"])
+    except ValueError as error:
+        raise Failure("InvalidRequest", f"ttl {params['ttl']!r} is not a number of seconds.") from error
+    if ttl < 1:
+        raise Failure("InvalidRequest", "ttl must be 1 or more seconds.")
+    if params["profile"] not in ("auto", *PROFILES):
+        raise Failure("InvalidRequest", f"profile {params['profile']!r} is none of auto, {', '.join(PROFILES)}.")
+    words = tuple(params[key] for key in ("profile", "identity", "allow_elevated", "run_as_user", "run_as_group"))
+    return Request(
+        image=params["image"],
+        image_pull_policy=params["image_pull_policy"],
+        ttl=ttl,
+        env={str(key): str(value) for key, value in params["env"].items()},
+        custom=params["custom"],
+        patch=tuple(params["patch"]),
+        name=params["name"],
+        words=words,
+    )
+
+
+def parse_wish(params: Mapping[str, Any]) -> Wish:
+    """Who to be, from options as in debugger_spec."""
+    return Wish(
+        profile=params["profile"],
+        identity=params["identity"],
+        allow_elevated=params["allow_elevated"],
+        run_as_user=params["run_as_user"],
+        run_as_group=params["run_as_group"],
+    )
+
+
+class QuietModule(AnsibleModule):  # type: ignore[misc]
+    """An AnsibleModule that masks secret options where they are shown, and nowhere else.
+
+    Ansible scrubs each no_log value as a substring of the whole result: `env: {X: "1"}` would turn pids and hashes into
+    asterisks. So the values are taken out of its list, and the invocation is masked here, leaf by leaf.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.no_log_values = set()
+
+    def exit_json(self, **kwargs: Any) -> None:
+        """Ends the task with a result."""
+        super().exit_json(**{"invocation": self._shown(), **kwargs})
+
+    def fail_json(self, msg: str, **kwargs: Any) -> None:
+        """Fails the task with a result."""
+        super().fail_json(msg, **{"invocation": self._shown(), **kwargs})
+
+    def _shown(self) -> dict[str, Any]:
+        return {"module_args": masked(self.params, self.argument_spec)}
+
+
+def masked(params: Mapping[str, Any], spec: Mapping[str, Any]) -> dict[str, Any]:
+    """params with every leaf of a no_log option replaced; names of keys stay, so that a reader sees what was set."""
+    shown: dict[str, Any] = {}
+    for key, value in params.items():
+        option = spec.get(key) or {}
+        if option.get("no_log"):
+            # a kubeconfig's or a patch's own structure can hold secrets in keys; env's keys are names
+            shown[key] = dict.fromkeys(value, MASK) if key == "env" and isinstance(value, dict) else (MASK if value else value)
+        elif isinstance(value, dict) and option.get("options"):
+            shown[key] = masked(value, option["options"])
+        else:
+            shown[key] = value
+    return shown
+
+
+def make_module(own_spec: Spec) -> AnsibleK8SModule:
+    """The module object for options of its own beside authentication and selection. Fails the task when a library is missing."""
+    return AnsibleK8SModule(
+        module_class=QuietModule,
+        argument_spec={**AUTH_ARG_SPEC, **selection_spec(), **own_spec},
+        supports_check_mode=True,
+    )

@@ -1,0 +1,218 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What can only be learned inside: which process is the target's, who it is, who we are, and whether we can read it.
+
+This is a private module utility of incident.distroless; its interface may change.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._identity import TargetIdentity
+from ansible_collections.incident.distroless.plugins.module_utils._session import Session
+from ansible_collections.incident.distroless.plugins.module_utils._targets import Target
+
+# include/uapi/linux/capability.h, in the order of the bits
+CAPABILITIES = (
+    "CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE NET_BIND_SERVICE "
+    "NET_BROADCAST NET_ADMIN NET_RAW IPC_LOCK IPC_OWNER SYS_MODULE SYS_RAWIO SYS_CHROOT SYS_PTRACE SYS_PACCT SYS_ADMIN "
+    "SYS_BOOT SYS_NICE SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG MKNOD LEASE AUDIT_WRITE AUDIT_CONTROL SETFCAP MAC_OVERRIDE "
+    "MAC_ADMIN SYSLOG WAKE_ALARM BLOCK_SUSPEND AUDIT_READ PERFMON BPF CHECKPOINT_RESTORE"
+).split()
+
+# only builtins in the loop: on a node's whole process table (hostPID) a fork for each would take seconds
+_LIST_PROCESSES = rb"""
+for dir in /proc/[0-9]*; do
+  [ -r "$dir/cgroup" ] || continue
+  path=
+  while IFS= read -r line; do
+    case $line in *"$container_id"*) path=$line ;; esac
+  done 2>/dev/null <"$dir/cgroup"
+  [ -n "$path" ] || [ "$dir" = /proc/1 ] || continue
+  stat=
+  read -r stat 2>/dev/null <"$dir/stat"
+  printf 'process %s\n' "$stat"
+  printf 'cgroup %s\n' "$path"
+done
+"""
+
+_LOOK_AT_PROCESS = rb"""
+printf 'debugger\n'
+cat /proc/self/status
+printf 'target\n'
+cat "/proc/$pid/status" 2>/dev/null
+printf 'root '
+if ls -a "/proc/$pid/root/" >/dev/null 2>&1; then printf 'readable\n'; else printf 'denied\n'; fi
+"""
+
+_MAX_LINE = 64 << 10
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A process that could be the target's: its ids, command name, start (clock ticks after boot), and cgroup line ('' without the id)."""
+
+    pid: int
+    command: str
+    parent: int
+    started: int
+    cgroup: str
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Uid and gid (effective), supplementary groups and permitted capabilities, from /proc/<pid>/status."""
+
+    uid: int
+    gid: int
+    groups: tuple[int, ...]
+    capabilities: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What a debugger sees of its target. target is None when /proc/<pid>/status was not there to read."""
+
+    pid: int
+    debugger: Credentials
+    target: Credentials | None
+    root_readable: bool
+
+    @property
+    def root(self) -> str:
+        """The target's root filesystem as the debugger names it."""
+        return f"/proc/{self.pid}/root"
+
+    @property
+    def isolation(self) -> str:
+        """same_uid when the target could signal or trace the debugger, else other_uid."""
+        same = self.target is not None and self.target.uid in (self.debugger.uid, 0)
+        return "same_uid" if same else "other_uid"
+
+    @property
+    def missing_groups(self) -> tuple[int, ...]:
+        """The target's groups that the debugger has not: files readable only through them stay closed."""
+        if self.target is None:
+            return ()
+        ours = {self.debugger.gid, *self.debugger.groups}
+        return tuple(sorted({self.target.gid, *self.target.groups} - ours))
+
+    def identity(self) -> TargetIdentity | None:
+        """The target's identity as its process has it."""
+        if self.target is None:
+            return None
+        return TargetIdentity(self.target.uid, self.target.gid, self.target.groups, self.target.capabilities, "process")
+
+
+def probe(session: Session, target: Target) -> Sight:
+    """Looks from inside. Raises Failure TargetProcessAmbiguous when the target's process cannot be proven."""
+    processes = parse_processes(run_text(session, b"container_id=%s\n" % _checked_id(target) + _LIST_PROCESSES))
+    pid = main_process(processes, target)
+    return parse_sight(pid, run_text(session, b"pid=%d\n" % pid + _LOOK_AT_PROCESS))
+
+
+def run_text(session: Session, script: bytes) -> list[str]:
+    """The lines that a script prints in the debugger's shell."""
+    answer = session.run(script)
+    text = b"".join(bytes(chunk) for chunk in answer.rest(limit=8 << 20))
+    answer.end()
+    return text.decode("utf-8", "replace").split("\n")
+
+
+def _checked_id(target: Target) -> bytes:
+    """The container id, which stands unquoted in a script: hexadecimal by every runtime, and refused otherwise."""
+    if not re.fullmatch(r"[0-9a-zA-Z_.-]{8,128}", target.id):
+        raise Failure("TargetProcessAmbiguous", f"{target.label}: the container id {target.container_id!r} is none of a runtime.")
+    return target.id.encode()
+
+
+def parse_processes(lines: Iterable[str]) -> list[Process]:
+    """The processes in the listing's answer: lines `process <stat>` each followed by `cgroup <line>`."""
+    processes: list[Process] = []
+    stat = ""
+    for line in lines:
+        word, _space, rest = line.partition(" ")
+        if word == "process":
+            stat = rest
+        elif word == "cgroup" and stat:
+            # the command's name stands in brackets and may hold anything, brackets and spaces included
+            head, _bracket, tail = stat.rpartition(")")
+            pid, _bracket, command = head.partition(" (")
+            fields = tail.split()
+            if pid.isdigit() and len(fields) > 19:
+                processes.append(Process(int(pid), command, int(fields[1]), int(fields[19]), rest))
+            stat = ""
+    return processes
+
+
+def main_process(processes: Iterable[Process], target: Target) -> int:
+    """The pid of the target's main process, by proof: its cgroup path names the container, its parent is outside.
+
+    Raises Failure TargetProcessAmbiguous when nothing or more than one thing is proven.
+    """
+    own = {process.pid: process for process in processes if names_container(process.cgroup, target.id)}
+    outermost = sorted((process.started, process.pid) for process in own.values() if process.parent not in own)
+    if outermost and (1 in own or shares_processes(target.manifest)):
+        if len(outermost) > 1 and outermost[0][0] == outermost[1][0]:
+            raise Failure("TargetProcessAmbiguous", f"{target.label}: processes {outermost[0][1]} and {outermost[1][1]} started at once.")
+        return outermost[0][1]
+    raise Failure(
+        "TargetProcessAmbiguous",
+        f"{target.label}: no process seen by the debugger can be proven to be the container's main process.",
+    )
+
+
+def names_container(cgroup: str, container_id: str) -> bool:
+    """Whether a component of a cgroup path is that container's: its id, or a runtime's scope of it (systemd driver)."""
+    names = {container_id, *(f"{runtime}-{container_id}.scope" for runtime in ("cri-containerd", "crio", "docker"))}
+    return any(component in names for component in cgroup.split("/"))
+
+
+def shares_processes(pod: Mapping[str, object]) -> bool:
+    """Whether PID 1 is not the target's own: the pod shares its process namespace, or the host's."""
+    spec = pod.get("spec")
+    return isinstance(spec, Mapping) and bool(spec.get("shareProcessNamespace") or spec.get("hostPID"))
+
+
+def parse_sight(pid: int, lines: Iterable[str]) -> Sight:
+    """What the look at one process answered."""
+    sections: dict[str, dict[str, str]] = {"debugger": {}, "target": {}}
+    current = sections["debugger"]
+    readable = False
+    for line in lines:
+        if line in sections:
+            current = sections[line]
+        elif line.startswith("root "):
+            readable = line == "root readable"
+        elif ":" in line:
+            key, _colon, value = line.partition(":")
+            current[key] = value.strip()
+    own = parse_credentials(sections["debugger"])
+    if own is None:
+        raise Failure("ContainerCreateFailed", "The debugger does not answer who it is: /proc/self/status cannot be read.")
+    return Sight(pid, own, parse_credentials(sections["target"]), readable)
+
+
+def parse_credentials(status: Mapping[str, str]) -> Credentials | None:
+    """Credentials from the fields of /proc/<pid>/status, None when they are not there."""
+    try:
+        return Credentials(
+            uid=int(status["Uid"].split()[1]),
+            gid=int(status["Gid"].split()[1]),
+            groups=tuple(sorted({int(group) for group in status.get("Groups", "").split()})),
+            capabilities=capability_names(int(status["CapPrm"], 16)),
+        )
+    except (KeyError, ValueError, IndexError):
+        return None
+
+
+def capability_names(mask: int) -> tuple[str, ...]:
+    """The names of the capabilities in a mask, without CAP_; bits that we do not know by their number."""
+    known = [name for bit, name in enumerate(CAPABILITIES) if mask >> bit & 1]
+    return (*known, *(str(bit) for bit in range(len(CAPABILITIES), 64) if mask >> bit & 1))

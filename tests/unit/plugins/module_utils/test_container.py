@@ -1,0 +1,156 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.incident.distroless.plugins.module_utils._container import (
+    Request,
+    base_name,
+    build,
+    differences,
+    is_ours,
+    lifetime,
+    numbered,
+    strategic_merge,
+)
+from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._identity import Attempt
+
+PLAIN = Attempt("baseline", "image")
+
+
+def request(**changes: Any) -> Request:
+    fields: dict[str, Any] = {
+        "image": "busybox:1.37",
+        "image_pull_policy": None,
+        "ttl": 3600,
+        "env": {},
+        "custom": {},
+        "patch": (),
+        "name": None,
+        "words": ("auto",),
+    }
+    return Request(**{**fields, **changes})
+
+
+def built(attempt: Attempt = PLAIN, **changes: Any) -> dict[str, Any]:
+    return build(request(**changes), attempt, "debugger-1", "app")
+
+
+def test_the_target_container_is_never_left_out() -> None:
+    assert built()["targetContainerName"] == "app"
+
+
+@pytest.mark.parametrize(
+    ("profile", "context"),
+    [
+        ("general", {"capabilities": {"add": ["SYS_PTRACE"]}}),
+        ("baseline", None),
+        (
+            "restricted",
+            {
+                "allowPrivilegeEscalation": False,
+                "capabilities": {"drop": ["ALL"]},
+                "runAsNonRoot": True,
+                "seccompProfile": {"type": "RuntimeDefault"},
+            },
+        ),
+        ("netadmin", {"capabilities": {"add": ["NET_ADMIN", "NET_RAW"]}}),
+        ("sysadmin", {"privileged": True}),
+    ],
+)
+def test_profiles_have_kubectls_fields(profile: str, context: dict[str, Any] | None) -> None:
+    assert built(Attempt(profile, "image")).get("securityContext") == context
+
+
+def test_elevated_is_root_that_may_read_everything_and_nothing_else() -> None:
+    assert built(Attempt("general", "elevated"))["securityContext"] == {
+        "capabilities": {"drop": ["ALL"], "add": ["DAC_READ_SEARCH", "SYS_PTRACE"]},
+        "runAsGroup": 0,
+        "runAsNonRoot": False,
+        "runAsUser": 0,
+    }
+
+
+def test_order_is_profile_identity_custom_patch() -> None:
+    container = built(
+        Attempt("restricted", "match", 5, 6),
+        custom={"securityContext": {"runAsUser": 7}},
+        patch=[{"op": "replace", "path": "/securityContext/runAsGroup", "value": 8}],
+    )
+    assert (container["securityContext"]["runAsUser"], container["securityContext"]["runAsGroup"]) == (7, 8)
+
+
+def test_custom_lists_are_merged_by_their_keys() -> None:
+    container = built(env={"A": "1"}, custom={"env": [{"name": "A", "value": "2"}, {"name": "B", "value": "3"}]})
+    assert {entry["name"]: entry["value"] for entry in container["env"]} == {"INCIDENT_DISTROLESS": "debugger", "A": "2", "B": "3"}
+
+
+def test_a_null_deletes_in_a_strategic_merge() -> None:
+    assert strategic_merge({"a": {"b": 1, "c": 2}}, {"a": {"b": None}}) == {"a": {"c": 2}}
+
+
+@pytest.mark.parametrize("field", ["name", "image", "command", "lifecycle", "resources", "ports", "livenessProbe", "targetContainerName"])
+def test_fields_that_custom_may_not_set_are_refused_by_name(field: str) -> None:
+    with pytest.raises(Failure, match=field) as caught:
+        built(custom={field: {}})
+    assert caught.value.reason == "InvalidRequest"
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        {"op": "replace", "path": "/nowhere/at/all", "value": 1},
+        {"op": "jump", "path": "/env", "value": 1},
+        {"op": "add", "path": "/resources", "value": {}},
+        {"op": "remove", "path": "/targetContainerName"},
+    ],
+)
+def test_a_patch_that_cannot_be_is_refused(operation: dict[str, Any]) -> None:
+    with pytest.raises(Failure) as caught:
+        built(patch=[operation])
+    assert caught.value.reason == "InvalidRequest"
+
+
+def test_the_name_is_the_requests_and_not_its_ttls() -> None:
+    assert base_name(request(ttl=60), "app") == base_name(request(ttl=7200), "app")
+    assert base_name(request(), "app") != base_name(request(image="other"), "app")
+    assert base_name(request(), "app") != base_name(request(), "proxy")
+
+
+def test_a_name_that_is_no_dns_label_is_refused() -> None:
+    with pytest.raises(Failure, match="DNS label"):
+        base_name(request(name="Not_One"), "app")
+
+
+def test_numbered_names_stay_dns_labels() -> None:
+    assert numbered("debugger-1", 1) == "debugger-1"
+    assert len(numbered("d" * 63, 12)) == 63
+
+
+def test_a_debugger_of_ours_is_told_by_its_mark_and_its_ttl_by_its_command() -> None:
+    assert is_ours(built(name="mine"))
+    assert lifetime(built(ttl=60)) == 60
+    assert not is_ours({"name": "debugger-1", "command": ["sleep", "60"]})
+    assert lifetime({"command": ["sh"]}) is None
+
+
+def test_what_the_api_server_fills_in_is_no_difference() -> None:
+    filled = {
+        **built(ttl=60),
+        "resources": {},
+        "terminationMessagePath": "/dev/termination-log",
+        "terminationMessagePolicy": "File",
+        "imagePullPolicy": "IfNotPresent",
+    }
+    assert differences(built(ttl=3600), filled) == []
+
+
+def test_a_changed_field_is_a_difference_by_name() -> None:
+    wanted = built(Attempt("restricted", "match", 5, 5))
+    found = {**wanted, "securityContext": {**wanted["securityContext"], "runAsUser": 6}, "stdin": True}
+    assert differences(wanted, found) == ["securityContext.runAsUser", "stdin"]
