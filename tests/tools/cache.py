@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from say import say
+from say import Stop, say
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-MARK = ".complete"
+MAKING, MADE = ".incident-distroless-making", ".incident-distroless-made"
 
 
 def root() -> Path:
@@ -39,8 +39,9 @@ def locked(path: Path, waiting: str) -> Iterator[None]:
     The programs that are started meanwhile hold it too (the descriptor is inherited). So when this process is killed, the next
     run waits for a child that still writes, instead of writing beside it.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    lock = root() / "locks" / hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -50,29 +51,39 @@ def locked(path: Path, waiting: str) -> Iterator[None]:
         os.set_inheritable(descriptor, True)
         yield
     finally:
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
         os.close(descriptor)
 
 
 def made(folder: Path, stamp: str, doing: str, make: Callable[[Path], None]) -> Path:
     """`folder` as `make` fills it, made only when it is not there already, whole and from the same `stamp`.
 
-    A folder is whole when its mark, written last, holds the stamp; one without it is made again from nothing.
+    A folder is whole when the file that marks it, written last, holds the stamp; else it is made again from nothing. One that
+    holds something else, so that it was never made here, is left alone: Stop.
     """
-    if _mark(folder) == stamp:
+    if _stamp(folder) == stamp:
         return folder
     with locked(folder, f"Another run is busy: {doing} Waiting for it."):
-        if _mark(folder) != stamp:
+        if _stamp(folder) != stamp:
             say(doing)
-            if folder.exists():
-                shutil.rmtree(folder)
-            folder.mkdir(parents=True)
+            _emptied(folder)
             make(folder)
-            (folder / MARK).write_text(stamp, encoding="utf-8")
+            (folder / MAKING).write_text(stamp, encoding="utf-8")
+            (folder / MAKING).rename(folder / MADE)
     return folder
 
 
-def _mark(folder: Path) -> str | None:
+def _emptied(folder: Path) -> None:
+    if folder.exists():
+        if any(folder.iterdir()) and not any((folder / name).exists() for name in (MAKING, MADE)):
+            raise Stop(f"{folder} holds something else already; name a new or an empty folder.")
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True)
+    (folder / MAKING).touch()
+
+
+def _stamp(folder: Path) -> str | None:
     try:
-        return (folder / MARK).read_text(encoding="utf-8")
-    except FileNotFoundError:
+        return (folder / MADE).read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError):
         return None

@@ -21,10 +21,14 @@ CONSTRAINTS = REQUIREMENTS / "constraints.txt"
 
 def environment(python: Python, *names: str) -> Path:
     """The virtual environment of `python` with tests/requirements/<name>.txt of each name installed; returns its folder."""
-    files = [REQUIREMENTS / f"{name}.txt" for name in names]
-    folder = cache.root() / "venvs" / f"{python.version}-{'-'.join(names)}-{_key(python, files)}"
+    folder = cache.root() / "venvs" / f"{python.version}-{'-'.join(names)}-{_key(python, names)}"
+    return made(folder, python, *names)
+
+
+def made(folder: Path, python: Python, *names: str) -> Path:
+    """The same in a `folder` of the caller's choice, made again when the pins or the Python changed."""
     doing = f"Installing {', '.join(names)} for Python {python.release} (usually half a minute)."
-    return cache.made(folder, "made", doing, lambda path: fill(path, python, files))
+    return cache.made(folder, _key(python, names), doing, lambda path: _fill(path, python, names))
 
 
 def for_checks() -> Path:
@@ -38,30 +42,37 @@ def for_tests(python: Python, core: str) -> Path:
     return environment(python, f"core-{core}", "runtime", "tests")
 
 
-def fill(folder: Path, python: Python, files: list[Path]) -> None:
-    """Make a virtual environment in `folder` and install the pinned requirement files into it."""
-    wanted = [word for file in files for word in ("-r", str(file))]
-    pip = [folder / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    _run([python.path, "-m", "venv", folder])
-    _run([*pip, "-c", CONSTRAINTS, *wanted])
-    # Environments of machines that set PYTHONDONTWRITEBYTECODE would compile every import of every start anew.
-    subprocess.run([folder / "bin" / "python", "-m", "compileall", "-qq", folder / "lib"], env=_plain(), check=False)
-
-
-def _key(python: Python, files: list[Path]) -> str:
-    parts = [python.release.encode(), os.fsencode(python.path), *(file.read_bytes() for file in (*files, CONSTRAINTS))]
-    return hashlib.sha256(b"\0".join(parts)).hexdigest()[:12]
-
-
-def _run(command: list[Path | str]) -> None:
+def run(*command: Path | str, **variables: str) -> None:
+    """Run a set-up command that people need not watch; its output is shown only when it fails."""
     done = subprocess.run(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, stdin=subprocess.DEVNULL, env=_plain(),
-        close_fds=False, check=False,
-    )  # fmt: skip
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        env=_plain() | variables,
+        close_fds=False,  # a child goes on holding the lock of what it writes (see cache.locked)
+        check=False,
+    )
     if done.returncode:
-        raise Stop(
-            f"`{' '.join(map(str, command))}` failed:\n{done.stdout}\nRun the same command again once that is put right."
-        )
+        words = " ".join(map(str, command))
+        raise Stop(f"`{words}` failed:\n{done.stdout}\nOnce that is put right, run the same make target again.")
+
+
+def _fill(folder: Path, python: Python, names: tuple[str, ...]) -> None:
+    run(python.path, "-m", "venv", folder)
+    pip = (folder / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
+    run(*pip, "-c", CONSTRAINTS, *(word for file in _files(names) for word in ("-r", str(file))))
+
+
+def _files(names: tuple[str, ...]) -> list[Path]:
+    return [REQUIREMENTS / f"{name}.txt" for name in names]
+
+
+def _key(python: Python, names: tuple[str, ...]) -> str:
+    pins = [file.read_bytes() for file in (*_files(names), CONSTRAINTS)]
+    whole = [python.release.encode(), os.fsencode(python.path), *pins]
+    return hashlib.sha256(b"\0".join(whole)).hexdigest()[:12]
 
 
 def _plain() -> dict[str, str]:

@@ -7,9 +7,6 @@
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 
 class Stop(Exception):
@@ -17,15 +14,8 @@ class Stop(Exception):
 
 
 def say(sentence: str) -> None:
-    print(sentence, flush=True)
-
-
-@contextmanager
-def timed(what: str) -> Iterator[None]:
-    """Say what was done and how many seconds it took, once it is done."""
-    begin = time.monotonic()
-    yield
-    say(f"{what}: {time.monotonic() - begin:.0f} s.")
+    sys.stdout.write(f"{sentence}\n")  # one write: lines of steps that run side by side stay whole
+    sys.stdout.flush()
 
 
 def stopping(stop: Stop) -> int:

@@ -1,0 +1,100 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The steps of `make test` that need no cluster: each is a function that runs its commands through a Log."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from pathlib import Path
+
+import cache
+import dependencies
+import environments
+import install
+import tree
+from log import Log, StepFailed
+from pythons import NEWEST_CORE, Python, found
+
+TYPED_FOLDERS = ("tests/tools", "tests/cluster", "tests/demo")
+
+
+def lint(log: Log) -> None:
+    tools = environments.for_checks() / "bin"
+    failed = [
+        failure
+        for command in (
+            (tools / "ruff", "check"),
+            (tools / "ruff", "format", "--check", "--output-format", "concise"),
+            (tools / "yamllint", "--strict", "."),
+            (tools / "reuse", "lint", "--lines"),
+        )
+        if (failure := log.failure(*command, cwd=cache.CHECKOUT))
+    ]
+    with tree.copy(_kubernetes_core()) as folder:
+        command = (tools / "ansible-lint", "--offline", "--strict", "--nocolor")
+        variables = {"ANSIBLE_COLLECTIONS_PATH": str(folder), "PATH": _path(tools)}
+        failed += filter(None, [log.failure(*command, cwd=folder / tree.PLACE, **variables)])
+    if failed:
+        raise StepFailed("; ".join(failed))
+
+
+def types(log: Log) -> None:
+    tools = environments.for_checks() / "bin"
+    settings = cache.CHECKOUT / "pyproject.toml"
+    command = (tools / "mypy", "--config-file", settings, "--cache-dir", cache.own() / "mypy")
+    log.run(*command, tree.PLACE / "plugins", cwd=tree.linked())
+    for name in TYPED_FOLDERS:
+        # scripts there import each other by their bare names
+        folder = cache.CHECKOUT / name
+        if sources := sorted(folder.glob("*.py")):
+            log.run(*command, *sources, cwd=folder, MYPYPATH=str(folder))
+
+
+def docs(log: Log) -> None:
+    tools = environments.for_checks() / "bin"
+    log.run(tools / "antsibull-changelog", "lint", cwd=cache.CHECKOUT)
+    with tree.copy(_kubernetes_core()) as folder:
+        command = (tools / "antsibull-docs", "lint-collection-docs", "--plugin-docs", "--check-extra-docs-refs")
+        refs = ("--validate-collection-refs", "dependent")
+        log.run(*command, *refs, ".", cwd=folder / tree.PLACE, ANSIBLE_COLLECTIONS_PATH=str(folder), PATH=_path(tools))
+
+
+def build(log: Log) -> None:
+    environment = environments.for_checks()
+    target = cache.own() / "build"
+    tarball = install.built(environment, target)
+    printed = log.run(
+        environment / "bin" / "python",
+        *("-m", "galaxy_importer.main", tarball),
+        cwd=target,
+        PATH=_path(environment / "bin"),
+        # the importer sets its own collections path, where documentation fragments of kubernetes.core would be missing
+        PYTHONPATH=str(_kubernetes_core()),
+        GALAXY_IMPORTER_CHECK_REQUIRED_TAGS="true",
+    )
+    # it ends with status 0 whatever it found
+    if complaints := re.findall(r"^.*\b(?:WARNING|ERROR)\b.*$", printed, re.MULTILINE):
+        raise StepFailed("galaxy-importer complains:\n" + "\n".join(complaints))
+
+
+def unit(log: Log, python: Python, core: str, arguments: tuple[str, ...] = ()) -> None:
+    environment = environments.for_tests(python, core)
+    log.run(*pytest(environment, core, "tests/unit", *arguments), cwd=cache.CHECKOUT)
+
+
+def pytest(environment: Path, core: str, *arguments: str) -> tuple[Path | str, ...]:
+    """The command that runs pytest on the checkout; sets the import path inside pytest only, so that no child inherits it."""
+    paths = shlex.join([str(tree.linked()), str(dependencies.collections(core))])
+    return (environment / "bin" / "python", "-m", "pytest", "-o", f"pythonpath={paths}", *arguments)
+
+
+def _kubernetes_core() -> Path:
+    return dependencies.collections(NEWEST_CORE[found()[-1].version])
+
+
+def _path(tools: Path) -> str:
+    return f"{tools}{os.pathsep}{os.environ.get('PATH', os.defpath)}"

@@ -1,0 +1,76 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""`make install VENV=<dir>`: Ansible with the collection in it, as on a user's machine."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+import cache
+import dependencies
+import environments
+import tree
+from pythons import NEWEST_CORE, Python, found
+from say import Stop, say, stopping
+
+
+def built(core_environment: Path, target: Path) -> Path:
+    """The collection's tarball, built into the folder `target` from a copy of the checkout."""
+    target.mkdir(parents=True, exist_ok=True)
+    with tree.copy() as folder:
+        galaxy = (core_environment / "bin" / "ansible-galaxy", "collection", "build", "--force")
+        environments.run(*galaxy, "--output-path", target, folder / tree.PLACE)
+    tarballs = sorted(target.glob("incident-distroless-*.tar.gz"))
+    if len(tarballs) != 1:
+        raise Stop(f"one tarball was expected in {target}, there are {len(tarballs)}.")
+    return tarballs[0]
+
+
+def installed(folder: Path, python: Python, core: str) -> Path:
+    """`folder` as a virtual environment of `python` with `core`, kubernetes.core and the collection as it is now.
+
+    Cheap when nothing changed: the environment and the collection are each made again only when what they are made from did.
+    """
+    environments.made(folder, python, f"core-{core}", "runtime")
+    stamp = f"{tree.digest()} {core}"
+    mark = folder / "collections" / ".made-from"
+    with cache.locked(folder / "collections", f"Another run installs into {folder}. Waiting for it."):
+        if not (mark.is_file() and mark.read_text(encoding="utf-8") == stamp):
+            _collections(folder, core)
+            mark.write_text(stamp, encoding="utf-8")
+    return folder
+
+
+def _collections(folder: Path, core: str) -> None:
+    place = folder / "collections"
+    shutil.rmtree(place, ignore_errors=True)
+    shutil.copytree(dependencies.collections(core) / "ansible_collections", place / "ansible_collections")
+    tarball = built(folder, place / "download")
+    galaxy = (folder / "bin" / "ansible-galaxy", "collection", "install", "--offline", "--collections-path", place)
+    environments.run(*galaxy, tarball, ANSIBLE_COLLECTIONS_PATH=str(place))
+    shutil.rmtree(place / "download")
+
+
+def main(arguments: list[str]) -> int:
+    if len(arguments) != 1 or not arguments[0].strip():
+        return stopping(Stop("say where: make install VENV=<dir>"))
+    folder = Path(arguments[0]).expanduser().resolve()
+    try:
+        python = found()[-1]
+        installed(folder, python, NEWEST_CORE[python.version])
+    except Stop as stop:
+        return stopping(stop)
+    say(
+        f"Ansible with incident.distroless and kubernetes.core is in {folder}. To use it:\n"
+        f"  export PATH={folder}/bin:$PATH\n"
+        f"  export ANSIBLE_COLLECTIONS_PATH={folder}/collections"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

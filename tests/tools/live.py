@@ -1,0 +1,50 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The steps of `make test` that need the cluster: pytest against the collection as a user has it installed."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import cache
+import checks
+import environments
+import install
+from log import StepFailed, wait
+from pythons import Python, missing_sentence
+
+KUBECONFIG = cache.CHECKOUT / ".cluster" / "kubeconfig"
+
+
+def cluster() -> None:
+    """A running cluster, made if there is none. Its launcher says what it does: the first build takes minutes."""
+    launcher = cache.CHECKOUT / "tests" / "cluster" / "cluster.py"
+    if wait([sys.executable, str(launcher), "up"], cwd=cache.CHECKOUT, env=dict(os.environ)):
+        raise StepFailed("the cluster did not start")
+
+
+def user_environment(python: Python, core: str) -> Path:
+    """Ansible with the collection as it is now, installed from its tarball."""
+    return install.installed(cache.own() / "installed" / f"{python.version}-core-{core}", python, core)
+
+
+def variables(environment: Path) -> dict[str, str]:
+    """The environment of someone who uses the installed collection against the test cluster."""
+    return {
+        "ANSIBLE_COLLECTIONS_PATH": str(environment / "collections"),
+        "KUBECONFIG": str(KUBECONFIG),
+        "PATH": f"{environment / 'bin'}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+    }
+
+
+def integration(python: Python, core: str, *arguments: str) -> None:
+    """pytest with its output shown as it comes, its closing line the last; Ansible is the first on PATH, without an import path."""
+    user = user_environment(python, core)
+    command = checks.pytest(environments.for_tests(python, core), core, *arguments)
+    pythons = {"INCIDENT_DISTROLESS_PYTHONS": missing_sentence()}
+    if wait([str(word) for word in command], cwd=cache.CHECKOUT, env=os.environ | variables(user) | pythons):
+        raise StepFailed("pytest failed")

@@ -1,0 +1,128 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""`make test` and its parts: what runs, in which order, and what is said about it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from types import FrameType
+
+import cache
+import checks
+import live
+import log
+import sanity
+from log import Log, StepFailed
+from pythons import Python, ends, missing, missing_sentence, pairs
+from say import Stop, say, stopping
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing that passes or fails: the make `target` that repeats it, what people call it, and the work."""
+
+    target: str
+    name: str
+    work: Callable[[Log], None]
+
+
+def main(arguments: list[str]) -> int:
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, _stopped)
+    target, *rest = arguments
+    words = tuple(rest[1:] if rest[:1] == ["--"] else rest)
+    try:
+        if target == "test":
+            everything()
+        elif target == "integration":
+            on_cluster("tests/integration", *words)
+        else:
+            passed(steps(target, words))
+    except Stop as stop:
+        return stopping(stop)
+    return 0
+
+
+def everything() -> None:
+    say(missing_sentence())
+    if os.environ.get("REQUIRE_ALL_PYTHONS") and missing():
+        raise Stop("all of these Pythons are required here (REQUIRE_ALL_PYTHONS is set).")
+    with (
+        cache.locked(cache.own() / "test", "Another `make test` runs in this checkout. Waiting for it."),
+        ThreadPoolExecutor(1) as beside,
+    ):
+        cluster = beside.submit(live.cluster)
+        passed([step for target in ("unit", "sanity", "lint", "types", "docs", "build") for step in steps(target)])
+        cluster.result()
+        on_cluster("tests/integration", newest=("tests/unit",))
+
+
+def steps(target: str, words: tuple[str, ...] = ()) -> list[Step]:
+    """The steps of one make target that needs no cluster."""
+    match target:
+        case "unit":
+            work = partial(checks.unit, arguments=words)
+            return [_pair(target, work, python, core) for python, core in pairs()]
+        case "sanity":
+            return [_pair(target, sanity.check, python, core) for python, core in ends()]
+        case _:
+            return [Step(target, target, getattr(checks, target))]
+
+
+def passed(wanted: list[Step]) -> None:
+    """Run all of them, two side by side; Stop when one failed, after every failed one's output was shown."""
+    with ThreadPoolExecutor(2) as workers:
+        failed = [step for step, fine in zip(wanted, workers.map(_run, wanted), strict=True) if not fine]
+    if failed:
+        again = " or ".join(dict.fromkeys(f"`make {step.target}`" for step in failed))
+        raise Stop(
+            f"{', '.join(step.name for step in failed)} failed. After a change, repeat that part alone with {again}."
+        )
+
+
+def on_cluster(*arguments: str, newest: tuple[str, ...] = ()) -> None:
+    """pytest on the lowest pair, then on the newest (there with `newest` besides), whose closing line is the last of all."""
+    live.cluster()
+    both = ends()
+    for python, core in both:
+        say(f"\nOn the cluster with Python {python.release} and ansible-core {core}:")
+        more = newest if (python, core) == both[-1] else ()
+        try:
+            live.integration(python, core, *more, *arguments)
+        except StepFailed as failure:
+            raise Stop(f"{failure}. After a change, repeat that part alone with `make integration`.") from None
+
+
+def _pair(target: str, work: Callable[..., None], python: Python, core: str) -> Step:
+    name = f"{target} on Python {python.version} with ansible-core {core}"
+    return Step(target, name, lambda log: work(log, python, core))
+
+
+def _run(step: Step) -> bool:
+    output = Log(cache.own() / "logs" / f"{step.name.replace(' ', '-')}.log")
+    begin = time.monotonic()
+    try:
+        step.work(output)
+    except Stop as stop:
+        say(f"\n{output.path.read_text(encoding='utf-8', errors='replace')}\n{step.name}: FAILED: {stop}\n")
+        return False
+    say(f"{step.name}: ok, {time.monotonic() - begin:.0f} s")
+    return True
+
+
+def _stopped(number: int, _frame: FrameType | None) -> None:
+    log.end_all()
+    os._exit(128 + number)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
