@@ -30,11 +30,8 @@ help:
 ##   make build                the collection's tarball, and galaxy-importer's opinion of it
 ##   make integration          the tests on the cluster, lowest and newest (ARGS= for pytest)
 
-demo:
-	$(TOOL)/demo.py
-
-test:
-	$(TOOL)/run.py test
+demo test:
+	$(TOOL)/run.py $@
 
 lint types sanity unit docs build integration:
 	$(TOOL)/run.py $@ -- $(ARGS)

@@ -48,3 +48,11 @@ def integration(python: Python, core: str, *arguments: str) -> None:
     pythons = {"INCIDENT_DISTROLESS_PYTHONS": missing_sentence()}
     if wait([str(word) for word in command], cwd=cache.CHECKOUT, env=os.environ | variables(user) | pythons):
         raise StepFailed("pytest failed")
+
+
+def demonstrate(environment: Path) -> None:
+    """The demo, run by the Python of the user's environment."""
+    script = cache.CHECKOUT / "tests" / "demo" / "demo.py"
+    command = [str(environment / "bin" / "python"), str(script)]
+    if wait(command, cwd=cache.CHECKOUT, env=os.environ | variables(environment)):
+        raise StepFailed("the demo did not come to its end; `make demo` starts it again")

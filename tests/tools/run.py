@@ -38,11 +38,14 @@ class Step:
 def main(arguments: list[str]) -> int:
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         signal.signal(number, _stopped)
+    _forget_settings()
     target, *rest = arguments
     words = tuple(rest[1:] if rest[:1] == ["--"] else rest)
     try:
         if target == "test":
             everything()
+        elif target == "demo":
+            demonstration()
         elif target == "integration":
             on_cluster("tests/integration", *words)
         else:
@@ -64,6 +67,14 @@ def everything() -> None:
         passed([step for target in ("unit", "sanity", "lint", "types", "docs", "build") for step in steps(target)])
         cluster.result()
         on_cluster("tests/integration", newest=("tests/unit",))
+
+
+def demonstration() -> None:
+    python, core = ends()[-1]
+    with ThreadPoolExecutor(1) as beside:
+        environment = beside.submit(live.user_environment, python, core)
+        live.cluster()
+    live.demonstrate(environment.result())
 
 
 def steps(target: str, words: tuple[str, ...] = ()) -> list[Step]:
@@ -117,6 +128,15 @@ def _run(step: Step) -> bool:
         return False
     say(f"{step.name}: ok, {time.monotonic() - begin:.0f} s")
     return True
+
+
+def _forget_settings() -> None:
+    """Drop what the person's own shell sets for Python and Ansible: results must not depend on it."""
+    for name in tuple(os.environ):
+        if name in ("PYTHONPATH", "PYTHONHOME", "PYTHONDONTWRITEBYTECODE") or name.startswith(
+            ("ANSIBLE_", "K8S_AUTH_")
+        ):
+            del os.environ[name]
 
 
 def _stopped(number: int, _frame: FrameType | None) -> None:

@@ -32,8 +32,10 @@ subprocess.check_call([sys.executable, "-m", "pip", "install", *packages])
 def check(log: Log, python: Python, core: str) -> None:
     environment = environments.for_tests(python, core)
     home = _home(core)
-    # ansible-test hands on nothing but PATH and HOME, so the real interpreter must be the first that PATH leads to
-    path = os.pathsep.join([str(environment / "bin"), str(python.path.parent), os.defpath])
+    # ansible-test hands on nothing but PATH and HOME, so the real interpreter must be the first that PATH leads to;
+    # the last of them has shellcheck
+    folders = (environment / "bin", python.path.parent, os.defpath, environments.for_checks() / "bin")
+    path = os.pathsep.join(map(str, folders))
     command = (environment / "bin" / "ansible-test", "sanity", "--requirements", "--color", "no")
     with (
         tree.copy(dependencies.collections(core)) as folder,
