@@ -50,7 +50,7 @@ def types(log: Log) -> None:
     for name in TYPED_FOLDERS:
         # scripts there import each other by their bare names
         folder = cache.CHECKOUT / name
-        if sources := sorted(folder.glob("*.py")):
+        if sources := sorted(folder.rglob("*.py")):
             log.run(*command, *sources, cwd=folder, MYPYPATH=str(folder))
 
 
