@@ -144,10 +144,10 @@ class _Capture:
         return self.data.decode("utf-8", "replace")
 
 
-def run_command(open_session: Callable[[float], Session], command: Command, sight: Sight) -> dict[str, Any]:
+def run_command(opening: Callable[..., Session], command: Command, sight: Sight) -> dict[str, Any]:
     """Runs one command in an exec of its own and returns its row. rc is what channel 3 says, None after a time-out.
 
-    open_session takes the seconds that the stream may be silent. Raises Failure when the stream breaks: an output that
+    opening opens a session and takes silence, the seconds without output that are too many. Raises Failure when the stream breaks: an output that
     was cut is no result.
     """
     captures = {STDOUT: _Capture(command.max_output), STDERR: _Capture(command.max_output)}
@@ -155,12 +155,14 @@ def run_command(open_session: Callable[[float], Session], command: Command, sigh
     until = time.monotonic() + command.timeout
     timed_out = False
     rc: int | None = None
-    session = open_session(command.timeout)
+    session = opening(silence=float(command.timeout))
     try:
-        answer = session.run(script_for(command, sight))
-        for channel, chunk in answer.events(until=until):
+        answer = session.run(script_for(command, sight), deadline=until)
+        for channel, chunk in answer.events():
             captures[channel].take(chunk)
-        rc = session.finish()
+        rc = session.finish(status_of_job=True)
+        if rc is None:
+            raise Failure("ConnectionLost", "The command's stream ended without an exit code.")
     except Failure as failure:
         if failure.reason != "WaitTimeout":
             raise

@@ -172,11 +172,11 @@ def _work_on(cluster: Cluster, plan: Plan, target: Target) -> Done:
 def _run_commands(cluster: Cluster, plan: Plan, attached: Attached, started: float) -> Done:
     rows: list[dict[str, Any]] = []
     failure = None
-    target, sight = attached.target, attached.sight
-    for command in plan.commands if sight is not None else ():
+    target = attached.target
+    for command in plan.commands:
         opening = partial(open_session, cluster, target.namespace, target.pod, attached.debugger.name, Deadline(plan.wait_timeout))
         try:
-            rows.append(run_command(opening, command, sight))
+            rows.append(run_command(opening, command, attached.seen))
         except Failure as lost:
             failure = lost
             break

@@ -64,6 +64,13 @@ class Attached:
     session: Session | None = None
     warnings: list[str] = field(default_factory=list)
 
+    @property
+    def seen(self) -> Sight:
+        """The sight of a debugger that was looked through."""
+        if self.sight is None:
+            raise RuntimeError("nobody looked through this debugger")
+        return self.sight
+
 
 def ensure(cluster: Cluster, target: Target, request: Request, wish: Wish, deadline: Deadline) -> Attached:
     """A running debugger that can read the target's root. Raises Failure with the reason why there is none.

@@ -22,6 +22,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._client import
 from ansible_collections.incident.distroless.plugins.module_utils._deadline import Deadline
 from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._refusals import explain, parse_status
+from ansible_collections.incident.distroless.plugins.module_utils._session import Session, exec_command, new_nonce
 
 STDIN, STDOUT, STDERR, STATUS = 0, 1, 2, 3
 
@@ -141,6 +142,14 @@ def open_exec(
             deadline.remaining(doing)
             raise Failure("ApiUnreachable", f"{doing}: no stream to {cluster.host} ({type(error).__name__})") from error
         return ExecStream(connection, doing)
+
+
+def open_session(
+    cluster: Cluster, namespace: str, pod: str, container: str, deadline: Deadline, silence: float = 60.0
+) -> Session:
+    """A shell in a container that lives as long as the stream; silence is how many seconds without an answer are too many."""
+    nonce = new_nonce()
+    return Session(open_exec(cluster, namespace, pod, container, exec_command(nonce), deadline), nonce, timeout=silence)
 
 
 def _tls(configuration: Any) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from ansible.module_utils.basic import AnsibleModule, env_fallback
 from ansible_collections.incident.distroless.plugins.module_utils._container import PROFILES, Request
 from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._identity import Wish
+from ansible_collections.incident.distroless.plugins.module_utils._task import refused
 from ansible_collections.kubernetes.core.plugins.module_utils.args_common import AUTH_ARG_SPEC
 from ansible_collections.kubernetes.core.plugins.module_utils.k8s.core import AnsibleK8SModule
 
@@ -122,8 +123,23 @@ class QuietModule(AnsibleModule):  # type: ignore[misc]
     """
 
     def __init__(self, **kwargs: Any) -> None:
+        self.is_container_ambiguous = False
         super().__init__(**kwargs)
-        self.no_log_values = set()
+        self.no_log_values: set[str] = set()
+        if self.is_container_ambiguous:
+            failure = Failure(
+                "InvalidRequest",
+                "container and target are the same option and were given different values.",
+                "container (or target) is the one to look into; name names the debugger.",
+            )
+            report = refused(self.params, failure)
+            self.fail_json(report.message, **report.as_result())
+
+    def _load_params(self) -> None:
+        super()._load_params()
+        # Ansible lets an alias silently win over its option, and this pair is easily taken for debugger and target
+        names = {self.params[key] for key in ("container", "target") if self.params.get(key) is not None}
+        self.is_container_ambiguous = len(names) > 1
 
     def exit_json(self, **kwargs: Any) -> None:
         """Ends the task with a result."""
@@ -143,8 +159,7 @@ def masked(params: Mapping[str, Any], spec: Mapping[str, Any]) -> dict[str, Any]
     for key, value in params.items():
         option = spec.get(key) or {}
         if option.get("no_log"):
-            # a kubeconfig's or a patch's own structure can hold secrets in keys; env's keys are names
-            shown[key] = dict.fromkeys(value, MASK) if key == "env" and isinstance(value, dict) else (MASK if value else value)
+            shown[key] = _outline(key, value)
         elif isinstance(value, dict) and option.get("options"):
             shown[key] = masked(value, option["options"])
         else:
@@ -152,7 +167,21 @@ def masked(params: Mapping[str, Any], spec: Mapping[str, Any]) -> dict[str, Any]
     return shown
 
 
-def make_module(own_spec: Spec) -> AnsibleK8SModule:
+def _outline(key: str, value: Any) -> Any:
+    """What may be shown of a secret option: the names of variables, commands without their variables' values."""
+    if not value:
+        return value
+    if key == "env" and isinstance(value, dict):
+        return dict.fromkeys(value, MASK)
+    if key == "commands" and isinstance(value, list):
+        return [
+            {word: _outline(word, part) if word == "env" else part for word, part in entry.items()} if isinstance(entry, dict) else entry
+            for entry in value
+        ]
+    return MASK
+
+
+def make_module(own_spec: Spec) -> Any:
     """The module object for options of its own beside authentication and selection. Fails the task when a library is missing."""
     return AnsibleK8SModule(
         module_class=QuietModule,

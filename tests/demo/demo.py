@@ -1,0 +1,160 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""`make demo`: the incident of the README on a real cluster, first by hand with kubectl, then by one playbook.
+
+Needs ansible-playbook with the collection on PATH, and KUBECTL and KUBECONFIG in the environment; `make demo` sees to that.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+NAMESPACE = "shop"
+BUSYBOX = "busybox:1.37"
+CHECKOUT = Path(__file__).parents[2]
+DEST = CHECKOUT / "evidence"
+FILES = ("/data/app.log", "/data/blob.bin", "/etc/app/config.yaml")
+LINK = "/etc/app/release"
+
+
+def say(text: str = "") -> None:
+    print(text, flush=True)
+
+
+def headline(text: str) -> None:
+    say(f"\n\033[1m{text}\033[0m" if sys.stdout.isatty() else f"\n== {text}")
+
+
+def kubectl(*words: str, stdin: str | None = None, check: bool = True) -> str:
+    """What kubectl printed, both streams, without showing it."""
+    command = [os.environ.get("KUBECTL", "kubectl"), "--namespace", NAMESPACE, *words]
+    done = subprocess.run(command, input=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120)
+    if check and done.returncode:
+        raise SystemExit(f"kubectl {shlex.join(words)}: {done.stdout}")
+    return done.stdout
+
+
+def by_hand(comment: str, *words: str) -> None:
+    """Shows a kubectl command as one would type it, what it printed, and what that means."""
+    say(f"\n$ kubectl {shlex.join(words)}")
+    lines = [line for line in kubectl(*words, check=False).splitlines() if line.strip() and not line.startswith("--profile")]
+    for line in lines[:6]:
+        say(f"  {line[:230]}")
+    say(f"  # {comment}")
+
+
+def app(name: str, image: str) -> dict[str, object]:
+    container = {"name": "app", "image": image, "imagePullPolicy": "Never"}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "namespace": NAMESPACE},
+        "spec": {"containers": [container], "terminationGracePeriodSeconds": 1},
+    }
+
+
+def deploy() -> None:
+    """The seed of the incident: a namespace as clusters are set up, a distroless app under uid 65532, and one under root."""
+    labels = {"pod-security.kubernetes.io/enforce": "baseline"}
+    kubectl("apply", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": labels}}))
+    kubectl("wait", "--for=create", "serviceaccount/default", "--timeout=30s")
+    kubectl("delete", "pod", "api-0", "legacy-0", "--ignore-not-found")
+    for pod in (app("api-0", "incident.test/app:65532"), app("legacy-0", "incident.test/app:root")):
+        kubectl("apply", "-f", "-", stdin=json.dumps(pod))
+    kubectl("wait", "pod/api-0", "pod/legacy-0", "--for=condition=Ready", "--timeout=90s")
+
+
+def add_debugger(pod: str, name: str, *flags: str) -> None:
+    """A debugger as kubectl makes it, waited for: with --attach a short command loses its output now and then."""
+    kubectl("debug", pod, f"--image={BUSYBOX}", f"--container={name}", "--profile=baseline", "--attach=false", *flags, "--", "sleep", "600")
+    state = f"{{.status.ephemeralContainerStatuses[?(@.name=='{name}')].state.running}}"
+    kubectl("wait", f"pod/{pod}", f"--for=jsonpath={state}", "--timeout=60s")
+
+
+def contrast() -> None:
+    """What an engineer meets who types kubectl at three in the morning."""
+    headline("By hand, with kubectl")
+    by_hand("the image has no shell", "exec", "api-0", "--", "sh", "-c", "cat /data/app.log")
+    add_debugger("api-0", "forgot-target")
+    by_hand("without --target it sees only itself", "exec", "api-0", "-c", "forgot-target", "--", "ps")
+    by_hand(
+        "kubectl's default profile asks for SYS_PTRACE, which Pod Security baseline refuses",
+        *("debug", "api-0", f"--image={BUSYBOX}", "--target=app", "--", "cat", "/proc/1/root/data/app.log"),
+    )
+    add_debugger("api-0", "with-target", "--target=app")
+    by_hand(
+        "profile baseline is let in, as root, which may not read the root of uid 65532",
+        *("exec", "api-0", "-c", "with-target", "--", "cat", "/proc/1/root/data/app.log"),
+    )
+    add_debugger("legacy-0", "with-target", "--target=app")
+    say(f"\n# In the app's image {LINK} is an absolute link, to a file that hashes to {truth('legacy-0', LINK)[LINK][:12]}...")
+    by_hand(
+        "another file: the link led out of the app's root, into the debugger's own. Nothing failed",
+        *("exec", "legacy-0", "-c", "with-target", "--", "sha256sum", f"/proc/1/root{LINK}"),
+    )
+
+
+def truth(pod: str, *paths: str) -> dict[str, str]:
+    """What the app itself says its files hash to."""
+    printed = kubectl("exec", pod, "-c", "app", "--", "/app", "sha256", *paths)
+    return {path: digest for digest, _space, path in (line.partition("  ") for line in printed.splitlines())}
+
+
+def playbook(pod: str, *src: str) -> None:
+    """Runs the collection's playbook as a user does."""
+    extra = json.dumps({"namespace": NAMESPACE, "pod": pod, "src": src, "dest": str(DEST)})
+    command = ["ansible-playbook", "incident.distroless.fetch_files", "-e", extra]
+    say(f"\n$ {shlex.join(command)}")
+    sys.stdout.flush()
+    environment = {**os.environ, "ANSIBLE_LOCALHOST_WARNING": "false", "ANSIBLE_INVENTORY_UNPARSED_WARNING": "false"}
+    if subprocess.run(command, env=environment, stdin=subprocess.DEVNULL).returncode:
+        raise SystemExit("the playbook failed")
+
+
+def prove(pod: str, *paths: str) -> None:
+    """Checks the files here against hashes taken inside the target, by sha256sum itself."""
+    root = DEST / NAMESPACE / pod / "app"
+    sums = "".join(f"{digest}  {path.lstrip('/')}\n" for path, digest in truth(pod, *paths).items())
+    say(f"\n$ kubectl exec {pod} -- /app sha256 {' '.join(paths)}   # taken inside the target, and checked here:")
+    done = subprocess.run(["sha256sum", "-c", "-"], input=sums, text=True, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    for line in done.stdout.splitlines():
+        say(f"  {line}")
+    if done.returncode:
+        raise SystemExit("the files are not those of the target")
+
+
+def describe(pod: str) -> None:
+    """What was added to the pod, in kubectl's words."""
+    say(f"\n$ kubectl describe pod {pod}   # what the playbook added")
+    lines = kubectl("describe", "pod", pod).splitlines()
+    start = max(index for index, line in enumerate(lines) if line.startswith("  debugger-"))
+    end = next(index for index, line in enumerate(lines[start + 1 :], start + 1) if not line.startswith("    "))
+    for line in lines[start:end]:
+        say(line)
+
+
+def main() -> None:
+    deploy()
+    contrast()
+    headline("By playbook, with incident.distroless")
+    playbook("api-0", *FILES)
+    prove("api-0", *FILES)
+    playbook("legacy-0", LINK)
+    prove("legacy-0", LINK)
+    describe("api-0")
+    headline("Where it is")
+    for pod in ("api-0", "legacy-0"):
+        folder = DEST / NAMESPACE / pod
+        say(f"  files     {folder / 'app'}")
+        say(f"  manifest  {folder / 'app.manifest.json'}")
+
+
+if __name__ == "__main__":
+    main()

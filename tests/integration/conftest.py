@@ -1,0 +1,183 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The real cluster, pods on it, and tasks run against it the way a user runs them: by ansible-playbook."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+CHECKOUT = Path(__file__).parents[2]
+STATE = CHECKOUT / ".cluster"
+
+Pod = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Kubectl:
+    """kubectl of the cluster's own release, in one namespace: the reference, and the witness from outside of the modules."""
+
+    namespace: str
+    program: str
+
+    def run(self, *words: str, stdin: str | None = None, check: bool = True) -> subprocess.CompletedProcess[bytes]:
+        command = [self.program, "--namespace", self.namespace, *words]
+        done = subprocess.run(command, input=None if stdin is None else stdin.encode(), capture_output=True, timeout=180)
+        if check and done.returncode:
+            pytest.fail(f"{' '.join(words)}: {done.stderr.decode(errors='replace')}")
+        return done
+
+    def text(self, *words: str) -> str:
+        return self.run(*words).stdout.decode()
+
+    def json(self, *words: str) -> dict[str, Any]:
+        parsed: dict[str, Any] = json.loads(self.text(*words, "-o", "json"))
+        return parsed
+
+    def apply(self, manifest: Mapping[str, Any]) -> None:
+        self.run("apply", "-f", "-", stdin=json.dumps(manifest))
+
+    def pod(self, name: str) -> Pod:
+        return self.json("get", "pod", name)
+
+    def wait_until_running(self, name: str, timeout: str = "90s") -> Pod:
+        self.run("wait", f"pod/{name}", "--for=condition=Ready", f"--timeout={timeout}")
+        return self.pod(name)
+
+    def debuggers(self, name: str) -> list[dict[str, Any]]:
+        """The ephemeral containers in a pod's spec."""
+        return self.pod(name)["spec"].get("ephemeralContainers") or []
+
+    def hashes(self, name: str, *paths: str, container: str = "app") -> dict[str, str]:
+        """What the app itself says its files hash to: the truth that a fetched copy is compared with."""
+        printed = self.text("exec", name, "-c", container, "--", "/app", "sha256", *paths)
+        return {path: digest for digest, _space, path in (line.partition("  ") for line in printed.splitlines())}
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """What came of a task: the registered result, ansible-playbook's exit status and all that it printed."""
+
+    result: dict[str, Any]
+    status: int
+    printed: str
+
+    def __getitem__(self, key: str) -> Any:
+        return self.result[key]
+
+    @property
+    def target(self) -> dict[str, Any]:
+        (only,) = self.result["targets"]
+        target: dict[str, Any] = only
+        return target
+
+    @property
+    def failure(self) -> dict[str, str]:
+        (only,) = self.result["failed_targets"]
+        failure: dict[str, str] = only
+        return failure
+
+
+Play = Callable[..., Played]
+
+
+def facts() -> dict[str, str]:
+    """The cluster's own files (audit log, certificate authority, kubectl), as its launcher wrote them down."""
+    lines = (STATE / "env").read_text(encoding="utf-8").splitlines()
+    return {key: value for key, _equals, value in (line.partition("=") for line in lines if "=" in line)}
+
+
+def pod_manifest(name: str, image: str, *, container: Mapping[str, Any] | None = None, **spec: Any) -> Pod:
+    """A pod of one container called app, which ends at once when it is told to."""
+    app = {"name": "app", "image": image, "imagePullPolicy": "Never", **(container or {})}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "labels": {"app": name}},
+        "spec": {"containers": [app], "terminationGracePeriodSeconds": 1, **spec},
+    }
+
+
+@pytest.fixture(scope="session")
+def kubectl_program() -> str:
+    return facts().get("KUBECTL") or shutil.which("kubectl") or "kubectl"
+
+
+@pytest.fixture(scope="module")
+def make_namespace(kubectl_program: str) -> Iterator[Callable[..., Kubectl]]:
+    """Makes namespaces, with the Pod Security level that is asked for; they go when the module's tests are done."""
+    made: list[Kubectl] = []
+
+    def make(level: str | None = None) -> Kubectl:
+        name = f"test-{uuid.uuid4().hex[:8]}"
+        labels = {"pod-security.kubernetes.io/enforce": level} if level else {}
+        kubectl = Kubectl(name, kubectl_program)
+        kubectl.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
+        made.append(kubectl)
+        # pods are refused until the controller has made it
+        kubectl.run("wait", "--for=create", "serviceaccount/default", "--timeout=30s")
+        return kubectl
+
+    yield make
+    for kubectl in made:
+        kubectl.run("delete", "namespace", kubectl.namespace, "--wait=false", check=False)
+
+
+@pytest.fixture(scope="module")
+def kubectl(make_namespace: Callable[..., Kubectl]) -> Kubectl:
+    """A namespace without a Pod Security level, which the tests of a module share."""
+    return make_namespace()
+
+
+@pytest.fixture
+def play(tmp_path: Path, kubectl: Kubectl) -> Play:
+    """Runs one task of the installed collection by ansible-playbook and gives its registered result."""
+
+    def run(
+        module: str,
+        *,
+        check: bool = False,
+        diff: bool = False,
+        verbosity: int = 0,
+        environment: Mapping[str, str] | None = None,
+        **options: Any,
+    ) -> Played:
+        result = tmp_path / f"result-{uuid.uuid4().hex}.json"
+        options.setdefault("namespace", kubectl.namespace)
+        task = {f"incident.distroless.{module}": options, "register": "outcome", "ignore_errors": True}
+        save = {
+            "ansible.builtin.copy": {"content": "{{ outcome | to_json }}", "dest": str(result), "mode": "0600"},
+            "check_mode": False,
+            "no_log": True,
+        }
+        book = tmp_path / "play.yml"
+        book.write_text(yaml.safe_dump([{"hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": [task, save]}]))
+        command = ["ansible-playbook", str(book), *(["--check"] if check else []), *(["--diff"] if diff else [])]
+        if verbosity:
+            command.append("-" + "v" * verbosity)
+        variables = {
+            **os.environ,
+            "K8S_AUTH_KUBECONFIG": os.environ.get("KUBECONFIG", str(STATE / "kubeconfig")),
+            "ANSIBLE_LOCALHOST_WARNING": "false",
+            "ANSIBLE_INVENTORY_UNPARSED_WARNING": "false",
+            "ANSIBLE_NOCOLOR": "true",
+            **(environment or {}),
+        }
+        done = subprocess.run(command, capture_output=True, text=True, env=variables, stdin=subprocess.DEVNULL, timeout=300)
+        printed = done.stdout + done.stderr
+        assert result.is_file(), printed
+        return Played(json.loads(result.read_text(encoding="utf-8")), done.returncode, printed)
+
+    return run

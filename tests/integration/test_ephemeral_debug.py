@@ -1,0 +1,190 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""ephemeral_debug on the real cluster, looked at from outside by kubectl."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from .conftest import Kubectl, Play, pod_manifest
+
+
+@pytest.fixture(scope="module")
+def app(kubectl: Kubectl) -> str:
+    """A distroless app under uid 65532 with the runtime's capabilities."""
+    kubectl.apply(pod_manifest("api", "incident.test/app:65532"))
+    kubectl.wait_until_running("api")
+    return "api"
+
+
+def test_the_debugger_sees_the_app_and_not_itself(kubectl: Kubectl, play: Play, app: str) -> None:
+    played = play("ephemeral_debug", pod=app, name="seer", commands=["tr '\\0' ' ' </proc/1/cmdline", 'ls "$TARGET_ROOT/data"'])
+    assert played.status == 0, played.printed
+    first, second = played.target["commands"]
+    assert first["stdout"].startswith("/app")
+    assert "app.log" in second["stdout_lines"]
+    added = kubectl.debuggers(app)[-1]
+    assert (added["name"], added["targetContainerName"]) == ("seer", "app")
+    assert (added["securityContext"]["runAsUser"], added["securityContext"]["runAsGroup"]) == (65532, 65532)
+
+
+def test_asking_again_finds_the_one_that_runs(kubectl: Kubectl, play: Play, app: str) -> None:
+    first = play("ephemeral_debug", pod=app)
+    count = len(kubectl.debuggers(app))
+    second = play("ephemeral_debug", pod=app, ttl=7200)
+    assert (first["changed"], second["changed"]) == (True, False)
+    assert second.target["reused"]
+    assert second.target["debugger"] == first.target["debugger"]
+    assert len(kubectl.debuggers(app)) == count
+
+
+def test_another_request_is_another_debugger(play: Play, app: str) -> None:
+    plain, with_env = play("ephemeral_debug", pod=app), play("ephemeral_debug", pod=app, env={"X": "1"})
+    assert with_env["changed"]
+    assert with_env.target["debugger"] != plain.target["debugger"]
+
+
+def test_a_debugger_ends_by_itself_after_its_ttl_and_is_replaced_under_the_next_name(kubectl: Kubectl, play: Play, app: str) -> None:
+    short = play("ephemeral_debug", pod=app, name="brief", ttl=2)
+    kubectl.run("wait", f"pod/{app}", "--for=jsonpath={.status.ephemeralContainerStatuses[?(@.name=='brief')].state.terminated.exitCode}=0", "--timeout=30s")
+    again = play("ephemeral_debug", pod=app, name="brief", ttl=60)
+    assert (short.target["debugger"], again.target["debugger"]) == ("brief", "brief-2")
+
+
+def test_check_mode_asks_and_does_not_inject(kubectl: Kubectl, play: Play, app: str) -> None:
+    before = kubectl.debuggers(app)
+    played = play("ephemeral_debug", pod=app, name="never", commands=["touch /tmp/x"], check=True, diff=True)
+    assert played["changed"]
+    assert kubectl.debuggers(app) == before
+    assert played.target["commands"][0]["rc"] is None
+    assert "name: never" in played["diff"][0]["after"]
+    assert "name: never" not in played["diff"][0]["before"]
+
+
+def test_absent_ends_the_debugger_and_not_the_app(kubectl: Kubectl, play: Play, app: str) -> None:
+    def app_state() -> tuple[object, object]:
+        status = kubectl.pod(app)["status"]["containerStatuses"][0]
+        return status["containerID"], status["restartCount"]
+
+    before = app_state()
+    played = play("ephemeral_debug", pod=app, name="doomed")
+    ended = play("ephemeral_debug", pod=app, name=played.target["debugger"], state="absent")
+    assert (ended["changed"], ended.target["ended"]) == (True, ["doomed"])
+    assert app_state() == before
+    states = {status["name"]: status["state"] for status in kubectl.pod(app)["status"]["ephemeralContainerStatuses"]}
+    assert "terminated" in states["doomed"]
+    assert not play("ephemeral_debug", pod=app, name="doomed", state="absent")["changed"]
+
+
+def test_absent_never_ends_someone_elses_debugger(kubectl: Kubectl, play: Play, app: str) -> None:
+    kubectl.run("debug", app, "--image=busybox:1.37", "--image-pull-policy=Never", "--container=theirs", "--target=app", "--attach=false", "--profile=baseline", "--", "sleep", "600")
+    kubectl.run("wait", f"pod/{app}", "--for=jsonpath={.status.ephemeralContainerStatuses[?(@.name=='theirs')].state.running}", "--timeout=30s")
+    play("ephemeral_debug", pod=app, state="absent")
+    states = {status["name"]: status["state"] for status in kubectl.pod(app)["status"]["ephemeralContainerStatuses"]}
+    assert "running" in states["theirs"]
+
+
+def test_commands_have_streams_codes_and_limits(play: Play, app: str) -> None:
+    commands = [
+        {"argv": ["printf", "%s", "a'b\"c $HOME \\"], "name": "as it is"},
+        {"cmd": "echo out; echo err >&2; exit 7"},
+        {"cmd": "head -c 100000 /dev/zero | tr '\\0' x", "max_output": 10},
+        {"cmd": "pwd; echo $COLOUR", "chdir": "/bin", "env": {"COLOUR": "o'range"}},
+        {"cmd": "sleep 60", "timeout": 1},
+    ]
+    played = play("ephemeral_debug", pod=app, commands=commands)
+    as_it_is, both, much, placed, slow = played["targets"][0]["commands"]
+    assert as_it_is["stdout"] == "a'b\"c $HOME \\"
+    assert (both["rc"], both["stdout"], both["stderr"]) == (7, "out\n", "err\n")
+    assert (much["stdout"], much["stdout_truncated"]) == ("x" * 10, True)
+    assert placed["stdout_lines"] == ["/bin", "o'range"]
+    assert (slow["rc"], slow["timed_out"]) == (None, True)
+    assert played["failed"]
+    assert played["reason"] == "CommandFailed"
+
+
+def test_a_time_out_ends_the_remote_command_too(play: Play, app: str) -> None:
+    play("ephemeral_debug", pod=app, commands=[{"cmd": "sleep 4321", "timeout": 1}])
+    looked = play("ephemeral_debug", pod=app, commands=["for p in /proc/[0-9]*; do tr '\\0' ' ' <$p/cmdline; echo; done"])
+    assert "sleep 4321" not in looked.target["commands"][0]["stdout_lines"]
+
+
+@pytest.mark.parametrize("entry", [{"cmd": "x", "shell": "y"}, {"name": "nothing"}, {"argv": [], "name": "x"}, {"cmd": "x", "timeout": 0}])
+def test_a_command_that_cannot_be_is_refused_by_its_index(kubectl: Kubectl, play: Play, app: str, entry: dict[str, object]) -> None:
+    before = kubectl.debuggers(app)
+    played = play("ephemeral_debug", pod=app, commands=["true", entry])
+    assert played["reason"] == "InvalidRequest"
+    assert "commands[1]" in played["msg"]
+    assert kubectl.debuggers(app) == before
+
+
+def test_environment_values_are_nowhere_and_nothing_else_is_touched(play: Play, app: str) -> None:
+    secret = "hunter2-correct-horse"
+    played = play(
+        "ephemeral_debug",
+        pod=app,
+        env={"PASSWORD": secret, "ONE": "1", "LETTER": "a"},
+        commands=[{"cmd": "true", "env": {"TOKEN": secret}}],
+        verbosity=4,
+        diff=True,
+    )
+    assert secret not in played.printed
+    assert secret not in str(played.result)
+    assert "*" not in str(played["targets"])
+    assert played.target["pid"] == 1
+
+
+@pytest.fixture
+def deployment(kubectl: Kubectl) -> Iterator[str]:
+    """Three replicas of the app."""
+    pod = pod_manifest("many", "incident.test/app:65532")
+    labels = {"app": "many"}
+    spec = {"replicas": 3, "selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}, "spec": pod["spec"]}}
+    spec["template"]["spec"].pop("restartPolicy", None)
+    kubectl.apply({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "many"}, "spec": spec})
+    kubectl.run("rollout", "status", "deployment/many", "--timeout=90s")
+    yield "many"
+    kubectl.run("delete", "deployment", "many", "--wait=false")
+
+
+def test_every_way_of_selecting_finds_the_same_pods(play: Play, deployment: str) -> None:
+    by_workload = play("ephemeral_debug", workload=f"deploy/{deployment}")
+    by_labels = play("ephemeral_debug", label_selectors=[f"app={deployment}"], field_selectors=["status.phase=Running"])
+    by_targets = play("ephemeral_debug", targets=by_workload["targets"])
+    names = {target["pod"] for target in by_workload["targets"]}
+    assert len(names) == 3
+    assert {target["pod"] for target in by_labels["targets"]} == names
+    assert {target["debugger"] for target in by_targets["targets"]} == {target["debugger"] for target in by_workload["targets"]}
+    assert (by_workload["changed"], by_labels["changed"], by_targets["changed"]) == (True, False, False)
+
+
+def test_more_pods_than_allowed_fail_before_anything_is_changed(kubectl: Kubectl, play: Play, deployment: str) -> None:
+    played = play("ephemeral_debug", workload=f"deployment/{deployment}", max_pods=2)
+    assert (played["reason"], played["changed"]) == ("TooManyPods", False)
+    assert "3 pods" in played["msg"]
+    pods = kubectl.json("get", "pods", "-l", f"app={deployment}")["items"]
+    assert not any(pod["spec"].get("ephemeralContainers") for pod in pods)
+
+
+def test_the_defaults_of_a_whole_site_come_from_the_environment(play: Play, app: str) -> None:
+    site = {"INCIDENT_DISTROLESS_IMAGE": "incident.test/nowhere:1", "INCIDENT_DISTROLESS_IMAGE_PULL_POLICY": "Never"}
+    assert play("ephemeral_debug", pod=app, environment=site).failure["reason"] == "ImagePullFailed"
+    assert play("proc_fs_fetch", pod=app, src=["/x"], dest="/nonexistent", debug={}, environment=site).failure["reason"] == "ImagePullFailed"
+
+
+def test_module_defaults_of_the_action_group_reach_the_module(kubectl: Kubectl, tmp_path: Path, make_namespace: Callable[..., Kubectl]) -> None:
+    import subprocess
+
+    import yaml
+
+    task = {"incident.distroless.ephemeral_debug": {"pod": "nobody"}, "register": "outcome", "failed_when": "outcome.reason != 'NoTarget'"}
+    defaults = {"group/incident.distroless.k8s": {"namespace": kubectl.namespace}}
+    book = tmp_path / "play.yml"
+    book.write_text(yaml.safe_dump([{"hosts": "localhost", "gather_facts": False, "module_defaults": defaults, "tasks": [task]}]))
+    done = subprocess.run(["ansible-playbook", str(book)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout

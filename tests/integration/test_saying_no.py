@@ -1,0 +1,188 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a user gets when it cannot be: a reason of the closed list, the cause, and what to do next. Never a traceback."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from .conftest import CHECKOUT, Kubectl, Play, Played, facts, pod_manifest
+
+RULES: list[dict[str, Any]] = yaml.safe_load((CHECKOUT / "playbooks" / "files" / "role.yml").read_text(encoding="utf-8"))["rules"]
+
+
+@pytest.fixture(scope="module")
+def app(kubectl: Kubectl) -> str:
+    """A distroless app under uid 65532."""
+    kubectl.apply(pod_manifest("api", "incident.test/app:65532"))
+    kubectl.wait_until_running("api")
+    return "api"
+
+
+def assert_says(played: Played, reason: str, *words: str) -> None:
+    assert played.status == 0, played.printed  # ignore_errors
+    assert played["failed"]
+    assert played["reason"] == reason, played["msg"]
+    assert played.failure["reason"] == reason
+    assert played.failure["hint"]
+    for word in words:
+        assert word in played["msg"] + played.failure["hint"]
+    assert "Traceback" not in played.printed
+
+
+def test_an_image_that_cannot_be_pulled_fails_with_the_runtimes_words(play: Play, app: str) -> None:
+    assert_says(play("ephemeral_debug", pod=app, image="registry.invalid/none:1"), "ImagePullFailed", "registry.invalid/none:1", "no such host")
+
+
+def test_an_image_that_is_not_there_and_may_not_be_pulled(play: Play, app: str) -> None:
+    assert_says(play("ephemeral_debug", pod=app, image="incident.test/none:1", image_pull_policy="Never"), "ImagePullFailed")
+
+
+def test_an_image_name_that_is_none(play: Play, app: str) -> None:
+    assert_says(play("ephemeral_debug", pod=app, image="Not An Image"), "ImagePullFailed")
+
+
+def test_an_image_without_a_shell(play: Play, app: str) -> None:
+    assert_says(play("ephemeral_debug", pod=app, image="incident.test/app:root", image_pull_policy="Never"), "ImageHasNoShell", "sleep")
+
+
+def test_a_pod_that_is_not_there(play: Play) -> None:
+    assert_says(play("ephemeral_debug", pod="nobody"), "NoTarget", "nobody")
+
+
+def test_a_namespace_that_is_not_there(play: Play) -> None:
+    assert_says(play("ephemeral_debug", namespace="nowhere", pod="nobody"), "NoTarget")
+
+
+def test_a_finished_pod(kubectl: Kubectl, play: Play) -> None:
+    kubectl.apply(pod_manifest("done", "incident.test/app:65532", container={"args": ["--exit-after", "100ms"]}, restartPolicy="Never"))
+    kubectl.run("wait", "pod/done", "--for=jsonpath={.status.phase}=Succeeded", "--timeout=60s")
+    assert_says(play("ephemeral_debug", pod="done"), "TargetNotRunning", "finished")
+    assert_says(play("ephemeral_debug", label_selectors=["app=done"]), "NoTarget")
+
+
+def test_a_crashing_container(kubectl: Kubectl, play: Play) -> None:
+    kubectl.apply(pod_manifest("crashing", "incident.test/app:65532", container={"args": ["--no-such-flag"]}))
+    kubectl.run("wait", "pod/crashing", "--for=jsonpath={.status.containerStatuses[0].restartCount}=1", "--timeout=60s")
+    assert_says(play("ephemeral_debug", pod="crashing"), "TargetNotRunning")
+
+
+def test_a_pod_that_waits_for_a_node(kubectl: Kubectl, play: Play) -> None:
+    kubectl.apply(pod_manifest("homeless", "incident.test/app:65532", nodeSelector={"no": "where"}))
+    kubectl.run("wait", "pod/homeless", "--for=condition=PodScheduled=False", "--timeout=60s")
+    assert_says(play("ephemeral_debug", pod="homeless"), "TargetNotRunning", "Pending")
+
+
+def test_an_unknown_container(play: Play, app: str) -> None:
+    assert_says(play("ephemeral_debug", pod=app, container="web"), "ContainerNotFound", "app")
+
+
+def test_container_and_target_that_differ(play: Play, app: str) -> None:
+    assert_says(play("ephemeral_debug", pod=app, container="app", target="debugger-1"), "InvalidRequest", "name names the debugger")
+
+
+def test_a_bad_selector(play: Play) -> None:
+    assert_says(play("ephemeral_debug", label_selectors=["a=(b"]), "InvalidRequest")
+
+
+def test_pod_security_refuses_a_named_profile(make_namespace: Callable[..., Kubectl], play: Play) -> None:
+    careful = make_namespace("baseline")
+    careful.apply(pod_manifest("api", "incident.test/app:65532"))
+    careful.wait_until_running("api")
+    played = play("ephemeral_debug", namespace=careful.namespace, pod="api", profile="general")
+    assert_says(played, "PodSecurityDenied", "SYS_PTRACE", "baseline", "profile auto")
+    assert not careful.debuggers("api")
+
+
+def test_an_unreadable_target_is_not_a_success(play: Play, app: str) -> None:
+    played = play("ephemeral_debug", pod=app, identity="image", profile="baseline")
+    assert_says(played, "PermissionDenied", "0:0", "65532:65532", "allow_elevated")
+
+
+def test_the_time_runs_out(kubectl: Kubectl, play: Play, app: str) -> None:
+    assert_says(play("ephemeral_debug", pod=app, image="registry.invalid/none:2", wait_timeout=1), "WaitTimeout", "wait_timeout")
+
+
+def test_an_unknown_field_is_refused_by_the_server(play: Play, app: str) -> None:
+    assert_says(play("ephemeral_debug", pod=app, custom={"securityContex": {}}), "InvalidRequest", "securityContex")
+
+
+def test_a_name_that_is_taken_by_someone_elses_container(kubectl: Kubectl, play: Play, app: str) -> None:
+    played = play("ephemeral_debug", pod=app, name="app")
+    assert played.target["debugger"] == "app-2"
+
+
+@pytest.fixture(scope="module")
+def credentials(kubectl: Kubectl) -> Iterator[Callable[..., dict[str, Any]]]:
+    """Makes service accounts that may do exactly what the given rules say; gives the options to be one."""
+    server = kubectl.json("config", "view", "--minify", "--raw")["clusters"][0]["cluster"]["server"]
+    authority = facts()["CA_CERT"]
+    number = 0
+
+    def make(rules: list[dict[str, Any]]) -> dict[str, Any]:
+        nonlocal number
+        number += 1
+        name = f"oncall-{number}"
+        api = "rbac.authorization.k8s.io"
+        kubectl.run("create", "serviceaccount", name)
+        kubectl.apply({"apiVersion": f"{api}/v1", "kind": "Role", "metadata": {"name": name}, "rules": rules})
+        kubectl.run("create", "rolebinding", name, f"--role={name}", f"--serviceaccount={kubectl.namespace}:{name}")
+        token = kubectl.text("create", "token", name).strip()
+        return {"host": server, "api_key": token, "ca_cert": authority, "environment": {"KUBECONFIG": "/dev/null", "K8S_AUTH_KUBECONFIG": ""}}
+
+    yield make
+
+
+def test_the_documented_role_is_enough(play: Play, app: str, credentials: Callable[..., dict[str, Any]], tmp_path: Path) -> None:
+    oncall = credentials(RULES)
+    played = play("proc_fs_fetch", label_selectors=["app=api"], src=["/data/app.log"], dest=str(tmp_path / "home"), debug={"name": "by-role"}, **oncall)
+    assert played.status == 0, played.printed
+    assert not played.result.get("failed"), played["msg"]
+    assert oncall["api_key"] not in played.printed
+
+
+@pytest.mark.parametrize(
+    ("resource", "verb"),
+    [("pods", "get"), ("pods", "watch"), ("pods/ephemeralcontainers", "patch"), ("pods/exec", "create"), ("pods", "list")],
+)
+def test_each_rule_is_needed_and_its_absence_is_named(
+    kubectl: Kubectl, play: Play, app: str, credentials: Callable[..., dict[str, Any]], resource: str, verb: str
+) -> None:
+    rules = [
+        {**rule, "verbs": [allowed for allowed in rule["verbs"] if resource not in rule["resources"] or allowed != verb]} for rule in RULES
+    ]
+    selection = {"label_selectors": ["app=api"]} if verb == "list" else {"pod": app}
+    name = f"without-{resource}-{verb}".replace("/", "-")
+    played = play("ephemeral_debug", **selection, name=name, **credentials([rule for rule in rules if rule["verbs"]]))
+    assert_says(played, "RbacDenied", verb, resource, kubectl.namespace, "rbac.authorization.k8s.io")
+
+
+def test_a_token_that_is_none(play: Play, app: str, credentials: Callable[..., dict[str, Any]]) -> None:
+    played = play("ephemeral_debug", pod=app, **{**credentials(RULES), "api_key": "not-a-token-at-all"})
+    assert_says(played, "Unauthorized")
+    assert "not-a-token-at-all" not in played.printed
+
+
+def test_an_api_server_that_is_not_there(play: Play, app: str, credentials: Callable[..., dict[str, Any]]) -> None:
+    assert_says(play("ephemeral_debug", pod=app, **{**credentials(RULES), "host": "https://127.0.0.1:9"}), "ApiUnreachable", "refused")
+
+
+def test_an_api_server_with_another_certificate_authority(play: Play, app: str, credentials: Callable[..., dict[str, Any]]) -> None:
+    played = play("ephemeral_debug", pod=app, **{**credentials(RULES), "ca_cert": "/etc/ssl/certs/ca-certificates.crt"})
+    assert_says(played, "ApiUnreachable", "certificate")
+
+
+def test_an_api_server_that_accepts_and_says_nothing(play: Play, app: str, credentials: Callable[..., dict[str, Any]]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        threading.Thread(target=lambda: [silent.accept() for _ in range(3)], daemon=True).start()
+        host = f"https://127.0.0.1:{silent.getsockname()[1]}"
+        assert_says(play("ephemeral_debug", pod=app, wait_timeout=2, **{**credentials(RULES), "host": host}), "ApiUnreachable")

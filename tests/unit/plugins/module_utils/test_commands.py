@@ -1,0 +1,82 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from ansible_collections.incident.distroless.plugins.module_utils._commands import Command, parse_commands, script_for
+from ansible_collections.incident.distroless.plugins.module_utils._debug_task import limit_output
+from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._probe import Credentials, Sight
+
+NOBODY = Credentials(65532, 65532, (), ())
+SIGHT = Sight(pid=7, debugger=NOBODY, target=NOBODY, root_readable=True)
+HOSTILE = ["a'b", '"', "$(touch x)", "`id`", "two\nlines", "-n", "", "\\", "ünï", "*", "a;b", "&"]
+
+
+def output(command: Command, cwd: Path | None = None) -> str:
+    """What the job prints in a real shell."""
+    return subprocess.run(["sh", "-c", script_for(command, SIGHT)], capture_output=True, check=False, cwd=cwd).stdout.decode()
+
+
+@pytest.mark.parametrize("word", HOSTILE)
+def test_a_word_of_argv_arrives_as_it_is(word: str) -> None:
+    assert output(Command(run=("printf", "<%s>", word))) == f"<{word}>"
+
+
+@pytest.mark.parametrize("value", HOSTILE)
+def test_an_environment_value_arrives_as_it_is(value: str) -> None:
+    assert output(Command(run='printf "<%s>" "$X"', env={"X": value})) == f"<{value}>"
+
+
+@pytest.mark.parametrize("name", ["a b", "-P", "$(touch x)", "it's"])
+def test_chdir_takes_any_directory(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+    assert output(Command(run="pwd", chdir=name), tmp_path).strip() == str(tmp_path / name)
+
+
+def test_a_directory_that_is_not_there_ends_the_command() -> None:
+    assert output(Command(run="echo ran", chdir="/not/there")) == ""
+
+
+def test_the_target_is_in_the_environment() -> None:
+    assert output(Command(run="echo $TARGET_PID $TARGET_ROOT")) == "7 /proc/7/root\n"
+
+
+def test_a_string_is_a_shell_line_and_a_dictionary_says_more() -> None:
+    assert parse_commands(["ls", {"argv": ["ls", 5], "timeout": "9", "changed": "no"}]) == [
+        Command(run="ls"),
+        Command(run=("ls", "5"), timeout=9, changed=False),
+    ]
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [5, {}, {"cmd": ""}, {"cmd": "a", "argv": ["b"]}, {"argv": "b"}, {"cmd": "a\0b"}, {"cmd": "a", "env": {"A B": 1}}, {"cmd": "a", "timeout": 0}, {"cmd": "a", "unknown": 1}],
+)
+def test_what_is_no_command_is_refused_by_its_index(entry: object) -> None:
+    with pytest.raises(Failure, match=r"commands\[1\]") as caught:
+        parse_commands(["ls", entry])
+    assert caught.value.reason == "InvalidRequest"
+
+
+def test_a_refusal_shows_no_environment_value() -> None:
+    with pytest.raises(Failure) as caught:
+        parse_commands([{"cmd": "a", "env": {"not a name": "hunter2"}}])
+    assert "hunter2" not in caught.value.message
+
+
+def test_the_output_of_one_task_is_cut_together_and_says_so() -> None:
+    def row(size: int) -> dict[str, list[dict[str, object]]]:
+        streams = {"stdout": "x" * size, "stderr": "", "stdout_lines": [], "stderr_lines": [], "stdout_truncated": False}
+        return {"commands": [streams]}
+
+    rows = [row(200 << 10), row(100 << 10)]
+    assert limit_output(rows) == ["the output of this task's commands was cut at 256 KiB"]
+    assert [len(str(entry["commands"][0]["stdout"])) >> 10 for entry in rows] == [200, 56]
+    assert rows[1]["commands"][0]["stdout_truncated"]
+    assert limit_output([row(1)]) == []

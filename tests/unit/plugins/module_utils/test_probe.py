@@ -1,0 +1,101 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The answers are those of a real node: Linux 6.18, containerd 2.2, cgroup v1 and v2."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.incident.distroless.plugins.module_utils._end import own_main_process
+from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._probe import (
+    Process,
+    capability_names,
+    main_process,
+    names_container,
+    parse_processes,
+    parse_sight,
+)
+
+from .world import target
+
+ID = f"0{'c' * 63}"
+V1 = f"5:memory:/kubepods/besteffort/pod1/{ID}"
+ROOT_STATUS = ["Name:\tapp", "Uid:\t0\t0\t0\t0", "Gid:\t0\t0\t0\t0", "Groups:\t ", "CapPrm:\t00000000a80425fb"]
+NOBODY_STATUS = ["Uid:\t65532\t65532\t65532\t65532", "Gid:\t65532\t65532\t65532\t65532", "Groups:\t5 65532 ", "CapPrm:\t0000000000000000"]
+
+
+def stat(pid: int, command: str, parent: int, started: int) -> str:
+    return f"process {pid} ({command}) S {parent} {pid} {pid} 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 {started} 1 1"
+
+
+def test_processes_are_parsed_whatever_their_name() -> None:
+    lines = [stat(1, "a) S 9 (b", 0, 100), f"cgroup {V1}", stat(7, "", 1, 120), "cgroup "]
+    assert parse_processes(lines) == [Process(1, "a) S 9 (b", 0, 100, V1), Process(7, "", 1, 120, "")]
+
+
+def test_a_process_that_went_away_meanwhile_is_left_out() -> None:
+    assert parse_processes(["process ", "cgroup ", "process 5", f"cgroup {V1}"]) == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    [V1, f"0::/../cri-containerd-{ID}.scope", f"0::/kubepods.slice/pod.slice/crio-{ID}.scope", f"3:cpu:/docker/docker-{ID}.scope/init"],
+)
+def test_a_cgroup_names_its_container_by_a_whole_component(path: str) -> None:
+    assert names_container(path, ID)
+    assert not names_container(path.replace(ID, f"{ID}f"), ID)
+
+
+def test_the_main_process_is_the_first_whose_parent_is_outside() -> None:
+    shared = target(shareProcessNamespace=True)
+    processes = [
+        Process(1, "pause", 0, 50, ""),
+        Process(17, "worker", 8, 130, V1),
+        Process(8, "app", 0, 100, V1),
+        Process(40, "later", 0, 200, V1),
+    ]
+    assert main_process(processes, shared) == 8
+
+
+def test_pid_1_is_the_targets_only_by_proof() -> None:
+    assert main_process([Process(1, "app", 0, 100, V1)], target()) == 1
+    with pytest.raises(Failure) as caught:
+        main_process([Process(1, "sleep", 0, 100, "")], target())
+    assert caught.value.reason == "TargetProcessAmbiguous"
+
+
+def test_two_that_started_at_once_are_ambiguous() -> None:
+    with pytest.raises(Failure, match="started at once"):
+        main_process([Process(8, "a", 0, 100, V1), Process(9, "b", 0, 100, V1)], target(hostPID=True))
+
+
+def test_what_is_seen_of_a_target() -> None:
+    sight = parse_sight(8, ["debugger", *NOBODY_STATUS, "target", *ROOT_STATUS, "root denied", ""])
+    assert (sight.root, sight.root_readable, sight.isolation) == ("/proc/8/root", False, "same_uid")
+    assert sight.missing_groups == (0,)
+    identity = sight.identity()
+    assert identity is not None
+    assert (identity.uid, identity.source) == (0, "process")
+    assert "DAC_OVERRIDE" in identity.capabilities
+
+
+def test_the_targets_other_groups_are_missing_ones() -> None:
+    debugger = [line.replace("5 65532", "65532") for line in NOBODY_STATUS]
+    sight = parse_sight(1, ["debugger", *debugger, "target", *NOBODY_STATUS, "root readable"])
+    assert (sight.root_readable, sight.missing_groups) == (True, (5,))
+
+
+def test_a_target_whose_status_is_gone_is_unknown() -> None:
+    assert parse_sight(1, ["debugger", *ROOT_STATUS, "target", "root denied"]).identity() is None
+
+
+def test_capabilities_have_names_and_unknown_ones_numbers() -> None:
+    assert capability_names(0b1 | 1 << 19 | 1 << 60) == ("CHOWN", "SYS_PTRACE", "60")
+
+
+def test_only_the_debuggers_own_sleep_is_ended() -> None:
+    own = [Process(30, "sh", 0, 300, "own"), Process(31, "sleep", 30, 310, "own"), Process(20, "sleep", 0, 200, "own")]
+    assert own_main_process(own) == own[2]
+    assert own_main_process([Process(1, "app", 0, 100, "own")]) is None
