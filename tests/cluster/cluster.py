@@ -1,0 +1,62 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A real Kubernetes for this checkout: `cluster.py up`, `down` or `status`. README.md beside this file says what runs and how."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from onenode import elsewhere, embedded, publish
+from onenode.places import Places, places
+from onenode.say import Stop, say
+
+
+def main(arguments: list[str]) -> int:
+    commands = {"up": up, "down": down, "status": status}
+    if len(arguments) != 1 or arguments[0] not in commands:
+        print("usage: cluster.py up|down|status", file=sys.stderr)
+        return 2
+    try:
+        return commands[arguments[0]](places())
+    except Stop as stop:
+        print(f"\nStopped: {stop}", file=sys.stderr, flush=True)
+    except KeyboardInterrupt:
+        print("\nStopped. Start again to go on, or run `make cluster-down` to clean up.", file=sys.stderr, flush=True)
+    return 1
+
+
+def up(here: Places) -> int:
+    wanted = os.environ.get("CLUSTER", "embedded")
+    if os.environ.get("USE_KUBECONFIG") == "1":
+        elsewhere.use_kubeconfig(here)
+    elif wanted == "kind":
+        elsewhere.kind_up(here)
+    elif wanted == "embedded":
+        embedded.up(here)
+    else:
+        raise Stop(f"CLUSTER={wanted} is none of `embedded` (the default) and `kind`.")
+    return 0
+
+
+def down(here: Places) -> int:
+    kind = publish.kind_of(here)
+    if kind in ("kind", "kubeconfig"):
+        elsewhere.down(here, kind)
+    else:
+        embedded.down(here)
+    return 0
+
+
+def status(here: Places) -> int:
+    """Exit code 0 when a cluster is there for use, 1 when not."""
+    kind = publish.kind_of(here)
+    running = embedded.status(here) if kind == "embedded" else kind is not None
+    say(f"running ({kind}): {here.published / 'kubeconfig'}" if running else "not running")
+    return 0 if running else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

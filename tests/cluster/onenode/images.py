@@ -1,0 +1,126 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The images of the cluster, made from files: the pause program, debug toolboxes with busybox, dash or bash, and the apps."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import subprocess
+import tarfile
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from . import apps, debian
+from .build import Programs
+from .places import locked
+from .run import run
+from .say import doing
+from .tarball import Entry, Image, archive, directory, file, layer, link
+
+PAUSE = "incident.test/pause:1"
+BUSYBOX = "docker.io/library/busybox:1.37"
+DASH, BASH = "incident.test/debug-dash:1", "incident.test/debug-bash:1"
+PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+GNU_TOOLS = ("bash", "coreutils", "dash", "findutils", "grep", "gzip", "procps", "sed", "tar", "util-linux", "zstd")
+
+
+def pause(program: bytes) -> Image:
+    return Image(PAUSE, (layer([file("pause", program, 0o755)]),), {"Entrypoint": ["/pause"]})
+
+
+def base(name: str) -> list[Entry]:
+    """What a toolbox has besides its tools; its /etc/os-release tells it from the app's."""
+    return [
+        directory("dev"),
+        directory("etc"),
+        directory("proc"),
+        directory("root", 0o700),
+        directory("sys"),
+        directory("tmp", 0o1777),
+        file("etc/group", "root:x:0:\nnobody:x:65534:\n"),
+        file("etc/os-release", f'NAME="{name}"\nID=toolbox\n'),
+        file("etc/passwd", "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n"),
+    ]
+
+
+def busybox(program: bytes, applets: Iterable[str]) -> Image:
+    """`applets`: paths as `busybox --list-full` prints them; each becomes a link to the program."""
+    entries = [*base("busybox toolbox"), file("bin/busybox", program, 0o755)]
+    entries += [directory(path) for path in ("bin", "sbin", "usr", "usr/bin", "usr/sbin")]
+    entries += [link(path, "/bin/busybox") for path in sorted(set(applets)) if path != "bin/busybox"]
+    return Image(BUSYBOX, (layer(entries),), {"Env": [PATH], "Cmd": ["sh"]})
+
+
+def distribution(name: str, shell: str, packages: Iterable[bytes]) -> Image:
+    """A toolbox of GNU tools; `packages`: for each Debian package the tar of its files; `shell`: what /bin/sh is."""
+    found = {entry.path: entry for entry in base(f"{shell} toolbox")}
+    for package in packages:
+        for entry in unpacked(package):
+            found.setdefault(entry.path, entry)
+    for merged in ("bin", "sbin", "lib", "lib64"):  # Debian's merged /usr, which its base-files package brings otherwise
+        found[merged.encode()] = link(merged, f"usr/{merged}")
+    found[b"usr/bin/sh"] = link("usr/bin/sh", shell)
+    return Image(name, (layer(found.values()),), {"Env": [PATH], "Cmd": ["sh"]})
+
+
+def unpacked(package: bytes) -> Iterator[Entry]:
+    """The programs and libraries of one Debian package; nothing of it is setuid, since a debugger needs none."""
+    with tarfile.open(fileobj=io.BytesIO(package)) as tar:
+        for info in tar:
+            path = info.name.removeprefix("./").strip("/")
+            if path in ("", ".") or path.startswith(("usr/share/", "var/", "etc/")):
+                continue
+            # a hard link becomes a copy, so that entries can be sorted freely
+            content = tar.extractfile(info) if info.isreg() or info.islnk() else None
+            kind = tarfile.REGTYPE if info.islnk() else info.type
+            target = info.linkname.encode() if info.issym() else b""
+            yield Entry(path.encode(), kind, info.mode & 0o1777, content=content.read() if content else b"", target=target)
+
+
+def archive_file(cache: Path, programs: Programs) -> Path:
+    """One archive of the cache with all images, made when something that they are made from changed."""
+    packages = debian.packages(cache, ("busybox-static", *GNU_TOOLS))
+    code = [Path(__file__).with_name(name) for name in ("apps.py", "images.py", "tarball.py")]
+    inputs = [programs["app"], programs["pause"], *packages, *code]
+    key = hashlib.sha256(b"".join(hashlib.sha256(path.read_bytes()).digest() for path in inputs)).hexdigest()[:12]
+    path = cache / "images" / f"{key}.tar"
+    if not path.exists():
+        with locked(cache / "images" / ".lock", "Another launcher makes the images; waiting for it."):
+            if not path.exists():
+                with doing("Making the images from files", "5 s, once"):
+                    _write(path, programs, packages)
+    return path
+
+
+def _write(path: Path, programs: Programs, packages: tuple[Path, ...]) -> None:
+    tars = {deb.name.split("_")[0]: _files_of(deb) for deb in packages}
+    toolbox = tars.pop("busybox-static")
+    tool = next(entry.content for entry in unpacked(toolbox) if entry.path == b"usr/bin/busybox")
+    images = [
+        pause(programs["pause"].read_bytes()),
+        busybox(tool, _applets(tool)),
+        *apps.images(programs["app"].read_bytes()),
+        distribution(DASH, "dash", tars.values()),
+        distribution(BASH, "bash", tars.values()),
+    ]
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    with fresh.open("wb") as out:
+        archive(images, out)
+    fresh.rename(path)
+
+
+def _applets(tool: bytes) -> list[str]:
+    with tempfile.TemporaryDirectory() as folder:
+        program = Path(folder) / "busybox"  # it acts by the name it is called by
+        program.write_bytes(tool)
+        program.chmod(0o700)
+        return run([program, "--list-full"]).split()
+
+
+def _files_of(deb: Path) -> bytes:
+    return subprocess.run(["dpkg-deb", "--fsys-tarfile", deb], stdout=subprocess.PIPE, check=True).stdout
