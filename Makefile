@@ -4,7 +4,8 @@
 
 # Each target is a newcomer's possible first command: it sets up what it needs, once, outside the checkout.
 
-TOOL = @$${PYTHON:-$$(sh tests/tools/python.sh)} tests/tools
+# exec: a make that is told to end tells the tool itself, not a shell before it
+RUN = @exec $${PYTHON:-$$(sh tests/tools/python.sh)}
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test cluster cluster-down install lint types sanity unit docs build integration
@@ -31,16 +32,16 @@ help:
 ##   make integration          the tests on the cluster, lowest and newest (ARGS= for pytest)
 
 demo test:
-	$(TOOL)/run.py $@
+	$(RUN) tests/tools/run.py $@
 
 lint types sanity unit docs build integration:
-	$(TOOL)/run.py $@ -- $(ARGS)
+	$(RUN) tests/tools/run.py $@ -- $(ARGS)
 
 cluster:
-	@$${PYTHON:-$$(sh tests/tools/python.sh)} tests/cluster/cluster.py up
+	$(RUN) tests/cluster/cluster.py up
 
 cluster-down:
-	@$${PYTHON:-$$(sh tests/tools/python.sh)} tests/cluster/cluster.py down
+	$(RUN) tests/cluster/cluster.py down
 
 install:
-	$(TOOL)/install.py "$(VENV)"
+	$(RUN) tests/tools/install.py "$(VENV)"

@@ -17,17 +17,19 @@ import tree
 from pythons import NEWEST_CORE, Python, found
 from say import Stop, say, stopping
 
+TARBALL = "incident-distroless-*.tar.gz"
+
 
 def built(core_environment: Path, target: Path) -> Path:
     """The collection's tarball, built into the folder `target` from a copy of the checkout."""
     target.mkdir(parents=True, exist_ok=True)
+    for old in target.glob(TARBALL):
+        old.unlink()
     with tree.copy() as folder:
         galaxy = (core_environment / "bin" / "ansible-galaxy", "collection", "build", "--force")
         environments.run(*galaxy, "--output-path", target, folder / tree.PLACE)
-    tarballs = sorted(target.glob("incident-distroless-*.tar.gz"))
-    if len(tarballs) != 1:
-        raise Stop(f"one tarball was expected in {target}, there are {len(tarballs)}.")
-    return tarballs[0]
+    (tarball,) = target.glob(TARBALL)
+    return tarball
 
 
 def installed(folder: Path, python: Python, core: str) -> Path:

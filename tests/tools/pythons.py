@@ -7,13 +7,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from say import Stop
+from say import Stop, say
 
 LOWEST_CORE = "2.19"
 # Python -> the newest ansible-core that runs on it.
@@ -34,7 +35,12 @@ class Python:
 @cache
 def found() -> tuple[Python, ...]:
     """The wanted Pythons that are here, the lowest first."""
-    pythons = tuple(python for version in NEWEST_CORE if (python := _find(version)))
+    pythons = _look()
+    if not pythons and os.geteuid() == 0 and shutil.which("apt-get"):
+        say("No Python with its venv module was found; installing the distribution's python3-venv.")
+        for words in (["update"], ["install", "-y", "--no-install-recommends", "python3-venv"]):
+            subprocess.run(["apt-get", "-qq", *words], stdin=subprocess.DEVNULL, check=False)
+        pythons = _look()
     if not pythons:
         raise Stop(
             f"none of Python {', '.join(NEWEST_CORE)} was found with its venv and ensurepip modules. Install one, for example "
@@ -63,6 +69,10 @@ def ends() -> tuple[tuple[Python, str], ...]:
 
 def missing_sentence() -> str:
     return f"Pythons not found: {', '.join(missing()) or 'none'} (tested: {', '.join(p.release for p in found())})."
+
+
+def _look() -> tuple[Python, ...]:
+    return tuple(python for version in NEWEST_CORE if (python := _find(version)))
 
 
 def _find(version: str) -> Python | None:

@@ -47,6 +47,7 @@ def main(arguments: list[str]) -> int:
         elif target == "demo":
             demonstration()
         elif target == "integration":
+            live.cluster()
             on_cluster("tests/integration", *words)
         else:
             passed(steps(target, words))
@@ -64,8 +65,11 @@ def everything() -> None:
         ThreadPoolExecutor(1) as beside,
     ):
         cluster = beside.submit(live.cluster)
+        users = [beside.submit(live.user_environment, python, core) for python, core in ends()]
         passed([step for target in ("unit", "sanity", "lint", "types", "docs", "build") for step in steps(target)])
         cluster.result()
+        for user in users:
+            user.result()
         on_cluster("tests/integration", newest=("tests/unit",))
 
 
@@ -102,7 +106,6 @@ def passed(wanted: list[Step]) -> None:
 
 def on_cluster(*arguments: str, newest: tuple[str, ...] = ()) -> None:
     """pytest on the lowest pair, then on the newest (there with `newest` besides), whose closing line is the last of all."""
-    live.cluster()
     both = ends()
     for python, core in both:
         say(f"\nOn the cluster with Python {python.release} and ansible-core {core}:")
