@@ -33,11 +33,11 @@ def own() -> Path:
 
 
 @contextmanager
-def locked(path: Path, waiting: str) -> Iterator[None]:
+def locked(path: Path, waiting: str, *, inherited: bool = True) -> Iterator[None]:
     """Hold the lock of `path`; says `waiting` when another process has it.
 
-    The programs that are started meanwhile hold it too (the descriptor is inherited). So when this process is killed, the next
-    run waits for a child that still writes, instead of writing beside it.
+    Set-up commands that are started meanwhile hold it too, if `inherited`. So when this process is killed, the next run waits
+    for a child that still writes, instead of writing beside it.
     """
     lock = root() / "locks" / hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
     lock.parent.mkdir(parents=True, exist_ok=True)
@@ -48,7 +48,7 @@ def locked(path: Path, waiting: str) -> Iterator[None]:
         except BlockingIOError:
             say(waiting)
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-        os.set_inheritable(descriptor, True)
+        os.set_inheritable(descriptor, inherited)
         yield
     finally:
         fcntl.flock(descriptor, fcntl.LOCK_UN)

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-import subprocess
+import tempfile
 from pathlib import Path
 
 import cache
+from processes import wait
 from pythons import NEWEST_CORE, Python, found
 from say import Stop
 
@@ -44,19 +45,14 @@ def for_tests(python: Python, core: str) -> Path:
 
 def run(*command: Path | str, **variables: str) -> None:
     """Run a set-up command that people need not watch; its output is shown only when it fails."""
-    done = subprocess.run(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        stdin=subprocess.DEVNULL,
-        env=_plain() | variables,
-        close_fds=False,  # a child goes on holding the lock of what it writes (see cache.locked)
-        check=False,
-    )
-    if done.returncode:
-        words = " ".join(map(str, command))
-        raise Stop(f"`{words}` failed:\n{done.stdout}\nOnce that is put right, run the same make target again.")
+    words = [str(word) for word in command]
+    with tempfile.TemporaryFile() as output:
+        if wait(words, env=_plain() | variables, output=output, holding_locks=True):
+            output.seek(0)
+            printed = output.read().decode(errors="replace")
+            raise Stop(
+                f"`{' '.join(words)}` failed:\n{printed}\nOnce that is put right, run the same make target again."
+            )
 
 
 def _fill(folder: Path, python: Python, names: tuple[str, ...]) -> None:

@@ -14,7 +14,8 @@ import cache
 import checks
 import environments
 import install
-from log import StepFailed, wait
+from log import StepFailed
+from processes import wait
 from pythons import Python, missing_sentence
 
 KUBECONFIG = cache.CHECKOUT / ".cluster" / "kubeconfig"

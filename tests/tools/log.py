@@ -7,34 +7,14 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from pathlib import Path
-from typing import BinaryIO
 
+from processes import wait
 from say import Stop
-
-_running: set[subprocess.Popen[bytes]] = set()
 
 
 class StepFailed(Stop):
     """A command of a step failed, or said what it must not say."""
-
-
-def wait(words: list[str], *, cwd: Path, env: dict[str, str], stdout: BinaryIO | None = None) -> int:
-    """Run one command without input to its end; both its streams go to `stdout`, or to ours. Returns the exit status."""
-    streams = (stdout, subprocess.STDOUT) if stdout else (None, None)
-    child = subprocess.Popen(words, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=streams[0], stderr=streams[1])
-    _running.add(child)
-    try:
-        return child.wait()
-    finally:
-        _running.discard(child)
-
-
-def end_all() -> None:
-    """Ask every command that runs now to end; for a run that is being stopped."""
-    for child in tuple(_running):
-        child.terminate()
 
 
 class Log:
@@ -52,7 +32,7 @@ class Log:
             file.write(f"$ {' '.join(words)}\n".encode())
             file.flush()
             begin = file.tell()
-            status = wait(words, cwd=cwd, env=os.environ | variables, stdout=file)
+            status = wait(words, cwd=cwd, env=os.environ | variables, output=file)
         printed = self.path.read_bytes()[begin:].decode(errors="replace")
         if status:
             raise StepFailed(f"`{Path(words[0]).name} {' '.join(words[1:])}` ended with status {status}")

@@ -19,7 +19,7 @@ from types import FrameType
 import cache
 import checks
 import live
-import log
+import processes
 import sanity
 from log import Log, StepFailed
 from pythons import Python, ends, missing, missing_sentence, pairs
@@ -61,7 +61,9 @@ def everything() -> None:
     if os.environ.get("REQUIRE_ALL_PYTHONS") and missing():
         raise Stop("all of these Pythons are required here (REQUIRE_ALL_PYTHONS is set).")
     with (
-        cache.locked(cache.own() / "test", "Another `make test` runs in this checkout. Waiting for it."),
+        cache.locked(
+            cache.own() / "test", "Another `make test` runs in this checkout. Waiting for it.", inherited=False
+        ),
         ThreadPoolExecutor(1) as beside,
     ):
         cluster = beside.submit(live.cluster)
@@ -143,7 +145,7 @@ def _forget_settings() -> None:
 
 
 def _stopped(number: int, _frame: FrameType | None) -> None:
-    log.end_all()
+    processes.end_all()
     os._exit(128 + number)
 
 
