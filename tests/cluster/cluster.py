@@ -19,6 +19,7 @@ def main(arguments: list[str]) -> int:
     if len(arguments) != 1 or arguments[0] not in commands:
         print("usage: cluster.py up|down|status", file=sys.stderr)
         return 2
+    os.umask(0o022)  # pods run as many users, who walk through folders that the daemons make
     try:
         return commands[arguments[0]](places())
     except Stop as stop:

@@ -28,6 +28,10 @@ class Flavour:
 FLAVOURS = {
     "root": Flavour("", (0, 0)),
     "65532": Flavour("65532:65532", (65532, 65532)),
+    # as distroless images are made: the name also gives the process its group, which the kubelet does not pass on
+    "nonroot": Flavour(
+        "65532:65532", (65532, 65532), "nonroot:x:65532:65532:nonroot:/data:/nologin\n", "nonroot:x:65532:\n"
+    ),
     "1234": Flavour("1234:4321", (1234, 4321)),
     "named": Flavour("app", (2000, 3000), "app:x:2000:3000:app:/data:/nologin\n", "app:x:3000:\n"),
     # starts as root and becomes the owner of its files, as images of databases do by gosu
@@ -37,7 +41,7 @@ FLAVOURS = {
 
 def log(lines: int = 1024) -> bytes:
     """About 100 KiB of log that is the same everywhere."""
-    chance = random.Random(20260101)
+    chance = random.Random(20260101)  # noqa: S311 - text to read, nothing secret
     words = ("accepted", "refused", "retried", "timed-out", "committed", "queued")
     rows = (
         f"2026-01-01T{n // 3600 % 24:02d}:{n // 60 % 60:02d}:{n % 60:02d}Z request={chance.getrandbits(64):016x} "

@@ -141,7 +141,11 @@ def _compile(go: Path, group: Group, package: str, target: Path) -> None:
 def _key(group: Group, version: str) -> str:
     whole = hashlib.sha256(repr((version, group)).encode())
     module = SOURCES / group.module
-    for path in (module / "go.mod", module / "go.sum", *(p for s in group.sources for p in sorted((module / s).glob("*.go")))):
+    for path in (
+        module / "go.mod",
+        module / "go.sum",
+        *(p for s in group.sources for p in sorted((module / s).glob("*.go"))),
+    ):
         whole.update(path.read_bytes())
     return whole.hexdigest()[:12]
 
@@ -171,7 +175,12 @@ def _accepted(go: Path) -> bool:
     wanted = re.search(r"^go (\d+)\.(\d+)", (SOURCES / "go.mod").read_text(encoding="utf-8"), re.MULTILINE)
     try:
         said = subprocess.run(
-            [go, "version"], capture_output=True, text=True, env={**os.environ, "GOTOOLCHAIN": "local"}, timeout=30, check=True
+            [go, "version"],
+            capture_output=True,
+            text=True,
+            env={**os.environ, "GOTOOLCHAIN": "local"},
+            timeout=30,
+            check=True,
         ).stdout
     except (OSError, subprocess.SubprocessError):
         return False

@@ -16,7 +16,9 @@ from .places import Places, write
 from .run import run
 
 NODE = "node-1"
-CLUSTER_IP = "10.96.0.1"  # the first of the service range; nothing routes it (there is no kube-proxy), but clients may name it
+CLUSTER_IP = (
+    "10.96.0.1"  # the first of the service range; nothing routes it (there is no kube-proxy), but clients may name it
+)
 DAYS = "3650"
 _CURVE = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-noenc")
 
@@ -32,7 +34,9 @@ class Party:
 
 def parties(node: str) -> tuple[Party, ...]:
     local = f"IP:127.0.0.1,IP:{node}"
-    kubernetes = ",".join(f"DNS:kubernetes{suffix}" for suffix in ("", ".default", ".default.svc", ".default.svc.cluster.local"))
+    kubernetes = ",".join(
+        f"DNS:kubernetes{suffix}" for suffix in ("", ".default", ".default.svc", ".default.svc.cluster.local")
+    )
     return (
         Party("etcd", "/CN=etcd", f"DNS:localhost,{local}"),
         Party("api", "/CN=kube-apiserver", f"{kubernetes},DNS:localhost,{local},IP:{CLUSTER_IP}"),
@@ -50,10 +54,17 @@ def make(places: Places, node: str, server: str) -> None:
     """Fill the pki folder: <party>.crt and .key of each, ca.crt and ca.key, and sa.key; and a kubeconfig of each that calls `server`."""
     pki = places.pki
     pki.mkdir(parents=True, mode=0o700)
-    authority = ["-subj", "/CN=incident-distroless cluster", "-keyout", pki / "ca.key", "-out", pki / "ca.crt"]
+    authority: list[str | Path] = [
+        "-subj",
+        "/CN=incident-distroless cluster",
+        "-keyout",
+        pki / "ca.key",
+        "-out",
+        pki / "ca.crt",
+    ]
     usage = "keyUsage=critical,digitalSignature,keyCertSign,cRLSign"
     run(["openssl", "req", "-x509", "-new", *_CURVE, "-days", DAYS, *authority, "-addext", usage])
-    run(["openssl", "genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-out", pki / "sa.key"])
+    run(["openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", pki / "sa.key"])
     run(["openssl", "pkey", "-in", pki / "sa.key", "-pubout", "-out", pki / "sa.pub"])
     with ThreadPoolExecutor() as pool:
         for _done in pool.map(lambda party: _sign(pki, party), parties(node)):
@@ -68,8 +79,8 @@ def _sign(pki: Path, party: Party) -> None:
     if party.names:
         extensions.append(f"subjectAltName={party.names}")
     named = [word for extension in extensions for word in ("-addext", extension)]
-    files = ["-keyout", pki / f"{party.name}.key", "-out", pki / f"{party.name}.crt"]
-    signer = ["-CA", pki / "ca.crt", "-CAkey", pki / "ca.key"]
+    files: list[str | Path] = ["-keyout", pki / f"{party.name}.key", "-out", pki / f"{party.name}.crt"]
+    signer: list[str | Path] = ["-CA", pki / "ca.crt", "-CAkey", pki / "ca.key"]
     run(["openssl", "req", "-x509", "-new", *_CURVE, "-days", DAYS, *signer, "-subj", party.subject, *named, *files])
 
 

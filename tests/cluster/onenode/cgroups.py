@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from .processes import reap
+from .processes import reap, wait_for_reaping
 from .say import Stop
 
 
@@ -79,6 +79,7 @@ def members(name: str) -> frozenset[int]:
 def kill(name: str, seconds: float = 20.0) -> None:
     """End every process at and below the cgroup `name`."""
     end = time.monotonic() + seconds
+    killed: set[int] = set()
     while pids := members(name):
         if time.monotonic() > end:
             raise Stop(f"these processes of the cluster do not end: {', '.join(map(str, sorted(pids)))}.")
@@ -87,8 +88,10 @@ def kill(name: str, seconds: float = 20.0) -> None:
                 (folder / "freezer.state").open("r+", encoding="ascii").write("THAWED")
         for pid in pids:
             _kill_member(name, pid)
+        killed |= pids
         reap()
         time.sleep(0.02)
+    wait_for_reaping(killed)
 
 
 def _kill_member(name: str, pid: int) -> None:

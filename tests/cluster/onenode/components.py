@@ -15,6 +15,7 @@ from .certificates import CLUSTER_IP, NODE
 from .images import PAUSE
 from .network import Network
 from .places import Places, write
+from .sandbox import STATE
 
 SERVICES = f"{CLUSTER_IP}/24"
 
@@ -73,20 +74,19 @@ def containerd(world: World) -> list[str | Path]:
 
 
 def _containerd_config(world: World) -> str:
-    state = world.places.state
 
     def quoted(value: str | Path) -> str:
         return json.dumps(str(value))  # a JSON string is a TOML basic string
 
     return f"""version = 3
-root = {quoted(state / "containerd" / "root")}
-state = {quoted(state / "run" / "containerd")}
+root = {quoted(STATE / "containerd" / "root")}
+state = {quoted(STATE / "run" / "containerd")}
 
 [grpc]
 address = {quoted(world.places.containerd_socket)}
 
 [plugins."io.containerd.internal.v1.opt"]
-path = {quoted(state / "containerd" / "opt")}
+path = {quoted(STATE / "containerd" / "opt")}
 
 [plugins."io.containerd.nri.v1.nri"]
 disable = true
@@ -110,7 +110,7 @@ runtime_type = "io.containerd.runc.v2"
 
 [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc.options]
 BinaryName = {quoted(world.programs["runc"])}
-Root = {quoted(world.places.runc_root)}
+Root = {quoted(STATE / "run" / "runc")}
 SystemdCgroup = false
 
 [plugins."io.containerd.cri.v1.runtime".cni]
@@ -194,6 +194,11 @@ def controller_manager(world: World) -> list[str | Path]:
         f"--root-ca-file={world.ca}",
         f"--cluster-signing-cert-file={world.ca}",
         f"--cluster-signing-key-file={world.places.pki / 'ca.key'}",
+        # each controller makes a service account of its own at the start; the default rate stretches that to five seconds
+        "--kube-api-qps=200",
+        "--kube-api-burst=400",
+        "--node-monitor-period=1s",  # a new node keeps its not-ready taint for up to that long
+        f"--flex-volume-plugin-dir={STATE / 'kubelet-plugins'}",
     ]
 
 
@@ -215,7 +220,7 @@ def kubelet(world: World) -> list[str | Path]:
         world.programs["kubelet"],
         f"--config={config}",
         f"--kubeconfig={world.places.conf / 'kubelet-to-api.kubeconfig'}",
-        f"--root-dir={world.places.state / 'kubelet'}",
+        f"--root-dir={STATE / 'kubelet'}",
         f"--cert-dir={world.places.pki}",
         f"--hostname-override={NODE}",
         f"--node-ip={world.network.node}",
@@ -224,9 +229,13 @@ def kubelet(world: World) -> list[str | Path]:
 
 def _kubelet_config(world: World) -> dict[str, object]:
     crt, key = world.key_pair("kubelet")
-    state = world.places.state
     # a developer's disk is often nearly full: evict late, and never collect the images, which cannot be pulled again
-    eviction = {"memory.available": "50Mi", "nodefs.available": "1%", "nodefs.inodesFree": "1%", "imagefs.available": "1%"}
+    eviction = {
+        "memory.available": "50Mi",
+        "nodefs.available": "1%",
+        "nodefs.inodesFree": "1%",
+        "imagefs.available": "1%",
+    }
     return {
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",
@@ -255,14 +264,11 @@ def _kubelet_config(world: World) -> dict[str, object]:
         "registryPullQPS": 0,
         "eventRecordQPS": 0,
         "makeIPTablesUtilChains": False,
+        # nobody answers there, but without an address each pod gets a warning event
+        "clusterDNS": [world.network.node],
         "clusterDomain": "cluster.local",
         "resolvConf": str(write(world.places.conf / "resolv.conf", "# the cluster has no DNS\n", 0o644)),
-        "podLogsDir": str(state / "pod-logs"),
-        "volumePluginDir": str(state / "kubelet-plugins"),
-        "staticPodPath": str(_folder(state / "static-pods")),
+        "podLogsDir": str(STATE / "pod-logs"),
+        "volumePluginDir": str(STATE / "kubelet-plugins"),
+        "staticPodPath": str(world.places.static_pods),
     }
-
-
-def _folder(path: Path) -> Path:
-    path.mkdir(parents=True, exist_ok=True)
-    return path

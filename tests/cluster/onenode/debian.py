@@ -97,7 +97,9 @@ def _fetch(folder: Path, wanted: list[str]) -> None:
 
 def _mirror() -> str:
     """The Debian mirror that this machine uses."""
-    targets = run(["apt-get", "indextargets", "--format", "$(ORIGIN) $(LABEL) $(REPO_URI)", "Created-By: Packages"], env=_QUIET)
+    targets = run(
+        ["apt-get", "indextargets", "--format", "$(ORIGIN) $(LABEL) $(REPO_URI)", "Created-By: Packages"], env=_QUIET
+    )
     for line in targets.splitlines():
         origin, label, uri = line.split(" ", 2)
         if (origin, label) == ("Debian", "Debian"):

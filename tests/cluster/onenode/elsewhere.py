@@ -46,7 +46,11 @@ def down(places: Places, kind: str) -> None:
     if kind == "kind":
         run([_kind(), "delete", "cluster", "--name", places.cgroup], timeout=300)
     publish.withdraw(places)
-    say("The cluster made by kind is deleted." if kind == "kind" else "The cluster of KUBECONFIG is used no longer; it was left as it is.")
+    say(
+        "The cluster made by kind is deleted."
+        if kind == "kind"
+        else "The cluster of KUBECONFIG is used no longer; it was left as it is."
+    )
 
 
 def _kind() -> Path:

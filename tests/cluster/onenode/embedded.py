@@ -15,7 +15,7 @@ from pathlib import Path
 
 from . import certificates, cgroups, components, debian, images, network, processes, publish, sandbox
 from .api import Api, wait
-from .build import programs
+from .build import GROUPS, programs
 from .certificates import NODE
 from .components import World
 from .network import Network
@@ -38,10 +38,11 @@ def up(places: Places) -> None:
     if sys.platform != "linux" or os.geteuid() != 0:
         raise Stop(ELSEWHERE)
     with locked(places.home / "lock", "Another launcher is busy with this cluster; waiting for it."):
+        debian.ensure(TOOLS)
         if status(places):
+            _refresh_images(places)
             say(f"The cluster is already running: {places.published / 'kubeconfig'}")
             return
-        debian.ensure(TOOLS)
         built = programs(places.cache)
         archive = images.archive_file(places.cache, built)
         _clear(places)
@@ -94,15 +95,16 @@ def _start(world: World, archive: Path) -> None:
 
     def broken() -> str:
         ended = [process.name for process in running if not processes.alive(process)]
-        return "\n".join(f"{name} ended; the last lines of its log:\n{processes.tail(places.logs / f'{name}.log')}" for name in ended)
+        return "\n".join(
+            f"{name} ended; the last lines of its log:\n{processes.tail(places.logs / f'{name}.log')}" for name in ended
+        )
 
     api = _api(places, world.network)
     launch("etcd", components.etcd(world))
     launch("containerd", components.containerd(world))
     launch("kube-apiserver", components.apiserver(world))
     _await("containerd's answer", lambda: _answers(world, holder), broken, places, "containerd")
-    ctr = [world.programs["ctr"], "--address", places.containerd_socket, "--namespace", "k8s.io"]
-    run(sandbox.inside(holder, [*ctr, "images", "import", archive]), timeout=120)
+    _import(places, world.programs["ctr"], holder, archive)
     _await("the API server's readiness", api.ready, broken, places, "kube-apiserver")
     launch("kube-controller-manager", components.controller_manager(world))
     launch("kube-scheduler", components.scheduler(world))
@@ -110,13 +112,43 @@ def _start(world: World, archive: Path) -> None:
     _await("the node's readiness", lambda: api.node_ready(NODE), broken, places, "kubelet")
     default = "/api/v1/namespaces/default"
     pods_can_start = (f"{default}/serviceaccounts/default", f"{default}/configmaps/kube-root-ca.crt")
-    _await("the default service account", lambda: all(map(api.exists, pods_can_start)), broken, places, "kube-controller-manager")
+    _await(
+        "the default service account",
+        lambda: all(map(api.exists, pods_can_start)),
+        broken,
+        places,
+        "kube-controller-manager",
+    )
+
+
+def _import(places: Places, ctr: Path, holder: Process, archive: Path) -> None:
+    command: list[str | Path] = [
+        ctr,
+        "--address",
+        places.containerd_socket,
+        "--namespace",
+        "k8s.io",
+        "images",
+        "import",
+        archive,
+    ]
+    run(sandbox.inside(holder, command), timeout=120)
+    write(places.state / "images", archive.name)
+
+
+def _refresh_images(places: Places) -> None:
+    """Give the running cluster the images as they are made now: who changes the app need not start the cluster again."""
+    built = programs(places.cache, tuple(group for group in GROUPS if group.name in ("app", "containerd")))
+    archive = images.archive_file(places.cache, built)
+    if (places.state / "images").read_text(encoding="utf-8") != archive.name:
+        _import(places, built["ctr"], processes.known(places.pids)[sandbox.HOLDER], archive)
+        say("The images had changed; the cluster has the new ones.")
 
 
 def _answers(world: World, holder: Process) -> bool:
     if not world.places.containerd_socket.exists():
         return False
-    ctr = [world.programs["ctr"], "--address", world.places.containerd_socket, "version"]
+    ctr: list[str | Path] = [world.programs["ctr"], "--address", world.places.containerd_socket, "version"]
     try:
         run(sandbox.inside(holder, ctr), timeout=5)
     except Stop:

@@ -26,6 +26,7 @@ PAUSE = "incident.test/pause:1"
 BUSYBOX = "docker.io/library/busybox:1.37"
 DASH, BASH = "incident.test/debug-dash:1", "incident.test/debug-bash:1"
 PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+KEPT = 3  # archives, of 65 MB each; several checkouts may differ in what they are made from
 GNU_TOOLS = ("bash", "coreutils", "dash", "findutils", "grep", "gzip", "procps", "sed", "tar", "util-linux", "zstd")
 
 
@@ -56,16 +57,18 @@ def busybox(program: bytes, applets: Iterable[str]) -> Image:
     return Image(BUSYBOX, (layer(entries),), {"Env": [PATH], "Cmd": ["sh"]})
 
 
-def distribution(name: str, shell: str, packages: Iterable[bytes]) -> Image:
-    """A toolbox of GNU tools; `packages`: for each Debian package the tar of its files; `shell`: what /bin/sh is."""
-    found = {entry.path: entry for entry in base(f"{shell} toolbox")}
-    for package in packages:
-        for entry in unpacked(package):
-            found.setdefault(entry.path, entry)
-    for merged in ("bin", "sbin", "lib", "lib64"):  # Debian's merged /usr, which its base-files package brings otherwise
+def gnu_tools(packages: Iterable[bytes]) -> bytes:
+    """The layer that the GNU toolboxes share; `packages`: for each Debian package the tar of its files."""
+    found = {entry.path: entry for package in packages for entry in unpacked(package)}
+    for merged in ("bin", "sbin", "lib", "lib64"):  # Debian's merged /usr
         found[merged.encode()] = link(merged, f"usr/{merged}")
-    found[b"usr/bin/sh"] = link("usr/bin/sh", shell)
-    return Image(name, (layer(found.values()),), {"Env": [PATH], "Cmd": ["sh"]})
+    return layer(found.values())
+
+
+def gnu(name: str, tools: bytes, shell: str) -> Image:
+    """A toolbox of GNU tools whose /bin/sh is `shell`."""
+    own = [*base(f"{shell} toolbox"), link("usr/bin/sh", shell)]
+    return Image(name, (tools, layer(own)), {"Env": [PATH], "Cmd": ["sh"]})
 
 
 def unpacked(package: bytes) -> Iterator[Entry]:
@@ -79,7 +82,9 @@ def unpacked(package: bytes) -> Iterator[Entry]:
             content = tar.extractfile(info) if info.isreg() or info.islnk() else None
             kind = tarfile.REGTYPE if info.islnk() else info.type
             target = info.linkname.encode() if info.issym() else b""
-            yield Entry(path.encode(), kind, info.mode & 0o1777, content=content.read() if content else b"", target=target)
+            yield Entry(
+                path.encode(), kind, info.mode & 0o1777, content=content.read() if content else b"", target=target
+            )
 
 
 def archive_file(cache: Path, programs: Programs) -> Path:
@@ -100,18 +105,21 @@ def archive_file(cache: Path, programs: Programs) -> Path:
 def _write(path: Path, programs: Programs, packages: tuple[Path, ...]) -> None:
     tars = {deb.name.split("_")[0]: _files_of(deb) for deb in packages}
     toolbox = tars.pop("busybox-static")
+    tools = gnu_tools(tars.values())
     tool = next(entry.content for entry in unpacked(toolbox) if entry.path == b"usr/bin/busybox")
     images = [
         pause(programs["pause"].read_bytes()),
         busybox(tool, _applets(tool)),
         *apps.images(programs["app"].read_bytes()),
-        distribution(DASH, "dash", tars.values()),
-        distribution(BASH, "bash", tars.values()),
+        gnu(DASH, tools, "dash"),
+        gnu(BASH, tools, "bash"),
     ]
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     with fresh.open("wb") as out:
         archive(images, out)
     fresh.rename(path)
+    for old in sorted(path.parent.glob("*.tar"), key=lambda found: found.stat().st_mtime)[:-KEPT]:
+        old.unlink()
 
 
 def _applets(tool: bytes) -> list[str]:

@@ -53,7 +53,9 @@ def choose(places: Places) -> Network:
         before = given(places)
         if before and _free(before, taken, taken_ports):
             return before
-        network = Network(places.bridge, str(_subnet(places.ident, taken)), dict(zip(PORTS, _ports(taken_ports), strict=True)))
+        network = Network(
+            places.bridge, str(_subnet(places.ident, taken)), dict(zip(PORTS, _ports(taken_ports), strict=True))
+        )
         write(places.home / "network.json", json.dumps(asdict(network)))
         return network
 
@@ -88,9 +90,9 @@ def _bindable(port: int) -> bool:
 
 
 def _subnet(ident: str, taken: list[Subnet]) -> Subnet:
-    for _attempt in range(1000):
+    for attempt in range(1000):
         # the same checkout tries the same subnets in the same order
-        chance = random.Random(f"{ident}/{_attempt}")
+        chance = random.Random(f"{ident}/{attempt}")  # noqa: S311 - nothing secret
         subnet = ipaddress.IPv4Network(f"10.{chance.randrange(200, 250)}.{chance.randrange(256)}.0/24")
         if not any(subnet.overlaps(other) for other in taken):
             return subnet

@@ -69,6 +69,11 @@ class Places:
         return self.state / "run" / "runc"
 
     @property
+    def static_pods(self) -> Path:
+        """The kubelet runs the pods whose manifests lie there."""
+        return self.state / "static-pods"
+
+    @property
     def cgroup(self) -> str:
         """The name of the cgroup, in each hierarchy, below which every process of the cluster lives."""
         return f"incident-distroless-{self.ident}"
@@ -83,7 +88,9 @@ def places() -> Places:
     if not any(base.is_relative_to(folder) for folder in HIDDEN):
         ident = hashlib.sha256(os.fsencode(CHECKOUT)).hexdigest()[:12]
         return Places(base / "incident-distroless", ident, CHECKOUT / ".cluster")
-    raise Stop(f"the cluster's files cannot live below {base}; set XDG_CACHE_HOME to a folder outside of {', '.join(HIDDEN)}.")
+    raise Stop(
+        f"the cluster's files cannot live below {base}; set XDG_CACHE_HOME to a folder outside of {', '.join(HIDDEN)}."
+    )
 
 
 @contextmanager

@@ -103,13 +103,24 @@ def reap() -> None:
         pass
 
 
+def wait_for_reaping(pids: Iterable[int], seconds: float = 3.0) -> None:
+    """Give the first process of the machine a moment to take leave of its orphans, so that `ps` shows none of them."""
+    end = time.monotonic() + seconds
+    for pid in pids:
+        while Path(f"/proc/{pid}").exists() and started(pid) is None and time.monotonic() < end:
+            reap()
+            time.sleep(0.02)
+
+
 def wait_for_end(processes: Iterable[Process], seconds: float) -> None:
     end = time.monotonic() + seconds
     for process in processes:
         while alive(process):
             reap()
             if time.monotonic() > end:
-                raise Stop(f"{process.name} (process {process.pid}) does not end; see /proc/{process.pid}/stack for what it waits on.")
+                raise Stop(
+                    f"{process.name} (process {process.pid}) does not end; see /proc/{process.pid}/stack for what it waits on."
+                )
             time.sleep(0.02)
     reap()
 

@@ -39,7 +39,7 @@ def embedded(world: World) -> None:
             "CONTAINERD_SOCKET": places.containerd_socket,
             "AUDIT_LOG": places.audit_log,
             "LOGS": places.logs,
-            "STATIC_PODS": places.state / "static-pods",
+            "STATIC_PODS": places.static_pods,
             "CGROUP": places.cgroup,
             "BRIDGE": places.bridge,
             "NODE_IP": world.network.node,

@@ -21,7 +21,6 @@ def run(
     *,
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
-    stdin: str | None = None,
     timeout: float | None = None,
 ) -> str:
     """What the program prints on stdout. Stop with its last words when it fails, is missing or takes longer than `timeout` s."""
@@ -31,10 +30,8 @@ def run(
             [str(word) for word in command],
             cwd=cwd,
             env={**os.environ, **(env or {})},
-            input=stdin,
-            stdin=subprocess.DEVNULL if stdin is None else None,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
             encoding="utf-8",
             errors="replace",
             timeout=timeout,

@@ -21,6 +21,9 @@ from .processes import Process
 from .say import Stop
 
 HOLDER = "namespace"
+# The state folder by a path that any user may walk: a home directory is often closed, and a pod with a user namespace
+# (hostUsers: false) reaches its root filesystem as a user that nobody knows.
+STATE = Path("/run/cluster")
 # Mounts made outside go on arriving (slave), and what is mounted inside is shared among the pods (shared), as kubelets expect it.
 _SETUP = """
 set -e
@@ -28,7 +31,10 @@ mount --make-rshared /
 mount -t overlay overlay -o "lowerdir=/var/lib,upperdir=$1/varlib/upper,workdir=$1/varlib/work" /var/lib
 mount --bind "$1/varlog" /var/log
 mount -t tmpfs -o mode=755,nosuid,nodev tmpfs /run
-mkdir -p /run/netns /run/lock
+mkdir -p /run/netns /run/lock /run/cluster
+mount --bind "$1" /run/cluster
+mount --make-private /run/cluster
+mount --make-shared /run/cluster
 : > "$1/namespace-ready"
 exec sleep infinity
 """
@@ -36,7 +42,7 @@ exec sleep infinity
 
 def enter(places: Places, procs: Path) -> Process:
     """Start the process that holds the namespace; it stays until the cluster goes down."""
-    for folder in ("varlib/upper", "varlib/work", "varlog", "run"):
+    for folder in ("varlib/upper", "varlib/work", "varlog", "run", "static-pods"):
         (places.state / folder).mkdir(parents=True, exist_ok=True)
     command = ["unshare", "--mount", "--propagation", "slave", "--", "sh", "-c", _SETUP, "sh", str(places.state)]
     log = places.logs / f"{HOLDER}.log"
