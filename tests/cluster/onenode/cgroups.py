@@ -17,6 +17,8 @@ from pathlib import Path
 from .processes import reap, wait_for_reaping
 from .say import Stop
 
+KUBELETS = frozenset({"cpu", "cpuset", "hugetlb", "memory", "pids"})
+
 
 @dataclass(frozen=True, slots=True)
 class Hierarchy:
@@ -50,6 +52,8 @@ def create(name: str) -> Path:
     if not every:
         raise Stop("no cgroup file system is mounted here; Kubernetes cannot run without.")
     for hierarchy in every:
+        if hierarchy.version == 2:
+            _pass_on_controllers(hierarchy.mount)
         folder = hierarchy.mount / name
         folder.mkdir(exist_ok=True)
         if hierarchy.version == 1 and "cpuset" in hierarchy.controllers:
@@ -59,6 +63,13 @@ def create(name: str) -> Path:
     # a leaf of its own: with v2 a cgroup that has children with controllers may have no members
     (home.mount / name / "daemons").mkdir(exist_ok=True)
     return home.mount / name / "daemons" / "cgroup.procs"
+
+
+def _pass_on_controllers(mount: Path) -> None:
+    """With v2 the kubelet wants each controller that it uses in its own root; those that are here already are passed on by the system."""
+    here = (mount / "cgroup.controllers").read_text(encoding="ascii").split()
+    for controller in sorted(KUBELETS.intersection(here)):
+        (mount / "cgroup.subtree_control").write_text(f"+{controller}", encoding="ascii")
 
 
 def folders(name: str) -> Iterator[Path]:

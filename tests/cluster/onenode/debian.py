@@ -6,13 +6,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from .places import locked
+from .places import made
 from .run import run
 from .say import Stop, doing, say
 
@@ -48,36 +49,35 @@ def _missing(tools: Mapping[str, str], libraries: Mapping[str, str]) -> list[str
 
 
 def packages(cache: Path, names: Iterable[str]) -> tuple[Path, ...]:
-    """The .deb files of `names` and of all that they depend on, from Debian's `SUITE`, checked by apt's signatures; kept in the cache.
+    """The .deb files of `names` and of all that they depend on, checked by apt's signatures; kept in the cache.
 
-    Nothing is installed: apt works in a folder of its own, with this machine's mirror and an empty list of installed packages.
+    Nothing is installed: apt works in a folder of its own, with an empty list of installed packages.
     """
+    if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
+        raise Stop("the debug images are made of Debian packages, by apt-get and dpkg-deb, which this machine has not.")
     wanted = sorted(names)
-    folder = cache / "packages" / f"{SUITE}-{'-'.join(wanted)}"
-    if not folder.is_dir():
-        with locked(cache / "packages" / ".lock", "Another launcher fetches packages; waiting for it."):
-            if not folder.is_dir():
-                with doing(f"Fetching {', '.join(wanted)} of Debian {SUITE} for debug images", "10 s, once"):
-                    _fetch(folder, wanted)
-    return tuple(sorted(folder.glob("*.deb")))
+
+    def make(folder: Path) -> None:
+        with doing(f"Fetching {', '.join(wanted)} of Debian {SUITE} for debug images", "10 s, once"):
+            _fetch(folder, wanted)
+
+    name = f"{SUITE}-{hashlib.sha256(' '.join(wanted).encode()).hexdigest()[:12]}"
+    return tuple(sorted(made(cache / "packages" / name, "fetching packages", make).glob("*.deb")))
 
 
 def _fetch(folder: Path, wanted: list[str]) -> None:
-    fresh = folder.with_name(f".{folder.name}.{os.getpid()}")
-    shutil.rmtree(fresh, ignore_errors=True)
+    work = folder / "apt"
     for part in ("lists/partial", "cache/archives/partial", "etc"):
-        (fresh / part).mkdir(parents=True)
-    (fresh / "etc" / "sources.list").write_text(f"deb {_mirror()} {SUITE} main\n", encoding="utf-8")
-    (fresh / "status").touch()
+        (work / part).mkdir(parents=True)
+    (work / "status").touch()
     apt = ["apt-get", "-q", "-y"]
     for name, value in {
-        "Dir::Etc::SourceList": fresh / "etc" / "sources.list",
-        "Dir::Etc::SourceParts": "/dev/null",
-        "Dir::State": fresh,
-        "Dir::State::Lists": fresh / "lists",
-        "Dir::State::status": fresh / "status",
-        "Dir::Cache": fresh / "cache",
-        "Dir::Log": fresh,
+        **_sources(work),
+        "Dir::State": work,
+        "Dir::State::Lists": work / "lists",
+        "Dir::State::status": work / "status",
+        "Dir::Cache": work / "cache",
+        "Dir::Log": work,
         "Acquire::Languages": "none",
         "Acquire::IndexTargets::deb::DEP-11::DefaultEnabled": "false",
         "APT::Sandbox::User": "root",  # the cache may lie where apt's own user cannot go
@@ -87,21 +87,28 @@ def _fetch(folder: Path, wanted: list[str]) -> None:
         apt += ["-o", f"{name}={value}"]
     run([*apt, "update"], env=_QUIET, timeout=600)
     run([*apt, "install", "--download-only", *wanted], env=_QUIET, timeout=600)
-    got = fresh / "debs"
-    got.mkdir()
-    for deb in (fresh / "cache" / "archives").glob("*.deb"):
-        deb.rename(got / deb.name)
-    got.rename(folder)
-    shutil.rmtree(fresh)
+    for deb in (work / "cache" / "archives").glob("*.deb"):
+        deb.rename(folder / deb.name)
+    shutil.rmtree(work)
 
 
-def _mirror() -> str:
-    """The Debian mirror that this machine uses."""
-    targets = run(
-        ["apt-get", "indextargets", "--format", "$(ORIGIN) $(LABEL) $(REPO_URI)", "Created-By: Packages"], env=_QUIET
-    )
-    for line in targets.splitlines():
+def _sources(work: Path) -> dict[str, Path | str]:
+    """Apt's settings for where packages come from: Debian's `SUITE` by this machine's mirror; on a relative of Debian, its own."""
+    mirror = _mirror()
+    if mirror is None:
+        run(["apt-get", "update", "-q"], env=_QUIET)  # a new machine has no lists yet, and so does not know its mirrors
+        mirror = _mirror()
+    if mirror is None:
+        say("This machine has no mirror of Debian: the debug images get its own distribution's tools.")
+        return {}
+    (work / "etc" / "sources.list").write_text(f"deb {mirror} {SUITE} main\n", encoding="utf-8")
+    return {"Dir::Etc::SourceList": work / "etc" / "sources.list", "Dir::Etc::SourceParts": "/dev/null"}
+
+
+def _mirror() -> str | None:
+    wanted = ["--format", "$(ORIGIN) $(LABEL) $(REPO_URI)", "Created-By: Packages"]
+    for line in run(["apt-get", "indextargets", *wanted], env=_QUIET).splitlines():
         origin, label, uri = line.split(" ", 2)
         if (origin, label) == ("Debian", "Debian"):
             return uri.removesuffix("/")
-    raise Stop("apt on this machine knows no mirror of Debian, from which the debug images are made.")
+    return None

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 import subprocess
 import tarfile
 import tempfile
@@ -17,7 +16,7 @@ from pathlib import Path
 
 from . import apps, debian
 from .build import Programs
-from .places import locked
+from .places import made
 from .run import run
 from .say import doing
 from .tarball import Entry, Image, archive, directory, file, layer, link
@@ -93,12 +92,14 @@ def archive_file(cache: Path, programs: Programs) -> Path:
     code = [Path(__file__).with_name(name) for name in ("apps.py", "images.py", "tarball.py")]
     inputs = [programs["app"], programs["pause"], *packages, *code]
     key = hashlib.sha256(b"".join(hashlib.sha256(path.read_bytes()).digest() for path in inputs)).hexdigest()[:12]
-    path = cache / "images" / f"{key}.tar"
-    if not path.exists():
-        with locked(cache / "images" / ".lock", "Another launcher makes the images; waiting for it."):
-            if not path.exists():
-                with doing("Making the images from files", "5 s, once"):
-                    _write(path, programs, packages)
+
+    def make(path: Path) -> None:
+        with doing("Making the images from files", "5 s, once"):
+            _write(path, programs, packages)
+
+    path = made(cache / "images" / f"{key}.tar", "making the images", make)
+    for old in sorted(path.parent.glob("*.tar"), key=lambda found: found.stat().st_mtime)[:-KEPT]:
+        old.unlink()
     return path
 
 
@@ -114,12 +115,8 @@ def _write(path: Path, programs: Programs, packages: tuple[Path, ...]) -> None:
         gnu(DASH, tools, "dash"),
         gnu(BASH, tools, "bash"),
     ]
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    with fresh.open("wb") as out:
+    with path.open("wb") as out:
         archive(images, out)
-    fresh.rename(path)
-    for old in sorted(path.parent.glob("*.tar"), key=lambda found: found.stat().st_mtime)[:-KEPT]:
-        old.unlink()
 
 
 def _applets(tool: bytes) -> list[str]:

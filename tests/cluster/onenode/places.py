@@ -9,7 +9,8 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,6 +108,24 @@ def locked(path: Path, waiting: str) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def made(path: Path, making: str, make: Callable[[Path], None]) -> Path:
+    """`path`, a file or a folder, as `make` makes it: once, whole, and by one launcher at a time; `making` says what in words.
+
+    `make` gets the path to fill, which is renamed when it is done; what a killed launcher left there is thrown away.
+    """
+    if path.exists():
+        return path
+    with locked(path.with_name(f".{path.name}.lock"), f"Another launcher is {making}; waiting for it."):
+        if not path.exists():
+            fresh = path.with_name(f".{path.name}.making")
+            if fresh.is_dir():
+                shutil.rmtree(fresh)
+            fresh.unlink(missing_ok=True)
+            make(fresh)
+            fresh.rename(path)
+    return path
 
 
 def write(path: Path, content: str | bytes, mode: int = 0o600) -> Path:
