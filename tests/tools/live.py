@@ -18,7 +18,8 @@ from log import StepFailed
 from processes import wait
 from pythons import Python, missing_sentence
 
-KUBECONFIG = cache.CHECKOUT / ".cluster" / "kubeconfig"
+# What the launcher publishes: kubeconfig, and a kubectl of the cluster's own release.
+CLUSTER = cache.CHECKOUT / ".cluster"
 
 
 def cluster() -> None:
@@ -37,8 +38,9 @@ def variables(environment: Path) -> dict[str, str]:
     """The environment of someone who uses the installed collection against the test cluster."""
     return {
         "ANSIBLE_COLLECTIONS_PATH": str(environment / "collections"),
-        "KUBECONFIG": str(KUBECONFIG),
-        "PATH": f"{environment / 'bin'}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+        "KUBECONFIG": str(CLUSTER / "kubeconfig"),
+        "KUBECTL": str(CLUSTER / "kubectl"),
+        "PATH": os.pathsep.join([str(environment / "bin"), str(CLUSTER), os.environ.get("PATH", os.defpath)]),
     }
 
 
