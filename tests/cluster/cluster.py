@@ -46,8 +46,10 @@ def down(here: Places) -> int:
     kind = publish.kind_of(here)
     if kind in ("kind", "kubeconfig"):
         elsewhere.down(here, kind)
-    else:
+    if here.state.exists():  # also one that ran before another was chosen
         embedded.down(here)
+    elif kind is None:
+        say("No cluster of this checkout is running.")
     return 0
 
 

@@ -58,7 +58,7 @@ def packages(cache: Path, names: Iterable[str]) -> tuple[Path, ...]:
     wanted = sorted(names)
 
     def make(folder: Path) -> None:
-        with doing(f"Fetching {', '.join(wanted)} of Debian {SUITE} for debug images", "10 s, once"):
+        with doing(f"Fetching {', '.join(wanted)} for debug images", "10 s, once"):
             _fetch(folder, wanted)
 
     name = f"{SUITE}-{hashlib.sha256(' '.join(wanted).encode()).hexdigest()[:12]}"
