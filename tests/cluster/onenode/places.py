@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from .say import Stop, say
+from .say import Stop, heartbeat, say
 
 SOURCES = Path(__file__).resolve().parents[1]
 CHECKOUT = SOURCES.parents[1]
@@ -95,8 +95,12 @@ def places() -> Places:
 
 
 @contextmanager
-def locked(path: Path, waiting: str) -> Iterator[None]:
-    """Hold the lock file `path`; says `waiting` when another process has it. The kernel frees it when this process dies."""
+def locked(path: Path, waiting: str, *, with_children: bool = False) -> Iterator[None]:
+    """Hold the lock file `path`; says `waiting` when another process has it. The kernel frees it when this process dies.
+
+    `with_children`: programs started by `run` meanwhile hold it too, so that when this process is killed the next one waits for
+    a child that still writes, instead of writing beside it.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
@@ -104,7 +108,9 @@ def locked(path: Path, waiting: str) -> Iterator[None]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             say(waiting)
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            with heartbeat():
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+        os.set_inheritable(descriptor, with_children)
         yield
     finally:
         os.close(descriptor)
@@ -117,7 +123,9 @@ def made(path: Path, making: str, make: Callable[[Path], None]) -> Path:
     """
     if path.exists():
         return path
-    with locked(path.with_name(f".{path.name}.lock"), f"Another launcher is {making}; waiting for it."):
+    with locked(
+        path.with_name(f".{path.name}.lock"), f"Another launcher is {making}; waiting for it.", with_children=True
+    ):
         if not path.exists():
             fresh = path.with_name(f".{path.name}.making")
             if fresh.is_dir():

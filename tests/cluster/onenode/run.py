@@ -32,6 +32,7 @@ def run(
             env={**os.environ, **(env or {})},
             stdin=subprocess.DEVNULL,
             capture_output=True,
+            close_fds=False,  # a child goes on holding the lock of what it writes (see places.locked)
             encoding="utf-8",
             errors="replace",
             timeout=timeout,

@@ -23,9 +23,8 @@ def say(sentence: str) -> None:
 
 
 @contextmanager
-def doing(what: str, usually: str) -> Iterator[None]:
-    """Tell what begins and how long it usually takes, give a sign of life now and then, and tell how long it took."""
-    say(f"{what}; usually {usually}.")
+def heartbeat() -> Iterator[None]:
+    """Give a sign of life now and then."""
     began = time.monotonic()
     over = threading.Event()
 
@@ -40,4 +39,13 @@ def doing(what: str, usually: str) -> Iterator[None]:
     finally:
         over.set()
         thread.join()
+
+
+@contextmanager
+def doing(what: str, usually: str) -> Iterator[None]:
+    """Tell what begins and how long it usually takes, and then how long it took."""
+    say(f"{what}; usually {usually}.")
+    began = time.monotonic()
+    with heartbeat():
+        yield
     say(f"  done in {time.monotonic() - began:.0f} s.")
