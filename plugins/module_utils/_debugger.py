@@ -9,12 +9,14 @@ This is a private module utility of incident.distroless; its interface may chang
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.incident.distroless.plugins.module_utils._client import Cluster
 from ansible_collections.incident.distroless.plugins.module_utils._container import (
+    ELEVATED,
     PROFILES,
     Request,
     base_name,
@@ -49,6 +51,9 @@ from ansible_collections.incident.distroless.plugins.module_utils._targets impor
 # admission's answers after which a stronger or differently shaped debugger may still be let in
 _REFUSED = ("PodSecurityDenied", "AdmissionDenied")
 
+# a name of base_name's own making, with or without its number
+_DERIVED = re.compile(r"(debugger-[0-9a-f]{8})(-[0-9]+)?\Z")
+
 
 @dataclass(slots=True)
 class Attached:
@@ -72,15 +77,21 @@ class Attached:
         return self.sight
 
 
-def ensure(cluster: Cluster, target: Target, request: Request, wish: Wish, deadline: Deadline) -> Attached:
+def ensure(
+    cluster: Cluster, target: Target, request: Request, wish: Wish, deadline: Deadline, *, any_serves: bool = False
+) -> Attached:
     """A running debugger that can read the target's root. Raises Failure with the reason why there is none.
 
     At most two are injected: the least that should do by what the API knows, and one more by what the first one learned
-    from /proc/<pid>/status, which stays readable where the root is denied.
+    from /proc/<pid>/status, which stays readable where the root is denied. With any_serves one of another request does
+    too. A target of an earlier result keeps its debugger, or gets it again as it was.
     """
     known = known_identity(target)
+    earlier = next((entry for entry in debuggers(target.manifest, target.container) if entry.name == target.debugger), None)
+    if earlier is not None and is_ours(earlier.manifest):
+        return _again(cluster, target, earlier, known, deadline)
     tried: Attached | None = None
-    for attempt, found in _running(target, request, wish, cluster.now()):
+    for attempt, found in find_running(target, request, wish, cluster.now(), any_serves=any_serves):
         attached = _attach(cluster, Attached(target, found, attempt, known, reused=True), deadline)
         if attached.sight is not None and attached.sight.root_readable:
             return attached
@@ -104,6 +115,33 @@ def ensure(cluster: Cluster, target: Target, request: Request, wish: Wish, deadl
     raise refusal
 
 
+def _again(cluster: Cluster, target: Target, earlier: Debugger, known: TargetIdentity, deadline: Deadline) -> Attached:
+    attempt = described(earlier.manifest)
+    if earlier.is_running:
+        attached = _attach(cluster, Attached(target, earlier, attempt, known, reused=True), deadline)
+    else:
+        derived = _DERIVED.match(earlier.name)
+        container = {**earlier.manifest, "name": _free_name(target, derived.group(1) if derived else earlier.name)}
+        debugger = inject(cluster, target, container, deadline)
+        attached = _attach(cluster, Attached(target, debugger, attempt, known, reused=False), deadline)
+    if attached.seen.root_readable:
+        return attached
+    refusal = _unreadable(attached)
+    if not attached.reused:
+        _drop(attached)
+    raise refusal
+
+
+def described(manifest: Mapping[str, Any]) -> Attempt:
+    """The attempt that a debugger's security context looks like, for one whose request is not at hand."""
+    context = dict(manifest.get("securityContext") or {})
+    if context == ELEVATED:
+        return Attempt("general", "elevated")
+    user, group = context.pop("runAsUser", None), context.pop("runAsGroup", None)
+    fitting = [profile for profile, fields in PROFILES.items() if fields.get("securityContext", {}) == context]
+    return Attempt(fitting[0] if fitting else "custom", "image" if user is None else "match", user, group)
+
+
 def dry_run(cluster: Cluster, target: Target, request: Request, wish: Wish, deadline: Deadline) -> Attached:
     """What ensure would do first, asked of the API without doing it."""
     return _without_looking(cluster, target, request, wish, deadline, is_dry=True)
@@ -118,11 +156,11 @@ def _without_looking(
     cluster: Cluster, target: Target, request: Request, wish: Wish, deadline: Deadline, *, is_dry: bool
 ) -> Attached:
     known = known_identity(target)
-    for attempt, found in _running(target, request, wish, cluster.now()):
+    for attempt, found in find_running(target, request, wish, cluster.now()):
         return Attached(target, found, attempt, known, reused=True)
     attempts = first_attempts(wish, target, known)
     for attempt in attempts:
-        container = build(request, attempt, _free_name(target, request), target.container)
+        container = build(request, attempt, _free_name(target, base_name(request, target.container)), target.container)
         try:
             added, _version = request_injection(cluster, target, container, deadline, dry_run=is_dry)
         except Failure as failure:
@@ -144,7 +182,7 @@ def _first_admitted(
 ) -> Attached:
     refusals: list[Failure] = []
     for attempt in attempts:
-        container = build(request, attempt, _free_name(target, request, already), target.container)
+        container = build(request, attempt, _free_name(target, base_name(request, target.container), already), target.container)
         try:
             debugger = inject(cluster, target, container, deadline)
         except Failure as failure:
@@ -159,17 +197,21 @@ def _first_admitted(
     raise refusals[0]
 
 
-def _running(target: Target, request: Request, wish: Wish, now: float) -> Iterator[tuple[Attempt, Debugger]]:
-    """Running debuggers that the same request made before, newest first, each with the attempt that it was."""
+def find_running(
+    target: Target, request: Request, wish: Wish, now: float, *, any_serves: bool = False
+) -> list[tuple[Attempt, Debugger]]:
+    """Running debuggers that the same request (or any of ours) made before, newest first, each with the attempt that it was."""
+    serving: list[tuple[Attempt, Debugger]] = []
     for found in reversed(debuggers(target.manifest, target.container)):
         if not found.is_running or not is_ours(found.manifest):
             continue
         ttl, left = lifetime(found.manifest), found.seconds_left(now)
         if ttl is None or left is None or left < min(60.0, ttl / 10):
             continue
-        attempt = recognise(request, wish, found.manifest, target.container)
+        attempt = described(found.manifest) if any_serves else recognise(request, wish, found.manifest, target.container)
         if attempt is not None:
-            yield attempt, found
+            serving.append((attempt, found))
+    return serving
 
 
 def recognise(request: Request, wish: Wish, manifest: Mapping[str, Any], target_container: str) -> Attempt | None:
@@ -187,8 +229,7 @@ def recognise(request: Request, wish: Wish, manifest: Mapping[str, Any], target_
     return None
 
 
-def _free_name(target: Target, request: Request, already: Sequence[str] = ()) -> str:
-    base = base_name(request, target.container)
+def _free_name(target: Target, base: str, already: Sequence[str] = ()) -> str:
     taken = {entry.name for entry in debuggers(target.manifest)} | set(already)
     taken |= {str(spec["name"]) for key in ("containers", "initContainers") for spec in target.manifest["spec"].get(key) or ()}
     number = 1

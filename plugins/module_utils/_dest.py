@@ -41,23 +41,6 @@ Place = tuple[bytes, ...]
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-def parse_mode(value: object, option: str, *, needed: int = 0) -> int:
-    """Permission bits from octal digits ("0640") or a YAML octal number; needed are bits that must be among them.
-
-    Raises Failure InvalidRequest that names the option.
-    """
-    hint = f'Give octal digits in quotes, such as "{0o640 | needed:04o}"; setuid, setgid and sticky are never set.'
-    try:
-        mode = value if isinstance(value, int) and not isinstance(value, bool) else int(str(value), 8)
-    except ValueError:
-        mode = -1
-    if not 0 <= mode <= 0o777:
-        raise Failure("InvalidRequest", f"{option} {value!r} is no mode.", hint)
-    if mode & needed != needed:
-        raise Failure("InvalidRequest", f"{option} {mode:04o} would keep this task itself out.", hint)
-    return mode
-
-
 def check_place(place: Place) -> None:
     """Raises Failure InvalidRequest or DestConflict for names that cannot be, or must not be, created as they are."""
     for name in place:
@@ -175,11 +158,11 @@ class Dest:
             return os.readlink(place[-1], dir_fd=self._open_parent(place[:-1], is_made=False)) == text
         return False
 
-    def size(self, place: Place) -> int | None:
-        """Bytes in the regular file at place; None if there is none."""
+    def facts(self, place: Place) -> tuple[int, int] | None:
+        """Size in bytes and modification time in nanoseconds of the regular file at place; None if there is none."""
         with suppress(OSError):
             found = os.stat(place[-1], dir_fd=self._open_parent(place[:-1], is_made=False), follow_symlinks=False)
-            return found.st_size if stat.S_ISREG(found.st_mode) else None
+            return (found.st_size, found.st_mtime_ns) if stat.S_ISREG(found.st_mode) else None
         return None
 
     def read(self, place: Place) -> BufferedReader | None:

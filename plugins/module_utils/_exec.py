@@ -21,7 +21,7 @@ from urllib.parse import urlencode, urlsplit
 from ansible_collections.incident.distroless.plugins.module_utils._client import Cluster, pod_path
 from ansible_collections.incident.distroless.plugins.module_utils._deadline import Deadline
 from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
-from ansible_collections.incident.distroless.plugins.module_utils._refusals import explain, parse_status
+from ansible_collections.incident.distroless.plugins.module_utils._refusals import explain, parse_status, role_for
 from ansible_collections.incident.distroless.plugins.module_utils._session import Session, exec_command, new_nonce
 
 STDIN, STDOUT, STDERR, STATUS = 0, 1, 2, 3
@@ -136,8 +136,7 @@ def open_exec(
             if error.status_code == 500 and time.monotonic() - first_try < START_UP:
                 time.sleep(0.05)
                 continue
-            body = error.resp_body or b""
-            raise explain(error.status_code, parse_status(body if isinstance(body, bytes) else str(body).encode()), doing) from error
+            raise _refused(error, namespace, doing) from error
         except (OSError, websocket.WebSocketException) as error:
             deadline.remaining(doing)
             raise Failure("ApiUnreachable", f"{doing}: no stream to {cluster.host} ({type(error).__name__})") from error
@@ -150,6 +149,18 @@ def open_session(
     """A shell in a container that lives as long as the stream; silence is how many seconds without an answer are too many."""
     nonce = new_nonce()
     return Session(open_exec(cluster, namespace, pod, container, exec_command(nonce), deadline), nonce, timeout=silence)
+
+
+def _refused(error: Any, namespace: str, doing: str) -> Failure:
+    """What a handshake that was answered with an error means; error is a WebSocketBadStatusException."""
+    body = error.resp_body or b""
+    status = parse_status(body if isinstance(body, bytes) else str(body).encode())
+    failure = explain(error.status_code, status, doing)
+    if failure.reason == "RbacDenied" and str(status.get("message", "")).endswith("is forbidden: "):
+        # since Kubernetes 1.35 a websocket needs create besides get, and the refusal does not say so
+        failure.message += f"the credentials cannot create pods/exec in the namespace {namespace}"
+        failure.hint = f"Grant the verb create on pods/exec: {role_for('create', 'pods/exec', '', namespace)}"
+    return failure
 
 
 def _tls(configuration: Any) -> dict[str, Any]:

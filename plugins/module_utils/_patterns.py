@@ -22,7 +22,7 @@ def any_of(patterns: Sequence[bytes]) -> Callable[[bytes], bool]:
     every such name and `cache/*` what is in every directory of that name. Raises Failure InvalidRequest.
     """
     heads = [b"" if pattern.startswith(b"/") else b"(?:/.*)?/" for pattern in patterns]
-    bodies = [_translate(pattern.rstrip(b"/")) for pattern in patterns]
+    bodies = [translate(pattern.rstrip(b"/")) for pattern in patterns]
     if not bodies:
         return lambda _path: False
     whole = b"|".join(head + body for head, body in zip(heads, bodies, strict=True))
@@ -37,7 +37,7 @@ def _shown(patterns: Sequence[bytes]) -> str:
     return ", ".join(pattern.decode("utf-8", "backslashreplace") for pattern in patterns)
 
 
-def _translate(pattern: bytes) -> bytes:
+def translate(pattern: bytes) -> bytes:
     """A glob as a regular expression. Within a name `*` and `?`, between slashes `**` for any number of directories."""
     if not pattern:
         raise Failure("InvalidRequest", "A pattern that is empty or / would match everything.")

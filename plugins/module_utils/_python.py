@@ -25,5 +25,5 @@ def require_python() -> None:
         f"incident.distroless needs Python {wanted} or newer on the host that runs the module; {sys.executable} is {found}. "
         "Set ansible_python_interpreter, for localhost usually to '{{ ansible_playbook_python }}'."
     )
-    print(json.dumps({"failed": True, "msg": message}))
-    sys.exit(1)
+    sys.stdout.write(json.dumps({"failed": True, "msg": message}))
+    raise SystemExit(1)

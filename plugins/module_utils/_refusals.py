@@ -38,7 +38,8 @@ def parse_status(body: bytes) -> Mapping[str, Any]:
         status = json.loads(body)
     except ValueError:
         status = None
-    if isinstance(status, dict) and isinstance(status.get("message"), str):
+    # a Status of success has no message
+    if isinstance(status, dict) and isinstance(status.get("message", ""), str):
         return status
     return {"message": body[:500].decode("utf-8", "replace").strip()}
 
@@ -81,8 +82,8 @@ def explain(http_status: int, status: Mapping[str, Any], doing: str) -> Failure:
     if _ADMISSION.search(text):
         return Failure("AdmissionDenied", message)
     if http_status == 403:
-        # RBAC's own words are matched above; `pods "x" is forbidden: ...` without them is an admission plugin, the rest a proxy
-        return Failure("AdmissionDenied" if "is forbidden" in text else "RbacDenied", message)
+        # RBAC's own words are matched above; `pods "x" is forbidden: ...` with other words is an admission plugin, the rest a proxy
+        return Failure("AdmissionDenied" if re.search(r"is forbidden: \S", text) else "RbacDenied", message)
     if http_status == 404:
         return Failure("PodGone", message)
     if "metadata.uid" in text and "immutable" in text:

@@ -95,7 +95,8 @@ options:
     description:
       - Absolute paths and globs in the target's own view. C(**) matches any number of directories.
       - What exists literally is taken literally, else it is a glob; a backslash escapes. Neither C(~) nor C($) means anything.
-      - A directory is taken whole. A path that is a symlink brings the content that it leads to.
+      - A directory is taken whole; links in it are kept as links when they stay inside O(dest), and recorded otherwise.
+      - A path that is itself a symlink brings the content that it leads to.
       - A plain path that is missing or unreadable fails the task after the rest was fetched; what cannot be read inside a
         directory or a glob is listed, and the task goes on.
     type: list
@@ -146,12 +147,6 @@ options:
       - They are left out unless asked for, even by a plain path or through a link, and listed with the reason V(Secret).
     type: bool
     default: false
-  follow:
-    description:
-      - Whether symlinks inside a directory bring the files that they lead to.
-      - V(false) keeps a link as a link when it stays inside O(dest), and records it in the manifest otherwise.
-    type: bool
-    default: false
   max_size:
     description:
       - Larger files are left out, or fail the task, as O(oversize) says. A number of bytes, or as V(2G) and V(2Gi), both powers
@@ -170,9 +165,9 @@ options:
     default: 100000
   oversize:
     description:
-      - What to do with files over O(max_size).
+      - What to do with files over O(max_size). V(tail) and V(head) bring that much of the end or the beginning.
     type: str
-    choices: [skip, fail]
+    choices: [skip, tail, head, fail]
     default: skip
   deadline:
     description:

@@ -14,6 +14,8 @@ import os
 import shlex
 import subprocess
 import sys
+import tempfile
+import time
 from pathlib import Path
 
 NAMESPACE = "shop"
@@ -35,7 +37,7 @@ def headline(text: str) -> None:
 def kubectl(*words: str, stdin: str | None = None, check: bool = True) -> str:
     """What kubectl printed, both streams, without showing it."""
     command = [os.environ.get("KUBECTL", "kubectl"), "--namespace", NAMESPACE, *words]
-    done = subprocess.run(command, input=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120)
+    done = subprocess.run(command, input=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120, check=False)
     if check and done.returncode:
         raise SystemExit(f"kubectl {shlex.join(words)}: {done.stdout}")
     return done.stdout
@@ -65,15 +67,17 @@ def deploy() -> None:
     labels = {"pod-security.kubernetes.io/enforce": "baseline"}
     kubectl("apply", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": labels}}))
     kubectl("wait", "--for=create", "serviceaccount/default", "--timeout=30s")
-    kubectl("delete", "pod", "api-0", "legacy-0", "--ignore-not-found")
-    for pod in (app("api-0", "incident.test/app:65532"), app("legacy-0", "incident.test/app:root")):
-        kubectl("apply", "-f", "-", stdin=json.dumps(pod))
-    kubectl("wait", "pod/api-0", "pod/legacy-0", "--for=condition=Ready", "--timeout=90s")
+    images = {"legacy-0": "incident.test/app:root", **dict.fromkeys(("api-0", "api-1", "api-2"), "incident.test/app:65532")}
+    kubectl("delete", "pod", *images, "--ignore-not-found")
+    for name, image in images.items():
+        kubectl("apply", "-f", "-", stdin=json.dumps(app(name, image)))
+    kubectl("wait", *(f"pod/{name}" for name in images), "--for=condition=Ready", "--timeout=90s")
 
 
-def add_debugger(pod: str, name: str, *flags: str) -> None:
+def add_debugger(pod: str, name: str, *flags: str, profile: str = "baseline") -> None:
     """A debugger as kubectl makes it, waited for: with --attach a short command loses its output now and then."""
-    kubectl("debug", pod, f"--image={BUSYBOX}", f"--container={name}", "--profile=baseline", "--attach=false", *flags, "--", "sleep", "600")
+    words = (f"--image={BUSYBOX}", f"--container={name}", f"--profile={profile}", "--attach=false")
+    kubectl("debug", pod, *words, *flags, "--", "sleep", "600")
     state = f"{{.status.ephemeralContainerStatuses[?(@.name=='{name}')].state.running}}"
     kubectl("wait", f"pod/{pod}", f"--for=jsonpath={state}", "--timeout=60s")
 
@@ -107,14 +111,15 @@ def truth(pod: str, *paths: str) -> dict[str, str]:
     return {path: digest for digest, _space, path in (line.partition("  ") for line in printed.splitlines())}
 
 
-def playbook(pod: str, *src: str) -> None:
+def playbook(pod: str, *src: str, quiet: bool = False) -> None:
     """Runs the collection's playbook as a user does."""
-    extra = json.dumps({"namespace": NAMESPACE, "pod": pod, "src": src, "dest": str(DEST)})
+    extra = json.dumps({"in_namespace": NAMESPACE, "pod": pod, "src": src, "dest": str(DEST)})
     command = ["ansible-playbook", "incident.distroless.fetch_files", "-e", extra]
-    say(f"\n$ {shlex.join(command)}")
-    sys.stdout.flush()
+    if not quiet:
+        say(f"\n$ {shlex.join(command)}")
     environment = {**os.environ, "ANSIBLE_LOCALHOST_WARNING": "false", "ANSIBLE_INVENTORY_UNPARSED_WARNING": "false"}
-    if subprocess.run(command, env=environment, stdin=subprocess.DEVNULL).returncode:
+    output = subprocess.DEVNULL if quiet else None
+    if subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, stdout=output, check=False).returncode:
         raise SystemExit("the playbook failed")
 
 
@@ -123,7 +128,7 @@ def prove(pod: str, *paths: str) -> None:
     root = DEST / NAMESPACE / pod / "app"
     sums = "".join(f"{digest}  {path.lstrip('/')}\n" for path, digest in truth(pod, *paths).items())
     say(f"\n$ kubectl exec {pod} -- /app sha256 {' '.join(paths)}   # taken inside the target, and checked here:")
-    done = subprocess.run(["sha256sum", "-c", "-"], input=sums, text=True, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    done = subprocess.run(["sha256sum", "-c", "-"], input=sums, text=True, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
     for line in done.stdout.splitlines():
         say(f"  {line}")
     if done.returncode:
@@ -140,6 +145,24 @@ def describe(pod: str) -> None:
         say(line)
 
 
+def clock() -> None:
+    """The same file from two fresh pods: by kubectl, told the uid that it must know, and by the playbook."""
+    path = FILES[0]
+    started = time.monotonic()
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as custom:
+        json.dump({"securityContext": {"runAsUser": 65532, "runAsGroup": 65532}}, custom)
+        custom.flush()
+        add_debugger("api-1", "knows-the-uid", "--target=app", f"--custom={custom.name}", profile="restricted")
+    kubectl("exec", "api-1", "-c", "knows-the-uid", "--", "cat", f"/proc/1/root{path}")
+    by_kubectl = time.monotonic() - started
+    started = time.monotonic()
+    playbook("api-2", path, quiet=True)
+    by_playbook = time.monotonic() - started
+    say(f"  {path} from a fresh pod, start to end:")
+    say(f"    kubectl debug + wait + exec cat, knowing the uid, unproven    {by_kubectl:.1f} s")
+    say(f"    ansible-playbook, learning the uid, sha256 on both ends       {by_playbook:.1f} s")
+
+
 def main() -> None:
     deploy()
     contrast()
@@ -149,6 +172,8 @@ def main() -> None:
     playbook("legacy-0", LINK)
     prove("legacy-0", LINK)
     describe("api-0")
+    headline("How long it takes")
+    clock()
     headline("Where it is")
     for pod in ("api-0", "legacy-0"):
         folder = DEST / NAMESPACE / pod

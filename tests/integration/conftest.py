@@ -34,7 +34,7 @@ class Kubectl:
 
     def run(self, *words: str, stdin: str | None = None, check: bool = True) -> subprocess.CompletedProcess[bytes]:
         command = [self.program, "--namespace", self.namespace, *words]
-        done = subprocess.run(command, input=None if stdin is None else stdin.encode(), capture_output=True, timeout=180)
+        done = subprocess.run(command, input=None if stdin is None else stdin.encode(), capture_output=True, timeout=180, check=False)
         if check and done.returncode:
             pytest.fail(f"{' '.join(words)}: {done.stderr.decode(errors='replace')}")
         return done
@@ -175,7 +175,7 @@ def play(tmp_path: Path, kubectl: Kubectl) -> Play:
             "ANSIBLE_NOCOLOR": "true",
             **(environment or {}),
         }
-        done = subprocess.run(command, capture_output=True, text=True, env=variables, stdin=subprocess.DEVNULL, timeout=300)
+        done = subprocess.run(command, capture_output=True, text=True, env=variables, stdin=subprocess.DEVNULL, timeout=300, check=False)
         printed = done.stdout + done.stderr
         assert result.is_file(), printed
         return Played(json.loads(result.read_text(encoding="utf-8")), done.returncode, printed)

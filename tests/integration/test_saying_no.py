@@ -23,7 +23,7 @@ RULES: list[dict[str, Any]] = yaml.safe_load((CHECKOUT / "playbooks" / "files" /
 @pytest.fixture(scope="module")
 def app(kubectl: Kubectl) -> str:
     """A distroless app under uid 65532."""
-    kubectl.apply(pod_manifest("api", "incident.test/app:65532"))
+    kubectl.apply(pod_manifest("api", "incident.test/app:nonroot"))
     kubectl.wait_until_running("api")
     return "api"
 
@@ -96,7 +96,7 @@ def test_a_bad_selector(play: Play) -> None:
 
 def test_pod_security_refuses_a_named_profile(make_namespace: Callable[..., Kubectl], play: Play) -> None:
     careful = make_namespace("baseline")
-    careful.apply(pod_manifest("api", "incident.test/app:65532"))
+    careful.apply(pod_manifest("api", "incident.test/app:nonroot"))
     careful.wait_until_running("api")
     played = play("ephemeral_debug", namespace=careful.namespace, pod="api", profile="general")
     assert_says(played, "PodSecurityDenied", "SYS_PTRACE", "baseline", "profile auto")
@@ -183,6 +183,6 @@ def test_an_api_server_with_another_certificate_authority(play: Play, app: str, 
 
 def test_an_api_server_that_accepts_and_says_nothing(play: Play, app: str, credentials: Callable[..., dict[str, Any]]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        threading.Thread(target=lambda: [silent.accept() for _ in range(3)], daemon=True).start()
+        threading.Thread(target=lambda: [silent.accept() for _connection in range(3)], daemon=True).start()
         host = f"https://127.0.0.1:{silent.getsockname()[1]}"
         assert_says(play("ephemeral_debug", pod=app, wait_timeout=2, **{**credentials(RULES), "host": host}), "ApiUnreachable")

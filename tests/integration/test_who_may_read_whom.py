@@ -69,7 +69,7 @@ def test_files_come_home_whoever_the_target_is(
 
 
 def test_a_root_start_that_execs_as_another_user_is_learned_from_inside(kubectl: Kubectl, play: Play, tmp_path: Path) -> None:
-    kubectl.apply(pod_manifest("gosu", "incident.test/app:4321", container={"args": ["--drop-to", "4321:4321"], "securityContext": {"runAsUser": 0, "runAsGroup": 0}}))
+    kubectl.apply(pod_manifest("gosu", "incident.test/app:drops", container={"args": ["--drop-to", "4321:4321"], "securityContext": {"runAsUser": 0, "runAsGroup": 0}}))
     kubectl.wait_until_running("gosu")
     played = play("proc_fs_fetch", pod="gosu", src=FILES, dest=str(tmp_path / "home"))
     assert_all_came_home(kubectl, played, tmp_path / "home", "gosu", FILES)

@@ -25,6 +25,7 @@ RBAC = (
         (403, 'admission webhook "images.example" denied the request: image is not signed', "AdmissionDenied"),
         (422, "pods \"a\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no debuggers", "AdmissionDenied"),
         (500, 'Internal error occurred: failed calling webhook "images.example": timeout', "AdmissionDenied"),
+        (403, 'pods "api-0" is forbidden: ', "RbacDenied"),
         (403, "<html>the proxy says no</html>", "RbacDenied"),
         (404, 'pods "api-0" not found', "PodGone"),
         (409, "the object has been modified", "Conflict"),
@@ -53,6 +54,7 @@ def test_an_answer_that_is_no_status_is_shown_as_it_is_and_not_whole() -> None:
     assert parse_status(b"upstream connect error")["message"] == "upstream connect error"
     assert len(parse_status(b"x" * 10_000)["message"]) == 500
     assert parse_status(b'{"message": 5}')["message"] == '{"message": 5}'
+    assert parse_status(b'{"metadata": {}, "status": "Success"}')["status"] == "Success"
 
 
 def test_every_reason_has_a_meaning_and_a_hint() -> None:
@@ -63,4 +65,4 @@ def test_every_reason_has_a_meaning_and_a_hint() -> None:
 
 def test_a_word_outside_of_the_closed_list_cannot_be_used() -> None:
     with pytest.raises(KeyError):
-        Failure("SomethingElse", "x")
+        raise Failure("SomethingElse", "x")
