@@ -54,12 +54,12 @@ class Api:
         return self.get(path)[0] == http.client.OK
 
 
-def wait(what: str, done: Callable[[], bool], broken: Callable[[], str], seconds: float) -> None:
-    """Ask until `done`. Stop when `broken` names a reason, or after `seconds`."""
+def wait(what: str, done: Callable[[], bool], hopeless: Callable[[], bool], seconds: float) -> None:
+    """Ask until `done`. Stop when it has become `hopeless`, or after `seconds`."""
     end = time.monotonic() + seconds
     while not done():
-        if reason := broken():
-            raise Stop(f"{what} did not happen: {reason}")
+        if hopeless():
+            raise Stop(f"{what} did not happen.")
         if time.monotonic() > end:
             raise Stop(f"{what} did not happen within {seconds:.0f} s.")
         time.sleep(0.1)

@@ -48,9 +48,14 @@ def up(places: Places) -> None:
         _clear(places)
         began = time.monotonic()
         world = World(places, built, network.choose(places), cgroup_v1=not cgroups.unified())
-        say("Starting Kubernetes; usually 10 s.")
-        _start(world, archive)
-        publish.embedded(world)
+        say("Starting Kubernetes; usually 5 s.")
+        try:
+            _start(world, archive)
+            publish.embedded(world)
+        except BaseException:
+            _keep_logs(places)
+            _clear(places)
+            raise
         say(f"  node Ready after {time.monotonic() - began:.1f} s: {places.published / 'kubeconfig'}")
 
 
@@ -88,50 +93,42 @@ def _start(world: World, archive: Path) -> None:
     running: list[Process] = []
 
     def launch(name: str, command: Sequence[str | Path]) -> None:
-        # containerd finds its shim, and the shim finds runc, by PATH
+        # containerd finds its shim by PATH
         path = f"PATH={world.programs['containerd'].parent}:{os.environ['PATH']}"
         whole = sandbox.inside(holder, ["env", path, *command])
         running.append(processes.start(name, whole, places.logs / f"{name}.log", places.pids, procs))
 
-    def broken() -> str:
-        ended = [process.name for process in running if not processes.alive(process)]
-        return "\n".join(
-            f"{name} ended; the last lines of its log:\n{processes.tail(places.logs / f'{name}.log')}" for name in ended
-        )
+    def wait_for(what: str, done: Callable[[], bool], suspect: str) -> None:
+        """Stop with the last words of whoever ended, else of the one that is to bring it about."""
+        try:
+            wait(what, done, lambda: not all(map(processes.alive, running)), READY_IN)
+        except Stop as stop:
+            ended = [process.name for process in running if not processes.alive(process)]
+            said = [
+                f"The last lines of {name}:\n{processes.tail(places.logs / f'{name}.log')}"
+                for name in ended or [suspect]
+            ]
+            raise Stop("\n".join([str(stop), *said, f"All logs are kept in {places.kept_logs}."])) from None
 
     api = _api(places, world.network)
     launch("etcd", components.etcd(world))
     launch("containerd", components.containerd(world))
     launch("kube-apiserver", components.apiserver(world))
-    _await("containerd's answer", lambda: _answers(world, holder), broken, places, "containerd")
+    wait_for("containerd's answer", lambda: _answers(world, holder), "containerd")
     _import(places, world.programs["ctr"], holder, archive)
-    _await("the API server's readiness", api.ready, broken, places, "kube-apiserver")
+    wait_for("the API server's readiness", api.ready, "kube-apiserver")
     launch("kube-controller-manager", components.controller_manager(world))
     launch("kube-scheduler", components.scheduler(world))
     launch("kubelet", components.kubelet(world))
-    _await("the node's readiness", lambda: api.node_ready(NODE), broken, places, "kubelet")
+    wait_for("the node's readiness", lambda: api.node_ready(NODE), "kubelet")
     default = "/api/v1/namespaces/default"
     pods_can_start = (f"{default}/serviceaccounts/default", f"{default}/configmaps/kube-root-ca.crt")
-    _await(
-        "the default service account",
-        lambda: all(map(api.exists, pods_can_start)),
-        broken,
-        places,
-        "kube-controller-manager",
-    )
+    wait_for("the default service account", lambda: all(map(api.exists, pods_can_start)), "kube-controller-manager")
 
 
 def _import(places: Places, ctr: Path, holder: Process, archive: Path) -> None:
-    command: list[str | Path] = [
-        ctr,
-        "--address",
-        places.containerd_socket,
-        "--namespace",
-        "k8s.io",
-        "images",
-        "import",
-        archive,
-    ]
+    words = "--namespace k8s.io images import".split()
+    command: list[str | Path] = [ctr, "--address", places.containerd_socket, *words, archive]
     run(sandbox.inside(holder, command), timeout=120)
     write(places.state / "images", archive.name)
 
@@ -156,12 +153,10 @@ def _answers(world: World, holder: Process) -> bool:
     return True
 
 
-def _await(what: str, done: Callable[[], bool], broken: Callable[[], str], places: Places, suspect: str) -> None:
-    try:
-        wait(what, done, broken, READY_IN)
-    except Stop as stop:
-        log = write(places.home / f"{suspect}.log", (places.logs / f"{suspect}.log").read_bytes())
-        raise Stop(f"{stop}\nThe last lines of {suspect}, whose log is kept as {log}:\n{processes.tail(log)}") from None
+def _keep_logs(places: Places) -> None:
+    shutil.rmtree(places.kept_logs, ignore_errors=True)
+    if places.logs.exists():
+        places.logs.rename(places.kept_logs)
 
 
 def _clear(places: Places) -> None:

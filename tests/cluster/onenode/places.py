@@ -54,6 +54,11 @@ class Places:
         return self.state / "log"
 
     @property
+    def kept_logs(self) -> Path:
+        """The logs of the last start that failed."""
+        return self.home / "failed-start"
+
+    @property
     def pids(self) -> Path:
         return self.state / "pids"
 
