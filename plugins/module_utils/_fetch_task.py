@@ -21,7 +21,12 @@ from typing import Any
 from ansible_collections.incident.distroless.plugins.module_utils._client import Cluster, connect
 from ansible_collections.incident.distroless.plugins.module_utils._container import Request
 from ansible_collections.incident.distroless.plugins.module_utils._deadline import Deadline
-from ansible_collections.incident.distroless.plugins.module_utils._debugger import Attached, dry_run, ensure, find_running
+from ansible_collections.incident.distroless.plugins.module_utils._debugger import (
+    Attached,
+    dry_run,
+    ensure,
+    find_running,
+)
 from ansible_collections.incident.distroless.plugins.module_utils._end import end_debugger
 from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._exec import open_session
