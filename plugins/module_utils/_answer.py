@@ -214,8 +214,7 @@ class Answer:
                 size += len(view)
             if size > MAX_UNREAD:
                 raise self._lost("the job does not stop sending")
-        assert self.rc is not None
-        return self.rc
+        return self.rc or 0
 
     def _ended(self) -> bool:
         if self.rc is None and all(mark.rc is not None for mark in self._marks.values()):

@@ -93,7 +93,7 @@ reaped() { # whether none of the processes $2... is a child of $1 any more
   done
 }
 let_reap() { # lets the stopped process $1 run until it has reaped $2..., at first for microseconds: it must not get far
-  nap=$((rounds / 4 % 8)) rests=0
+  nap=$((rounds * 7 % (rounds < 16 ? 8 : 61))) rests=0
   while :; do
     n=0
     if [ $nap -eq 0 ]; then
@@ -119,7 +119,7 @@ signals() { # sets deaf: process $1 would live through SIGPIPE, bit 12 of the ma
 end_below() { # ends everything below the stopped process $1, which reaps it and is stopped again
   local kid mine rounds
   rounds=0
-  while children $1; mine=$kids; [ -n "$mine" ] && [ $rounds -lt 2000 ]; do
+  while children $1; mine=$kids; [ -n "$mine" ] && [ $rounds -lt 10000 ]; do
     rounds=$((rounds + 1))
     for kid in $mine; do end_tree $kid; done
     signals $1

@@ -1,0 +1,116 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Real shells of this machine in the place of the debugger's: the same programs, carried by pipes instead of a websocket."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._session import Session, exec_command, new_nonce
+
+
+@dataclass(frozen=True)
+class Shell:
+    """A shell as argv, and the environment that makes its tools the ones on PATH."""
+
+    argv: tuple[str, ...]
+    env: Mapping[str, str] = field(default_factory=dict)
+
+
+def _busybox_tools() -> str:
+    """A directory in which every tool is busybox, as its image has it."""
+    tools = Path(tempfile.gettempdir()) / f"busybox-tools-{os.getuid()}"
+    busybox = shutil.which("busybox")
+    if busybox and not (tools / "sh").exists():
+        tools.mkdir(exist_ok=True)
+        subprocess.run([busybox, "--install", "-s", str(tools)], check=True)
+    return str(tools)
+
+
+def _shells() -> dict[str, Shell]:
+    tools = _busybox_tools()
+    shells = {
+        name: Shell((path,), {"PATH": os.environ["PATH"]}) for name in ("dash", "bash") if (path := shutil.which(name))
+    }
+    if shutil.which("busybox"):
+        shells["ash"] = Shell((f"{tools}/sh",), {"PATH": tools})
+    return shells
+
+
+# every shell that this machine has; the debug image's is busybox
+SHELLS = _shells()
+
+
+class Pipes:
+    """A transport over the pipes of a local process."""
+
+    def __init__(self, argv: Sequence[str], env: Mapping[str, str] | None = None, **options: object) -> None:
+        self.process = subprocess.Popen(
+            list(argv),
+            env=env,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            bufsize=0,
+            **options,
+        )  # type: ignore[call-overload]
+        self._selector = selectors.DefaultSelector()
+        for channel, stream in ((1, self.process.stdout), (2, self.process.stderr)):
+            self._selector.register(stream, selectors.EVENT_READ, channel)
+        self._buffer = bytearray(32768)
+
+    def send(self, data: bytes) -> None:
+        """See Transport.send."""
+        assert self.process.stdin is not None
+        view = memoryview(data)
+        try:
+            while view:
+                view = view[self.process.stdin.write(view) :]
+        except (OSError, ValueError) as error:
+            raise Failure("ConnectionLost", f"stdin: {error}") from error
+
+    def receive(self, timeout: float) -> tuple[int, memoryview] | None:
+        """See Transport.receive."""
+        while self._selector.get_map():
+            ready = self._selector.select(timeout)
+            if not ready:
+                raise Failure("WaitTimeout", f"nothing came for {timeout:g} s")
+            key = ready[0][0]
+            size = os.readv(key.fd, [self._buffer])
+            if size:
+                return key.data, memoryview(self._buffer)[:size]
+            self._selector.unregister(key.fileobj)
+        self.process.wait()
+        return None
+
+    def close(self) -> None:
+        """Drops the connection: the remote side sees the end of stdin."""
+        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
+            assert stream is not None
+            stream.close()
+        self._selector.close()
+        if self.process.poll() is None:
+            self.process.wait()
+
+    @property
+    def exit_code(self) -> int | None:
+        """The shell's exit code, None while it runs."""
+        return self.process.poll()
+
+
+def open_session(shell: str, *, timeout: float = 10.0, inside: Sequence[str] = ()) -> Session:
+    """A session in a shell of this machine; inside is a command that starts it elsewhere, such as nsenter."""
+    nonce = new_nonce()
+    kind = SHELLS[shell]
+    argv = [*inside, *kind.argv, *exec_command(nonce)[1:]]
+    return Session(Pipes(argv, {**os.environ, **kind.env, "LC_ALL": "C.UTF-8"}), nonce, timeout=timeout)

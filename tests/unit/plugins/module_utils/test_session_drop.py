@@ -1,0 +1,134 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A dropped connection leaves nothing in the target's PID namespace, whose PID 1 reaps nothing that is not its own."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from ansible_collections.incident.distroless.plugins.module_utils._loader import PROLOGUE
+from ansible_collections.incident.distroless.plugins.module_utils._session import Session
+
+from .remote_world import SHELLS, open_session
+
+BUSY = {
+    "nothing": b"",
+    "a reader blocked in write": b"cat /dev/zero",
+    "a writer that has filled stderr": b"cat /dev/zero >&2",
+    "a hash": b"sha256sum /dev/zero",
+    "a sleep": b"sleep 1000",
+    "many short children": b"while :; do stat / >/dev/null; done",
+    "many short subshells": b"while :; do x=$( ( stat / ) ); done",
+    "a command with many short subshells": b"sh -c 'while :; do x=$( ( stat / ) ); done'",
+    "a pipeline that loops": b"yes | while read -r x; do stat / >/dev/null; done",
+    "a substitution": b"x=$(sleep 1000; sleep 1000); sleep 1000",
+    "a hash beside its reader": b"h=$(sha256sum </dev/zero & cat /dev/zero >&2; wait); echo $h",
+    "background children": b"sleep 1000 & sleep 1000 & ( sleep 1000 & wait ) & wait",
+    "find with its tools": b"while :; do find /proc /etc -exec stat -c %n {} +; done 2>/dev/null",
+    "a shell under find": b"find /etc -type f -exec sh -c 'for f do stat \"$f\"; done' sh {} + 2>/dev/null",
+    "xargs": b"yes /etc | xargs -n 1 stat",
+    "a command deaf to signals": b"sh -c 'trap \"\" TERM INT HUP; while :; do sleep 0.01; done'",
+    "children deaf to SIGPIPE": b"trap '' PIPE; sleep 1000 & sleep 1000 & wait",
+    "an ended job": b"echo done",
+}
+
+
+class Namespace:
+    """A PID namespace whose PID 1 sleeps; seen from outside through its own /proc."""
+
+    def __init__(self) -> None:
+        unprivileged = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
+        self._unshare = subprocess.Popen(
+            ["unshare", *unprivileged, "--pid", "--fork", "--kill-child", "--mount-proc", "sleep", "1000"]
+        )
+        children = Path(f"/proc/{self._unshare.pid}/task/{self._unshare.pid}/children")
+        while not (init := children.read_text().strip()) or Path(f"/proc/{init}/comm").read_text() != "sleep\n":
+            time.sleep(0.01)
+        self.init = int(init)
+        self.enter = ["nsenter", "--target", init, *(["--user"] if unprivileged else []), "--pid", "--mount", "--"]
+
+    def processes(self) -> dict[int, str]:
+        """Every process and zombie there but PID 1, with its state and name."""
+        found = {}
+        for entry in Path(f"/proc/{self.init}/root/proc").iterdir():
+            if entry.name.isdigit() and entry.name != "1":
+                try:
+                    found[int(entry.name)] = (entry / "stat").read_text().split(maxsplit=3)[1:3].__repr__()
+                except OSError:
+                    continue
+        return found
+
+    def end(self) -> None:
+        """Ends PID 1, and with it all that is left."""
+        os.kill(self.init, signal.SIGKILL)
+        self._unshare.wait()
+
+
+@pytest.fixture
+def namespace() -> Iterator[Namespace]:
+    namespace = Namespace()
+    yield namespace
+    namespace.end()
+
+
+def _drop_after(session: Session, delay: float) -> None:
+    time.sleep(delay)
+    session.close()
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_fifty_drops_leave_no_process_and_no_zombie(shell: str, namespace: Namespace) -> None:
+    chance = random.Random(shell)  # noqa: S311 - when to drop, the same each time
+    states = list(BUSY)
+    for count in range(50):
+        state = states[count % len(states)]
+        session = open_session(shell, inside=namespace.enter)
+        if BUSY[state]:
+            session.run(BUSY[state])
+        _drop_after(
+            session, chance.choice([0.0, 0.002, 0.01, 0.05]) * chance.random() + (0.03 if count < len(states) else 0.0)
+        )
+        assert namespace.processes() == {}, state
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_cancelled_job_leaves_only_the_shell(shell: str, namespace: Namespace) -> None:
+    with open_session(shell, inside=namespace.enter) as session:
+        for state in (
+            "a sleep",
+            "many short children",
+            "a command deaf to signals",
+            "a hash beside its reader",
+            "xargs",
+        ):
+            answer = session.run(BUSY[state] + b"\n")
+            time.sleep(0.02)
+            answer.cancel()
+            for _piece in answer.events():
+                pass
+            # killed, or its script came to its end because what it waited for was
+            assert answer.rc is not None, state
+            # the shell, and the job that it reaps when the next one starts
+            assert len(namespace.processes()) <= 2, state
+        assert session.run(b"exit 5").end() == 5
+        assert session.finish(status_of_job=True) == 5
+    assert namespace.processes() == {}
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_children_are_found_without_the_kernel_telling_them(shell: str, namespace: Namespace) -> None:
+    """As on a kernel without CONFIG_PROC_CHILDREN."""
+    session = open_session(shell, inside=namespace.enter)
+    session.define(PROLOGUE.replace(b"[ -r /proc/$$/task/$$/children ]", b"false"))
+    session.run(BUSY["background children"] + b"\n")
+    _drop_after(session, 0.05)
+    assert namespace.processes() == {}
