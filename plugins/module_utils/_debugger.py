@@ -202,7 +202,8 @@ def find_running(
 ) -> list[tuple[Attempt, Debugger]]:
     """Running debuggers that the same request (or any of ours) made before, newest first, each with the attempt that it was."""
     serving: list[tuple[Attempt, Debugger]] = []
-    for found in reversed(debuggers(target.manifest, target.container)):
+    # the API keeps them in no order that says which is the newest
+    for found in sorted(debuggers(target.manifest, target.container), key=lambda entry: entry.started_at or "", reverse=True):
         if not found.is_running or not is_ours(found.manifest):
             continue
         ttl, left = lifetime(found.manifest), found.seconds_left(now)

@@ -12,9 +12,11 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
+import textwrap
 import time
 from pathlib import Path
 
@@ -46,9 +48,9 @@ def kubectl(*words: str, stdin: str | None = None, check: bool = True) -> str:
 def by_hand(comment: str, *words: str) -> None:
     """Shows a kubectl command as one would type it, what it printed, and what that means."""
     say(f"\n$ kubectl {shlex.join(words)}")
-    lines = [line for line in kubectl(*words, check=False).splitlines() if line.strip() and not line.startswith("--profile")]
-    for line in lines[:6]:
-        say(f"  {line[:230]}")
+    for line in kubectl(*words, check=False).splitlines():
+        for piece in textwrap.wrap(line, 150):
+            say(f"  {piece}")
     say(f"  # {comment}")
 
 
@@ -64,10 +66,12 @@ def app(name: str, image: str) -> dict[str, object]:
 
 def deploy() -> None:
     """The seed of the incident: a namespace as clusters are set up, a distroless app under uid 65532, and one under root."""
+    # the pods are made anew, and what an earlier demo fetched was from others of the same names
+    shutil.rmtree(DEST / NAMESPACE, ignore_errors=True)
     labels = {"pod-security.kubernetes.io/enforce": "baseline"}
     kubectl("apply", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": labels}}))
     kubectl("wait", "--for=create", "serviceaccount/default", "--timeout=30s")
-    images = {"legacy-0": "incident.test/app:root", **dict.fromkeys(("api-0", "api-1", "api-2"), "incident.test/app:65532")}
+    images = {"legacy-0": "incident.test/app:root", **dict.fromkeys(("api-0", "api-1", "api-2"), "incident.test/app:nonroot")}
     kubectl("delete", "pod", *images, "--ignore-not-found")
     for name, image in images.items():
         kubectl("apply", "-f", "-", stdin=json.dumps(app(name, image)))
