@@ -236,10 +236,8 @@ class Answer:
 
     def _ended_within_data(self) -> bool:
         """Whether the last bytes taken for data are the job's end: it was killed before it had sent what it announced."""
-        if self._marks[STDERR].rc is None:
-            return False
-        mark = b"%s %d\n" % (self._mark, self._marks[STDERR].rc)
-        return self._tail.endswith(mark)
+        rc = self._marks[STDERR].rc
+        return rc is not None and self._tail.endswith(self._mark + f" {rc}\n".encode())
 
     def _receive(self, timeout: float | None = None) -> tuple[int, memoryview]:
         if self._waiting is not None:
