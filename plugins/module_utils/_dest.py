@@ -45,9 +45,15 @@ def check_place(place: Place) -> None:
     """Raises Failure InvalidRequest or DestConflict for names that cannot be, or must not be, created as they are."""
     for name in place:
         if name in (b"", b".", b"..") or b"/" in name or b"\0" in name or len(name) > 255:
-            raise Failure("InvalidRequest", f"{name[:300]!r} is no name that a file can have.", "No kernel gives such a name: the answer came from something else.")
+            raise Failure(
+                "InvalidRequest",
+                f"{name[:300]!r} is no name that a file can have.",
+                "No kernel gives such a name: the answer came from something else.",
+            )
         if TEMPORARY.fullmatch(name):
-            raise DestFailure("DestConflict", f"{name.decode()} is a name that files have here while they are being written.")
+            raise DestFailure(
+                "DestConflict", f"{name.decode()} is a name that files have here while they are being written."
+            )
     if not place:
         raise DestFailure("DestConflict", "dest itself is a directory; no file can take its place.")
 
@@ -72,7 +78,9 @@ class Dest:
     what is not there yet reads as empty. What writes raises Failure DestConflict, DestUnwritable or InvalidRequest.
     """
 
-    def __init__(self, path: str, *, file_mode: int = 0o600, directory_mode: int = 0o700, is_check: bool = False) -> None:
+    def __init__(
+        self, path: str, *, file_mode: int = 0o600, directory_mode: int = 0o700, is_check: bool = False
+    ) -> None:
         absolute = Path(path).absolute()
         self.path = os.fsencode(absolute)
         self._file_mode, self._directory_mode = file_mode, directory_mode
@@ -256,4 +264,6 @@ def _check_room(parent: int, size: int, path: bytes) -> None:
     # some file systems say 0 because they do not know
     if size > room > 0:
         shown = path.decode("utf-8", "backslashreplace")
-        raise DestFailure("DestUnwritable", f"{shown}: {show_size(size)} do not fit in the {show_size(room)} that are free.")
+        raise DestFailure(
+            "DestUnwritable", f"{shown}: {show_size(size)} do not fit in the {show_size(room)} that are free."
+        )

@@ -68,7 +68,10 @@ class Taken:
             found = os.stat(name, dir_fd=parent, follow_symlinks=False)
             if (found.st_dev, found.st_ino) in self.inodes:
                 shown = name.decode("utf-8", "backslashreplace")
-                raise DestFailure("DestConflict", f"another path of the target is already here as {shown}: this file system takes two names for one.")
+                raise DestFailure(
+                    "DestConflict",
+                    f"another path of the target is already here as {shown}: this file system takes two names for one.",
+                )
 
     def add(self, found: os.stat_result) -> None:
         """Notes a file."""
@@ -108,7 +111,10 @@ class Partial:
         mtime_ns becomes the file's modification time: with `ls -l` alone a reader sees when the target wrote it.
         """
         if self.length != length or sha256 not in (None, self.sha256):
-            raise DestFailure("DestUnwritable", f"{self._path!r}: {self.length} bytes with sha256 {self.sha256} are not what was announced.")
+            raise DestFailure(
+                "DestUnwritable",
+                f"{self._path!r}: {self.length} bytes with sha256 {self.sha256} are not what was announced.",
+            )
         with explained(self._path):
             os.fchmod(self._descriptor, self._mode)
             if mtime_ns is not None:

@@ -39,4 +39,8 @@ def show_size(count: int) -> str:
     if count < 1024:
         return f"{count} B"
     power = min((count.bit_length() - 1) // 10, len(_UNITS))
-    return f"{count / 1024**power:.3g} {_UNITS[power - 1]}iB" if count < 1000 * 1024**power else f"{count // 1024**power} {_UNITS[power - 1]}iB"
+    return (
+        f"{count / 1024**power:.3g} {_UNITS[power - 1]}iB"
+        if count < 1000 * 1024**power
+        else f"{count // 1024**power} {_UNITS[power - 1]}iB"
+    )

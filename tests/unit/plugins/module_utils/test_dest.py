@@ -22,7 +22,6 @@ from ansible_collections.incident.distroless.plugins.module_utils._dest import (
     Dest,
     Place,
     link_stays_inside,
-    parse_mode,
 )
 from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._partial import DestFailure, explained
@@ -62,7 +61,9 @@ def test_a_file_lands_with_its_content_mode_and_time(dest: Dest, tmp_path: Path)
     assert found.read_bytes() == CONTENT
     assert stat.S_IMODE(found.stat().st_mode) == 0o600
     assert found.stat().st_mtime_ns == 1_700_000_000_123_456_789
-    assert {stat.S_IMODE(folder.stat().st_mode) for folder in (tmp_path / "home", found.parent, found.parent.parent)} == {0o700}
+    assert {
+        stat.S_IMODE(folder.stat().st_mode) for folder in (tmp_path / "home", found.parent, found.parent.parent)
+    } == {0o700}
     assert everything_below(tmp_path / "home") == {"ns", "ns/pod", "ns/pod/app.log"}
 
 
@@ -84,7 +85,9 @@ def test_a_setgid_parent_gives_no_setgid_directory(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "home/a").stat().st_mode) == 0o700
 
 
-@pytest.mark.parametrize("name", [b"new\nline", b"-rf", b"'\"\\$(x)", b"\xff\xfe", b" ", b"...", b"x" * 255, "ä".encode()])
+@pytest.mark.parametrize(
+    "name", [b"new\nline", b"-rf", b"'\"\\$(x)", b"\xff\xfe", b" ", b"...", b"x" * 255, "ä".encode()]
+)
 def test_any_name_that_a_kernel_gives_round_trips(dest: Dest, name: bytes) -> None:
     put(dest, name, name)
     assert dest.digest((name, name)) == DIGEST
@@ -119,7 +122,7 @@ def test_a_link_in_place_of_the_file_is_replaced_and_not_followed(dest: Dest, tm
     outside.write_bytes(b"mine")
     (tmp_path / "home/file").symlink_to(outside)
     assert dest.digest((b"file",)) is None
-    assert dest.size((b"file",)) is None
+    assert dest.facts((b"file",)) is None
     put(dest, b"file")
     assert outside.read_bytes() == b"mine"
     assert not (tmp_path / "home/file").is_symlink()
@@ -131,7 +134,7 @@ def test_a_link_in_place_of_a_directory_is_a_conflict(dest: Dest, tmp_path: Path
     (tmp_path / "home/dir").symlink_to(tmp_path / "outside")
     failure = refused("DestConflict", dest, b"dir", b"file")
     assert "home/dir/file" in failure.message
-    assert dest.size((b"dir", b"file")) is None
+    assert dest.facts((b"dir", b"file")) is None
     assert everything_below(tmp_path / "outside") == set()
 
 
@@ -192,7 +195,7 @@ def test_an_error_of_the_caller_is_not_taken_for_one_of_the_disk(dest: Dest) -> 
 def test_a_time_that_no_file_can_have_is_left_out(dest: Dest) -> None:
     with dest.writer((b"file",)) as file:
         file.commit(length=0, sha256=None, mtime_ns=1 << 200)
-    assert dest.size((b"file",)) == 0
+    assert dest.facts((b"file",)) is not None
 
 
 def test_more_than_fits_is_said_before_it_is_moved(dest: Dest, tmp_path: Path) -> None:
@@ -247,7 +250,9 @@ def test_a_link_inside_is_kept_and_made_once(dest: Dest, tmp_path: Path) -> None
     assert everything_below(tmp_path / "home/ns") == {"etc", "etc/current"}
 
 
-@pytest.mark.parametrize("text", [b"/etc/passwd", b"../../x", b"../../../x", b"a/../../../x", b"a/..", b"", b"a\0b", b"x" * 4096])
+@pytest.mark.parametrize(
+    "text", [b"/etc/passwd", b"../../x", b"../../../x", b"a/../../../x", b"a/..", b"", b"a\0b", b"x" * 4096]
+)
 def test_a_link_that_could_lead_out_is_not_made(dest: Dest, tmp_path: Path, text: bytes) -> None:
     with pytest.raises(DestFailure):
         dest.link((b"ns", b"etc", b"link"), text, 1)
@@ -267,7 +272,9 @@ TEXT = st.lists(st.sampled_from([b"a", b"b", b"c", b"..", b".", b""]), min_size=
 
 @settings(max_examples=300, deadline=None)
 @given(links=st.lists(st.tuples(st.lists(NAME, min_size=1, max_size=3).map(tuple), TEXT), max_size=8))
-def test_no_chain_of_kept_links_leads_out(tmp_path_factory: pytest.TempPathFactory, links: list[tuple[Place, bytes]]) -> None:
+def test_no_chain_of_kept_links_leads_out(
+    tmp_path_factory: pytest.TempPathFactory, links: list[tuple[Place, bytes]]
+) -> None:
     folder = tmp_path_factory.mktemp("chain") / "home/floor"
     for outside in ("a", "b", "c"):
         (folder.parent / outside).mkdir(parents=True)
@@ -299,7 +306,12 @@ def test_a_killed_run_s_leftover_is_removed_and_a_living_one_s_is_not(tmp_path: 
             sys.stdin.read()
         """
     )
-    child = subprocess.Popen([sys.executable, "-c", script, str(home)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
+    child = subprocess.Popen(
+        [sys.executable, "-c", script, str(home)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
     assert child.stdout is not None
     assert child.stdout.readline() == b"ready\n"
     with Dest(str(home)) as dest:
@@ -323,12 +335,12 @@ def test_a_planted_link_with_a_temporary_name_is_left_alone(dest: Dest, tmp_path
 def test_a_fifo_at_home_is_not_waited_for(dest: Dest, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "home/fifo")
     assert dest.digest((b"fifo",)) is None
-    assert dest.size((b"fifo",)) is None
+    assert dest.facts((b"fifo",)) is None
 
 
 def test_check_mode_makes_nothing_and_reads_what_is_there(tmp_path: Path) -> None:
     with Dest(str(tmp_path / "home"), is_check=True) as dest:
-        assert dest.size((b"file",)) is None
+        assert dest.facts((b"file",)) is None
         assert not dest.holds_directory((b"ns",))
     assert everything_below(tmp_path) == set()
     with Dest(str(tmp_path / "home")) as dest:
@@ -348,22 +360,6 @@ def test_no_descriptor_is_left_open(tmp_path: Path) -> None:
         dest.digest((b"a", b"b"))
         dest.digest((b"nowhere", b"b"))
     assert len(list(Path("/proc/self/fd").iterdir())) == before
-
-
-@pytest.mark.parametrize(("value", "mode"), [("0640", 0o640), ("640", 0o640), (0o640, 0o640), ("0o600", 0o600)])
-def test_a_mode_is_read_as_octal_digits_or_a_yaml_number(value: object, mode: int) -> None:
-    assert parse_mode(value, "file_mode") == mode
-
-
-@pytest.mark.parametrize("value", ["4755", "u=rw", "", 640, 0o1777, True, None, "-1", "8"])
-def test_a_mode_with_special_bits_or_no_mode_is_refused(value: object) -> None:
-    with pytest.raises(Failure, match="file_mode"):
-        parse_mode(value, "file_mode")
-
-
-def test_a_directory_mode_that_would_keep_us_out_is_refused() -> None:
-    with pytest.raises(Failure, match="directory_mode"):
-        parse_mode("0555", "directory_mode", needed=0o700)
 
 
 def test_the_lock_of_a_running_writer_is_held(dest: Dest, tmp_path: Path) -> None:

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._patterns import any_of
@@ -79,7 +81,6 @@ def test_an_escaped_name_matches_itself(name: bytes) -> None:
 
 @given(st.binary(min_size=1, max_size=12).filter(lambda pattern: pattern.strip(b"/")))
 def test_any_pattern_can_be_read_or_is_refused(pattern: bytes) -> None:
-    try:
-        any_of([pattern])(b"/a/b/c")
-    except Failure as failure:
-        assert failure.reason == "InvalidRequest"
+    # whatever else it would raise fails this test
+    with suppress(Failure):
+        assert any_of([pattern])(b"/a/b/c") in (True, False)

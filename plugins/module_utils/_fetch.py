@@ -1,0 +1,230 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One target's files brought home: survey, plan, transfer, manifest, result.
+
+This is a private module utility of incident.distroless; its interface may change.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ansible_collections.incident.distroless.plugins.module_utils._dest import Dest, Place
+from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._ground import Ground, survey_ground
+from ansible_collections.incident.distroless.plugins.module_utils._listing import Entry, TargetFiles
+from ansible_collections.incident.distroless.plugins.module_utils._local import put
+from ansible_collections.incident.distroless.plugins.module_utils._manifest import (
+    Changes,
+    files_place,
+    find_earlier,
+    manifest_place,
+    merge,
+    write_manifest,
+)
+from ansible_collections.incident.distroless.plugins.module_utils._names import display
+from ansible_collections.incident.distroless.plugins.module_utils._plan import (
+    Budget,
+    FetchOptions,
+    Item,
+    Step,
+    covering,
+    decide,
+    failure_of,
+    place_of,
+)
+from ansible_collections.incident.distroless.plugins.module_utils._remote import Remote
+from ansible_collections.incident.distroless.plugins.module_utils._resolve import Found, normal, resolve
+from ansible_collections.incident.distroless.plugins.module_utils._rows import Row, split_rows
+from ansible_collections.incident.distroless.plugins.module_utils._session import Session
+from ansible_collections.incident.distroless.plugins.module_utils._survey import check_options, survey
+from ansible_collections.incident.distroless.plugins.module_utils._transfer import Transfer
+
+_MAX_GONE_SHOWN = 10
+# one look at a path costs a few processes over there, a whole directory hardly more
+_FEW = 64
+_BROUGHT = ("fetched", "unchanged", "changed_while_reading")
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What became of one target: rows for the result (cut, failed first), counts, the manifest's path, the diff.
+
+    failure is why the target counts as failed although everything else was done; None if it does not.
+    """
+
+    files: list[dict[str, Any]]
+    skipped_files: list[dict[str, Any]]
+    stats: dict[str, Any]
+    manifest: str
+    changed: bool
+    diff: dict[str, str]
+    warnings: list[str] = field(default_factory=list)
+    failure: Failure | None = None
+
+
+def fetch(
+    target: Mapping[str, Any],
+    options: FetchOptions,
+    open_session: Callable[[], Session],
+    pid: int,
+    *,
+    secrets: Sequence[bytes] = (),
+    root: bytes | None = None,
+    budget: Budget | None = None,
+) -> Fetched:
+    """Brings what options ask for from the target whose main process the debugger sees as pid.
+
+    target has namespace, pod, container, pod_uid, container_id and cluster, and goes into the manifest as it is. secrets
+    are the paths that the pod's spec mounts secrets at. budget is shared by all targets of a task. Raises Failure when
+    nothing could be begun: dest belongs to another target or cannot be written, src is not valid, no connection.
+    """
+    check_options(options)
+    started = time.monotonic()
+    until = started + options.deadline if options.deadline else float("inf")
+    budget = budget or Budget(options.max_total_size, options.max_files)
+    manifest = manifest_place(target, is_flat=options.flat)
+    with (
+        Dest(
+            options.dest, file_mode=options.file_mode, directory_mode=options.directory_mode, is_check=options.is_check
+        ) as dest,
+        Remote(open_session, pid, root=root, retries=options.retries, until=until) as remote,
+    ):
+        earlier = find_earlier(dest, manifest, target, overwrite=options.overwrite)
+        ground = remote.ask(lambda files: _ground(files, secrets, options))
+        view = remote.ask(lambda files: survey(files, options, ground, until))
+        if view.is_cut:
+            remote.drop()
+        steps = decide(view.items, options, ground, budget)
+        transfer = Transfer(remote, dest, files_place(target, is_flat=options.flat), ground, options, budget, until)
+        rows = _carry_out(steps, transfer, dest, target, options)
+        if not options.is_check and transfer.failure is None:
+            rows = _with_atimes(rows, remote, view.tops, ground.pruned)
+        ordered = sorted(rows.values(), key=lambda row: row.order)
+        changes = Changes()
+        merged = merge(ordered, earlier.rows() if earlier is not None else (), covering(options, view.blind), changes)
+        failure = _record(dest, manifest, target, merged, is_check=options.is_check)
+        files, skipped = split_rows(row.in_result(target) for row in ordered)
+        shown = display(dest.full(manifest))[0]
+        return Fetched(
+            files=files,
+            skipped_files=skipped,
+            stats=_stats(ordered, transfer.transferred, time.monotonic() - started),
+            manifest=shown,
+            changed=any(row.status in ("fetched", "changed_while_reading") for row in ordered),
+            diff=changes.as_diff(shown),
+            warnings=[*view.warnings, *_gone(changes)],
+            failure=transfer.failure or failure or failure_of(_failed(steps, rows)),
+        )
+
+
+def _ground(files: TargetFiles, secrets: Sequence[bytes], options: FetchOptions) -> Ground:
+    """The mounts, with the spec's paths as the target's own links lead: /var/run/secrets is often /run/secrets."""
+    resolved = resolve(files, [normal(path) for path in secrets])
+    own = {answer.path for answer in resolved if isinstance(answer, Found)}
+    return survey_ground(
+        files.mounts(), [*own, *(normal(path) for path in secrets)], include_secrets=options.include_secrets
+    )
+
+
+def _carry_out(
+    steps: Sequence[Step], transfer: Transfer, dest: Dest, target: Mapping[str, Any], options: FetchOptions
+) -> dict[bytes, Row]:
+    """Does the steps, directories before files before links, and gives each one's row by its src."""
+    folder = files_place(target, is_flat=options.flat)
+    reserved = manifest_place(target, is_flat=options.flat)
+    taken = [step for step in steps if (*folder, *place_of(step.item)) == reserved and step.action != "skip"]
+    free = [step for step in steps if step not in taken]
+    rows = put((Step(step.item, "fail", "DestConflict") for step in taken), dest, folder, is_check=True)
+    rows |= put((step for step in free if step.action == "directory"), dest, folder, is_check=options.is_check)
+    transfer.run([step for step in free if step.action == "file"])
+    rows |= transfer.rows
+    rows |= put(
+        (step for step in free if step.action not in ("directory", "file")), dest, folder, is_check=options.is_check
+    )
+    return rows
+
+
+def _with_atimes(
+    rows: Mapping[bytes, Row], remote: Remote, tops: Sequence[bytes], pruned: Sequence[bytes]
+) -> dict[bytes, Row]:
+    """The rows, with what our reading did to the access times. The manifest's are from before it."""
+    read = [
+        row for row in rows.values() if row.status in _BROUGHT and row.entry is not None and row.entry.type == "file"
+    ]
+    paths = {row.resolved or row.src for row in read}
+    after: dict[bytes, Entry] = {}
+    # not worth a failure: everything else is here
+    with suppress(Failure):
+        if len(paths) > _FEW:
+            after |= remote.ask(
+                lambda files: {
+                    found.path: found
+                    for found in files.scan(tops, prune=pruned, max_entries=sys.maxsize)
+                    if isinstance(found, Entry) and found.path in paths
+                }
+            )
+        left = sorted(paths - after.keys())[:_FEW]
+        found = remote.ask(lambda files: files.walk(left)) if left else []
+        after |= {entry.path: entry for entry in found if isinstance(entry, Entry)}
+    return {**rows, **{row.src: _with_atime(row, after.get(row.resolved or row.src)) for row in read}}
+
+
+def _with_atime(row: Row, after: Entry | None) -> Row:
+    if after is None or row.entry is None or after.ino != row.entry.ino:
+        return row
+    return replace(row, atime_moved=after.atime_ns != row.entry.atime_ns)
+
+
+def _record(
+    dest: Dest, place: Place, target: Mapping[str, Any], rows: Iterable[dict[str, Any]], *, is_check: bool
+) -> Failure | None:
+    """Writes the manifest; on a full disk the result still says everything."""
+    if is_check:
+        for _row in rows:
+            pass
+        return None
+    try:
+        write_manifest(dest, place, target, rows)
+    except Failure as failure:
+        return failure
+    return None
+
+
+def _failed(steps: Iterable[Step], rows: Mapping[bytes, Row]) -> Iterator[tuple[Item, str | None]]:
+    for step in steps:
+        row = rows[step.item.src]
+        if row.status == "failed":
+            yield step.item, row.reason
+
+
+def _stats(rows: Sequence[Row], transferred: int, elapsed: float) -> dict[str, Any]:
+    """The contract's stats. All but failed and skipped count regular files that are here now."""
+    brought = [row for row in rows if row.status in _BROUGHT and row.entry is not None and row.entry.type == "file"]
+    statuses = Counter(row.status for row in [*brought, *(row for row in rows if row.status in ("failed", "skipped"))])
+    return {
+        "files": len(brought),
+        "bytes": sum(
+            row.length if row.length is not None else row.entry.size for row in brought if row.entry is not None
+        ),
+        "transferred_bytes": transferred,
+        **{key: statuses[key] for key in ("unchanged", "changed_while_reading", "failed", "skipped")},
+        "codec": "none",
+        "elapsed": round(elapsed, 3),
+    }
+
+
+def _gone(changes: Changes) -> list[str]:
+    if not changes.gone:
+        return []
+    shown = ", ".join(changes.gone[:_MAX_GONE_SHOWN])
+    more = f" and {len(changes.gone) - _MAX_GONE_SHOWN} more" if len(changes.gone) > _MAX_GONE_SHOWN else ""
+    return [f"gone from the target since they were fetched, their copies stay: {shown}{more}"]

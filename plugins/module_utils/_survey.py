@@ -1,0 +1,187 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is there of what was asked for: paths and globs resolved in the target's view, directories whole.
+
+This is a private module utility of incident.distroless; its interface may change.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._globs import Expansion, expand, is_glob
+from ansible_collections.incident.distroless.plugins.module_utils._ground import Ground, is_below
+from ansible_collections.incident.distroless.plugins.module_utils._listing import Entry, Unlisted
+from ansible_collections.incident.distroless.plugins.module_utils._plan import (
+    DEADLINE,
+    KERNEL,
+    MAX_FILES,
+    FetchOptions,
+    Item,
+    Origin,
+)
+from ansible_collections.incident.distroless.plugins.module_utils._resolve import (
+    Found,
+    Looker,
+    Unresolved,
+    normal,
+    resolve,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What was found; tops are the directories that were listed whole; blind the paths, as asked, below which it could not look.
+
+    is_cut: a limit stopped a listing half-way; the looker's session is of no more use then.
+    """
+
+    items: tuple[Item, ...]
+    warnings: tuple[str, ...]
+    tops: tuple[bytes, ...]
+    blind: tuple[bytes, ...]
+    is_cut: bool = False
+
+
+def check_options(options: FetchOptions) -> None:
+    """Raises Failure InvalidRequest when src is empty or a path in it is not absolute, or directory_mode keeps us out."""
+    if options.directory_mode & 0o700 != 0o700:
+        raise Failure("InvalidRequest", f"directory_mode {options.directory_mode:04o} would keep this task itself out.")
+    if not options.src and not options.exact:
+        raise Failure(
+            "InvalidRequest", "src and src_b64 are both empty.", "Name at least one path or glob of the target."
+        )
+    for path in (*options.src, *options.exact):
+        normal(path)
+
+
+def survey(looker: Looker, options: FetchOptions, ground: Ground, until: float = math.inf) -> Survey:
+    """Looks at all that was asked for, until that moment (time.monotonic()). Raises Failure when the connection breaks."""
+    # directories and links count as well; ten million names end here and not in this host's memory
+    limit = 2 * options.max_files + 1000 if options.max_files else sys.maxsize
+    warnings: list[str] = []
+    plain = [normal(path) for path in options.exact]
+    patterns = [normal(path) for path in options.src]
+    # not even looked at; what is on the other kernel file systems shows by its mount
+    skipped = {path for path in [*plain, *patterns] if not is_glob(path) and ground.bars_asked(path) == KERNEL}
+    items = [Item(path, None, None, "plain") for path in skipped]
+    expansions = expand(
+        looker, [path for path in patterns if path not in skipped], prune=ground.pruned, max_entries=limit
+    )
+    resolved = resolve(looker, [path for path in plain if path not in skipped])
+    found: list[tuple[Found, Origin]] = [(answer, "plain") for answer in resolved if isinstance(answer, Found)]
+    problems: list[tuple[Unlisted | Unresolved, Origin]] = [
+        (answer, "plain") for answer in resolved if isinstance(answer, Unresolved)
+    ]
+    for expansion in expansions:
+        origin: Origin = "plain" if expansion.literal else "match"
+        found += [
+            (match, origin)
+            for match in (expansion.matches if expansion.literal else _unfollowed(looker, expansion.matches))
+        ]
+        problems += [(problem, origin) for problem in expansion.problems]
+        warnings += _nothing_matched(expansion)
+    items += [
+        _item_of(problem, origin)
+        for problem, origin in problems
+        if not isinstance(problem, Unlisted) or problem.path is not None
+    ]
+    items += [Item(normal(match.asked), match.path, match.entry, origin) for match, origin in found]
+    stopped: str | None = None
+    directories = _directories(items)
+    for item in directories:
+        inside, stopped = (
+            _inside(looker, item, ground, limit - len(items), until)
+            if stopped is None
+            else ([replace(item, reason=stopped)], stopped)
+        )
+        items += inside
+    warnings += [
+        f"could not be listed: {problem.message}"
+        for problem, _ in problems
+        if isinstance(problem, Unlisted) and problem.path is None
+    ]
+    blind = tuple(item.src for item in items if item.reason not in (None, "Missing"))
+    tops = tuple({item.resolved or item.src for item in directories})
+    return Survey(tuple(_united(items)), tuple(warnings), tops, blind, is_cut=stopped is not None)
+
+
+def _nothing_matched(expansion: Expansion) -> list[str]:
+    if expansion.literal or expansion.matches:
+        return []
+    return [f"{expansion.pattern.decode('utf-8', 'backslashreplace')} matches nothing"]
+
+
+def _unfollowed(looker: Looker, matches: Sequence[Found]) -> list[Found]:
+    """The matches of a glob, those that are links to directories as links: `/**` must not bring a tree once for each of its names."""
+    doubtful = [match.asked for match in matches if match.links and match.entry.type == "directory"]
+    links = {answer.asked: answer for answer in resolve(looker, doubtful, follow=False) if isinstance(answer, Found)}
+    return [links.get(match.asked, match) for match in matches]
+
+
+def _item_of(problem: Unlisted | Unresolved, origin: Origin) -> Item:
+    if isinstance(problem, Unresolved):
+        # where it leads to is known at least: links into /proc are left out as /proc itself is
+        return Item(normal(problem.asked), problem.at, None, origin, problem.reason)
+    path = problem.path or b"/"
+    return Item(path, path, None, origin, problem.reason)
+
+
+def _directories(items: Sequence[Item]) -> list[Item]:
+    """The directories to be taken whole, less those that are in another one of them."""
+    roots = {item.src: item for item in items if item.entry is not None and item.entry.type == "directory"}
+    kept: list[Item] = []
+    for item in sorted(roots.values(), key=lambda item: item.src):
+        is_own = item.src == item.resolved
+        if not any(is_below(item.src, above.src) and is_own and above.src == above.resolved for above in kept):
+            kept.append(item)
+    return kept
+
+
+def _inside(looker: Looker, root: Item, ground: Ground, limit: int, until: float) -> tuple[list[Item], str | None]:
+    """All that is in a directory, at the path that it was asked for by; and which limit stopped the listing, if one did."""
+    top = root.resolved or root.src
+    items: list[Item] = []
+    if ground.bars(top) == KERNEL:
+        return items, None
+    try:
+        for answer in looker.scan([top], prune=ground.pruned, max_entries=max(limit, 1)):
+            if time.monotonic() > until:
+                return [*items, replace(root, reason=DEADLINE)], DEADLINE
+            path = answer.path or top
+            entry = answer if isinstance(answer, Entry) else None
+            reason = answer.reason if isinstance(answer, Unlisted) else None
+            items.append(
+                Item(_moved(path, top, root.src), path, entry, root.origin if path == top else "inside", reason)
+            )
+    except Failure as failure:
+        if failure.reason != "LimitExceeded":
+            raise
+        return [*items, replace(root, reason=MAX_FILES)], MAX_FILES
+    return items, None
+
+
+def _moved(path: bytes, top: bytes, src: bytes) -> bytes:
+    rest = path[len(top.rstrip(b"/")) :]
+    return src.rstrip(b"/") + rest or b"/"
+
+
+def _united(items: Iterable[Item]) -> Iterator[Item]:
+    """One item where a directory was seen and what is in it was not: it has both the entry and the reason."""
+    seen: dict[tuple[bytes, Origin], Item] = {}
+    for item in items:
+        before = seen.get((item.src, item.origin))
+        if before is None:
+            seen[item.src, item.origin] = item
+        else:
+            seen[item.src, item.origin] = replace(
+                before, entry=before.entry or item.entry, reason=before.reason or item.reason
+            )
+    yield from seen.values()
