@@ -72,9 +72,10 @@ class Changes:
 
 def _line(row: Mapping[str, Any] | None) -> str | None:
     """A file's line; None for what brought no bytes."""
-    if row is None or row.get("type") != "file" or not row.get("sha256") or row.get("gone"):
+    if row is None or row.get("type") != "file" or row.get("status") in ("skipped", "failed") or row.get("gone"):
         return None
-    return f"{row['sha256']}  {row.get('src')}"
+    # check mode has not read what it would fetch
+    return f"{row.get('sha256') or 'not read yet'}  {row.get('src')}"
 
 
 def _text(lines: list[str]) -> str:
