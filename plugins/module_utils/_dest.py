@@ -38,6 +38,8 @@ from ansible_collections.incident.distroless.plugins.module_utils._sizes import 
 # where something lies below dest: the names of its directories and its own, as bytes
 Place = tuple[bytes, ...]
 
+# with less room than this a disk counts as full, with more there may be room for other files
+_FULL = 16 << 20
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -264,6 +266,5 @@ def _check_room(parent: int, size: int, path: bytes) -> None:
     # some file systems say 0 because they do not know
     if size > room > 0:
         shown = path.decode("utf-8", "backslashreplace")
-        raise DestFailure(
-            "DestUnwritable", f"{shown}: {show_size(size)} do not fit in the {show_size(room)} that are free."
-        )
+        message = f"{shown}: {show_size(size)} do not fit in the {show_size(room)} that are free."
+        raise DestFailure("DestUnwritable", message, is_final=room < _FULL)

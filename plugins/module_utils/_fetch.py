@@ -122,7 +122,7 @@ def fetch(
             changed=any(row.status in ("fetched", "changed_while_reading") for row in ordered),
             diff=changes.as_diff(shown),
             warnings=[*view.warnings, *_gone(changes)],
-            failure=transfer.failure or failure or failure_of(_failed(steps, rows)),
+            failure=transfer.failure or transfer.refused or failure or failure_of(_failed(steps, rows)),
         )
 
 

@@ -201,9 +201,10 @@ def merge(
             yield _left(before, is_covered, changes)
             before = next(old, None)
         if before is not None and _order(before) == row.order:
+            after = _with_earlier(after, before)
             if _line(after):
                 changes.note(before, after)
-            yield _with_first_atime(after, before)
+            yield after
             before = next(old, None)
         else:
             changes.note(None, after)
@@ -223,8 +224,11 @@ def _left(before: dict[str, Any], is_covered: Callable[[bytes], bool], changes: 
     return {**before, "gone": True}
 
 
-def _with_first_atime(after: dict[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
-    """While a file has not been written since, its access time from before the first reading is the one worth keeping."""
+def _with_earlier(after: dict[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
+    """What an earlier run knew better: the hash of what was not read again, the access time from before the first reading."""
+    if after["status"] == "unchanged" and after["sha256"] is None:
+        after = {**after, "sha256": before.get("sha256")}
+    # while a file has not been written since
     same = ("dev", "ino", "ctime_ns", "mtime_ns", "sha256")
     if (
         after["sha256"] is None

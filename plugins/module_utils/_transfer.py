@@ -44,7 +44,7 @@ class Transfer:
     """The files of one target on their way into folder below dest. until: the moment (time.monotonic()) to stop at.
 
     rows has a row for each step that is done with; transferred counts the bytes that came, those of vain tries as well;
-    failure is why it had to stop, None if it did not.
+    failure is why it had to stop, refused why this side could not write some file; None if it did not.
     """
 
     def __init__(
@@ -65,6 +65,7 @@ class Transfer:
         self.rows: dict[bytes, Row] = {}
         self.transferred = 0
         self.failure: Failure | None = None
+        self.refused: Failure | None = None
 
     def run(self, steps: Sequence[Step]) -> None:
         """Brings the files of steps. Whatever a file, the connection or the disk does to it is in rows and failure."""
@@ -250,6 +251,8 @@ class Transfer:
     def _refuse(self, step: Step, failure: Failure) -> None:
         """This side cannot have the file; when it could have no other either, it is the end."""
         self._note(step, "failed", failure.reason, is_here=False)
+        if failure.reason == "DestUnwritable":
+            self.refused = self.refused or failure
         if isinstance(failure, DestFailure) and failure.is_final:
             raise failure
 

@@ -89,6 +89,8 @@ def test_without_checksums_size_and_time_decide(world: World) -> None:
     assert first.files[0]["sha256"] == hashlib.sha256(b"before").hexdigest()
     again = world.fetch("/a", checksum=False)
     assert (again.changed, again.stats["transferred_bytes"]) == (False, 0)
+    assert (again.diff["before"], again.diff["after"]) == ("", "")
+    assert world.manifest()["/a"]["sha256"] == first.files[0]["sha256"]
     world.write("/a", b"behind")
     assert world.fetch("/a", checksum=False).stats["transferred_bytes"] == 6
 
@@ -260,7 +262,7 @@ def test_check_mode_lists_and_writes_nothing(world: World) -> None:
     done = world.fetch("/a", is_check=True)
     assert done.changed
     assert statuses(done) == {"/a/one": ("fetched", None), "/a/link": ("fetched", None)}
-    assert done.diff["after"] == ""
+    assert done.diff["after"] == "not read yet  /a/one\n"
     assert not world.home.exists()
     world.fetch("/a")
     before = (world.home / "shop/app-0/app.manifest.json").read_bytes()

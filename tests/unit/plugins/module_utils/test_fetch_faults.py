@@ -191,6 +191,9 @@ def test_a_file_too_large_for_this_system_fails_alone(world: World) -> None:
     # a limit of one file's size: the others fit
     assert statuses(done)["/a/big"] == ("failed", "DestUnwritable")
     assert sorted(statuses(done).values())[1:] == [("fetched", None)] * 4
+    assert done.failure is not None
+    assert done.failure.reason == "DestUnwritable"
+    assert "a/big" in done.failure.message
     assert right_or_absent(world)
     assert not (world.copy / "a/big").exists()
 
