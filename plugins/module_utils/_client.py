@@ -70,7 +70,9 @@ class Cluster:
         headers = [(str(name), str(value)) for name, value in self._default_headers.items()]
         settings = self.configuration.auth_settings().values()
         return headers + [
-            (str(setting["key"]), str(setting["value"])) for setting in settings if setting["in"] == "header" and setting["value"]
+            (str(setting["key"]), str(setting["value"]))
+            for setting in settings
+            if setting["in"] == "header" and setting["value"]
         ]
 
     def get(self, path: str, doing: str, deadline: Deadline, query: Query = ()) -> dict[str, Any]:
@@ -87,7 +89,9 @@ class Cluster:
     def watch(self, path: str, doing: str, deadline: Deadline, query: Query) -> Iterator[Iterator[dict[str, Any]]]:
         """A watch on path: events as dictionaries, until the server ends it or the deadline passes (WaitTimeout)."""
         seconds = deadline.remaining(doing)
-        answer = self._open("GET", path, doing, deadline, [*query, ("watch", "true"), ("timeoutSeconds", str(int(seconds) + 1))])
+        answer = self._open(
+            "GET", path, doing, deadline, [*query, ("watch", "true"), ("timeoutSeconds", str(int(seconds) + 1))]
+        )
         try:
             yield self._events(answer, doing, deadline)
         finally:
@@ -190,7 +194,9 @@ class Cluster:
                 raise deadline.expired(doing) from error
             # the text of these exceptions can hold a proxy's URL with its password: only what is known to be harmless is shown
             cause = getattr(error, "reason", None) or error.__cause__ or error
-            raise Failure("ApiUnreachable", f"{doing}: {self.host} does not answer as it should ({_harmless(cause)})") from error
+            raise Failure(
+                "ApiUnreachable", f"{doing}: {self.host} does not answer as it should ({_harmless(cause)})"
+            ) from error
 
     def _note_clock(self, date: str | None) -> None:
         if date:
@@ -237,7 +243,9 @@ def _connect(module: Any) -> Cluster | Failure:
     try:
         return Cluster(get_api_client(module=module).client.client)
     except CoreException as error:
-        return Failure("InvalidRequest", f"connecting: {error}", "Check kubeconfig and context, or set host and api_key.")
+        return Failure(
+            "InvalidRequest", f"connecting: {error}", "Check kubeconfig and context, or set host and api_key."
+        )
     except Exception as error:  # noqa: BLE001
         # whatever urllib3, ssl, yaml or a credential plugin raises while the client is built; its text may hold a credential
         status = getattr(error, "status", None)

@@ -76,7 +76,9 @@ class ExecStream:
             except (OSError, websocket.WebSocketException) as error:
                 if self._status is not None:
                     return None
-                raise Failure("ConnectionLost", f"{self._doing}: the stream broke before its end ({type(error).__name__})") from error
+                raise Failure(
+                    "ConnectionLost", f"{self._doing}: the stream broke before its end ({type(error).__name__})"
+                ) from error
             if opcode == websocket.ABNF.OPCODE_CLOSE:
                 if self._status is None:
                     raise Failure("ConnectionLost", f"{self._doing}: the stream was closed before its end.")
@@ -84,7 +86,9 @@ class ExecStream:
             if not data:
                 continue
             if len(data) > MAX_FRAME:
-                raise Failure("ConnectionLost", f"{self._doing}: a frame of {len(data)} bytes is none of the exec protocol.")
+                raise Failure(
+                    "ConnectionLost", f"{self._doing}: a frame of {len(data)} bytes is none of the exec protocol."
+                )
             channel, payload = data[0], memoryview(data)[1:]
             if channel == STATUS:
                 self._status = parse_status(bytes(payload))

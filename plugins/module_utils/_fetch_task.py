@@ -117,7 +117,11 @@ def work(module: Any) -> Report:
     cluster = connect(module, deadline)
     selected = select(cluster, selection, deadline)
     if plan.options.flat and len(selected.targets) + len(selected.failed) > 1:
-        raise Failure("InvalidRequest", f"flat needs one target, there are {len(selected.targets) + len(selected.failed)}.", "Remove flat: true.")
+        raise Failure(
+            "InvalidRequest",
+            f"flat needs one target, there are {len(selected.targets) + len(selected.failed)}.",
+            "Remove flat: true.",
+        )
     started = time.monotonic()
     outcomes = each(partial(_work_on, cluster, plan), selected.targets, params["concurrency"])
     failed = list(selected.failed)
@@ -132,7 +136,9 @@ def work(module: Any) -> Report:
     fetched = [entry.fetched for entry in done if entry.fetched is not None]
     stats = total(fetched, time.monotonic() - started)
     succeeded = sum(entry.fetched is None or entry.fetched.failure is None for entry in done)
-    message, failure = judge(failed, succeeded, continue_on_error=params["continue_on_error"], message=summary(done, stats, plan))
+    message, failure = judge(
+        failed, succeeded, continue_on_error=params["continue_on_error"], message=summary(done, stats, plan)
+    )
     return Report(
         message=message,
         changed=any(entry.injected or (entry.fetched is not None and entry.fetched.changed) for entry in done),
@@ -148,7 +154,11 @@ def parse_plan(params: Mapping[str, Any], *, is_check: bool) -> Plan:
     """The plan in the module's parameters. Raises Failure InvalidRequest."""
     debug = params["debug"] if params["debug"] is not None else debugger_defaults()
     if not params["src"] and not params["src_b64"]:
-        raise Failure("InvalidRequest", "Nothing to fetch: neither src nor src_b64 is given.", "Set src to paths or globs of the target.")
+        raise Failure(
+            "InvalidRequest",
+            "Nothing to fetch: neither src nor src_b64 is given.",
+            "Set src to paths or globs of the target.",
+        )
     for option, least in (("concurrency", 1), ("max_files", 0), ("deadline", 0), ("retries", 0), ("timeout", 1)):
         if params[option] < least:
             raise Failure("InvalidRequest", f"{option} must be {least} or more.")
@@ -186,14 +196,18 @@ def parse_plan(params: Mapping[str, Any], *, is_check: bool) -> Plan:
 def parse_mode(text: str, option: str) -> int:
     """Permission bits in an octal string. Raises Failure InvalidRequest for anything else, setuid and the like included."""
     if not re.fullmatch(r"0?[0-7]{3}", text):
-        raise Failure("InvalidRequest", f"{option} {text!r} is not three octal digits.", f"Quote it in YAML: {option}: '0640'.")
+        raise Failure(
+            "InvalidRequest", f"{option} {text!r} is not three octal digits.", f"Quote it in YAML: {option}: '0640'."
+        )
     return int(text, 8)
 
 
 def _work_on(cluster: Cluster, plan: Plan, target: Target) -> Done:
     started = time.monotonic()
     deadline = Deadline(plan.wait_timeout, "debug.wait_timeout")
-    if plan.options.is_check and not find_running(target, plan.request, plan.wish, cluster.now(), any_serves=plan.any_serves):
+    if plan.options.is_check and not find_running(
+        target, plan.request, plan.wish, cluster.now(), any_serves=plan.any_serves
+    ):
         asked = dry_run(cluster, target, plan.request, plan.wish, deadline)
         return Done(target_row(asked, time.monotonic() - started), injected=True, fetched=None)
     attached = ensure(cluster, target, plan.request, plan.wish, deadline, any_serves=plan.any_serves)
@@ -201,7 +215,9 @@ def _work_on(cluster: Cluster, plan: Plan, target: Target) -> Done:
         fetched = _fetch(cluster, plan, attached)
     finally:
         if not plan.keep_debugger and not attached.reused:
-            end_debugger(open_session(cluster, target.namespace, target.pod, attached.debugger.name, Deadline(plan.wait_timeout)))
+            end_debugger(
+                open_session(cluster, target.namespace, target.pod, attached.debugger.name, Deadline(plan.wait_timeout))
+            )
     row = target_row(attached, time.monotonic() - started)
     return Done(row, injected=not attached.reused, fetched=fetched)
 
@@ -229,7 +245,11 @@ def _fetch(cluster: Cluster, plan: Plan, attached: Attached) -> Fetched:
 
 def total(fetched: Sequence[Fetched], elapsed: float) -> dict[str, Any]:
     """The contract's stats of all targets together."""
-    counts: Counter[str] = Counter(dict.fromkeys(("files", "bytes", "transferred_bytes", "unchanged", "changed_while_reading", "failed", "skipped"), 0))
+    counts: Counter[str] = Counter(
+        dict.fromkeys(
+            ("files", "bytes", "transferred_bytes", "unchanged", "changed_while_reading", "failed", "skipped"), 0
+        )
+    )
     for entry in fetched:
         counts.update({key: entry.stats[key] for key in tuple(counts)})
     return {**counts, "codec": "none", "elapsed": round(elapsed, 3)}

@@ -116,7 +116,9 @@ class _Glob:
         """Those of paths that are there: behind a wildcard a name is missing in most directories, which is no problem."""
         answers = resolve(self.looker, [path or b"/" for path in paths]) if paths else []
         self.problems += [
-            answer for answer in answers if isinstance(answer, Unresolved) and answer.reason not in ("Missing", "NotADirectory")
+            answer
+            for answer in answers
+            if isinstance(answer, Unresolved) and answer.reason not in ("Missing", "NotADirectory")
         ]
         return [answer for answer in answers if isinstance(answer, Found)]
 
@@ -125,7 +127,11 @@ class _Glob:
         matches = _matcher(names)
         depth = None if b"**" in names else 1
         places = {directory.path: directory for directory in directories}
-        for answer in self.looker.scan(list(places), prune=self.prune, max_depth=depth, max_entries=self.max_entries) if places else ():
+        for answer in (
+            self.looker.scan(list(places), prune=self.prune, max_depth=depth, max_entries=self.max_entries)
+            if places
+            else ()
+        ):
             if isinstance(answer, Unlisted):
                 self.problems.append(answer)
                 continue

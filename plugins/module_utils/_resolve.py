@@ -30,7 +30,12 @@ class Looker(Protocol):
         """For each path without `..`: its entry, or the first of its components that is a link, or why there is none."""
 
     def scan(
-        self, dirs: Sequence[bytes], *, prune: Sequence[bytes] = (), max_depth: int | None = None, max_entries: int = 100_000
+        self,
+        dirs: Sequence[bytes],
+        *,
+        prune: Sequence[bytes] = (),
+        max_depth: int | None = None,
+        max_entries: int = 100_000,
     ) -> Iterator[Entry | Unlisted]:
         """All that is in directories."""
 
@@ -58,7 +63,11 @@ def normal(path: bytes) -> bytes:
     """path without `.` and double slashes; `..` stays, since it climbs links. Raises Failure InvalidRequest if not absolute."""
     if not path.startswith(b"/"):
         shown = path.decode("utf-8", "backslashreplace")
-        raise Failure("InvalidRequest", f"{shown!r} is not an absolute path.", "Paths are the target's own and begin with a slash.")
+        raise Failure(
+            "InvalidRequest",
+            f"{shown!r} is not an absolute path.",
+            "Paths are the target's own and begin with a slash.",
+        )
     return b"/" + b"/".join(name for name in path.split(b"/") if name not in (b"", b"."))
 
 

@@ -22,7 +22,11 @@ def secret_paths(target: Target) -> list[bytes]:
     """The mount paths of the target's secret volumes: service account tokens under any path among them."""
     volumes = (target.manifest.get("spec") or {}).get("volumes") or ()
     names = {volume["name"] for volume in volumes if is_secret(volume)}
-    return [str(mount["mountPath"]).encode() for mount in target.spec.get("volumeMounts") or () if mount.get("name") in names]
+    return [
+        str(mount["mountPath"]).encode()
+        for mount in target.spec.get("volumeMounts") or ()
+        if mount.get("name") in names
+    ]
 
 
 def is_secret(volume: Mapping[str, Any]) -> bool:

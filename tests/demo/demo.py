@@ -39,7 +39,9 @@ def headline(text: str) -> None:
 def kubectl(*words: str, stdin: str | None = None, check: bool = True) -> str:
     """What kubectl printed, both streams, without showing it."""
     command = [os.environ.get("KUBECTL", "kubectl"), "--namespace", NAMESPACE, *words]
-    done = subprocess.run(command, input=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        command, input=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120, check=False
+    )
     if check and done.returncode:
         raise SystemExit(f"kubectl {shlex.join(words)}: {done.stdout}")
     return done.stdout
@@ -69,9 +71,17 @@ def deploy() -> None:
     # the pods are made anew, and what an earlier demo fetched was from others of the same names
     shutil.rmtree(DEST / NAMESPACE, ignore_errors=True)
     labels = {"pod-security.kubernetes.io/enforce": "baseline"}
-    kubectl("apply", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": labels}}))
+    kubectl(
+        "apply",
+        "-f",
+        "-",
+        stdin=json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": labels}}),
+    )
     kubectl("wait", "--for=create", "serviceaccount/default", "--timeout=30s")
-    images = {"legacy-0": "incident.test/app:root", **dict.fromkeys(("api-0", "api-1", "api-2"), "incident.test/app:nonroot")}
+    images = {
+        "legacy-0": "incident.test/app:root",
+        **dict.fromkeys(("api-0", "api-1", "api-2"), "incident.test/app:nonroot"),
+    }
     kubectl("delete", "pod", *images, "--ignore-not-found")
     for name, image in images.items():
         kubectl("apply", "-f", "-", stdin=json.dumps(app(name, image)))
@@ -102,7 +112,9 @@ def contrast() -> None:
         *("exec", "api-0", "-c", "with-target", "--", "cat", "/proc/1/root/data/app.log"),
     )
     add_debugger("legacy-0", "with-target", "--target=app")
-    say(f"\n# In the app's image {LINK} is an absolute link, to a file that hashes to {truth('legacy-0', LINK)[LINK][:12]}...")
+    say(
+        f"\n# In the app's image {LINK} is an absolute link, to a file that hashes to {truth('legacy-0', LINK)[LINK][:12]}..."
+    )
     by_hand(
         "another file: the link led out of the app's root, into the debugger's own. Nothing failed",
         *("exec", "legacy-0", "-c", "with-target", "--", "sha256sum", f"/proc/1/root{LINK}"),
@@ -132,7 +144,15 @@ def prove(pod: str, *paths: str) -> None:
     root = DEST / NAMESPACE / pod / "app"
     sums = "".join(f"{digest}  {path.lstrip('/')}\n" for path, digest in truth(pod, *paths).items())
     say(f"\n$ kubectl exec {pod} -- /app sha256 {' '.join(paths)}   # taken inside the target, and checked here:")
-    done = subprocess.run(["sha256sum", "-c", "-"], input=sums, text=True, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    done = subprocess.run(
+        ["sha256sum", "-c", "-"],
+        input=sums,
+        text=True,
+        cwd=root,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+    )
     for line in done.stdout.splitlines():
         say(f"  {line}")
     if done.returncode:

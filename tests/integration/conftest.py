@@ -34,7 +34,9 @@ class Kubectl:
 
     def run(self, *words: str, stdin: str | None = None, check: bool = True) -> subprocess.CompletedProcess[bytes]:
         command = [self.program, "--namespace", self.namespace, *words]
-        done = subprocess.run(command, input=None if stdin is None else stdin.encode(), capture_output=True, timeout=180, check=False)
+        done = subprocess.run(
+            command, input=None if stdin is None else stdin.encode(), capture_output=True, timeout=180, check=False
+        )
         if check and done.returncode:
             pytest.fail(f"{' '.join(words)}: {done.stderr.decode(errors='replace')}")
         return done
@@ -163,7 +165,11 @@ def play(tmp_path: Path, kubectl: Kubectl) -> Play:
             "no_log": True,
         }
         book = tmp_path / "play.yml"
-        book.write_text(yaml.safe_dump([{"hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": [task, save]}]))
+        book.write_text(
+            yaml.safe_dump(
+                [{"hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": [task, save]}]
+            )
+        )
         command = ["ansible-playbook", str(book), *(["--check"] if check else []), *(["--diff"] if diff else [])]
         if verbosity:
             command.append("-" + "v" * verbosity)
@@ -175,7 +181,9 @@ def play(tmp_path: Path, kubectl: Kubectl) -> Play:
             "ANSIBLE_NOCOLOR": "true",
             **(environment or {}),
         }
-        done = subprocess.run(command, capture_output=True, text=True, env=variables, stdin=subprocess.DEVNULL, timeout=300, check=False)
+        done = subprocess.run(
+            command, capture_output=True, text=True, env=variables, stdin=subprocess.DEVNULL, timeout=300, check=False
+        )
         printed = done.stdout + done.stderr
         assert result.is_file(), printed
         return Played(json.loads(result.read_text(encoding="utf-8")), done.returncode, printed)

@@ -23,7 +23,9 @@ def app(kubectl: Kubectl) -> str:
 
 
 def test_the_debugger_sees_the_app_and_not_itself(kubectl: Kubectl, play: Play, app: str) -> None:
-    played = play("ephemeral_debug", pod=app, name="seer", commands=["tr '\\0' ' ' </proc/1/cmdline", 'ls "$TARGET_ROOT/data"'])
+    played = play(
+        "ephemeral_debug", pod=app, name="seer", commands=["tr '\\0' ' ' </proc/1/cmdline", 'ls "$TARGET_ROOT/data"']
+    )
     assert played.status == 0, played.printed
     first, second = played.target["commands"]
     assert first["stdout"].startswith("/app")
@@ -49,9 +51,16 @@ def test_another_request_is_another_debugger(play: Play, app: str) -> None:
     assert with_env.target["debugger"] != plain.target["debugger"]
 
 
-def test_a_debugger_ends_by_itself_after_its_ttl_and_is_replaced_under_the_next_name(kubectl: Kubectl, play: Play, app: str) -> None:
+def test_a_debugger_ends_by_itself_after_its_ttl_and_is_replaced_under_the_next_name(
+    kubectl: Kubectl, play: Play, app: str
+) -> None:
     short = play("ephemeral_debug", pod=app, name="brief", ttl=2)
-    kubectl.run("wait", f"pod/{app}", "--for=jsonpath={.status.ephemeralContainerStatuses[?(@.name=='brief')].state.terminated.exitCode}=0", "--timeout=30s")
+    kubectl.run(
+        "wait",
+        f"pod/{app}",
+        "--for=jsonpath={.status.ephemeralContainerStatuses[?(@.name=='brief')].state.terminated.exitCode}=0",
+        "--timeout=30s",
+    )
     again = play("ephemeral_debug", pod=app, name="brief", ttl=60)
     assert (short.target["debugger"], again.target["debugger"]) == ("brief", "brief-2")
 
@@ -82,8 +91,25 @@ def test_absent_ends_the_debugger_and_not_the_app(kubectl: Kubectl, play: Play, 
 
 
 def test_absent_never_ends_someone_elses_debugger(kubectl: Kubectl, play: Play, app: str) -> None:
-    kubectl.run("debug", app, "--image=busybox:1.37", "--image-pull-policy=Never", "--container=theirs", "--target=app", "--attach=false", "--profile=baseline", "--", "sleep", "600")
-    kubectl.run("wait", f"pod/{app}", "--for=jsonpath={.status.ephemeralContainerStatuses[?(@.name=='theirs')].state.running}", "--timeout=30s")
+    kubectl.run(
+        "debug",
+        app,
+        "--image=busybox:1.37",
+        "--image-pull-policy=Never",
+        "--container=theirs",
+        "--target=app",
+        "--attach=false",
+        "--profile=baseline",
+        "--",
+        "sleep",
+        "600",
+    )
+    kubectl.run(
+        "wait",
+        f"pod/{app}",
+        "--for=jsonpath={.status.ephemeralContainerStatuses[?(@.name=='theirs')].state.running}",
+        "--timeout=30s",
+    )
     play("ephemeral_debug", pod=app, state="absent")
     states = {status["name"]: status["state"] for status in kubectl.pod(app)["status"]["ephemeralContainerStatuses"]}
     assert "running" in states["theirs"]
@@ -110,12 +136,18 @@ def test_commands_have_streams_codes_and_limits(play: Play, app: str) -> None:
 
 def test_a_time_out_ends_the_remote_command_too(play: Play, app: str) -> None:
     play("ephemeral_debug", pod=app, commands=[{"cmd": "sleep 4321", "timeout": 1}])
-    looked = play("ephemeral_debug", pod=app, commands=["for p in /proc/[0-9]*; do tr '\\0' ' ' <$p/cmdline; echo; done"])
+    looked = play(
+        "ephemeral_debug", pod=app, commands=["for p in /proc/[0-9]*; do tr '\\0' ' ' <$p/cmdline; echo; done"]
+    )
     assert "sleep 4321" not in looked.target["commands"][0]["stdout_lines"]
 
 
-@pytest.mark.parametrize("entry", [{"cmd": "x", "shell": "y"}, {"name": "nothing"}, {"argv": [], "name": "x"}, {"cmd": "x", "timeout": 0}])
-def test_a_command_that_cannot_be_is_refused_by_its_index(kubectl: Kubectl, play: Play, app: str, entry: dict[str, object]) -> None:
+@pytest.mark.parametrize(
+    "entry", [{"cmd": "x", "shell": "y"}, {"name": "nothing"}, {"argv": [], "name": "x"}, {"cmd": "x", "timeout": 0}]
+)
+def test_a_command_that_cannot_be_is_refused_by_its_index(
+    kubectl: Kubectl, play: Play, app: str, entry: dict[str, object]
+) -> None:
     before = kubectl.debuggers(app)
     played = play("ephemeral_debug", pod=app, commands=["true", entry])
     assert played["reason"] == "InvalidRequest"
@@ -144,7 +176,11 @@ def deployment(kubectl: Kubectl) -> Iterator[str]:
     """Three replicas of the app."""
     pod = pod_manifest("many", "incident.test/app:65532")
     labels = {"app": "many"}
-    spec = {"replicas": 3, "selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}, "spec": pod["spec"]}}
+    spec = {
+        "replicas": 3,
+        "selector": {"matchLabels": labels},
+        "template": {"metadata": {"labels": labels}, "spec": pod["spec"]},
+    }
     spec["template"]["spec"].pop("restartPolicy", None)
     kubectl.apply({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "many"}, "spec": spec})
     kubectl.run("rollout", "status", "deployment/many", "--timeout=90s")
@@ -159,7 +195,9 @@ def test_every_way_of_selecting_finds_the_same_pods(play: Play, deployment: str)
     names = {target["pod"] for target in by_workload["targets"]}
     assert len(names) == 3
     assert {target["pod"] for target in by_labels["targets"]} == names
-    assert {target["debugger"] for target in by_targets["targets"]} == {target["debugger"] for target in by_workload["targets"]}
+    assert {target["debugger"] for target in by_targets["targets"]} == {
+        target["debugger"] for target in by_workload["targets"]
+    }
     assert (by_workload["changed"], by_labels["changed"], by_targets["changed"]) == (True, False, False)
 
 
@@ -174,17 +212,28 @@ def test_more_pods_than_allowed_fail_before_anything_is_changed(kubectl: Kubectl
 def test_the_defaults_of_a_whole_site_come_from_the_environment(play: Play, app: str) -> None:
     site = {"INCIDENT_DISTROLESS_IMAGE": "incident.test/nowhere:1", "INCIDENT_DISTROLESS_IMAGE_PULL_POLICY": "Never"}
     assert play("ephemeral_debug", pod=app, environment=site).failure["reason"] == "ImagePullFailed"
-    assert play("proc_fs_fetch", pod=app, src=["/x"], dest="/nonexistent", debug={}, environment=site).failure["reason"] == "ImagePullFailed"
+    assert (
+        play("proc_fs_fetch", pod=app, src=["/x"], dest="/nonexistent", debug={}, environment=site).failure["reason"]
+        == "ImagePullFailed"
+    )
 
 
-def test_module_defaults_of_the_action_group_reach_the_module(kubectl: Kubectl, tmp_path: Path, make_namespace: Callable[..., Kubectl]) -> None:
+def test_module_defaults_of_the_action_group_reach_the_module(
+    kubectl: Kubectl, tmp_path: Path, make_namespace: Callable[..., Kubectl]
+) -> None:
     import subprocess
 
     import yaml
 
-    task = {"incident.distroless.ephemeral_debug": {"pod": "nobody"}, "register": "outcome", "failed_when": "outcome.reason != 'NoTarget'"}
+    task = {
+        "incident.distroless.ephemeral_debug": {"pod": "nobody"},
+        "register": "outcome",
+        "failed_when": "outcome.reason != 'NoTarget'",
+    }
     defaults = {"group/incident.distroless.k8s": {"namespace": kubectl.namespace}}
     book = tmp_path / "play.yml"
-    book.write_text(yaml.safe_dump([{"hosts": "localhost", "gather_facts": False, "module_defaults": defaults, "tasks": [task]}]))
+    book.write_text(
+        yaml.safe_dump([{"hosts": "localhost", "gather_facts": False, "module_defaults": defaults, "tasks": [task]}])
+    )
     done = subprocess.run(["ansible-playbook", str(book)], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stdout

@@ -65,7 +65,9 @@ def test_an_absolute_link_brings_the_apps_own_file(kubectl: Kubectl, play: Play,
     row = rows(played)["/etc/app/release"]
     assert row["resolved"] == "/etc/os-release"
     assert digest(Path(row["dest"])) == kubectl.hashes(app, "/etc/os-release")["/etc/os-release"]
-    debuggers_own = kubectl.text("exec", app, "-c", played.target["debugger"], "--", "sha256sum", "/etc/os-release").split()[0]
+    debuggers_own = kubectl.text(
+        "exec", app, "-c", played.target["debugger"], "--", "sha256sum", "/etc/os-release"
+    ).split()[0]
     assert row["sha256"] != debuggers_own
 
 
@@ -90,7 +92,7 @@ def test_a_directory_is_taken_whole_whatever_its_names(kubectl: Kubectl, play: P
     assert found["/data/odd 'name'\nwith \"quotes\".txt"]["status"] == "fetched"
     odd = found["/data/latin-\\xe9.txt"]
     assert base64.b64decode(odd["src_b64"]) == b"/data/latin-\xe9.txt"
-    assert os.path.isfile(base64.b64decode(odd["dest_b64"]))
+    assert Path(os.fsdecode(base64.b64decode(odd["dest_b64"]))).is_file()
     folder = home / kubectl.namespace / app / "app/data"
     assert (folder / "latest.log").readlink() == Path("app.log")
     assert not (folder / "pipe").exists()
@@ -183,7 +185,9 @@ def test_flat_drops_the_prefix_and_not_the_path(play: Play, app: str, home: Path
 
 
 def test_limits_leave_out_and_say_so(play: Play, app: str, home: Path) -> None:
-    played = play("proc_fs_fetch", pod=app, src=["/data/app.log", BLOB], dest=str(home), max_size="1M", exclude=["*.yaml"])
+    played = play(
+        "proc_fs_fetch", pod=app, src=["/data/app.log", BLOB], dest=str(home), max_size="1M", exclude=["*.yaml"]
+    )
     assert (rows(played)[BLOB]["status"], rows(played)[BLOB]["reason"]) == ("skipped", "MaxSize")
     failing = play("proc_fs_fetch", pod=app, src=[BLOB], dest=str(home), max_size="1M", oversize="fail")
     assert failing["reason"] == "LimitExceeded"
@@ -204,11 +208,15 @@ def test_many_pods_come_home_side_by_side(kubectl: Kubectl, play: Play, home: Pa
     assert len({row["sha256"] for row in played["files"]}) == 1
 
 
-def test_nothing_of_ours_is_left_in_the_targets_process_namespace(kubectl: Kubectl, play: Play, app: str, home: Path) -> None:
+def test_nothing_of_ours_is_left_in_the_targets_process_namespace(
+    kubectl: Kubectl, play: Play, app: str, home: Path
+) -> None:
     played = play("proc_fs_fetch", pod=app, src=["/data", "/etc"], dest=str(home))
     debugger = played.target["debugger"]
     listing = kubectl.text("exec", app, "-c", debugger, "--", "ps", "-o", "pid,stat,comm").splitlines()
     left = sorted(line.split()[-1] for line in listing[1:])
     sleeps = [name for name in left if name == "sleep"]
     assert [name for name in left if name not in ("sleep", "ps")] == ["app"]
-    assert len(sleeps) == sum("running" in status["state"] for status in kubectl.pod(app)["status"]["ephemeralContainerStatuses"])
+    assert len(sleeps) == sum(
+        "running" in status["state"] for status in kubectl.pod(app)["status"]["ephemeralContainerStatuses"]
+    )

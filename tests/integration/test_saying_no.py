@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,9 @@ import yaml
 
 from .conftest import CHECKOUT, Kubectl, Play, Played, facts, pod_manifest
 
-RULES: list[dict[str, Any]] = yaml.safe_load((CHECKOUT / "playbooks" / "files" / "role.yml").read_text(encoding="utf-8"))["rules"]
+RULES: list[dict[str, Any]] = yaml.safe_load(
+    (CHECKOUT / "playbooks" / "files" / "role.yml").read_text(encoding="utf-8")
+)["rules"]
 
 
 @pytest.fixture(scope="module")
@@ -40,11 +42,18 @@ def assert_says(played: Played, reason: str, *words: str) -> None:
 
 
 def test_an_image_that_cannot_be_pulled_fails_with_the_runtimes_words(play: Play, app: str) -> None:
-    assert_says(play("ephemeral_debug", pod=app, image="registry.invalid/none:1"), "ImagePullFailed", "registry.invalid/none:1", "no such host")
+    assert_says(
+        play("ephemeral_debug", pod=app, image="registry.invalid/none:1"),
+        "ImagePullFailed",
+        "registry.invalid/none:1",
+        "no such host",
+    )
 
 
 def test_an_image_that_is_not_there_and_may_not_be_pulled(play: Play, app: str) -> None:
-    assert_says(play("ephemeral_debug", pod=app, image="incident.test/none:1", image_pull_policy="Never"), "ImagePullFailed")
+    assert_says(
+        play("ephemeral_debug", pod=app, image="incident.test/none:1", image_pull_policy="Never"), "ImagePullFailed"
+    )
 
 
 def test_an_image_name_that_is_none(play: Play, app: str) -> None:
@@ -52,7 +61,11 @@ def test_an_image_name_that_is_none(play: Play, app: str) -> None:
 
 
 def test_an_image_without_a_shell(play: Play, app: str) -> None:
-    assert_says(play("ephemeral_debug", pod=app, image="incident.test/app:root", image_pull_policy="Never"), "ImageHasNoShell", "sleep")
+    assert_says(
+        play("ephemeral_debug", pod=app, image="incident.test/app:root", image_pull_policy="Never"),
+        "ImageHasNoShell",
+        "sleep",
+    )
 
 
 def test_a_pod_that_is_not_there(play: Play) -> None:
@@ -64,7 +77,11 @@ def test_a_namespace_that_is_not_there(play: Play) -> None:
 
 
 def test_a_finished_pod(kubectl: Kubectl, play: Play) -> None:
-    kubectl.apply(pod_manifest("done", "incident.test/app:65532", container={"args": ["--exit-after", "100ms"]}, restartPolicy="Never"))
+    kubectl.apply(
+        pod_manifest(
+            "done", "incident.test/app:65532", container={"args": ["--exit-after", "100ms"]}, restartPolicy="Never"
+        )
+    )
     kubectl.run("wait", "pod/done", "--for=jsonpath={.status.phase}=Succeeded", "--timeout=60s")
     assert_says(play("ephemeral_debug", pod="done"), "TargetNotRunning", "finished")
     assert_says(play("ephemeral_debug", label_selectors=["app=done"]), "NoTarget")
@@ -87,7 +104,11 @@ def test_an_unknown_container(play: Play, app: str) -> None:
 
 
 def test_container_and_target_that_differ(play: Play, app: str) -> None:
-    assert_says(play("ephemeral_debug", pod=app, container="app", target="debugger-1"), "InvalidRequest", "name names the debugger")
+    assert_says(
+        play("ephemeral_debug", pod=app, container="app", target="debugger-1"),
+        "InvalidRequest",
+        "name names the debugger",
+    )
 
 
 def test_a_bad_selector(play: Play) -> None:
@@ -109,7 +130,9 @@ def test_an_unreadable_target_is_not_a_success(play: Play, app: str) -> None:
 
 
 def test_the_time_runs_out(kubectl: Kubectl, play: Play, app: str) -> None:
-    assert_says(play("ephemeral_debug", pod=app, image="registry.invalid/none:2", wait_timeout=1), "WaitTimeout", "wait_timeout")
+    assert_says(
+        play("ephemeral_debug", pod=app, image="registry.invalid/none:2", wait_timeout=1), "WaitTimeout", "wait_timeout"
+    )
 
 
 def test_an_unknown_field_is_refused_by_the_server(play: Play, app: str) -> None:
@@ -122,7 +145,7 @@ def test_a_name_that_is_taken_by_someone_elses_container(kubectl: Kubectl, play:
 
 
 @pytest.fixture(scope="module")
-def credentials(kubectl: Kubectl) -> Iterator[Callable[..., dict[str, Any]]]:
+def credentials(kubectl: Kubectl) -> Callable[..., dict[str, Any]]:
     """Makes service accounts that may do exactly what the given rules say; gives the options to be one."""
     server = kubectl.json("config", "view", "--minify", "--raw")["clusters"][0]["cluster"]["server"]
     authority = facts()["CA_CERT"]
@@ -137,14 +160,28 @@ def credentials(kubectl: Kubectl) -> Iterator[Callable[..., dict[str, Any]]]:
         kubectl.apply({"apiVersion": f"{api}/v1", "kind": "Role", "metadata": {"name": name}, "rules": rules})
         kubectl.run("create", "rolebinding", name, f"--role={name}", f"--serviceaccount={kubectl.namespace}:{name}")
         token = kubectl.text("create", "token", name).strip()
-        return {"host": server, "api_key": token, "ca_cert": authority, "environment": {"KUBECONFIG": "/dev/null", "K8S_AUTH_KUBECONFIG": ""}}
+        return {
+            "host": server,
+            "api_key": token,
+            "ca_cert": authority,
+            "environment": {"KUBECONFIG": "/dev/null", "K8S_AUTH_KUBECONFIG": ""},
+        }
 
-    yield make
+    return make
 
 
-def test_the_documented_role_is_enough(play: Play, app: str, credentials: Callable[..., dict[str, Any]], tmp_path: Path) -> None:
+def test_the_documented_role_is_enough(
+    play: Play, app: str, credentials: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
     oncall = credentials(RULES)
-    played = play("proc_fs_fetch", label_selectors=["app=api"], src=["/data/app.log"], dest=str(tmp_path / "home"), debug={"name": "by-role"}, **oncall)
+    played = play(
+        "proc_fs_fetch",
+        label_selectors=["app=api"],
+        src=["/data/app.log"],
+        dest=str(tmp_path / "home"),
+        debug={"name": "by-role"},
+        **oncall,
+    )
     assert played.status == 0, played.printed
     assert not played.result.get("failed"), played["msg"]
     assert oncall["api_key"] not in played.printed
@@ -152,13 +189,23 @@ def test_the_documented_role_is_enough(play: Play, app: str, credentials: Callab
 
 @pytest.mark.parametrize(
     ("resource", "verb"),
-    [("pods", "get"), ("pods", "watch"), ("pods/ephemeralcontainers", "patch"), ("pods/exec", "create"), ("pods", "list")],
+    [
+        ("pods", "get"),
+        ("pods", "watch"),
+        ("pods/ephemeralcontainers", "patch"),
+        ("pods/exec", "create"),
+        ("pods", "list"),
+    ],
 )
 def test_each_rule_is_needed_and_its_absence_is_named(
     kubectl: Kubectl, play: Play, app: str, credentials: Callable[..., dict[str, Any]], resource: str, verb: str
 ) -> None:
     rules = [
-        {**rule, "verbs": [allowed for allowed in rule["verbs"] if resource not in rule["resources"] or allowed != verb]} for rule in RULES
+        {
+            **rule,
+            "verbs": [allowed for allowed in rule["verbs"] if resource not in rule["resources"] or allowed != verb],
+        }
+        for rule in RULES
     ]
     selection = {"label_selectors": ["app=api"]} if verb == "list" else {"pod": app}
     name = f"without-{resource}-{verb}".replace("/", "-")
@@ -173,16 +220,26 @@ def test_a_token_that_is_none(play: Play, app: str, credentials: Callable[..., d
 
 
 def test_an_api_server_that_is_not_there(play: Play, app: str, credentials: Callable[..., dict[str, Any]]) -> None:
-    assert_says(play("ephemeral_debug", pod=app, **{**credentials(RULES), "host": "https://127.0.0.1:9"}), "ApiUnreachable", "refused")
+    assert_says(
+        play("ephemeral_debug", pod=app, **{**credentials(RULES), "host": "https://127.0.0.1:9"}),
+        "ApiUnreachable",
+        "refused",
+    )
 
 
-def test_an_api_server_with_another_certificate_authority(play: Play, app: str, credentials: Callable[..., dict[str, Any]]) -> None:
+def test_an_api_server_with_another_certificate_authority(
+    play: Play, app: str, credentials: Callable[..., dict[str, Any]]
+) -> None:
     played = play("ephemeral_debug", pod=app, **{**credentials(RULES), "ca_cert": "/etc/ssl/certs/ca-certificates.crt"})
     assert_says(played, "ApiUnreachable", "certificate")
 
 
-def test_an_api_server_that_accepts_and_says_nothing(play: Play, app: str, credentials: Callable[..., dict[str, Any]]) -> None:
+def test_an_api_server_that_accepts_and_says_nothing(
+    play: Play, app: str, credentials: Callable[..., dict[str, Any]]
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         threading.Thread(target=lambda: [silent.accept() for _connection in range(3)], daemon=True).start()
         host = f"https://127.0.0.1:{silent.getsockname()[1]}"
-        assert_says(play("ephemeral_debug", pod=app, wait_timeout=2, **{**credentials(RULES), "host": host}), "ApiUnreachable")
+        assert_says(
+            play("ephemeral_debug", pod=app, wait_timeout=2, **{**credentials(RULES), "host": host}), "ApiUnreachable"
+        )

@@ -51,11 +51,22 @@ def assert_all_came_home(kubectl: Kubectl, played: Any, dest: Path, pod: str, fi
         ("spec-1234", "incident.test/app:1234", by_spec(1234, 4321), (1234, 4321)),
         ("image-1234", "incident.test/app:1234", {}, (1234, 0)),
         ("named-user", "incident.test/app:named", {}, None),
-        ("read-only", "incident.test/app:nonroot", {"securityContext": {"readOnlyRootFilesystem": True}}, (65532, 65532)),
+        (
+            "read-only",
+            "incident.test/app:nonroot",
+            {"securityContext": {"readOnlyRootFilesystem": True}},
+            (65532, 65532),
+        ),
     ],
 )
 def test_files_come_home_whoever_the_target_is(
-    kubectl: Kubectl, play: Play, tmp_path: Path, name: str, image: str, container: dict[str, Any], identity: tuple[int, int] | None
+    kubectl: Kubectl,
+    play: Play,
+    tmp_path: Path,
+    name: str,
+    image: str,
+    container: dict[str, Any],
+    identity: tuple[int, int] | None,
 ) -> None:
     kubectl.apply(pod_manifest(name, image, container=container))
     kubectl.wait_until_running(name)
@@ -68,14 +79,25 @@ def test_files_come_home_whoever_the_target_is(
         assert (played.target["identity"]["uid"], played.target["identity"]["gid"]) == identity
 
 
-def test_a_root_start_that_execs_as_another_user_is_learned_from_inside(kubectl: Kubectl, play: Play, tmp_path: Path) -> None:
-    kubectl.apply(pod_manifest("gosu", "incident.test/app:drops", container={"args": ["--drop-to", "4321:4321"], "securityContext": {"runAsUser": 0, "runAsGroup": 0}}))
+def test_a_root_start_that_execs_as_another_user_is_learned_from_inside(
+    kubectl: Kubectl, play: Play, tmp_path: Path
+) -> None:
+    kubectl.apply(
+        pod_manifest(
+            "gosu",
+            "incident.test/app:drops",
+            container={"args": ["--drop-to", "4321:4321"], "securityContext": {"runAsUser": 0, "runAsGroup": 0}},
+        )
+    )
     kubectl.wait_until_running("gosu")
     played = play("proc_fs_fetch", pod="gosu", src=FILES, dest=str(tmp_path / "home"))
     assert_all_came_home(kubectl, played, tmp_path / "home", "gosu", FILES)
     target = played.target
     assert (target["target_identity"]["uid"], target["target_identity"]["source"]) == (4321, "process")
-    assert {entry["name"] for entry in kubectl.debuggers("gosu")} == {target["debugger"], target["debugger"].removesuffix("-2")}
+    assert {entry["name"] for entry in kubectl.debuggers("gosu")} == {
+        target["debugger"],
+        target["debugger"].removesuffix("-2"),
+    }
     states = {status["name"]: status["state"] for status in kubectl.pod("gosu")["status"]["ephemeralContainerStatuses"]}
     assert [name for name, state in states.items() if "running" in state] == [target["debugger"]]
     again = play("proc_fs_fetch", pod="gosu", src=FILES, dest=str(tmp_path / "home"))
@@ -83,7 +105,9 @@ def test_a_root_start_that_execs_as_another_user_is_learned_from_inside(kubectl:
     assert len(kubectl.debuggers("gosu")) == 2
 
 
-def test_a_namespace_at_pod_security_restricted_is_no_obstacle(make_namespace: Callable[..., Kubectl], play: Play, tmp_path: Path) -> None:
+def test_a_namespace_at_pod_security_restricted_is_no_obstacle(
+    make_namespace: Callable[..., Kubectl], play: Play, tmp_path: Path
+) -> None:
     strict = make_namespace("restricted")
     strict.apply(pod_manifest("api", "incident.test/app:65532", container=RESTRICTED))
     strict.wait_until_running("api")
@@ -92,7 +116,9 @@ def test_a_namespace_at_pod_security_restricted_is_no_obstacle(make_namespace: C
     assert played.target["profile"] == "restricted"
 
 
-def test_a_target_in_a_shared_process_namespace_is_proven_by_its_container_id(kubectl: Kubectl, play: Play, tmp_path: Path) -> None:
+def test_a_target_in_a_shared_process_namespace_is_proven_by_its_container_id(
+    kubectl: Kubectl, play: Play, tmp_path: Path
+) -> None:
     twin = {"name": "twin", "image": "incident.test/app:65532", "imagePullPolicy": "Never"}
     manifest = pod_manifest("twins", "incident.test/app:65532", shareProcessNamespace=True)
     manifest["spec"]["containers"].insert(0, twin)

@@ -11,7 +11,14 @@ import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ansible_collections.incident.distroless.plugins.module_utils._listing import Absent, Entry, Hop, Kind, Unlisted, Why
+from ansible_collections.incident.distroless.plugins.module_utils._listing import (
+    Absent,
+    Entry,
+    Hop,
+    Kind,
+    Unlisted,
+    Why,
+)
 
 _KINDS: dict[int, Kind] = {
     stat.S_IFREG: "file",
@@ -36,7 +43,12 @@ class LocalTree:
         return [self._walk(path) for path in paths]
 
     def scan(
-        self, dirs: Sequence[bytes], *, prune: Sequence[bytes] = (), max_depth: int | None = None, max_entries: int = 100_000
+        self,
+        dirs: Sequence[bytes],
+        *,
+        prune: Sequence[bytes] = (),
+        max_depth: int | None = None,
+        max_entries: int = 100_000,
     ) -> Iterator[Entry | Unlisted]:
         self.questions += 1
         for top in dirs:
@@ -46,7 +58,7 @@ class LocalTree:
         entry = self.entry(path)
         yield entry
         if entry.type == "directory" and depth != 0 and path not in prune:
-            for name in sorted(os.listdir(self.root + path)):
+            for name in sorted(os.listdir(self.root + path)):  # noqa: PTH208 - names are bytes
                 yield from self._scan(path.rstrip(b"/") + b"/" + name, prune, None if depth is None else depth - 1)
 
     def _walk(self, path: bytes) -> Entry | Hop | Absent:
@@ -82,7 +94,7 @@ class LocalTree:
             atime_ns=found.st_atime_ns,
             mtime_ns=found.st_mtime_ns,
             ctime_ns=found.st_ctime_ns,
-            link=os.readlink(self.root + path) if is_link else None,
+            link=os.readlink(self.root + path) if is_link else None,  # noqa: PTH115 - bytes again
         )
 
 

@@ -20,7 +20,9 @@ HOSTILE = ["a'b", '"', "$(touch x)", "`id`", "two\nlines", "-n", "", "\\", "Ã¼nÃ
 
 def output(command: Command, cwd: Path | None = None) -> str:
     """What the job prints in a real shell."""
-    return subprocess.run(["sh", "-c", script_for(command, SIGHT)], capture_output=True, check=False, cwd=cwd).stdout.decode()
+    return subprocess.run(
+        ["sh", "-c", script_for(command, SIGHT)], capture_output=True, check=False, cwd=cwd
+    ).stdout.decode()
 
 
 @pytest.mark.parametrize("word", HOSTILE)
@@ -56,7 +58,17 @@ def test_a_string_is_a_shell_line_and_a_dictionary_says_more() -> None:
 
 @pytest.mark.parametrize(
     "entry",
-    [5, {}, {"cmd": ""}, {"cmd": "a", "argv": ["b"]}, {"argv": "b"}, {"cmd": "a\0b"}, {"cmd": "a", "env": {"A B": 1}}, {"cmd": "a", "timeout": 0}, {"cmd": "a", "unknown": 1}],
+    [
+        5,
+        {},
+        {"cmd": ""},
+        {"cmd": "a", "argv": ["b"]},
+        {"argv": "b"},
+        {"cmd": "a\0b"},
+        {"cmd": "a", "env": {"A B": 1}},
+        {"cmd": "a", "timeout": 0},
+        {"cmd": "a", "unknown": 1},
+    ],
 )
 def test_what_is_no_command_is_refused_by_its_index(entry: object) -> None:
     with pytest.raises(Failure, match=r"commands\[1\]") as caught:
@@ -72,7 +84,13 @@ def test_a_refusal_shows_no_environment_value() -> None:
 
 def test_the_output_of_one_task_is_cut_together_and_says_so() -> None:
     def row(size: int) -> dict[str, list[dict[str, object]]]:
-        streams = {"stdout": "x" * size, "stderr": "", "stdout_lines": [], "stderr_lines": [], "stdout_truncated": False}
+        streams = {
+            "stdout": "x" * size,
+            "stderr": "",
+            "stdout_lines": [],
+            "stderr_lines": [],
+            "stdout_truncated": False,
+        }
         return {"commands": [streams]}
 
     rows = [row(200 << 10), row(100 << 10)]

@@ -87,14 +87,20 @@ def test_order_is_profile_identity_custom_patch() -> None:
 
 def test_custom_lists_are_merged_by_their_keys() -> None:
     container = built(env={"A": "1"}, custom={"env": [{"name": "A", "value": "2"}, {"name": "B", "value": "3"}]})
-    assert {entry["name"]: entry["value"] for entry in container["env"]} == {"INCIDENT_DISTROLESS": "debugger", "A": "2", "B": "3"}
+    assert {entry["name"]: entry["value"] for entry in container["env"]} == {
+        "INCIDENT_DISTROLESS": "debugger",
+        "A": "2",
+        "B": "3",
+    }
 
 
 def test_a_null_deletes_in_a_strategic_merge() -> None:
     assert strategic_merge({"a": {"b": 1, "c": 2}}, {"a": {"b": None}}) == {"a": {"c": 2}}
 
 
-@pytest.mark.parametrize("field", ["name", "image", "command", "lifecycle", "resources", "ports", "livenessProbe", "targetContainerName"])
+@pytest.mark.parametrize(
+    "field", ["name", "image", "command", "lifecycle", "resources", "ports", "livenessProbe", "targetContainerName"]
+)
 def test_fields_that_custom_may_not_set_are_refused_by_name(field: str) -> None:
     with pytest.raises(Failure, match=field) as caught:
         built(custom={field: {}})

@@ -19,7 +19,16 @@ def tree(tmp_path: Path) -> LocalTree:
     logs = tmp_path / "var/log"
     (logs / "app/old").mkdir(parents=True)
     (logs / ".hidden").mkdir()
-    for name in ("a.log", "b.log", ".c.log", "d[1].log", "star*.txt", "app/app.log", "app/old/app.1.log", ".hidden/x.log"):
+    for name in (
+        "a.log",
+        "b.log",
+        ".c.log",
+        "d[1].log",
+        "star*.txt",
+        "app/app.log",
+        "app/old/app.1.log",
+        ".hidden/x.log",
+    ):
         (logs / name).touch()
     (tmp_path / "logs").symlink_to("/var/log")
     (logs / "current").symlink_to("/var/log/app/app.log")

@@ -31,7 +31,12 @@ def attempts(wish: Wish = AUTO, **kwargs: Any) -> list[Attempt]:
 
 
 def test_the_kubelets_word_wins_over_the_spec() -> None:
-    found = known_identity(target(containers=[app(runAsUser=1234, runAsGroup=4321)], user={"uid": 1234, "gid": 0, "supplementalGroups": [5, 0]}))
+    found = known_identity(
+        target(
+            containers=[app(runAsUser=1234, runAsGroup=4321)],
+            user={"uid": 1234, "gid": 0, "supplementalGroups": [5, 0]},
+        )
+    )
     assert (found.uid, found.gid, found.supplemental_groups, found.source) == (1234, 0, (0, 5), "api")
 
 
@@ -64,7 +69,10 @@ def test_a_root_target_in_a_pod_that_says_otherwise_gets_root_explicitly() -> No
 
 
 def test_a_root_target_with_network_capabilities_needs_the_same_ones() -> None:
-    assert attempts(user={"uid": 0, "gid": 0}, containers=[app(capabilities={"add": ["NET_ADMIN"]})])[0].profile == "netadmin"
+    assert (
+        attempts(user={"uid": 0, "gid": 0}, containers=[app(capabilities={"add": ["NET_ADMIN"]})])[0].profile
+        == "netadmin"
+    )
 
 
 def test_an_unknown_target_is_learned_from_inside_even_where_root_is_not_admitted() -> None:
@@ -77,7 +85,9 @@ def test_a_named_profile_is_the_only_one_tried(profile: str) -> None:
 
 
 def test_run_as_overrides_identity() -> None:
-    assert attempts(Wish(run_as_user=12, run_as_group=13), user={"uid": 5, "gid": 5})[0] == Attempt("restricted", "image", 12, 13)
+    assert attempts(Wish(run_as_user=12, run_as_group=13), user={"uid": 5, "gid": 5})[0] == Attempt(
+        "restricted", "image", 12, 13
+    )
 
 
 def test_elevated_is_asked_for_by_name() -> None:

@@ -21,9 +21,24 @@ MANIFEST = {"name": "debugger-1", "image": "busybox:1.37", "command": ["sleep", 
         ({"waiting": {"reason": "ImagePullBackOff", "message": "Back-off pulling image"}}, "ImagePullFailed"),
         ({"waiting": {"reason": "InvalidImageName", "message": "couldn't parse image name"}}, "ImagePullFailed"),
         ({"waiting": {"reason": "ErrImageNeverPull", "message": "not present"}}, "ImagePullFailed"),
-        ({"waiting": {"reason": "CreateContainerConfigError", "message": "image will run as root"}}, "ContainerCreateFailed"),
-        ({"waiting": {"reason": "CreateContainerError", "message": "target container x is not running"}}, "TargetNotRunning"),
-        ({"terminated": {"reason": "StartError", "exitCode": 128, "message": 'exec: "sleep": executable file not found'}}, "ImageHasNoShell"),
+        (
+            {"waiting": {"reason": "CreateContainerConfigError", "message": "image will run as root"}},
+            "ContainerCreateFailed",
+        ),
+        (
+            {"waiting": {"reason": "CreateContainerError", "message": "target container x is not running"}},
+            "TargetNotRunning",
+        ),
+        (
+            {
+                "terminated": {
+                    "reason": "StartError",
+                    "exitCode": 128,
+                    "message": 'exec: "sleep": executable file not found',
+                }
+            },
+            "ImageHasNoShell",
+        ),
         ({"terminated": {"reason": "Error", "exitCode": 137}}, "ContainerCreateFailed"),
     ],
 )
@@ -34,14 +49,18 @@ def test_states_that_do_not_get_better_fail_at_once(state: dict[str, Any], reaso
     assert caught.value.reason == reason
 
 
-@pytest.mark.parametrize("state", [{}, {"waiting": {"reason": "ContainerCreating"}}, {"waiting": {"reason": "ErrImagePull", "message": "x"}}])
+@pytest.mark.parametrize(
+    "state", [{}, {"waiting": {"reason": "ContainerCreating"}}, {"waiting": {"reason": "ErrImagePull", "message": "x"}}]
+)
 def test_states_that_may_get_better_are_waited_for(state: dict[str, Any]) -> None:
     _check_hope(Debugger(MANIFEST, state), target(), "")
 
 
 def test_debuggers_come_with_their_states_and_only_those_of_the_container() -> None:
     with_two = pod(ephemeralContainers=[MANIFEST, {**MANIFEST, "name": "other", "targetContainerName": "proxy"}])
-    with_two["status"]["ephemeralContainerStatuses"] = [{"name": "debugger-1", "state": {"running": {"startedAt": "2026-11-23T03:00:00Z"}}}]
+    with_two["status"]["ephemeralContainerStatuses"] = [
+        {"name": "debugger-1", "state": {"running": {"startedAt": "2026-11-23T03:00:00Z"}}}
+    ]
     assert [(entry.name, entry.is_running) for entry in debuggers(with_two, "app")] == [("debugger-1", True)]
     assert len(debuggers(with_two)) == 2
 

@@ -54,7 +54,14 @@ def test_a_sites_default_that_cannot_be_is_refused(wrong: dict[str, object]) -> 
     ("status", "code"),
     [
         ({"status": "Success"}, 0),
-        ({"status": "Failure", "reason": "NonZeroExitCode", "details": {"causes": [{"reason": "ExitCode", "message": "7"}]}}, 7),
+        (
+            {
+                "status": "Failure",
+                "reason": "NonZeroExitCode",
+                "details": {"causes": [{"reason": "ExitCode", "message": "7"}]},
+            },
+            7,
+        ),
         ({"status": "Failure", "reason": "InternalError", "code": 500}, None),
         ({}, None),
     ],

@@ -23,7 +23,12 @@ from .world import target
 ID = f"0{'c' * 63}"
 V1 = f"5:memory:/kubepods/besteffort/pod1/{ID}"
 ROOT_STATUS = ["Name:\tapp", "Uid:\t0\t0\t0\t0", "Gid:\t0\t0\t0\t0", "Groups:\t ", "CapPrm:\t00000000a80425fb"]
-NOBODY_STATUS = ["Uid:\t65532\t65532\t65532\t65532", "Gid:\t65532\t65532\t65532\t65532", "Groups:\t5 65532 ", "CapPrm:\t0000000000000000"]
+NOBODY_STATUS = [
+    "Uid:\t65532\t65532\t65532\t65532",
+    "Gid:\t65532\t65532\t65532\t65532",
+    "Groups:\t5 65532 ",
+    "CapPrm:\t0000000000000000",
+]
 
 
 def stat(pid: int, command: str, parent: int, started: int) -> str:
@@ -41,7 +46,12 @@ def test_a_process_that_went_away_meanwhile_is_left_out() -> None:
 
 @pytest.mark.parametrize(
     "path",
-    [V1, f"0::/../cri-containerd-{ID}.scope", f"0::/kubepods.slice/pod.slice/crio-{ID}.scope", f"3:cpu:/docker/docker-{ID}.scope/init"],
+    [
+        V1,
+        f"0::/../cri-containerd-{ID}.scope",
+        f"0::/kubepods.slice/pod.slice/crio-{ID}.scope",
+        f"3:cpu:/docker/docker-{ID}.scope/init",
+    ],
 )
 def test_a_cgroup_names_its_container_by_a_whole_component(path: str) -> None:
     assert names_container(path, ID)

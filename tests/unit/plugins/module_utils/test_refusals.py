@@ -10,9 +10,7 @@ import pytest
 from ansible_collections.incident.distroless.plugins.module_utils._errors import REASONS, Failure
 from ansible_collections.incident.distroless.plugins.module_utils._refusals import explain, parse_status
 
-RBAC = (
-    'pods "api-0" is forbidden: User "oncall" cannot patch resource "pods/ephemeralcontainers" in API group "" in the namespace "shop"'
-)
+RBAC = 'pods "api-0" is forbidden: User "oncall" cannot patch resource "pods/ephemeralcontainers" in API group "" in the namespace "shop"'
 
 
 @pytest.mark.parametrize(
@@ -21,9 +19,17 @@ RBAC = (
         (401, "Unauthorized", "Unauthorized"),
         (403, RBAC, "RbacDenied"),
         (403, 'pods "a" is forbidden: violates PodSecurity "restricted:latest": privileged', "PodSecurityDenied"),
-        (403, 'pods "a" is forbidden: exceeded quota: pods, requested: pods=1, used: pods=9, limited: pods=9', "QuotaExceeded"),
+        (
+            403,
+            'pods "a" is forbidden: exceeded quota: pods, requested: pods=1, used: pods=9, limited: pods=9',
+            "QuotaExceeded",
+        ),
         (403, 'admission webhook "images.example" denied the request: image is not signed', "AdmissionDenied"),
-        (422, "pods \"a\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no debuggers", "AdmissionDenied"),
+        (
+            422,
+            "pods \"a\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no debuggers",
+            "AdmissionDenied",
+        ),
         (500, 'Internal error occurred: failed calling webhook "images.example": timeout', "AdmissionDenied"),
         (403, 'pods "api-0" is forbidden: ', "RbacDenied"),
         (403, "<html>the proxy says no</html>", "RbacDenied"),

@@ -25,7 +25,12 @@ NOTHING: dict[str, Any] = {"namespace": "shop", "max_pods": 10}
 
 @pytest.mark.parametrize(
     "params",
-    [{}, {"pod": "a", "workload": "deploy/a"}, {"pod": "a", "targets": []}, {"label_selectors": ["a=b"], "workload": "ds/a"}],
+    [
+        {},
+        {"pod": "a", "workload": "deploy/a"},
+        {"pod": "a", "targets": []},
+        {"label_selectors": ["a=b"], "workload": "ds/a"},
+    ],
 )
 def test_exactly_one_way_of_selecting_is_needed(params: dict[str, Any]) -> None:
     with pytest.raises(Failure) as caught:
@@ -34,7 +39,9 @@ def test_exactly_one_way_of_selecting_is_needed(params: dict[str, Any]) -> None:
 
 
 def test_label_and_field_selectors_are_one_way() -> None:
-    selection = parse_selection({**NOTHING, "label_selectors": ["app=api"], "field_selectors": ["spec.nodeName=node-1"]})
+    selection = parse_selection(
+        {**NOTHING, "label_selectors": ["app=api"], "field_selectors": ["spec.nodeName=node-1"]}
+    )
     assert selection.label_selectors == ("app=api",)
 
 

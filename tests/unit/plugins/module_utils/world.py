@@ -35,7 +35,13 @@ def pod(
     if user is not None:
         statuses[0]["user"] = {"linux": user}
     return {
-        "metadata": {"name": name, "namespace": "shop", "uid": f"uid-of-{name}", "resourceVersion": "7", **(metadata or {})},
+        "metadata": {
+            "name": name,
+            "namespace": "shop",
+            "uid": f"uid-of-{name}",
+            "resourceVersion": "7",
+            **(metadata or {}),
+        },
         "spec": {"nodeName": "node-1", "containers": containers, **spec},
         "status": {"phase": phase, "containerStatuses": statuses},
     }
