@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 import stat
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -120,11 +121,11 @@ class TargetFiles:
         found: dict[int, Entry | Hop | Absent] = {
             index: Absent(path, "NameTooLong") for index, path in enumerate(paths) if self._is_too_long(path)
         }
-        asked = [index for index in range(len(paths)) if index not in found]
+        asked = deque(index for index in range(len(paths)) if index not in found)
         while asked:
             lines: list[bytes] = []
             while asked and sum(map(len, lines)) < _MAX_SCRIPT:
-                index = asked.pop(0)
+                index = asked.popleft()
                 lines.append(b"walk %d %s\n" % (index, quote(paths[index])))
             found.update(self._walked(b"".join(lines), paths))
         if len(found) != len(paths):

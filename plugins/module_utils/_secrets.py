@@ -14,8 +14,8 @@ from typing import Any
 
 from ansible_collections.incident.distroless.plugins.module_utils._targets import Target
 
-# drivers whose volumes hold secrets: the Secrets Store CSI driver and its providers
-_SECRET_DRIVERS = ("secrets-store.csi.k8s.io",)
+# CSI drivers whose volumes hold secrets or private keys
+_SECRET_DRIVERS = ("csi.cert-manager.io", "csi.spiffe.io", "secrets-store.csi.k8s.io")
 
 
 def secret_paths(target: Target) -> list[bytes]:
