@@ -21,8 +21,6 @@ from ansible_collections.incident.distroless.plugins.module_utils._listing impor
 from ansible_collections.incident.distroless.plugins.module_utils._patterns import translate
 from ansible_collections.incident.distroless.plugins.module_utils._resolve import Found, Looker, Unresolved, resolve
 
-Problem = Unlisted | Unresolved
-
 _WILDCARD = re.compile(rb"(?<!\\)(?:\\\\)*[*?\[]")
 _ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
 
@@ -34,7 +32,7 @@ class Expansion:
     pattern: bytes
     literal: bool
     matches: tuple[Found, ...]
-    problems: tuple[Problem, ...]
+    problems: tuple[Unlisted | Unresolved, ...]
 
 
 def is_glob(pattern: bytes) -> bool:
@@ -81,7 +79,7 @@ class _Glob:
     pattern: bytes
     prune: Sequence[bytes]
     max_entries: int
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[Unlisted | Unresolved] = field(default_factory=list)
 
     def expansion(self) -> Expansion:
         names = [name for name in self.pattern.split(b"/") if name not in (b"", b".")]

@@ -178,25 +178,21 @@ class TargetFiles:
     def _walked(self, script: bytes, paths: Sequence[bytes]) -> dict[int, Entry | Hop | Absent]:
         answer = self.session.run(script)
         found: dict[int, Entry | Hop | Absent] = {}
-        hop: tuple[int, bytes, Entry] | None = None
+        hops: list[tuple[int, Entry]] = []
         for kind, fields, payload in records(answer):
-            if kind == b"L" and hop is not None:
-                index, at, entry = hop
-                found[index] = Hop(at, payload[1], replace(entry, link=payload[1]))
-                hop = None
+            if kind == b"L":
+                # the text of the link that the record before it is about
+                for index, link in hops[-1:]:
+                    found[index] = Hop(link.path, payload[1], replace(link, link=payload[1]))
                 continue
-            index = int(fields[0])
-            if kind == b"A":
-                found[index] = Absent(paths[index], _why(fields[1]))
-                continue
-            length = int(fields.pop(1)) if kind == b"H" else len(paths[index])
-            facts = b" ".join(fields[1:])
+            index = _index(fields[0], len(paths))
+            path = paths[index]
             # what was there a moment ago and is gone by now was never there
-            found[index] = Absent(paths[index], "Missing")
-            if facts:
-                entry = _entry(paths[index][:length], facts)
-                hop = (index, paths[index][:length], entry) if kind == b"H" else None
-                found[index] = found[index] if kind == b"H" else entry
+            found[index] = Absent(path, _why(fields[1]) if kind == b"A" else "Missing")
+            if kind == b"H" and fields[2]:
+                hops.append((index, _entry(path[: _index(fields[1], len(path) + 1)], b" ".join(fields[2:]))))
+            elif kind == b"F" and fields[1]:
+                found[index] = _entry(path, b" ".join(fields[1:]))
         answer.end()
         return found
 
@@ -219,6 +215,13 @@ class TargetFiles:
                     yield entry
         for path in links:
             yield Unlisted(path, "Missing", f"{path.decode('utf-8', 'backslashreplace')} was gone again")
+
+
+def _index(field: bytes, end: int) -> int:
+    """A number below end, as the remote side said it."""
+    if not field.isdigit() or int(field) >= end:
+        raise misunderstood(field)
+    return int(field)
 
 
 def _entry(path: bytes, facts: bytes) -> Entry:

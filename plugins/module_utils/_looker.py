@@ -88,7 +88,8 @@ def records(answer: Answer) -> Iterator[tuple[bytes, list[bytes], tuple[bytes, b
         elif line.startswith(b"//L "):
             yield b"L", [], _lengths_and_texts(answer, line)
         elif line.startswith((b"//A ", b"//F ", b"//H ")):
-            yield line[2:3], line[4:].split(b" "), (b"", b"")
+            # each has at least three fields, the last ones empty where nothing was found
+            yield line[2:3], [*line[4:].split(b" "), b"", b""], (b"", b"")
         else:
             raise misunderstood(line)
     if pending is not None:

@@ -105,7 +105,7 @@ def survey(looker: Looker, options: FetchOptions, ground: Ground, until: float =
         items += inside
     warnings += [
         f"could not be listed: {problem.message}"
-        for problem, _ in problems
+        for problem, _origin in problems
         if isinstance(problem, Unlisted) and problem.path is None
     ]
     blind = tuple(item.src for item in items if item.reason not in (None, "Missing"))

@@ -33,7 +33,7 @@ def hierarchies() -> tuple[Hierarchy, ...]:
     """Every hierarchy mounted whole, as this process sees them."""
     found = {}
     for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines():
-        front, _, back = line.partition(" - ")
+        front, _dash, back = line.partition(" - ")
         root, mount = front.split()[3:5]
         kind, _source, options = back.split()[:3]
         if kind in ("cgroup", "cgroup2") and root == "/":

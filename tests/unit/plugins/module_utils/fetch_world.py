@@ -53,13 +53,18 @@ class World:
         *src: str | bytes,
         opener: Callable[[], Session] | None = None,
         secrets: tuple[bytes, ...] = (),
-        target: dict[str, str] = TARGET,
+        target: dict[str, str] | None = None,
         **changes: Any,
     ) -> Fetched:
         wanted = tuple(os.fsencode(path) for path in src)
         options = FetchOptions(src=wanted, dest=str(self.home), **changes)
         return fetch(
-            target, options, opener or self.open_session, os.getpid(), secrets=secrets, root=os.fsencode(self.root)
+            target or TARGET,
+            options,
+            opener or self.open_session,
+            os.getpid(),
+            secrets=secrets,
+            root=os.fsencode(self.root),
         )
 
     def manifest(self) -> dict[str, dict[str, Any]]:

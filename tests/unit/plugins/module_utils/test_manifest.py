@@ -52,10 +52,10 @@ def written(
     dest: Dest,
     rows: Sequence[Row],
     is_covered: Callable[[bytes], bool] = lambda _path: True,
-    target: dict[str, str] = TARGET,
+    target: dict[str, str] | None = None,
 ) -> tuple[dict[str, Any], Changes]:
     """The manifest after a run with these rows, and what it noted as changed."""
-    changes = Changes()
+    changes, target = Changes(), target or TARGET
     ordered = sorted(rows, key=lambda row: row.order)
     with Dest(dest.path.decode()) as run:
         earlier = find_earlier(run, PLACE, target, overwrite=True)

@@ -205,7 +205,8 @@ def test_a_hostile_answer_is_a_lost_connection(case: str) -> None:
     pieces, read = HOSTILE[case]
     stream, answer = told(*pieces)
     with pytest.raises(Failure) as caught:
-        _ = (read(answer), answer.end())
+        read(answer)
+        answer.end()
     assert caught.value.reason == "ConnectionLost"
     assert stream.failed is not None
 
