@@ -2,32 +2,34 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The user's commands, run in the debugger: from options to a shell job to a row of the result.
+"""The user's commands: from options to the shell job that runs one in the debugger.
 
 This is a private module utility of incident.distroless; its interface may change.
 """
 
 from __future__ import annotations
 
-import time
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
-from ansible_collections.incident.distroless.plugins.module_utils._exec import STDERR, STDOUT
 from ansible_collections.incident.distroless.plugins.module_utils._names import quote
 from ansible_collections.incident.distroless.plugins.module_utils._probe import Sight
-from ansible_collections.incident.distroless.plugins.module_utils._result import timestamp
-from ansible_collections.incident.distroless.plugins.module_utils._session import Session
 
 DEFAULT_TIMEOUT = 60
 DEFAULT_MAX_OUTPUT = 64 << 10
 
+# stdin travels as text of the job's script, which the remote shell holds in memory for as long as the command runs
+MAX_STDIN = 1 << 20
+
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One command: a shell line (str) or an argv (tuple). timeout in seconds, max_output in bytes of each stream."""
+    """One command: a shell line (str) or an argv (tuple). timeout in seconds, max_output in bytes of each stream; dest is
+    an absolute path of this host."""
 
     run: str | tuple[str, ...]
     name: str | None = None
@@ -36,11 +38,22 @@ class Command:
     timeout: int = DEFAULT_TIMEOUT
     max_output: int = DEFAULT_MAX_OUTPUT
     changed: bool = True
+    stdin: bytes | None = field(default=None, repr=False)
+    dest: str | None = None
 
 
 def parse_commands(entries: Sequence[object]) -> list[Command]:
     """The commands in the option's list. Raises Failure InvalidRequest that names the index and the key."""
-    return [_parse(entry, f"commands[{index}]") for index, entry in enumerate(entries)]
+    commands = [_parse(entry, f"commands[{index}]") for index, entry in enumerate(entries)]
+    first: dict[str, int] = {}
+    for index, command in enumerate(commands):
+        if command.dest is not None and first.setdefault(command.dest, index) != index:
+            raise Failure(
+                "InvalidRequest",
+                f"commands[{index}].dest is the same file as commands[{first[command.dest]}].dest.",
+                "Give each command a file of its own.",
+            )
+    return commands
 
 
 def _parse(entry: object, where: str) -> Command:
@@ -50,7 +63,11 @@ def _parse(entry: object, where: str) -> Command:
         raise Failure("InvalidRequest", f"{where} is neither a string nor a dictionary.")
     unknown = sorted(str(key) for key in entry.keys() - _PARSERS.keys())
     if unknown:
-        raise Failure("InvalidRequest", f"{where} has unknown keys: {', '.join(unknown)}.", f"Known keys: {', '.join(sorted(_PARSERS))}.")
+        raise Failure(
+            "InvalidRequest",
+            f"{where} has unknown keys: {', '.join(unknown)}.",
+            f"Known keys: {', '.join(sorted(_PARSERS))}.",
+        )
     values: dict[str, Any] = {}
     for key, value in entry.items():
         try:
@@ -77,7 +94,9 @@ def _argv(value: object) -> tuple[str, ...]:
 
 
 def _env(value: object) -> dict[str, str]:
-    if not isinstance(value, Mapping) or not all(_is_variable(str(key)) and "\0" not in str(text) for key, text in value.items()):
+    if not isinstance(value, Mapping) or not all(
+        _is_variable(str(key)) and "\0" not in str(text) for key, text in value.items()
+    ):
         raise ValueError("a dictionary of environment variables")
     return {str(key): str(text) for key, text in value.items()}
 
@@ -99,14 +118,35 @@ def _flag(value: object) -> bool:
     return words[str(value).lower()]
 
 
+def _stdin(value: object) -> bytes:
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise ValueError("a string")
+    data = str(value).encode("utf-8", "surrogateescape")
+    if len(data) > MAX_STDIN:
+        raise ValueError(
+            f"within {MAX_STDIN} bytes: bring larger input by the debug image, or have the command get it itself"
+        )
+    return data
+
+
+def _file(value: object) -> str:
+    # as Ansible's own type path does
+    path = os.path.expanduser(os.path.expandvars(_text(value)))  # noqa: PTH111 - pathlib raises for a user that is not there
+    if Path(path).name in ("", "..") or path.endswith(("/", "/.")):
+        raise ValueError("the path of a file")
+    return os.path.normpath(Path(path).absolute())
+
+
 _PARSERS: dict[str, Callable[[object], Any]] = {
     "argv": _argv,
     "changed": _flag,
     "chdir": _text,
     "cmd": _text,
+    "dest": _file,
     "env": _env,
     "max_output": _count,
     "name": _text,
+    "stdin": _stdin,
     "timeout": _count,
 }
 
@@ -119,83 +159,22 @@ def script_for(command: Command, sight: Sight) -> bytes:
     run = b"exec " + b" ".join(quote(word.encode()) for word in words)
     if command.chdir is not None:
         run = b"cd " + quote(_not_an_option(command.chdir).encode()) + b" && " + run
-    return b"( " + b"\n".join([*lines, run]) + b"\n)\n"
+    return _stdin_for(command.stdin) + b"( " + b"\n".join([*lines, run]) + b"\n)\n"
+
+
+# one line whatever the text holds: the remote shell appends line by line, at a cost that grows with the square of their number
+_ESCAPED = [bytes([byte]) if 0x20 <= byte != 0x7F else b"\\0%03o" % byte for byte in range(256)]
+_ESCAPED[ord("\n")], _ESCAPED[ord("\\")], _ESCAPED[ord("'")] = b"\\n", b"\\\\", b"\\0047"
+
+
+def _stdin_for(data: bytes | None) -> bytes:
+    """The beginning of a pipeline: printf is a builtin, so nothing shows in a listing of processes or goes to a disk."""
+    if data is None:
+        return b""
+    # a command that does not read all of it is no error
+    return b"printf %b '" + b"".join(map(_ESCAPED.__getitem__, data)) + b"' 2>/dev/null | "
 
 
 def _not_an_option(directory: str) -> str:
     """A directory that cd takes for one: `cd -` and `cd -P` mean something else."""
     return f"./{directory}" if directory.startswith("-") else directory
-
-
-@dataclass(slots=True)
-class _Capture:
-    """The beginning of a stream, and whether there was more."""
-
-    limit: int
-    data: bytearray = field(default_factory=bytearray)
-    is_truncated: bool = False
-
-    def take(self, chunk: memoryview) -> None:
-        room = self.limit - len(self.data)
-        self.data += chunk[:room]
-        self.is_truncated = self.is_truncated or len(chunk) > room
-
-    def text(self) -> str:
-        return self.data.decode("utf-8", "replace")
-
-
-def run_command(opening: Callable[..., Session], command: Command, sight: Sight) -> dict[str, Any]:
-    """Runs one command in an exec of its own and returns its row. rc is what channel 3 says, None after a time-out.
-
-    opening opens a session and takes silence, the seconds without output that are too many. Raises Failure when the stream breaks: an output that
-    was cut is no result.
-    """
-    captures = {STDOUT: _Capture(command.max_output), STDERR: _Capture(command.max_output)}
-    started = time.time()
-    until = time.monotonic() + command.timeout
-    timed_out = False
-    rc: int | None = None
-    session = opening(silence=float(command.timeout))
-    try:
-        answer = session.run(script_for(command, sight), deadline=until)
-        for channel, chunk in answer.events():
-            captures[channel].take(chunk)
-        rc = session.finish(status_of_job=True)
-        if rc is None:
-            raise Failure("ConnectionLost", "The command's stream ended without an exit code.")
-    except Failure as failure:
-        if failure.reason != "WaitTimeout":
-            raise
-        timed_out = True
-    finally:
-        # a drop: the remote shell sees the end of its stdin and ends the command's processes
-        session.close()
-    ended = time.time()
-    return {
-        "name": command.name,
-        "cmd": command.run if isinstance(command.run, str) else list(command.run),
-        "rc": rc,
-        **_output_rows(captures[STDOUT], captures[STDERR]),
-        "start": timestamp(started),
-        "end": timestamp(ended),
-        "delta": round(ended - started, 3),
-        "timed_out": timed_out,
-    }
-
-
-def not_run(command: Command) -> dict[str, Any]:
-    """The row of a command that check mode did not run."""
-    nothing = _output_rows(_Capture(0), _Capture(0))
-    cmd = command.run if isinstance(command.run, str) else list(command.run)
-    return {"name": command.name, "cmd": cmd, "rc": None, **nothing, "start": None, "end": None, "delta": None, "timed_out": False}
-
-
-def _output_rows(stdout: _Capture, stderr: _Capture) -> dict[str, Any]:
-    return {
-        "stdout": stdout.text(),
-        "stderr": stderr.text(),
-        "stdout_lines": stdout.text().splitlines(),
-        "stderr_lines": stderr.text().splitlines(),
-        "stdout_truncated": stdout.is_truncated,
-        "stderr_truncated": stderr.is_truncated,
-    }

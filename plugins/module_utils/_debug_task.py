@@ -16,12 +16,8 @@ from functools import partial
 from typing import Any
 
 from ansible_collections.incident.distroless.plugins.module_utils._client import Cluster, connect
-from ansible_collections.incident.distroless.plugins.module_utils._commands import (
-    Command,
-    not_run,
-    parse_commands,
-    run_command,
-)
+from ansible_collections.incident.distroless.plugins.module_utils._command_run import not_run, run_command
+from ansible_collections.incident.distroless.plugins.module_utils._commands import Command, parse_commands
 from ansible_collections.incident.distroless.plugins.module_utils._container import Request, is_ours
 from ansible_collections.incident.distroless.plugins.module_utils._deadline import Deadline
 from ansible_collections.incident.distroless.plugins.module_utils._debugger import (
@@ -62,7 +58,7 @@ MAX_TASK_OUTPUT = 256 << 10
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to do with each target."""
+    """What to do with each target. has_folders: a command's dest may be written for several, each in folders of its own."""
 
     request: Request
     wish: Wish
@@ -73,6 +69,7 @@ class Plan:
     is_check: bool
     wait_timeout: int
     name: str | None
+    has_folders: bool
 
 
 @dataclass(slots=True)
@@ -90,7 +87,7 @@ def argument_spec() -> dict[str, Any]:
     return {
         **debugger_spec(),
         "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-        # no_log keeps their env out of the invocation that Ansible itself logs to syslog
+        # no_log keeps their env and stdin out of the invocation that Ansible itself logs to syslog
         "commands": {"type": "list", "elements": "raw", "default": [], "no_log": True},
         "check_rc": {"type": "bool", "default": True},
         "wait": {"type": "bool", "default": True},
@@ -122,7 +119,9 @@ def work(module: Any) -> Report:
                 failed.append(FailedTarget(target.namespace, target.pod, target.container, outcome.failure))
     warnings = [*selected.warnings, *limit_output([entry.row for entry in done])]
     succeeded = sum(entry.failure is None for entry in done)
-    message, failure = judge(failed, succeeded, continue_on_error=params["continue_on_error"], message=summary(done, plan))
+    message, failure = judge(
+        failed, succeeded, continue_on_error=params["continue_on_error"], message=summary(done, plan)
+    )
     fields: dict[str, Any] = {"diff": [entry.diff for entry in done]} if module._diff else {}
     rows = [entry.row for entry in done]
     return Report(message, any(entry.changed for entry in done), rows, failed, fields, warnings, failure)
@@ -133,7 +132,9 @@ def parse_plan(params: dict[str, Any], *, is_check: bool) -> Plan:
     commands = parse_commands(params["commands"])
     is_absent = params["state"] == "absent"
     if commands and not params["wait"]:
-        raise Failure("InvalidRequest", "wait: false with commands: a command needs a debugger that runs.", "Remove wait: false.")
+        raise Failure(
+            "InvalidRequest", "wait: false with commands: a command needs a debugger that runs.", "Remove wait: false."
+        )
     if commands and is_absent:
         raise Failure("InvalidRequest", "state: absent with commands.", "Run the commands in a task before.")
     if params["concurrency"] < 1:
@@ -148,6 +149,8 @@ def parse_plan(params: dict[str, Any], *, is_check: bool) -> Plan:
         is_check=is_check,
         wait_timeout=params["wait_timeout"],
         name=params["name"],
+        # by what was asked for and not by how many were found: a workload that scales must not move files
+        has_folders=params["pod"] is None and len(params["targets"] or ()) != 1,
     )
 
 
@@ -161,7 +164,7 @@ def _work_on(cluster: Cluster, plan: Plan, target: Target) -> Done:
         attached = act(cluster, target, plan.request, plan.wish, deadline)
         row = target_row(attached, time.monotonic() - started)
         row["commands"] = [not_run(command) for command in plan.commands]
-        would_run = any(command.changed for command in plan.commands)
+        would_run = any(command.changed or command.dest for command in plan.commands)
         return Done(row, not attached.reused or would_run, _diff(attached))
     attached = ensure(cluster, target, plan.request, plan.wish, deadline)
     if attached.session is not None:
@@ -172,17 +175,24 @@ def _work_on(cluster: Cluster, plan: Plan, target: Target) -> Done:
 def _run_commands(cluster: Cluster, plan: Plan, attached: Attached, started: float) -> Done:
     rows: list[dict[str, Any]] = []
     failure = None
+    wrote = False
     target = attached.target
+    folders = (target.namespace, target.pod, target.container) if plan.has_folders else ()
     for command in plan.commands:
-        opening = partial(open_session, cluster, target.namespace, target.pod, attached.debugger.name, Deadline(plan.wait_timeout))
+        opening = partial(
+            open_session, cluster, target.namespace, target.pod, attached.debugger.name, Deadline(plan.wait_timeout)
+        )
         try:
-            rows.append(run_command(opening, command, attached.seen))
+            ran = run_command(opening, command, attached.seen, folders)
         except Failure as lost:
             failure = lost
             break
+        rows.append(ran.row)
+        wrote = wrote or ran.wrote
     row = target_row(attached, time.monotonic() - started)
     row["commands"] = rows
-    changed = not attached.reused or any(command.changed for command in plan.commands[: len(rows) + (failure is not None)])
+    begun = plan.commands[: len(rows) + (failure is not None)]
+    changed = not attached.reused or wrote or any(command.changed for command in begun)
     return Done(row, changed, _diff(attached), failure or _command_failure(plan, target, rows))
 
 
@@ -190,7 +200,10 @@ def _command_failure(plan: Plan, target: Target, rows: Sequence[dict[str, Any]])
     for index, row in enumerate(rows):
         what = f"{target.label}: commands[{index}]" + (f" ({row['name']})" if row["name"] else "")
         if row["timed_out"]:
-            return Failure("CommandTimeout", f"{what} ran longer than its timeout of {plan.commands[index].timeout} s and was ended.")
+            return Failure(
+                "CommandTimeout",
+                f"{what} ran longer than its timeout of {plan.commands[index].timeout} s and was ended.",
+            )
         if plan.check_rc and row["rc"] != 0:
             return Failure("CommandFailed", f"{what} ended with rc {row['rc']}: {row['stderr'][-500:].strip()}")
     return None
@@ -198,7 +211,11 @@ def _command_failure(plan: Plan, target: Target, rows: Sequence[dict[str, Any]])
 
 def _end(cluster: Cluster, plan: Plan, target: Target, started: float) -> Done:
     deadline = Deadline(plan.wait_timeout)
-    running = [entry for entry in debuggers(target.manifest, target.container) if entry.is_running and _is_meant(entry, target, plan)]
+    running = [
+        entry
+        for entry in debuggers(target.manifest, target.container)
+        if entry.is_running and _is_meant(entry, target, plan)
+    ]
     if not plan.is_check:
         for entry in running:
             end_debugger(open_session(cluster, target.namespace, target.pod, entry.name, deadline))
@@ -212,7 +229,10 @@ def _end(cluster: Cluster, plan: Plan, target: Target, started: float) -> Done:
         "ended": names,
         "elapsed": round(time.monotonic() - started, 3),
         "commands": [],
-        "warnings": [*target.warnings, *(["the ended debugger stays in the pod's spec: the API cannot remove it"] if names else [])],
+        "warnings": [
+            *target.warnings,
+            *(["the ended debugger stays in the pod's spec: the API cannot remove it"] if names else []),
+        ],
     }
     before = debuggers(target.manifest)
     after = [Debugger(entry.manifest, {"terminated": {}}) if entry.name in names else entry for entry in before]

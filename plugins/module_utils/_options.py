@@ -168,14 +168,16 @@ def masked(params: Mapping[str, Any], spec: Mapping[str, Any]) -> dict[str, Any]
 
 
 def _outline(key: str, value: Any) -> Any:
-    """What may be shown of a secret option: the names of variables, commands without their variables' values."""
+    """What may be shown of a secret option: the names of variables, commands without their variables' values and stdin."""
     if not value:
         return value
     if key == "env" and isinstance(value, dict):
         return dict.fromkeys(value, MASK)
     if key == "commands" and isinstance(value, list):
         return [
-            {word: _outline(word, part) if word == "env" else part for word, part in entry.items()} if isinstance(entry, dict) else entry
+            {word: _outline(word, part) if word in ("env", "stdin") else part for word, part in entry.items()}
+            if isinstance(entry, dict)
+            else entry
             for entry in value
         ]
     return MASK

@@ -37,9 +37,19 @@ options:
     description:
       - Commands to run in the debugger of each target, in this order.
       - A string is a line for the debugger's C(sh). A dictionary takes exactly one of C(cmd) (a shell line) and C(argv) (a
-        list, run without a shell), and C(name), C(env) (a dictionary), C(chdir), C(timeout) (seconds, default 60),
-        C(max_output) (bytes kept of each stream in the result, default 65536) and C(changed) (a boolean, default true).
-        Other keys are an error.
+        list, run without a shell), and C(name), C(stdin), C(env) (a dictionary), C(chdir), C(timeout) (seconds, default 60),
+        C(max_output) (bytes kept of each stream in the result, default 65536), C(dest) and C(changed) (a boolean, default
+        true). Other keys are an error.
+      - C(stdin) is text of at most 1 MiB, which the command reads exactly as given, without a newline added. It travels inside
+        the stream of the exec, touches no disk of the pod, and is shown nowhere. Without it the command reads an empty stdin.
+      - C(dest) is a file on the host that the module runs on. It gets all of stdout, byte for byte, whatever C(max_output)
+        keeps in the result. A relative path is relative to the playbook's directory.
+      - With O(pod), and with one entry in O(targets), the file is C(dest) itself. With O(workload), selectors or several
+        O(targets) the folders C(<namespace>/<pod>/<container>) are put before its name, so that no pod overwrites another's
+        file, however many are found; C(out/threads.txt) becomes C(out/shop/api-0/api/threads.txt).
+      - The file has mode 0600. It gets its name when the command has ended, whatever its exit code; a lost connection or a
+        time-out leave what was there before, and check mode writes nothing. A file that holds the same already is left alone.
+      - A C(timeout) ends the command in the pod too.
       - The variables C(TARGET_PID) and C(TARGET_ROOT) are set to the target's main process and its root filesystem.
     type: list
     elements: raw
@@ -92,6 +102,12 @@ EXAMPLES = r"""
       - name: limits of the app
         cmd: cat "/proc/$TARGET_PID/limits"
         changed: false
+      - name: the process list as a file for each pod
+        argv: [ps, -o, "pid,user,args"]
+        dest: ./evidence/processes.txt
+      - name: a script that stays out of process lists and logs
+        argv: [sh]
+        stdin: "{{ lookup('file', 'look.sh') }}"
   register: looked
 
 - name: End the debuggers that the first task started
@@ -147,7 +163,8 @@ targets:
     commands:
       description: >-
         What the commands did, C(name), C(cmd), C(rc), C(stdout), C(stderr), C(stdout_lines), C(stderr_lines), C(start),
-        C(end), C(delta), C(timed_out), C(stdout_truncated) and C(stderr_truncated).
+        C(end), C(delta), C(timed_out), C(stdout_truncated), C(stderr_truncated), C(dest) (the file that was written), C(dest_size)
+        (its bytes) and C(dest_sha256). Bytes of the streams that are not UTF-8 are replaced by U+FFFD here, not in the file.
       type: list
       elements: dict
       returned: always

@@ -23,7 +23,7 @@ READING_ORDER = {
     "the target's files": "_looker _mounts _listing _reader _reading _patterns _resolve _globs _ground",
     "the files here": "_partial _dest _rows _manifest",
     "bringing them home": "_plan _survey _local _remote _transfer _fetch",
-    "the tasks": "_fanout _task _options _debug_task _fetch_task",
+    "the tasks": "_fanout _task _options _command_run _debug_task _fetch_task",
 }
 ROOMS = [name for names in READING_ORDER.values() for name in names.split()]
 

@@ -8,7 +8,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from ansible_collections.incident.distroless.plugins.module_utils._commands import Command, parse_commands, script_for
+from ansible_collections.incident.distroless.plugins.module_utils._commands import (
+    MAX_STDIN,
+    Command,
+    parse_commands,
+    script_for,
+)
 from ansible_collections.incident.distroless.plugins.module_utils._debug_task import limit_output
 from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._probe import Credentials, Sight
@@ -68,6 +73,12 @@ def test_a_string_is_a_shell_line_and_a_dictionary_says_more() -> None:
         {"cmd": "a", "env": {"A B": 1}},
         {"cmd": "a", "timeout": 0},
         {"cmd": "a", "unknown": 1},
+        {"cmd": "a", "stdin": ["b"]},
+        {"cmd": "a", "stdin": True},
+        {"cmd": "a", "stdin": "x" * (MAX_STDIN + 1)},
+        {"cmd": "a", "dest": ""},
+        {"cmd": "a", "dest": "folder/"},
+        {"cmd": "a", "dest": "folder/.."},
     ],
 )
 def test_what_is_no_command_is_refused_by_its_index(entry: object) -> None:
@@ -80,6 +91,26 @@ def test_a_refusal_shows_no_environment_value() -> None:
     with pytest.raises(Failure) as caught:
         parse_commands([{"cmd": "a", "env": {"not a name": "hunter2"}}])
     assert "hunter2" not in caught.value.message
+
+
+def test_a_refusal_shows_no_stdin() -> None:
+    with pytest.raises(Failure, match="1048576 bytes") as caught:
+        parse_commands([{"cmd": "a", "stdin": "hunter2" * MAX_STDIN}])
+    assert "hunter2" not in caught.value.message
+    assert "hunter2" not in repr(parse_commands([{"cmd": "a", "stdin": "hunter2"}]))
+
+
+def test_dest_is_a_path_as_ansibles_own_type_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    monkeypatch.chdir(tmp_path)
+    given = ["~/a", "$HOME/b", "c/./d"]
+    wanted = ["/home/me/a", "/home/me/b", str(tmp_path / "c/d")]
+    assert [command.dest for command in parse_commands([{"cmd": "x", "dest": path} for path in given])] == wanted
+
+
+def test_two_commands_cannot_write_the_same_file() -> None:
+    with pytest.raises(Failure, match=r"commands\[1\].*commands\[0\]"):
+        parse_commands([{"cmd": "a", "dest": "/tmp/x"}, {"cmd": "b", "dest": "/tmp/./x"}])
 
 
 def test_the_output_of_one_task_is_cut_together_and_says_so() -> None:

@@ -20,7 +20,7 @@ def test_secret_leaves_are_masked_and_nothing_else() -> None:
     params = {
         "pod": "api-0",
         "env": {"X": "1"},
-        "commands": ["ls", {"cmd": "echo 1", "env": {"Y": "1"}}],
+        "commands": ["ls", {"cmd": "echo 1", "env": {"Y": "1"}, "stdin": "1"}],
         "custom": {"env": [{"name": "Z", "value": "1"}]},
         "patch": [],
         "debug": {"env": {"X": "1"}, "ttl": 1},
@@ -29,7 +29,7 @@ def test_secret_leaves_are_masked_and_nothing_else() -> None:
     assert masked(params, spec) == {
         "pod": "api-0",
         "env": {"X": MASK},
-        "commands": ["ls", {"cmd": "echo 1", "env": {"Y": MASK}}],
+        "commands": ["ls", {"cmd": "echo 1", "env": {"Y": MASK}, "stdin": MASK}],
         "custom": MASK,
         "patch": [],
         "debug": {"env": {"X": MASK}, "ttl": 1},
