@@ -47,6 +47,7 @@ ELEVATED: dict[str, Any] = {
 
 # an environment variable that marks a debugger as made by this collection, whatever its name
 MARK = "INCIDENT_DISTROLESS"
+_MARKED = {"name": MARK, "value": "debugger"}
 
 # what the API server fills in where we say nothing
 _DEFAULTS: dict[str, Any] = {
@@ -58,10 +59,17 @@ _DEFAULTS: dict[str, Any] = {
 # set by this collection itself (or, in kubectl's --custom, forbidden as well)
 _CUSTOM_FORBIDDEN = ("name", "image", "command", "args", "targetContainerName", "lifecycle", "volumeDevices")
 # refused by the API for every ephemeral container (EphemeralContainerCommon, API reference)
-_API_FORBIDDEN = ("lifecycle", "livenessProbe", "ports", "readinessProbe", "resources", "startupProbe")
+_API_FORBIDDEN = (
+    *("lifecycle", "livenessProbe", "ports", "readinessProbe", "resizePolicy", "resources"),
+    *("restartPolicy", "restartPolicyRules", "startupProbe"),
+)
+_SUBPATHS = ("subPath", "subPathExpr")
 
 # the lists of a container that strategic merge merges by a key (struct tags patchMergeKey of core/v1 Container)
 _MERGE_KEYS = {"env": "name", "volumeMounts": "mountPath", "volumeDevices": "devicePath", "ports": "containerPort"}
+
+# the one directive of strategic merge patches that a user needs: $patch: replace or $patch: delete
+_DIRECTIVE = "$patch"
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\Z")
 
@@ -116,7 +124,7 @@ def build(request: Request, attempt: Attempt, name: str, target_container: str) 
         # `sleep` as it is: no shell, no child, and SIGTERM ends it, since it is not PID 1 in the target's namespace
         "command": ["sleep", str(request.ttl)],
         "targetContainerName": target_container,
-        "env": [{"name": MARK, "value": "debugger"}, *({"name": key, "value": request.env[key]} for key in request.env)],
+        "env": [dict(_MARKED), *({"name": key, "value": request.env[key]} for key in request.env)],
     }
     if request.image_pull_policy:
         container["imagePullPolicy"] = request.image_pull_policy
@@ -125,7 +133,7 @@ def build(request: Request, attempt: Attempt, name: str, target_container: str) 
     if context:
         container["securityContext"] = context
     container = strategic_merge(container, _checked_custom(request.custom))
-    return _apply_patch(container, request.patch)
+    return _finished(_apply_patch(container, request.patch))
 
 
 def _identity_fields(attempt: Attempt) -> dict[str, Any]:
@@ -138,46 +146,86 @@ def _identity_fields(attempt: Attempt) -> dict[str, Any]:
 
 
 def strategic_merge(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
-    """base with change merged in: maps key by key, None deletes, known lists by their merge key, other lists replaced."""
+    """base with change merged in, as the API server merges: maps key by key, null deletes, the known lists by their merge
+    key, other lists replaced; `$patch: replace` and `$patch: delete` in a map or in an entry of a known list."""
+    if _DIRECTIVE in change:
+        kept = {} if change[_DIRECTIVE] == "delete" else change
+        return {key: copy.deepcopy(value) for key, value in kept.items() if key != _DIRECTIVE and value is not None}
     merged = dict(base)
     for key, value in change.items():
-        if value is None:
+        below = merged.get(key)
+        if value is None or (below is None and isinstance(value, Mapping) and value.get(_DIRECTIVE) == "delete"):
             merged.pop(key, None)
         elif isinstance(value, Mapping):
-            below = merged.get(key)
             merged[key] = strategic_merge(below if isinstance(below, Mapping) else {}, value)
-        elif isinstance(value, list) and key in _MERGE_KEYS and isinstance(merged.get(key), list):
-            merged[key] = _merge_list(merged[key], value, _MERGE_KEYS[key])
+        elif isinstance(value, list) and key in _MERGE_KEYS:
+            merged[key] = _merge_list(below if isinstance(below, list) else [], value, _MERGE_KEYS[key])
         else:
             merged[key] = copy.deepcopy(value)
     return merged
 
 
 def _merge_list(base: Sequence[Any], change: Sequence[Any], merge_key: str) -> list[Any]:
-    merged = list(base)
-    for item in change:
-        at = next((index for index, old in enumerate(merged) if old.get(merge_key) == item.get(merge_key)), None)
-        if at is None:
-            merged.append(copy.deepcopy(item))
-        else:
-            merged[at] = strategic_merge(merged[at], item)
-    return merged
+    directives = [entry for entry in change if _DIRECTIVE in entry]
+    gone = {entry.get(merge_key) for entry in directives if entry[_DIRECTIVE] == "delete"}
+    if any(entry[_DIRECTIVE] == "replace" for entry in directives):
+        base = []
+    before = {entry.get(merge_key): entry for entry in base if entry.get(merge_key) not in gone}
+    merged: dict[Any, dict[str, Any]] = {}
+    for entry in change:
+        if _DIRECTIVE not in entry:
+            key = entry[merge_key]
+            merged[key] = strategic_merge(merged.get(key, before.get(key, {})), entry)
+    # The order counts ($(NAME) in a value refers to variables before it) and is the API's: the change's entries in the
+    # change's order; one of base's own goes before the next that stands behind it in base, else to the end
+    # (k8s.io/apimachinery/pkg/util/strategicpatch, mergeSortedSlice).
+    place = {key: index for index, key in enumerate(before)}
+    own = [key for key in before if key not in merged]
+    ordered = []
+    for key, entry in merged.items():
+        while own and place[own[0]] < place.get(key, -1):
+            ordered.append(before[own.pop(0)])
+        ordered.append(entry)
+    return ordered + [before[key] for key in own]
 
 
 def _checked_custom(custom: Mapping[str, Any]) -> Mapping[str, Any]:
     for key in custom:
-        if key in _CUSTOM_FORBIDDEN or key in _API_FORBIDDEN:
+        if key in _CUSTOM_FORBIDDEN or key in _API_FORBIDDEN or key == _DIRECTIVE:
             own = {"name": "name", "image": "image", "targetContainerName": "container"}.get(key)
             raise Failure(
                 "InvalidRequest",
-                f"custom may not set {key}" + (f": it has an option of its own, {own}." if own else " of an ephemeral container."),
+                f"custom may not set {key}"
+                + (f": it has an option of its own, {own}." if own else " of an ephemeral container."),
                 f"Remove {key} from custom.",
             )
     for key, merge_key in _MERGE_KEYS.items():
         entries = custom.get(key) or []
-        if not isinstance(entries, list) or any(not isinstance(entry, Mapping) or merge_key not in entry for entry in entries):
+        if not isinstance(entries, list) or any(not _is_entry(entry, merge_key) for entry in entries):
             raise Failure("InvalidRequest", f"custom.{key} is not a list of dictionaries that each have {merge_key}.")
+    _check_directives(custom, "custom", is_merged=True)
     return custom
+
+
+def _is_entry(entry: object, merge_key: str) -> bool:
+    # {$patch: replace} alone empties the list first
+    return isinstance(entry, Mapping) and (merge_key in entry or entry.get(_DIRECTIVE) == "replace")
+
+
+def _check_directives(value: object, path: str, *, is_merged: bool) -> None:
+    if isinstance(value, Mapping):
+        for key, below in value.items():
+            if str(key).startswith("$") and not (key == _DIRECTIVE and is_merged and below in ("replace", "delete")):
+                raise Failure(
+                    "InvalidRequest",
+                    f"{path} has the directive {key}; only $patch: replace and $patch: delete are known, where fields are merged.",
+                )
+            _check_directives(below, f"{path}.{key}", is_merged=is_merged)
+    elif isinstance(value, list):
+        # the entries of other lists are replaced with their list
+        known = path.removeprefix("custom.") in _MERGE_KEYS
+        for index, entry in enumerate(value):
+            _check_directives(entry, f"{path}[{index}]", is_merged=known)
 
 
 def _apply_patch(container: dict[str, Any], patch: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -199,6 +247,23 @@ def _apply_patch(container: dict[str, Any], patch: Sequence[Mapping[str, Any]]) 
     if touched:
         raise Failure("InvalidRequest", f"patch may not set {', '.join(touched)} of the debugger.")
     return patched
+
+
+def _finished(container: dict[str, Any]) -> dict[str, Any]:
+    mounts = container.get("volumeMounts") or ()
+    for key in _SUBPATHS:
+        if any(isinstance(mount, Mapping) and mount.get(key) for mount in mounts):
+            raise Failure(
+                "InvalidRequest", f"custom and patch may not set volumeMounts.{key} of an ephemeral container."
+            )
+    env = container.get("env")
+    marks = [entry for entry in env or () if isinstance(entry, Mapping) and entry.get("name") == MARK]
+    if marks != [_MARKED]:
+        raise Failure(
+            "InvalidRequest",
+            f"env, custom and patch may not set or remove the environment variable {MARK}: without it the debugger would not be found again.",
+        )
+    return container
 
 
 def is_ours(container: Mapping[str, Any]) -> bool:

@@ -160,3 +160,125 @@ def test_a_changed_field_is_a_difference_by_name() -> None:
     wanted = built(Attempt("restricted", "match", 5, 5))
     found = {**wanted, "securityContext": {**wanted["securityContext"], "runAsUser": 6}, "stdin": True}
     assert differences(wanted, found) == ["securityContext.runAsUser", "stdin"]
+
+
+# what k8s.io/apimachinery's StrategicMergePatch makes of the same base and change
+BASE_ENV = [{"name": "M", "value": "0"}, {"name": "A", "value": "1"}, {"name": "Z", "value": "2"}]
+
+
+@pytest.mark.parametrize(
+    ("change", "names"),
+    [
+        ([{"name": "B"}], "B M A Z"),
+        ([{"name": "B"}, {"name": "A"}], "B M A Z"),
+        ([{"name": "A"}, {"name": "B"}], "M A B Z"),
+        ([{"name": "Z"}, {"name": "M"}], "A Z M"),
+        ([{"name": "A", "$patch": "delete"}, {"name": "B"}], "B M Z"),
+        ([{"$patch": "replace"}, {"name": "B"}], "B"),
+        ([{"$patch": "replace"}], ""),
+    ],
+)
+def test_a_merged_list_has_the_order_that_the_api_server_gives_it(change: list[dict[str, Any]], names: str) -> None:
+    merged = strategic_merge({"env": BASE_ENV}, {"env": change})["env"]
+    assert " ".join(entry["name"] for entry in merged) == names
+    assert all("$patch" not in entry for entry in merged)
+
+
+@pytest.mark.parametrize(
+    ("change", "context"),
+    [
+        ({"$patch": "replace", "runAsUser": 7}, {"runAsUser": 7}),
+        ({"$patch": "delete"}, {}),
+        ({"capabilities": {"$patch": "replace", "add": ["SYS_TIME"]}}, {"capabilities": {"add": ["SYS_TIME"]}}),
+        ({"capabilities": {"add": ["SYS_TIME"]}}, {"capabilities": {"add": ["SYS_TIME"], "drop": ["ALL"]}}),
+        ({"capabilities": None}, {}),
+    ],
+)
+def test_maps_are_merged_replaced_or_emptied(change: dict[str, Any], context: dict[str, Any]) -> None:
+    base = {"securityContext": {"capabilities": {"add": ["SYS_PTRACE"], "drop": ["ALL"]}}}
+    assert strategic_merge(base, {"securityContext": change})["securityContext"] == context
+    assert base == {"securityContext": {"capabilities": {"add": ["SYS_PTRACE"], "drop": ["ALL"]}}}
+
+
+def test_deleting_what_is_not_there_leaves_nothing_behind() -> None:
+    assert built(custom={"securityContext": {"$patch": "delete"}}) == built()
+    assert built(custom={"volumeMounts": [{"mountPath": "/x", "$patch": "delete"}]})["volumeMounts"] == []
+
+
+def test_mounts_are_merged_by_their_path_and_env_from_is_replaced() -> None:
+    mount = {"name": "data", "mountPath": "/data"}
+    container = built(custom={"volumeMounts": [mount], "envFrom": [{"secretRef": {"name": "s"}}]})
+    assert (container["volumeMounts"], container["envFrom"]) == ([mount], [{"secretRef": {"name": "s"}}])
+    merged = strategic_merge(container, {"volumeMounts": [{"mountPath": "/data", "readOnly": True}], "envFrom": []})
+    assert (merged["volumeMounts"], merged["envFrom"]) == ([{**mount, "readOnly": True}], [])
+
+
+@pytest.mark.parametrize(
+    ("custom", "named"),
+    [
+        ({"$patch": "replace"}, r"\$patch"),
+        ({"$retainKeys": ["env"]}, r"\$retainKeys"),
+        ({"$setElementOrder/env": [{"name": "A"}]}, r"\$setElementOrder/env"),
+        ({"securityContext": {"$deleteFromPrimitiveList/x": []}}, r"\$deleteFromPrimitiveList/x"),
+        ({"securityContext": {"$patch": "merge"}}, r"custom\.securityContext has the directive \$patch"),
+        ({"envFrom": [{"$patch": "replace"}]}, r"custom\.envFrom\[0\] has the directive \$patch"),
+        ({"env": [{"$patch": "delete"}]}, r"custom\.env "),
+        ({"env": {"A": "1"}}, r"custom\.env "),
+    ],
+)
+def test_directives_that_would_surprise_are_refused_by_name(custom: dict[str, Any], named: str) -> None:
+    with pytest.raises(Failure, match=named) as caught:
+        built(custom=custom)
+    assert caught.value.reason == "InvalidRequest"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"env": {"INCIDENT_DISTROLESS": "x"}},
+        {"custom": {"env": None}},
+        {"custom": {"env": [{"$patch": "replace"}]}},
+        {"custom": {"env": [{"name": "INCIDENT_DISTROLESS", "value": "x"}]}},
+        {"env": {"INCIDENT_DISTROLESS": "x"}, "custom": {"env": [{"name": "INCIDENT_DISTROLESS", "$patch": "delete"}]}},
+        {"patch": [{"op": "remove", "path": "/env"}]},
+        {"patch": [{"op": "replace", "path": "/env/0/value", "value": "x"}]},
+    ],
+)
+def test_the_mark_cannot_be_taken_away_or_given_another_value(changes: dict[str, Any]) -> None:
+    with pytest.raises(Failure, match="INCIDENT_DISTROLESS"):
+        built(**changes)
+
+
+@pytest.mark.parametrize("field", ["restartPolicy", "restartPolicyRules", "resizePolicy", "startupProbe"])
+def test_what_the_api_forbids_is_refused_by_name_wherever_it_comes_from(field: str) -> None:
+    for changes in ({"custom": {field: "x"}}, {"patch": [{"op": "add", "path": f"/{field}", "value": "x"}]}):
+        with pytest.raises(Failure, match=field):
+            built(**changes)
+
+
+@pytest.mark.parametrize("field", ["subPath", "subPathExpr"])
+def test_a_mount_below_a_volumes_root_is_refused_by_name(field: str) -> None:
+    mount = {"name": "data", "mountPath": "/data", field: "x"}
+    for changes in (
+        {"custom": {"volumeMounts": [mount]}},
+        {"patch": [{"op": "add", "path": "/volumeMounts", "value": [mount]}]},
+    ):
+        with pytest.raises(Failure, match=field):
+            built(**changes)
+
+
+def test_no_message_holds_a_value_of_custom_or_patch() -> None:
+    secret = "hunter2-correct-horse"
+    for changes in (
+        {"custom": {"env": [{"value": secret}]}},
+        {"custom": {"env": [{"name": "INCIDENT_DISTROLESS", "value": secret}]}},
+        {"custom": {"command": [secret]}},
+        {"custom": {"securityContext": {"$patch": secret}}},
+        {"custom": {"volumeMounts": [{"name": "x", "mountPath": "/x", "subPath": secret}]}},
+        {"patch": [{"op": "test", "path": "/env/0/value", "value": secret}]},
+        {"patch": [{"op": "replace", "path": "/env/7", "value": secret}]},
+        {"patch": [{"op": "replace", "path": "/env", "value": secret}]},
+    ):
+        with pytest.raises(Failure) as caught:
+            built(**changes)
+        assert secret not in f"{caught.value.message} {caught.value.hint}"
