@@ -18,38 +18,29 @@ from __future__ import annotations
 # with one block reads exactly that much, and leaves the offset that the shell shares with it where it should be.
 PROGRAM = rb"""
 block=65536
+# dash reads one digit before a redirection and no more; 5 is stdout while a single file is sent
+descriptors='3 4 6 7 8 9'
+if (command exec 20</dev/null && [ -e /proc/self/fd/20 ]) 2>/dev/null; then
+  descriptors= fd=20
+  while [ $fd -lt 84 ]; do descriptors="$descriptors $fd" fd=$((fd + 1)); done
+fi
 open_as() { # opens file $2 as file descriptor $1
-  case $1 in
-    3) command exec 3<"$2" ;;
-    4) command exec 4<"$2" ;;
-    6) command exec 6<"$2" ;;
-    7) command exec 7<"$2" ;;
-    8) command exec 8<"$2" ;;
-    9) command exec 9<"$2" ;;
-  esac
+  eval "command exec $1<\"\$2\""
 }
-about() { # sets mount and inode of file descriptor $1
-  mount= inode=
-  while read -r key value; do
-    case $key in mnt_id:) mount=$value ;; ino:) inode=$value ;; esac
-  done <"/proc/self/fdinfo/$1"
-  # before Linux 5.14 fdinfo has no inode
-  [ -n "$inode" ] || inode=$(stat -L -c %i "/proc/self/fd/$1")
-}
-proven() { # opens file $3, which was listed with inode $2, as file descriptor $1; sets status and mount
-  mount=- status=ok
-  if [ -h "$3" ]; then status=Replaced
-  elif [ ! -e "$3" ]; then status=Missing
-  elif [ ! -f "$3" ]; then status=Replaced
-  elif ! open_as "$1" "$3" 2>/dev/null; then status=PermissionDenied
-  else
-    about "$1"
-    case " $mounts " in
-      *" $mount "*) [ "$inode" = "$2" ] || status=Replaced ;;
-      *) status=Escaped ;;
-    esac
+opened() { # opens file $2 as file descriptor $1; sets status
+  status=ok
+  if [ -h "$2" ]; then status=Replaced
+  elif [ ! -e "$2" ]; then status=Missing
+  elif [ ! -f "$2" ]; then status=Replaced
+  else open_as "$1" "$2" 2>/dev/null || status=PermissionDenied
   fi
   [ $status = ok ]
+}
+prove() { # whether mount $1 is one of the target's and inode $2 the listed one, $3; sets status
+  case " $mounts " in
+    *" $1 "*) if [ "$2" = "$3" ]; then status=ok; else status=Replaced; fi ;;
+    *) status=Escaped ;;
+  esac
 }
 skip() { # moves stdin to offset $1
   [ "$1" -lt $block ] || dd bs=$block skip=$(($1 / block)) count=0 2>/dev/null
@@ -59,12 +50,6 @@ take() { # copies $1 bytes of stdin
   [ "$1" -lt $block ] || dd bs=$block count=$(($1 / block)) 2>/dev/null
   [ $(($1 % block)) = 0 ] || dd bs=$(($1 % block)) count=1 2>/dev/null
 }
-offset_of() { # sets offset of file descriptor $1
-  offset=0
-  while read -r key value; do
-    case $key in pos:) offset=$value ;; esac
-  done <"/proc/self/fdinfo/$1"
-}
 sum_of() { # sha256 of $2 bytes from offset $1 of file descriptor 3, whose size is $3
   if [ "$checksum" = no ]; then echo -
   elif [ "$1" = 0 ] && [ "$2" = "$3" ]; then sha256sum </proc/self/fd/3
@@ -72,67 +57,93 @@ sum_of() { # sha256 of $2 bytes from offset $1 of file descriptor 3, whose size 
   fi
 }
 one() { # file number $1 with inode $2: $4 bytes from offset $3 of file $5, hashed while they are sent
-  if ! proven 3 "$2" "$5"; then
-    printf 'end %s %s %s 0 0 -\n' "$1" $status "$mount"
-    return
+  mount=- size=0 count=0 sum=-
+  if opened 3 "$5"; then
+    mount=$(sed -n 's/^mnt_id:[^0-9]*//p' /proc/self/fdinfo/3)
+    set -- "$@" $(stat -L -c '%i %s' /proc/self/fd/3)
+    prove "$mount" "$6" "$2"
   fi
-  size=$(stat -L -c %s /proc/self/fd/3)
-  if [ "$sending" = yes ]; then
-    printf 'begin %s %s %s\n' "$1" "$4" "$mount"
-    exec 5>&1
-    sum=$(
-      sum_of "$3" "$4" "$size" &
-      { skip "$3"; take "$4"; } <&3 >&5
-      wait
-    )
-    offset_of 3
-    sent=$((offset - $3))
-    size=$(stat -L -c %s /proc/self/fd/3)
-    if [ $sent -lt "$4" ]; then
-      status=Shrunk
-      [ "$size" -lt $(($3 + $4)) ] || status=ReadError
-      # the frame is as long as was said
-      take $(($4 - sent)) </dev/zero
+  if [ $status = ok ]; then
+    size=$7 count=$4
+    if [ "$size" -lt $(($3 + count)) ]; then
+      status=Shrunk count=$((size > $3 ? size - $3 : 0))
     fi
-    exec 5>&-
-  else
-    sum=$(sum_of "$3" "$4" "$size")
-    [ "$size" -ge $(($3 + $4)) ] || status=Shrunk
+    if [ "$sending" = yes ]; then
+      printf 'begin %s %s %s\n' "$1" "$count" "$mount"
+      exec 5>&1
+      sum=$(
+        sum_of "$3" "$count" "$size" &
+        { skip "$3"; take "$count"; } <&3 >&5
+        wait
+      )
+      sent=$(($(sed -n 's/^pos:[^0-9]*//p' /proc/self/fdinfo/3) - $3))
+      size=$(stat -L -c %s /proc/self/fd/3)
+      if [ $sent -lt "$count" ]; then
+        status=Shrunk
+        [ "$size" -lt $(($3 + count)) ] || status=ReadError
+        # the frame is as long as was said
+        take $((count - sent)) </dev/zero
+      fi
+      exec 5>&-
+    else
+      sum=$(sum_of "$3" "$count" "$size")
+    fi
   fi
-  printf 'end %s %s %s %s %s %s\n' "$1" $status "$mount" "$4" "$size" "${sum%% *}"
+  printf 'end %s %s %s %s %s %s\n' "$1" $status "$mount" "$count" "$size" "${sum%% *}"
   exec 3<&-
 }
-add() { # file number $2 with inode $3, file $4, to a group that is read together, as file descriptor $1
-  if proven "$1" "$3" "$4"; then
-    group="$group /proc/self/fd/$1"
-    printf 'in %s %s %s\n' "$1" "$2" "$mount"
+free=$descriptors group=
+add() { # file number $1 with inode $2, file $3, to a group that is read together
+  [ -n "$free" ] || together
+  set -- "$@" $free
+  if opened "$4" "$3"; then
+    printf 'in %s %s\n' "$4" "$1"
+    eval "index_$4=$1 inode_$4=$2"
+    group="$group $4"
+    shift 4
+    free=$*
   else
-    printf 'end %s %s %s 0 0 -\n' "$2" $status "$mount"
+    printf 'end %s %s - 0 0 -\n' "$1" $status
   fi
 }
-together() { # the group: sizes, hashes, and then all bytes as one piece whose length is said before
+together() { # the group: proofs, hashes, and then all bytes as one piece whose length is said before
+  infos= files= total=0
+  for fd in $group; do
+    infos="$infos /proc/self/fdinfo/$fd" files="$files /proc/self/fd/$fd"
+  done
   if [ -n "$group" ]; then
-    sizes=$(stat -L -c %s $group)
-    total=0
-    for size in $sizes; do total=$((total + size)); done
-    [ "$checksum" = no ] || sha256sum $group 2>/dev/null
-    if [ "$sending" = yes ] && [ $total -le $most ]; then
-      printf 'bytes %s %s\n' $total "$(echo $sizes)"
-      # a file that shrinks in this moment is filled up, one that grows is cut: its hash will not be the one above
-      [ $total = 0 ] || cat $group | dd bs=$total count=1 iflag=fullblock conv=sync 2>/dev/null
-    else
-      printf 'sizes %s %s\n' $total "$(echo $sizes)"
-    fi
-    group=
+    ids=$(sed -n 's/^mnt_id:[^0-9]*//p' $infos)
+    set -- $(stat -L -c '%i %s' $files)
+    files=
+    for fd in $group; do
+      eval "index=\$index_$fd inode=\$inode_$fd"
+      mount=${ids%%[!0-9]*} ids=${ids#*[!0-9]}
+      prove "$mount" "$1" "$inode"
+      if [ $status = ok ]; then
+        printf 'ok %s %s %s\n' "$fd" "$mount" "$2"
+        files="$files /proc/self/fd/$fd" total=$((total + $2))
+      else
+        printf 'end %s %s %s 0 0 -\n' "$index" $status "$mount"
+      fi
+      shift 2
+    done
   fi
-  exec 3<&- 4<&- 6<&- 7<&- 8<&- 9<&-
+  if [ -n "$files" ]; then
+    [ "$checksum" = no ] || sha256sum $files 2>/dev/null
+    if [ "$sending" = yes ] && [ $total -le $most ]; then
+      echo "bytes $total"
+      # a file that shrinks in this moment is filled up, one that grows is cut: its hash will not be the one above
+      [ $total = 0 ] || cat $files | dd bs=$total count=1 iflag=fullblock conv=sync 2>/dev/null
+    else
+      echo "sizes $total"
+    fi
+  fi
+  for fd in $group; do eval "exec $fd<&-"; done
+  free=$descriptors group=
   echo done
 }
-group=
 """
 
-# what a group reads as: 5 is the job's own stdout while a single file is sent
-GROUP_DESCRIPTORS = (3, 4, 6, 7, 8, 9)
-# a file up to this size is read in a group, and a group is dd's one block in the debugger's memory
-SMALL = 64 << 10
-MOST_TOGETHER = 2 * len(GROUP_DESCRIPTORS) * SMALL
+# a file up to this size is read in a group; a group of 64 is dd's one block in the debugger's memory
+SMALL = 32 << 10
+MOST_TOGETHER = 64 * SMALL

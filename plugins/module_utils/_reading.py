@@ -18,22 +18,23 @@ from ansible_collections.incident.distroless.plugins.module_utils._errors import
 from ansible_collections.incident.distroless.plugins.module_utils._listing import Entry, TargetFiles
 from ansible_collections.incident.distroless.plugins.module_utils._names import quote
 from ansible_collections.incident.distroless.plugins.module_utils._reader import (
-    GROUP_DESCRIPTORS,
     MOST_TOGETHER,
     PROGRAM,
     SMALL,
 )
-from ansible_collections.incident.distroless.plugins.module_utils._session import Answer
+from ansible_collections.incident.distroless.plugins.module_utils._session import Session
 
 ReadStatus = Literal["ok", "Missing", "PermissionDenied", "Replaced", "Escaped", "ReadError", "Shrunk"]
 _STATUSES: tuple[ReadStatus, ...] = ("ok", "Missing", "PermissionDenied", "Replaced", "Escaped", "ReadError", "Shrunk")
 
 # of one job: the shell takes its script byte by byte and appends line by line
-MAX_SCRIPT = 16 << 10
+MAX_SCRIPT = 64 << 10
 MAX_LINE = 4096
+# a hash says nothing until it is done: bytes a second that the slowest pod still manages
+SLOWEST = 4 << 20
 
 _SHA256 = re.compile(rb"[0-9a-f]{64}\Z")
-_SUM_LINE = re.compile(rb"([0-9a-f]{64})  ?\*?/proc/self/fd/([0-9])\Z")
+_SUM_LINE = re.compile(rb"([0-9a-f]{64})  ?\*?/proc/self/fd/([0-9]+)\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,8 @@ class Want:
 
 @dataclass(frozen=True, slots=True)
 class Begin:
-    """length bytes of file number index follow, which is on mount. A second one for an index starts that file again."""
+    """length bytes of file number index follow, which is on mount; fewer than asked for where it has shrunk. A second one
+    for an index starts that file again."""
 
     index: int
     length: int
@@ -114,45 +116,32 @@ def _read(
     )
     target.session.define(PROGRAM + settings)
     for script, indexes in _jobs(target.root, wants):
-        job = _Job(target.session.run(script), wants, is_sending=is_sending, has_sums=checksum)
+        job = _Job(target.session, script, indexes, wants, is_sending=is_sending, has_sums=checksum)
         yield from job.events()
-        missing = set(indexes) - job.ended - job.again
-        if missing:
-            raise Failure("ConnectionLost", f"The remote side left out {len(missing)} files of {len(indexes)}.")
         # a file of a group that had another size by then: alone it can be read up to the listed one
         for index in sorted(job.again):
-            answer = target.session.run(_line_for(target.root, index, wants[index]))
-            alone = _Job(answer, wants, is_sending=is_sending, has_sums=checksum)
-            yield from alone.events()
-            if index not in alone.ended:
-                raise Failure("ConnectionLost", "The remote side left out a file.")
+            line = _line_for(target.root, index, wants[index])
+            yield from _Job(target.session, line, [index], wants, is_sending=is_sending, has_sums=checksum).events()
 
 
 def _jobs(root: bytes, wants: Sequence[Want]) -> Iterator[tuple[bytes, list[int]]]:
     """Scripts of a bearable length, each with the indexes that it is about."""
     lines: list[bytes] = []
     indexes: list[int] = []
-    members = 0
+    length = 0
     for index, want in enumerate(wants):
         if want.is_small:
-            lines.append(b"add %d %d %d %s\n" % (GROUP_DESCRIPTORS[members], index, want.entry.ino, quote(root + want.entry.path)))
-            members += 1
+            line = b"add %d %d %s\n" % (index, want.entry.ino, quote(root + want.entry.path))
         else:
-            if members:
-                lines.append(b"together\n")
-            members = 0
-            lines.append(_line_for(root, index, want))
-        if members == len(GROUP_DESCRIPTORS):
-            lines.append(b"together\n")
-            members = 0
+            line = b"together\n" + _line_for(root, index, want)
+        lines.append(line)
         indexes.append(index)
-        if sum(map(len, lines)) > MAX_SCRIPT and not members:
-            yield b"".join(lines), indexes
-            lines, indexes = [], []
-    if members:
-        lines.append(b"together\n")
+        length += len(line)
+        if length > MAX_SCRIPT:
+            yield b"".join([*lines, b"together\n"]), indexes
+            lines, indexes, length = [], [], 0
     if lines:
-        yield b"".join(lines), indexes
+        yield b"".join([*lines, b"together\n"]), indexes
 
 
 def _line_for(root: bytes, index: int, want: Want) -> bytes:
@@ -160,45 +149,80 @@ def _line_for(root: bytes, index: int, want: Want) -> bytes:
 
 
 class _Job:
-    """One answer on its way in. ended: the indexes that are done with; again: those to be read alone."""
+    """One answer on its way in. again: the indexes that are to be read alone."""
 
-    def __init__(self, answer: Answer, wants: Sequence[Want], *, is_sending: bool, has_sums: bool) -> None:
-        self.ended: set[int] = set()
+    def __init__(
+        self,
+        session: Session,
+        script: bytes,
+        indexes: Sequence[int],
+        wants: Sequence[Want],
+        *,
+        is_sending: bool,
+        has_sums: bool,
+    ) -> None:
         self.again: set[int] = set()
-        self._answer, self._wants = answer, wants
+        self._patience = session.timeout + sum(wants[index].count for index in indexes) / SLOWEST
+        # what is stuck is found out here first, where one file can be told from the others
+        self._answer = session.run(script, timeout=self._patience + 5)
+        self._left, self._wants = list(indexes), wants
         self._is_sending, self._has_sums = is_sending, has_sums
-        # of the group: descriptor -> (index, mount), descriptor -> sha256
-        self._group: dict[int, tuple[int, int]] = {}
+        # of the group: descriptor -> index, descriptor -> (mount, size), descriptor -> sha256
+        self._group: dict[int, int] = {}
+        self._proven: dict[int, tuple[int, int]] = {}
         self._sums: dict[int, str] = {}
 
     def events(self) -> Iterator[Begin | Data | End]:
-        """What the answer says, to its end."""
-        while (line := self._answer.line(MAX_LINE)) is not None:
+        """What the answer says, to its end. Raises Failure when it leaves out a file or does not keep to its form."""
+        while self._answer.wait(self._patience):
+            line = self._answer.line(MAX_LINE)
+            if line is None:
+                self._answer.end()
+                break
             word, _space, rest = line.partition(b" ")
             try:
                 yield from self._take(word, rest, line)
             except (ValueError, IndexError, KeyError) as error:
                 raise Failure("ConnectionLost", f"The remote side cannot be understood: {line[:100]!r}.") from error
+        else:
+            yield from self._stuck()
+        if set(self._left) - self.again:
+            raise Failure("ConnectionLost", f"The remote side left out files: {len(self._left)}.")
+
+    def _stuck(self) -> Iterator[End]:
+        """Ends a job that waits for ever: a fifo was put in the place of a file between the look and the open."""
+        self._answer.cancel()
         self._answer.end()
+        index = next(index for index in self._left if index not in self._group.values())
+        yield self._done(End(index, "Replaced", False, 0, None, None, 0))
+        self.again |= set(self._left)
+
+    def _done(self, end: End) -> End:
+        self._left.remove(end.index)
+        return end
 
     def _take(self, word: bytes, rest: bytes, line: bytes) -> Iterator[Begin | Data | End]:
         if word == b"begin":
             index, length, mount = (int(field) for field in rest.split())
-            if length != self._wants[index].count:
-                raise ValueError("another length than was asked for")
+            if index not in self._left or length > self._wants[index].count:
+                raise ValueError("more than was asked for")
             yield Begin(index, length, mount)
             yield from (Data(index, view) for view in self._answer.exactly(length))
         elif word == b"end":
             yield self._end(rest.split())
         elif word == b"in":
-            descriptor, index, mount = (int(field) for field in rest.split())
-            self._group[descriptor] = (index, mount)
+            descriptor, index = (int(field) for field in rest.split())
+            if index not in self._left:
+                raise ValueError("nobody asked for that")
+            self._group[descriptor] = index
+        elif word == b"ok":
+            descriptor, mount, size = (int(field) for field in rest.split())
+            self._proven[descriptor] = (mount, size)
         elif word in (b"bytes", b"sizes"):
-            total, *sizes = (int(field) for field in rest.split())
-            yield from self._members(total, sizes, has_bytes=word == b"bytes")
+            yield from self._members(int(rest), has_bytes=word == b"bytes")
         elif word == b"done":
-            self.again |= {index for index, _mount in self._group.values()}
-            self._group, self._sums = {}, {}
+            self.again |= set(self._group.values()) & set(self._left)
+            self._group, self._proven, self._sums = {}, {}, {}
         else:
             found = _SUM_LINE.match(line)
             if found is None:
@@ -210,19 +234,16 @@ class _Job:
         mount = None if fields[2] == b"-" else int(fields[2])
         length, size = int(fields[3]), int(fields[4])
         sha256 = fields[5].decode() if _SHA256.match(fields[5]) else None
-        self.ended.add(index)
-        return End(index, status, size > self._wants[index].entry.size, size, mount, sha256, length)
+        return self._done(End(index, status, size > self._wants[index].entry.size, size, mount, sha256, length))
 
-    def _members(self, total: int, sizes: Sequence[int], *, has_bytes: bool) -> Iterator[Begin | Data | End]:
+    def _members(self, total: int, *, has_bytes: bool) -> Iterator[Begin | Data | End]:
         """The files of a group, one after another; a size that is not the listed one makes its bytes useless."""
-        members = sorted(self._group.items())
-        if len(sizes) != len(members) or sum(sizes) != total or (has_bytes and total > MOST_TOGETHER):
+        if sum(size for _mount, size in self._proven.values()) != total or (has_bytes and total > MOST_TOGETHER):
             raise ValueError("sizes that do not fit")
-        self._group = {}
-        for (descriptor, (index, mount)), size in zip(members, sizes, strict=True):
-            want = self._wants[index]
+        for descriptor, (mount, size) in self._proven.items():
+            index = self._group[descriptor]
             is_right = (
-                size == want.count
+                size == self._wants[index].count
                 and (descriptor in self._sums or not self._has_sums)
                 and (has_bytes or not self._is_sending)
             )
@@ -232,8 +253,4 @@ class _Job:
                 if is_right:
                     yield Data(index, view)
             if is_right:
-                self.ended.add(index)
-                yield End(index, "ok", False, size, mount, self._sums.get(descriptor), size)
-            else:
-                self.again.add(index)
-
+                yield self._done(End(index, "ok", False, size, mount, self._sums.get(descriptor), size))
