@@ -23,6 +23,9 @@ class Flavour:
     passwd: str = ""
     group: str = ""
     arguments: tuple[str, ...] = ()
+    program_mode: int = 0o755
+    # a group that only the image's /etc/group gives the user: nothing in a pod's spec can give it to a debugger
+    extra_group: int | None = None
 
 
 FLAVOURS = {
@@ -36,6 +39,15 @@ FLAVOURS = {
     "named": Flavour("app", (2000, 3000), "app:x:2000:3000:app:/data:/nologin\n", "app:x:3000:\n"),
     # starts as root and becomes the owner of its files, as images of databases do by gosu
     "drops": Flavour("", (4321, 4321), arguments=("--drop-to", "4321:4321")),
+    # a program that its own process may not read: the kernel then lets no equal look into that process
+    "sealed": Flavour("65532:65532", (65532, 65532), program_mode=0o711),
+    "grouped": Flavour(
+        "app",
+        (2000, 3000),
+        "app:x:2000:3000:app:/data:/nologin\n",
+        "app:x:3000:\nreaders:x:5555:app\n",
+        extra_group=5555,
+    ),
 }
 
 
@@ -76,14 +88,16 @@ def files(name: str) -> list[Entry]:
         # each toolbox has an /etc/os-release of its own: reading this link through /proc/<pid>/root brings the wrong file
         link("etc/app/release", "/etc/os-release", owner),
     ]
+    if flavour.extra_group is not None:
+        entries.append(file("data/shared.log", "a file that only a group may read\n", 0o640, (0, flavour.extra_group)))
     if flavour.passwd:
         entries += [file("etc/passwd", flavour.passwd), file("etc/group", flavour.group)]
     return entries
 
 
 def images(program: bytes) -> list[Image]:
-    """Every flavour; they share the layer that holds the program."""
-    lowest = layer([file("app", program, 0o755)])
+    """Every flavour; those with a program of the same mode share its layer."""
+    programs = {mode: layer([file("app", program, mode)]) for mode in {it.program_mode for it in FLAVOURS.values()}}
     made = []
     for name, flavour in FLAVOURS.items():
         config: dict[str, object] = {"Entrypoint": ["/app"], "Env": ["PATH=/"], "WorkingDir": "/"}
@@ -91,5 +105,5 @@ def images(program: bytes) -> list[Image]:
             config["User"] = flavour.user
         if flavour.arguments:
             config["Cmd"] = list(flavour.arguments)
-        made.append(Image(f"{NAME}:{name}", (lowest, layer(files(name))), config))
+        made.append(Image(f"{NAME}:{name}", (programs[flavour.program_mode], layer(files(name))), config))
     return made
