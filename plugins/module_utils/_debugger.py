@@ -44,7 +44,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._inject import
     inject,
     request_injection,
 )
-from ansible_collections.incident.distroless.plugins.module_utils._probe import Sight, probe
+from ansible_collections.incident.distroless.plugins.module_utils._probe import Sight, probe, why_unreadable
 from ansible_collections.incident.distroless.plugins.module_utils._session import Session
 from ansible_collections.incident.distroless.plugins.module_utils._targets import Target
 
@@ -87,7 +87,9 @@ def ensure(
     too. A target of an earlier result keeps its debugger, or gets it again as it was.
     """
     known = known_identity(target)
-    earlier = next((entry for entry in debuggers(target.manifest, target.container) if entry.name == target.debugger), None)
+    earlier = next(
+        (entry for entry in debuggers(target.manifest, target.container) if entry.name == target.debugger), None
+    )
     if earlier is not None and is_ours(earlier.manifest):
         return _again(cluster, target, earlier, known, deadline)
     tried: Attached | None = None
@@ -101,18 +103,25 @@ def ensure(
         tried = _first_admitted(cluster, target, request, first_attempts(wish, target, known), known, deadline)
         if tried.sight is not None and tried.sight.root_readable:
             return tried
-    learned = tried.sight.identity() if tried.sight is not None else None
-    further = [] if learned is None else next_attempts(wish, target, learned, tried.attempt)
-    refusal = _unreadable(tried)
+    further = _further_attempts(wish, tried)
+    refusal = why_unreadable(tried.seen, target.label)
     _drop(tried)
     if not further:
         raise refusal
     attached = _first_admitted(cluster, target, request, further, known, deadline, already=(tried.debugger.name,))
     if attached.sight is not None and attached.sight.root_readable:
         return attached
-    refusal = _unreadable(attached)
+    refusal = why_unreadable(attached.seen, target.label)
     _drop(attached)
     raise refusal
+
+
+def _further_attempts(wish: Wish, tried: Attached) -> list[Attempt]:
+    learned = tried.seen.identity()
+    if learned is None:
+        return []
+    own = tried.seen.debugger
+    return next_attempts(wish, tried.target, learned, tried.attempt, (own.uid, own.gid))
 
 
 def _again(cluster: Cluster, target: Target, earlier: Debugger, known: TargetIdentity, deadline: Deadline) -> Attached:
@@ -126,7 +135,7 @@ def _again(cluster: Cluster, target: Target, earlier: Debugger, known: TargetIde
         attached = _attach(cluster, Attached(target, debugger, attempt, known, reused=False), deadline)
     if attached.seen.root_readable:
         return attached
-    refusal = _unreadable(attached)
+    refusal = why_unreadable(attached.seen, target.label)
     if not attached.reused:
         _drop(attached)
     raise refusal
@@ -182,7 +191,9 @@ def _first_admitted(
 ) -> Attached:
     refusals: list[Failure] = []
     for attempt in attempts:
-        container = build(request, attempt, _free_name(target, base_name(request, target.container), already), target.container)
+        container = build(
+            request, attempt, _free_name(target, base_name(request, target.container), already), target.container
+        )
         try:
             debugger = inject(cluster, target, container, deadline)
         except Failure as failure:
@@ -192,7 +203,9 @@ def _first_admitted(
             continue
         return _attach(cluster, Attached(target, debugger, attempt, known, reused=False), deadline)
     if len(refusals) > 1:
-        words = "; ".join(f"profile {attempt.profile}: {refusal.message}" for attempt, refusal in zip(attempts, refusals, strict=True))
+        words = "; ".join(
+            f"profile {attempt.profile}: {refusal.message}" for attempt, refusal in zip(attempts, refusals, strict=True)
+        )
         raise Failure(refusals[0].reason, words, refusals[0].hint)
     raise refusals[0]
 
@@ -203,13 +216,17 @@ def find_running(
     """Running debuggers that the same request (or any of ours) made before, newest first, each with the attempt that it was."""
     serving: list[tuple[Attempt, Debugger]] = []
     # the API keeps them in no order that says which is the newest
-    for found in sorted(debuggers(target.manifest, target.container), key=lambda entry: entry.started_at or "", reverse=True):
+    for found in sorted(
+        debuggers(target.manifest, target.container), key=lambda entry: entry.started_at or "", reverse=True
+    ):
         if not found.is_running or not is_ours(found.manifest):
             continue
         ttl, left = lifetime(found.manifest), found.seconds_left(now)
         if ttl is None or left is None or left < min(60.0, ttl / 10):
             continue
-        attempt = described(found.manifest) if any_serves else recognise(request, wish, found.manifest, target.container)
+        attempt = (
+            described(found.manifest) if any_serves else recognise(request, wish, found.manifest, target.container)
+        )
         if attempt is not None:
             serving.append((attempt, found))
     return serving
@@ -224,7 +241,11 @@ def recognise(request: Request, wish: Wish, manifest: Mapping[str, Any], target_
     user, group = context.get("runAsUser"), context.get("runAsGroup")
     profiles = PROFILES if wish.profile == "auto" else (wish.profile,)
     for profile in profiles:
-        for attempt in (Attempt(profile, "image"), Attempt(profile, "match", user, group), Attempt(profile, "elevated", wish.run_as_user, wish.run_as_group)):
+        for attempt in (
+            Attempt(profile, "image"),
+            Attempt(profile, "match", user, group),
+            Attempt(profile, "elevated", wish.run_as_user, wish.run_as_group),
+        ):
             if not differences(build(request, attempt, name, target_container), manifest):
                 return attempt
     return None
@@ -232,7 +253,9 @@ def recognise(request: Request, wish: Wish, manifest: Mapping[str, Any], target_
 
 def _free_name(target: Target, base: str, already: Sequence[str] = ()) -> str:
     taken = {entry.name for entry in debuggers(target.manifest)} | set(already)
-    taken |= {str(spec["name"]) for key in ("containers", "initContainers") for spec in target.manifest["spec"].get(key) or ()}
+    taken |= {
+        str(spec["name"]) for key in ("containers", "initContainers") for spec in target.manifest["spec"].get(key) or ()
+    }
     number = 1
     while numbered(base, number) in taken:
         number += 1
@@ -248,8 +271,8 @@ def _attach(cluster: Cluster, attached: Attached, deadline: Deadline) -> Attache
         session.close()
         raise
     attached.session = session
-    if attached.sight.missing_groups:
-        groups = ", ".join(str(group) for group in attached.sight.missing_groups)
+    if attached.sight.closed_groups:
+        groups = ", ".join(str(group) for group in attached.sight.closed_groups)
         attached.warnings.append(f"files that only the target's group {groups} may read stay closed to the debugger")
     return attached
 
@@ -260,20 +283,3 @@ def _drop(attached: Attached | None) -> None:
         return
     end_debugger(attached.session)
     attached.session = None
-
-
-def _unreadable(attached: Attached) -> Failure:
-    sight = attached.sight
-    target = attached.target
-    if sight is None or sight.target is None:
-        return Failure("PermissionDenied", f"{target.label}: the debugger can read neither the root nor the status of the target's process.")
-    us, them = sight.debugger, sight.target
-    lacking = sorted(set(them.capabilities) - set(us.capabilities))
-    message = (
-        f"{target.label}: the debugger ({us.uid}:{us.gid}) may not read {sight.root} of the target ({them.uid}:{them.gid}"
-        + (f", which holds {', '.join(lacking)} that the debugger has not" if lacking else "")
-        + ")."
-    )
-    if (us.uid, us.gid) == (them.uid, them.gid) and not lacking:
-        message += " The target is not dumpable (a file capability, a dropped setuid, an unreadable binary), or a security module keeps it apart."
-    return Failure("PermissionDenied", message)

@@ -87,7 +87,9 @@ def first_attempts(wish: Wish, target: Target, known: TargetIdentity) -> list[At
         return [Attempt(_named(wish, "general"), "elevated", wish.run_as_user, wish.run_as_group)]
     if wish.run_as_user is not None or wish.run_as_group is not None:
         named = Attempt(_named(wish, "baseline"), "image", wish.run_as_user, wish.run_as_group)
-        return [named] if wish.profile != "auto" or not wish.run_as_user else [_with_profile(named, "restricted"), named]
+        return (
+            [named] if wish.profile != "auto" or not wish.run_as_user else [_with_profile(named, "restricted"), named]
+        )
     if wish.identity == "image":
         return [Attempt(_named(wish, "baseline"), "image")]
     if known.uid is None:
@@ -96,11 +98,16 @@ def first_attempts(wish: Wish, target: Target, known: TargetIdentity) -> list[At
     return _matching(wish, target, known)
 
 
-def next_attempts(wish: Wish, target: Target, learned: TargetIdentity, tried: Attempt) -> list[Attempt]:
-    """What to try once more with what was learned inside, when the first debugger could not read. Empty: nothing helps."""
+def next_attempts(
+    wish: Wish, target: Target, learned: TargetIdentity, tried: Attempt, ran_as: tuple[int, int]
+) -> list[Attempt]:
+    """What to try once more with what was learned inside, when the first debugger could not read. Empty: nothing helps.
+
+    ran_as is who that debugger really was, which image and pod may decide: its equal would be refused as it was.
+    """
     attempts: list[Attempt] = []
     overridden = wish.run_as_user is not None or wish.run_as_group is not None
-    was_matched = (tried.run_as_user, tried.run_as_group) == (learned.uid, learned.gid)
+    was_matched = ran_as == (learned.uid, learned.gid)
     if wish.identity in ("auto", "match") and not overridden and not was_matched:
         attempts += _matching(wish, target, learned, explicit=True)
     if wish.identity == "auto" and wish.allow_elevated and tried.identity != "elevated":

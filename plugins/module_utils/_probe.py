@@ -26,6 +26,9 @@ CAPABILITIES = (
     "MAC_ADMIN SYSLOG WAKE_ALARM BLOCK_SUSPEND AUDIT_READ PERFMON BPF CHECKPOINT_RESTORE"
 ).split()
 
+# a process with one of these passes the permission bits of any file
+READS_ANY_FILE = frozenset({"DAC_OVERRIDE", "DAC_READ_SEARCH"})
+
 # only builtins in the loop: on a node's whole process table (hostPID) a fork for each would take seconds
 _LIST_PROCESSES = rb"""
 for dir in /proc/[0-9]*; do
@@ -50,6 +53,9 @@ cat "/proc/$pid/status" 2>/dev/null
 printf 'root '
 if ls -a "/proc/$pid/root/" >/dev/null 2>&1; then printf 'readable\n'; else printf 'denied\n'; fi
 """
+
+# more than that is as good as all: then SYS_PTRACE alone is the smaller step
+FEW_CAPABILITIES = 3
 
 # a node's whole process table is far below this; a debugger that lies must not fill our memory
 MAX_ANSWER = 8 << 20
@@ -104,6 +110,11 @@ class Sight:
         ours = {self.debugger.gid, *self.debugger.groups}
         return tuple(sorted({self.target.gid, *self.target.groups} - ours))
 
+    @property
+    def closed_groups(self) -> tuple[int, ...]:
+        """Those missing groups that matter: none to a debugger that may read any file."""
+        return () if READS_ANY_FILE & set(self.debugger.capabilities) else self.missing_groups
+
     def identity(self) -> TargetIdentity | None:
         """The target's identity as its process has it."""
         if self.target is None:
@@ -125,7 +136,9 @@ def run_text(session: Session, script: bytes) -> list[str]:
     for chunk in answer.rest():
         text += chunk
         if len(text) > MAX_ANSWER:
-            raise Failure("LimitExceeded", f"The debugger answered more than {MAX_ANSWER} bytes to a question about processes.")
+            raise Failure(
+                "LimitExceeded", f"The debugger answered more than {MAX_ANSWER} bytes to a question about processes."
+            )
     answer.end()
     return text.decode("utf-8", "replace").split("\n")
 
@@ -133,7 +146,9 @@ def run_text(session: Session, script: bytes) -> list[str]:
 def _checked_id(target: Target) -> bytes:
     """The container id, which stands unquoted in a script: hexadecimal by every runtime, and refused otherwise."""
     if not re.fullmatch(r"[0-9a-zA-Z_.-]{8,128}", target.id):
-        raise Failure("TargetProcessAmbiguous", f"{target.label}: the container id {target.container_id!r} is none of a runtime.")
+        raise Failure(
+            "TargetProcessAmbiguous", f"{target.label}: the container id {target.container_id!r} is none of a runtime."
+        )
     return target.id.encode()
 
 
@@ -165,7 +180,10 @@ def main_process(processes: Iterable[Process], target: Target) -> int:
     outermost = sorted((process.started, process.pid) for process in own.values() if process.parent not in own)
     if outermost and (1 in own or shares_processes(target.manifest)):
         if len(outermost) > 1 and outermost[0][0] == outermost[1][0]:
-            raise Failure("TargetProcessAmbiguous", f"{target.label}: processes {outermost[0][1]} and {outermost[1][1]} started at once.")
+            raise Failure(
+                "TargetProcessAmbiguous",
+                f"{target.label}: processes {outermost[0][1]} and {outermost[1][1]} started at once.",
+            )
         return outermost[0][1]
     raise Failure(
         "TargetProcessAmbiguous",
@@ -200,7 +218,9 @@ def parse_sight(pid: int, lines: Iterable[str]) -> Sight:
             current[key] = value.strip()
     own = parse_credentials(sections["debugger"])
     if own is None:
-        raise Failure("ContainerCreateFailed", "The debugger does not answer who it is: /proc/self/status cannot be read.")
+        raise Failure(
+            "ContainerCreateFailed", "The debugger does not answer who it is: /proc/self/status cannot be read."
+        )
     return Sight(pid, own, parse_credentials(sections["target"]), readable)
 
 
@@ -221,3 +241,33 @@ def capability_names(mask: int) -> tuple[str, ...]:
     """The names of the capabilities in a mask, without CAP_; bits that we do not know by their number."""
     known = [name for bit, name in enumerate(CAPABILITIES) if mask >> bit & 1]
     return (*known, *(str(bit) for bit in range(len(CAPABILITIES), 64) if mask >> bit & 1))
+
+
+def why_unreadable(sight: Sight, label: str) -> Failure:
+    """PermissionDenied with what keeps this debugger from the target's root, by the kernel's rules, and what would do."""
+    us, them = sight.debugger, sight.target
+    if them is None:
+        return Failure(
+            "PermissionDenied",
+            f"{label}: the debugger can read neither the root nor the status of the target's process.",
+        )
+    lacking = sorted(set(them.capabilities) - set(us.capabilities))
+    what = f"the debugger ({us.uid}:{us.gid}) may not read {sight.root} of the target ({them.uid}:{them.gid}"
+    message = (
+        f"{label}: {what}{', which holds ' + ', '.join(lacking) + ' that the debugger has not' if lacking else ''})."
+    )
+    elevate = "Set allow_elevated: true for root with SYS_PTRACE."
+    if (us.uid, us.gid) != (them.uid, them.gid):
+        return Failure("PermissionDenied", message)
+    if not lacking:
+        message += " The target is not dumpable (a file capability, a dropped setuid, an unreadable binary), or a security module keeps it apart."
+        return Failure("PermissionDenied", message, elevate)
+    # root alone: the capabilities of others are gone after the exec of the debug image's program
+    if us.uid == 0 and len(lacking) <= FEW_CAPABILITIES:
+        added = f"custom: {{securityContext: {{capabilities: {{add: [{', '.join(lacking)}]}}}}}}"
+        return Failure(
+            "PermissionDenied",
+            message,
+            f"Give the debugger the same by {added}, or set allow_elevated: true for root with SYS_PTRACE.",
+        )
+    return Failure("PermissionDenied", message, elevate)

@@ -98,16 +98,37 @@ def learned(uid: int, gid: int) -> TargetIdentity:
     return TargetIdentity(uid, gid, (), (), "process")
 
 
+STARTED_AS_ROOT = (0, 0)
+
+
 def test_what_was_learned_inside_is_matched_once() -> None:
-    further = next_attempts(AUTO, target(), learned(4321, 4321), Attempt("baseline", "image"))
+    further = next_attempts(AUTO, target(), learned(4321, 4321), Attempt("baseline", "image"), STARTED_AS_ROOT)
     assert further[0] == Attempt("restricted", "match", 4321, 4321)
 
 
 def test_what_matched_already_is_not_tried_again() -> None:
-    assert next_attempts(AUTO, target(), learned(5, 5), Attempt("restricted", "match", 5, 5)) == []
+    assert next_attempts(AUTO, target(), learned(5, 5), Attempt("restricted", "match", 5, 5), (5, 5)) == []
+
+
+def test_a_debugger_that_was_the_targets_equal_by_its_image_is_not_tried_again() -> None:
+    tried = Attempt("baseline", "image")
+    assert next_attempts(AUTO, target(), learned(0, 0), tried, STARTED_AS_ROOT) == []
+    elevated = next_attempts(Wish(allow_elevated=True), target(), learned(0, 0), tried, STARTED_AS_ROOT)
+    assert elevated == [Attempt("general", "elevated")]
+
+
+def test_a_debug_image_that_is_not_root_is_told_to_be_it_for_a_root_target() -> None:
+    further = next_attempts(AUTO, target(), learned(0, 0), Attempt("baseline", "image"), (1000, 1000))
+    assert further == [Attempt("baseline", "match", 0, 0)]
+
+
+def test_roots_group_is_matched_too() -> None:
+    further = next_attempts(AUTO, target(), learned(0, 70), Attempt("baseline", "image"), STARTED_AS_ROOT)
+    assert further == [Attempt("baseline", "match", 0, 70)]
 
 
 def test_auto_never_elevates_unless_allowed() -> None:
     tried = Attempt("restricted", "match", 5, 5)
-    assert next_attempts(Wish(allow_elevated=True), target(), learned(5, 5), tried) == [Attempt("general", "elevated")]
-    assert next_attempts(Wish(identity="match", allow_elevated=True), target(), learned(5, 5), tried) == []
+    allowed, matching = Wish(allow_elevated=True), Wish(identity="match", allow_elevated=True)
+    assert next_attempts(allowed, target(), learned(5, 5), tried, (5, 5)) == [Attempt("general", "elevated")]
+    assert next_attempts(matching, target(), learned(5, 5), tried, (5, 5)) == []

@@ -16,6 +16,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._probe import 
     names_container,
     parse_processes,
     parse_sight,
+    why_unreadable,
 )
 
 from .world import target
@@ -95,6 +96,38 @@ def test_the_targets_other_groups_are_missing_ones() -> None:
     debugger = [line.replace("5 65532", "65532") for line in NOBODY_STATUS]
     sight = parse_sight(1, ["debugger", *debugger, "target", *NOBODY_STATUS, "root readable"])
     assert (sight.root_readable, sight.missing_groups) == (True, (5,))
+
+
+def test_missing_groups_close_nothing_to_one_that_may_read_any_file() -> None:
+    by_root = parse_sight(1, ["debugger", *ROOT_STATUS, "target", *NOBODY_STATUS, "root readable"])
+    by_nobody = parse_sight(1, ["debugger", *NOBODY_STATUS, "target", *ROOT_STATUS, "root readable"])
+    assert (by_root.missing_groups, by_root.closed_groups) == ((5, 65532), ())
+    assert by_nobody.closed_groups == (0,)
+
+
+@pytest.mark.parametrize(
+    ("debugger", "mask", "words", "hint"),
+    [
+        (NOBODY_STATUS, None, "(65532:65532) may not read /proc/1/root of the target (0:0", "identity match"),
+        (
+            ROOT_STATUS,
+            "00000000aa0425fb",
+            "which holds SYS_TIME that",
+            "custom: {securityContext: {capabilities: {add: [SYS_TIME]}}}",
+        ),
+        (ROOT_STATUS, "000001ffffffffff", "SYS_ADMIN", "Set allow_elevated: true"),
+        (ROOT_STATUS, "00000000a80425fb", "not dumpable", "Set allow_elevated: true"),
+    ],
+)
+def test_a_refusal_says_what_the_kernel_misses_and_what_would_do(
+    debugger: list[str], mask: str | None, words: str, hint: str
+) -> None:
+    target_status = [line if mask is None or "CapPrm" not in line else f"CapPrm:\t{mask}" for line in ROOT_STATUS]
+    sight = parse_sight(1, ["debugger", *debugger, "target", *target_status, "root denied"])
+    failure = why_unreadable(sight, "shop/api-0/app")
+    assert failure.reason == "PermissionDenied"
+    assert words in failure.message
+    assert hint in failure.hint
 
 
 def test_a_target_whose_status_is_gone_is_unknown() -> None:
