@@ -250,14 +250,13 @@ def _apply_patch(container: dict[str, Any], patch: Sequence[Mapping[str, Any]]) 
 
 
 def _finished(container: dict[str, Any]) -> dict[str, Any]:
-    mounts = container.get("volumeMounts") or ()
+    mounts, env = (value if isinstance(value := container.get(key), list) else [] for key in ("volumeMounts", "env"))
     for key in _SUBPATHS:
         if any(isinstance(mount, Mapping) and mount.get(key) for mount in mounts):
             raise Failure(
                 "InvalidRequest", f"custom and patch may not set volumeMounts.{key} of an ephemeral container."
             )
-    env = container.get("env")
-    marks = [entry for entry in env or () if isinstance(entry, Mapping) and entry.get("name") == MARK]
+    marks = [entry for entry in env if isinstance(entry, Mapping) and entry.get("name") == MARK]
     if marks != [_MARKED]:
         raise Failure(
             "InvalidRequest",

@@ -241,6 +241,7 @@ def test_directives_that_would_surprise_are_refused_by_name(custom: dict[str, An
         {"custom": {"env": [{"name": "INCIDENT_DISTROLESS", "value": "x"}]}},
         {"env": {"INCIDENT_DISTROLESS": "x"}, "custom": {"env": [{"name": "INCIDENT_DISTROLESS", "$patch": "delete"}]}},
         {"patch": [{"op": "remove", "path": "/env"}]},
+        {"patch": [{"op": "replace", "path": "/env", "value": 5}, {"op": "add", "path": "/volumeMounts", "value": 5}]},
         {"patch": [{"op": "replace", "path": "/env/0/value", "value": "x"}]},
     ],
 )
