@@ -24,6 +24,8 @@ DEFAULT_MAX_OUTPUT = 64 << 10
 
 # stdin travels as text of the job's script, which the remote shell holds in memory for as long as the command runs
 MAX_STDIN = 1 << 20
+# the same in its escaped form, which is up to five times as long; the shell's memory peaks at about four times that
+MAX_ESCAPED_STDIN = 5 << 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +124,8 @@ def _stdin(value: object) -> bytes:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise ValueError("a string")
     data = str(value).encode("utf-8", "surrogateescape")
-    if len(data) > MAX_STDIN:
-        raise ValueError(
-            f"within {MAX_STDIN} bytes: bring larger input by the debug image, or have the command get it itself"
-        )
+    if len(data) > MAX_STDIN or len(_escaped(data)) > MAX_ESCAPED_STDIN:
+        raise ValueError(f"within {MAX_STDIN} bytes, of which few are control characters, quotes and backslashes")
     return data
 
 
@@ -172,9 +172,14 @@ def _stdin_for(data: bytes | None) -> bytes:
     if data is None:
         return b""
     # a command that does not read all of it is no error
-    return b"printf %b '" + b"".join(map(_ESCAPED.__getitem__, data)) + b"' 2>/dev/null | "
+    return b"printf %b '" + _escaped(data) + b"' 2>/dev/null | "
 
 
 def _not_an_option(directory: str) -> str:
     """A directory that cd takes for one: `cd -` and `cd -P` mean something else."""
     return f"./{directory}" if directory.startswith("-") else directory
+
+
+def _escaped(data: bytes) -> bytes:
+    """The bytes as printf's %b takes them, between single quotes."""
+    return b"".join(map(_ESCAPED.__getitem__, data))

@@ -40,8 +40,10 @@ options:
         list, run without a shell), and C(name), C(stdin), C(env) (a dictionary), C(chdir), C(timeout) (seconds, default 60),
         C(max_output) (bytes kept of each stream in the result, default 65536), C(dest) and C(changed) (a boolean, default
         true). Other keys are an error.
-      - C(stdin) is text of at most 1 MiB, which the command reads exactly as given, without a newline added. It travels inside
-        the stream of the exec, touches no disk of the pod, and is shown nowhere. Without it the command reads an empty stdin.
+      - C(stdin) is text of at most 1 MiB, which the command reads exactly as given, without a newline added. It may be less
+        where much of it is control characters, single quotes or backslashes, since the debugger holds it in escaped form. It
+        travels inside the stream of the exec, touches no disk of the pod, and is shown nowhere. Without it the command reads
+        an empty stdin.
       - C(dest) is a file on the host that the module runs on. It gets all of stdout, byte for byte, whatever C(max_output)
         keeps in the result. A relative path is relative to the playbook's directory.
       - With O(pod), and with one entry in O(targets), the file is C(dest) itself. With O(workload), selectors or several

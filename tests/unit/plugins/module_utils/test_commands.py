@@ -76,6 +76,7 @@ def test_a_string_is_a_shell_line_and_a_dictionary_says_more() -> None:
         {"cmd": "a", "stdin": ["b"]},
         {"cmd": "a", "stdin": True},
         {"cmd": "a", "stdin": "x" * (MAX_STDIN + 1)},
+        {"cmd": "a", "stdin": "\x01" * (MAX_STDIN // 2)},
         {"cmd": "a", "dest": ""},
         {"cmd": "a", "dest": "folder/"},
         {"cmd": "a", "dest": "folder/.."},
