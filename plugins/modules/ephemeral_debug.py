@@ -45,7 +45,7 @@ options:
         travels inside the stream of the exec, touches no disk of the pod, and is shown nowhere. Without it the command reads
         an empty stdin.
       - C(dest) is a file on the host that the module runs on. It gets all of stdout, byte for byte, whatever C(max_output)
-        keeps in the result. A relative path is relative to the playbook's directory.
+        keeps in the result. With a local connection a relative path is relative to the playbook's directory.
       - With O(pod), and with one entry in O(targets), the file is C(dest) itself. With O(workload), selectors or several
         O(targets) the folders C(<namespace>/<pod>/<container>) are put before its name, so that no pod overwrites another's
         file, however many are found; C(out/threads.txt) becomes C(out/shop/api-0/api/threads.txt).
@@ -74,6 +74,9 @@ attributes:
   diff_mode:
     description: Shows the ephemeral containers before and after, without the values of environment variables.
     support: full
+  async:
+    description: Runs in the background where the task says C(async).
+    support: full
 requirements:
   - python >= 3.11
   - kubernetes >= 24.2.0
@@ -81,6 +84,8 @@ requirements:
   - jsonpatch (for O(patch))
 notes:
   - Runs where the API server is reachable, usually on C(localhost).
+  - With a local connection a relative O(kubeconfig) is looked for as other files of a playbook or role are, in C(files/) too,
+    and decrypted when it is in an Ansible vault.
   - Permissions needed in the namespace are get on pods, list on pods (for workloads and selectors), watch on pods, patch on
     pods/ephemeralcontainers, and get and create on pods/exec; for O(workload) also get on its kind.
 seealso:

@@ -108,7 +108,8 @@ options:
     elements: str
   dest:
     description:
-      - A directory on the host that the module runs on. It is created if missing.
+      - A directory on the host that the module runs on. It is created if missing. With a local connection a relative path is
+        relative to the playbook's directory.
       - Files land at C(dest/<namespace>/<pod>/<container>/<path>), the manifest at
         C(dest/<namespace>/<pod>/<container>.manifest.json).
     type: path
@@ -199,6 +200,9 @@ attributes:
   diff_mode:
     description: Shows new, changed and gone files.
     support: full
+  async:
+    description: Runs in the background where the task says C(async).
+    support: full
 requirements:
   - python >= 3.11
   - kubernetes >= 24.2.0
@@ -206,6 +210,8 @@ requirements:
   - jsonpatch (for O(debug.patch))
 notes:
   - Runs where the API server is reachable, usually on C(localhost).
+  - With a local connection a relative O(kubeconfig) is looked for as other files of a playbook or role are, in C(files/) too,
+    and decrypted when it is in an Ansible vault.
   - Permissions needed in the namespace are those of M(incident.distroless.ephemeral_debug).
 seealso:
   - module: incident.distroless.ephemeral_debug
