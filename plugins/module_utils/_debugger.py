@@ -10,20 +10,15 @@ This is a private module utility of incident.distroless; its interface may chang
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from ansible_collections.incident.distroless.plugins.module_utils._client import Cluster
 from ansible_collections.incident.distroless.plugins.module_utils._container import (
-    ELEVATED,
-    PROFILES,
     Request,
     base_name,
     build,
-    differences,
     is_ours,
-    lifetime,
     numbered,
 )
 from ansible_collections.incident.distroless.plugins.module_utils._deadline import Deadline
@@ -45,11 +40,22 @@ from ansible_collections.incident.distroless.plugins.module_utils._inject import
     request_injection,
 )
 from ansible_collections.incident.distroless.plugins.module_utils._probe import Sight, probe, why_unreadable
+from ansible_collections.incident.distroless.plugins.module_utils._reuse import described, find_running
+from ansible_collections.incident.distroless.plugins.module_utils._select import refresh
 from ansible_collections.incident.distroless.plugins.module_utils._session import Session
-from ansible_collections.incident.distroless.plugins.module_utils._targets import Target
+from ansible_collections.incident.distroless.plugins.module_utils._targets import Target, container_status
 
 # admission's answers after which a stronger or differently shaped debugger may still be let in
 _REFUSED = ("PodSecurityDenied", "AdmissionDenied")
+
+# what also happens when the target ends in the middle
+_MAY_BE_THE_TARGETS_END = (
+    "ApiUnreachable",
+    "ConnectionLost",
+    "ContainerCreateFailed",
+    "TargetNotRunning",
+    "TargetProcessAmbiguous",
+)
 
 # a name of base_name's own making, with or without its number
 _DERIVED = re.compile(r"(debugger-[0-9a-f]{8})(-[0-9]+)?\Z")
@@ -86,6 +92,33 @@ def ensure(
     from /proc/<pid>/status, which stays readable where the root is denied. With any_serves one of another request does
     too. A target of an earlier result keeps its debugger, or gets it again as it was.
     """
+    try:
+        return _ensure(cluster, target, request, wish, deadline, any_serves=any_serves)
+    except Failure as failure:
+        raise _what_became(cluster, target, failure, deadline) from failure
+
+
+def _what_became(cluster: Cluster, target: Target, failure: Failure, deadline: Deadline) -> Failure:
+    """The failure, or why it came: a target that ended takes its debuggers and their streams with it."""
+    if failure.reason not in _MAY_BE_THE_TARGETS_END:
+        return failure
+    try:
+        now = container_status(refresh(cluster, target, deadline), target.container) or {}
+    except Failure as gone:
+        return gone if gone.reason in ("PodGone", "NoTarget") else failure
+    is_same = now.get("containerID") == target.container_id
+    if is_same and "running" in (now.get("state") or {}):
+        return failure
+    count = now.get("restartCount")
+    words = (
+        f"{target.label} ended while it was being looked into (restart count {count}, before {target.restart_count})"
+    )
+    return Failure("TargetRestarted", f"{words}: {failure.message}")
+
+
+def _ensure(
+    cluster: Cluster, target: Target, request: Request, wish: Wish, deadline: Deadline, *, any_serves: bool
+) -> Attached:
     known = known_identity(target)
     earlier = next(
         (entry for entry in debuggers(target.manifest, target.container) if entry.name == target.debugger), None
@@ -139,16 +172,6 @@ def _again(cluster: Cluster, target: Target, earlier: Debugger, known: TargetIde
     if not attached.reused:
         _drop(attached)
     raise refusal
-
-
-def described(manifest: Mapping[str, Any]) -> Attempt:
-    """The attempt that a debugger's security context looks like, for one whose request is not at hand."""
-    context = dict(manifest.get("securityContext") or {})
-    if context == ELEVATED:
-        return Attempt("general", "elevated")
-    user, group = context.pop("runAsUser", None), context.pop("runAsGroup", None)
-    fitting = [profile for profile, fields in PROFILES.items() if fields.get("securityContext", {}) == context]
-    return Attempt(fitting[0] if fitting else "custom", "image" if user is None else "match", user, group)
 
 
 def dry_run(cluster: Cluster, target: Target, request: Request, wish: Wish, deadline: Deadline) -> Attached:
@@ -210,47 +233,6 @@ def _first_admitted(
     raise refusals[0]
 
 
-def find_running(
-    target: Target, request: Request, wish: Wish, now: float, *, any_serves: bool = False
-) -> list[tuple[Attempt, Debugger]]:
-    """Running debuggers that the same request (or any of ours) made before, newest first, each with the attempt that it was."""
-    serving: list[tuple[Attempt, Debugger]] = []
-    # the API keeps them in no order that says which is the newest
-    for found in sorted(
-        debuggers(target.manifest, target.container), key=lambda entry: entry.started_at or "", reverse=True
-    ):
-        if not found.is_running or not is_ours(found.manifest):
-            continue
-        ttl, left = lifetime(found.manifest), found.seconds_left(now)
-        if ttl is None or left is None or left < min(60.0, ttl / 10):
-            continue
-        attempt = (
-            described(found.manifest) if any_serves else recognise(request, wish, found.manifest, target.container)
-        )
-        if attempt is not None:
-            serving.append((attempt, found))
-    return serving
-
-
-def recognise(request: Request, wish: Wish, manifest: Mapping[str, Any], target_container: str) -> Attempt | None:
-    """The attempt of which a debugger's manifest is the result, field by field; None when the request made none like it."""
-    base, name = base_name(request, target_container), str(manifest["name"])
-    if name != base and not (name.startswith(f"{base}-") and name[len(base) + 1 :].isdigit()):
-        return None
-    context = manifest.get("securityContext") or {}
-    user, group = context.get("runAsUser"), context.get("runAsGroup")
-    profiles = PROFILES if wish.profile == "auto" else (wish.profile,)
-    for profile in profiles:
-        for attempt in (
-            Attempt(profile, "image"),
-            Attempt(profile, "match", user, group),
-            Attempt(profile, "elevated", wish.run_as_user, wish.run_as_group),
-        ):
-            if not differences(build(request, attempt, name, target_container), manifest):
-                return attempt
-    return None
-
-
 def _free_name(target: Target, base: str, already: Sequence[str] = ()) -> str:
     taken = {entry.name for entry in debuggers(target.manifest)} | set(already)
     taken |= {
@@ -266,7 +248,10 @@ def _attach(cluster: Cluster, attached: Attached, deadline: Deadline) -> Attache
     target = attached.target
     session = open_session(cluster, target.namespace, target.pod, attached.debugger.name, deadline)
     try:
+        # no longer than what is left, also where the node went away and no one will ever answer
+        silence, session.timeout = session.timeout, min(session.timeout, deadline.remaining("looking at the target"))
         attached.sight = probe(session, target)
+        session.timeout = silence
     except BaseException:
         session.close()
         raise

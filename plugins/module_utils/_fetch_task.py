@@ -25,7 +25,6 @@ from ansible_collections.incident.distroless.plugins.module_utils._debugger impo
     Attached,
     dry_run,
     ensure,
-    find_running,
 )
 from ansible_collections.incident.distroless.plugins.module_utils._end import end_debugger
 from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
@@ -43,6 +42,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._options impor
 )
 from ansible_collections.incident.distroless.plugins.module_utils._plan import Budget, FetchOptions
 from ansible_collections.incident.distroless.plugins.module_utils._result import pinned, target_row
+from ansible_collections.incident.distroless.plugins.module_utils._reuse import find_running
 from ansible_collections.incident.distroless.plugins.module_utils._rows import split_rows
 from ansible_collections.incident.distroless.plugins.module_utils._secrets import secret_paths
 from ansible_collections.incident.distroless.plugins.module_utils._select import select

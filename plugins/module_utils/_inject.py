@@ -9,6 +9,7 @@ This is a private module utility of incident.distroless; its interface may chang
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -19,12 +20,23 @@ from ansible_collections.incident.distroless.plugins.module_utils._client import
 from ansible_collections.incident.distroless.plugins.module_utils._container import differences, lifetime
 from ansible_collections.incident.distroless.plugins.module_utils._deadline import Deadline
 from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
-from ansible_collections.incident.distroless.plugins.module_utils._targets import Target, container_status
+from ansible_collections.incident.distroless.plugins.module_utils._targets import (
+    Target,
+    container_status,
+    lost_its_node,
+)
 
 # waiting reasons that do not get better by waiting. ErrImagePull is not among them: the kubelet tries again once, and
 # ImagePullBackOff then says that it failed twice
 _PULL_FAILED = ("ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ErrInvalidImageName")
 _CREATE_FAILED = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError")
+
+# a watch that breaks so often without an event between is not worth a further try; seconds between two tries at first
+MAX_BREAKS = 8
+PAUSE = 0.05
+
+# the type of an event that no watch sent
+LOOKED = "LOOKED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,35 +145,72 @@ def wait_until_ended(cluster: Cluster, target: Target, name: str, deadline: Dead
 def following(
     cluster: Cluster, target: Target, name: str, doing: str, deadline: Deadline
 ) -> Iterator[Iterator[Debugger]]:
-    """A debugger as it changes, from the target's resourceVersion on; a watch that the server ends is opened again."""
-    with ExitStack() as stack:
-        first = stack.enter_context(_watch_pod(cluster, target, str(target.manifest["metadata"]["resourceVersion"]), doing, deadline))
+    """A debugger as it changes, from the target's resourceVersion on.
+
+    A watch that the server ends is opened again where it ended; one that breaks, or whose version the server has
+    forgotten (410), after a look at the pod as it is now.
+    """
+    with ExitStack() as opened:
+        version = str(target.manifest["metadata"]["resourceVersion"])
+        first = opened.enter_context(_watch_pod(cluster, target, version, doing, deadline))
+
+        def pods() -> Iterator[Mapping[str, Any]]:
+            events, seen, breaks = first, version, 0
+            while True:
+                try:
+                    for event in events:
+                        seen = str(event["object"]["metadata"]["resourceVersion"])
+                        # looking is no sign that watches are in order again
+                        breaks = breaks if event["type"] == LOOKED else 0
+                        if event["type"] == "DELETED":
+                            raise Failure("PodGone", f"{doing}: the pod was deleted.")
+                        if event["type"] != "BOOKMARK":
+                            yield event["object"]
+                    opened.close()
+                    # a server that ends each watch at once must not be asked a thousand times a second
+                    time.sleep(min(PAUSE, max(0.0, deadline.left())))
+                    events = opened.enter_context(_watch_pod(cluster, target, seen, doing, deadline))
+                except Failure as failure:
+                    breaks += 1
+                    if failure.reason != "ApiUnreachable" or breaks > MAX_BREAKS:
+                        raise
+                    opened.close()
+                    time.sleep(min(PAUSE * 2**breaks, 2.0, max(0.0, deadline.left())))
+                    events = _from_now(cluster, target, doing, deadline, opened)
 
         def states() -> Iterator[Debugger]:
-            events, version = first, ""
-            while True:
-                for event in events:
-                    pod = event["object"]
-                    version = str(pod["metadata"]["resourceVersion"])
-                    if event["type"] == "BOOKMARK":
-                        continue
-                    _check_still_there(event, pod, target, doing)
-                    found = next((entry for entry in debuggers(pod) if entry.name == name), None)
-                    if found is not None:
-                        yield found
-                events = stack.enter_context(_watch_pod(cluster, target, version, doing, deadline))
+            for pod in pods():
+                _check_still_there(pod, target, doing)
+                found = next((entry for entry in debuggers(pod) if entry.name == name), None)
+                if found is not None:
+                    yield found
 
         yield states()
 
 
-def _check_still_there(event: Mapping[str, Any], pod: Mapping[str, Any], target: Target, doing: str) -> None:
-    if event["type"] == "DELETED" or pod["metadata"]["uid"] != target.pod_uid:
-        raise Failure("PodGone", f"{doing}: the pod was deleted.")
+def _from_now(
+    cluster: Cluster, target: Target, doing: str, deadline: Deadline, opened: ExitStack
+) -> Iterator[Mapping[str, Any]]:
+    """The pod as it is now, as an event, and those that follow. A generator: what breaks here breaks where it is read."""
+    pod = cluster.get(pod_path(target.namespace, target.pod), doing, deadline)
+    yield {"type": LOOKED, "object": pod}
+    version = str(pod["metadata"]["resourceVersion"])
+    yield from opened.enter_context(_watch_pod(cluster, target, version, doing, deadline))
+
+
+def _check_still_there(pod: Mapping[str, Any], target: Target, doing: str) -> None:
+    if pod["metadata"]["uid"] != target.pod_uid:
+        raise Failure("PodGone", f"{doing}: the pod was replaced by another of the same name.")
     if pod["metadata"].get("deletionTimestamp"):
         raise Failure("PodGone", f"{doing}: the pod is being deleted.")
     now = container_status(pod, target.container) or {}
     if now.get("containerID") not in (None, target.container_id):
-        raise Failure("TargetRestarted", f"{doing}: container {target.container} restarted (restart count {now.get('restartCount')}).")
+        raise Failure(
+            "TargetRestarted",
+            f"{doing}: container {target.container} restarted (restart count {now.get('restartCount')}).",
+        )
+    if lost_its_node(pod):
+        raise Failure("NodeNotReady", f"{doing}: node {target.node} does not report any more.")
 
 
 def _watch_pod(cluster: Cluster, target: Target, version: str, doing: str, deadline: Deadline) -> Any:
@@ -175,7 +224,11 @@ def _watch_pod(cluster: Cluster, target: Target, version: str, doing: str, deadl
 
 def _why_waiting(state: Mapping[str, Any]) -> str:
     waiting = state.get("waiting") or {}
-    return f"{waiting.get('reason', '')}: {waiting['message']}" if waiting.get("message") else str(waiting.get("reason", ""))
+    return (
+        f"{waiting.get('reason', '')}: {waiting['message']}"
+        if waiting.get("message")
+        else str(waiting.get("reason", ""))
+    )
 
 
 def _check_hope(found: Debugger, target: Target, last_words: str) -> None:
@@ -189,7 +242,9 @@ def _check_hope(found: Debugger, target: Target, last_words: str) -> None:
         return
     words = last_words
     if ended is not None:
-        words = f"{ended.get('reason', 'ended')}, exit code {ended.get('exitCode')}: {ended.get('message', '')}".rstrip(": ")
+        words = f"{ended.get('reason', 'ended')}, exit code {ended.get('exitCode')}: {ended.get('message', '')}".rstrip(
+            ": "
+        )
     if "executable file not found" in words or "no such file or directory" in words:
         raise Failure("ImageHasNoShell", f"{what}: image {image} has no sleep: {words}")
     if "target container" in words and "is not running" in words:

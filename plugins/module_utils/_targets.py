@@ -99,7 +99,8 @@ def parse_selection(params: Mapping[str, Any]) -> Selection:
     if len(given) != 1:
         found = f"got {' and '.join(given)}" if given else "got none"
         raise Failure(
-            "InvalidRequest", f"Exactly one of pod, workload, label_selectors/field_selectors and targets is needed: {found}."
+            "InvalidRequest",
+            f"Exactly one of pod, workload, label_selectors/field_selectors and targets is needed: {found}.",
         )
     if not params.get("namespace") and not ways["targets"]:
         raise Failure("InvalidRequest", f"namespace is needed with {given[0]}.", "Set namespace.")
@@ -145,6 +146,19 @@ def is_terminating(pod: Mapping[str, Any]) -> bool:
     return bool(pod["metadata"].get("deletionTimestamp"))
 
 
+def lost_its_node(pod: Mapping[str, Any]) -> bool:
+    """Whether the pod's node does not report any more, as far as the pod itself shows it.
+
+    The node controller then sets Ready to False and leaves all else as the kubelet said it last; the kubelet itself
+    never says Ready False beside ContainersReady True but for readiness gates (pkg/controller/util/node MarkPodsNotReady).
+    """
+    status = pod.get("status") or {}
+    conditions = {condition.get("type"): condition for condition in status.get("conditions") or []}
+    ready, containers_ready = conditions.get("Ready") or {}, conditions.get("ContainersReady") or {}
+    marked = ready.get("status") == "False" and containers_ready.get("status") == "True" and not ready.get("reason")
+    return status.get("reason") == "NodeLost" or marked
+
+
 def split_candidates(pods: Iterable[Mapping[str, Any]]) -> tuple[list[Mapping[str, Any]], list[str]]:
     """Those pods that can be looked into, by name, and a warning for those that are finished or terminating."""
     usable: list[Mapping[str, Any]] = []
@@ -175,11 +189,14 @@ def choose_container(pod: Mapping[str, Any], wanted: str | None) -> str:
 
 
 def make_target(pod: Mapping[str, Any], wanted: str | None, earlier: Mapping[str, Any] | None = None) -> Target:
-    """The target in a pod. Raises Failure TargetNotRunning, StaticPod, WindowsNode, ContainerNotFound or PodGone."""
+    """The target in a pod. Raises Failure TargetNotRunning, StaticPod, WindowsNode, NodeNotReady, ContainerNotFound or PodGone."""
     metadata = pod["metadata"]
     label = _pod_label(pod)
     if earlier is not None and earlier.get("pod_uid") not in (None, metadata["uid"]):
-        raise Failure("PodGone", f"Pod {label} is another one than in targets: its uid is {metadata['uid']}, not {earlier['pod_uid']}.")
+        raise Failure(
+            "PodGone",
+            f"Pod {label} is another one than in targets: its uid is {metadata['uid']}, not {earlier['pod_uid']}.",
+        )
     if MIRROR_POD in (metadata.get("annotations") or {}):
         raise Failure("StaticPod", f"Pod {label} is a static pod of node {(pod.get('spec') or {}).get('nodeName')}.")
     if ((pod.get("spec") or {}).get("os") or {}).get("name") == "windows":
@@ -189,10 +206,16 @@ def make_target(pod: Mapping[str, Any], wanted: str | None, earlier: Mapping[str
     if is_terminating(pod):
         raise Failure("TargetNotRunning", f"Pod {label} is being deleted since {metadata['deletionTimestamp']}.")
     name = choose_container(pod, wanted)
+    if lost_its_node(pod):
+        raise Failure(
+            "NodeNotReady", f"Pod {label}: its node {(pod.get('spec') or {}).get('nodeName')} does not report any more."
+        )
     status = container_status(pod, name)
     running = ((status or {}).get("state") or {}).get("running")
     if status is None or running is None or not status.get("containerID"):
-        raise Failure("TargetNotRunning", f"Container {name} of pod {label} does not run: {_why_not_running(pod, status)}.")
+        raise Failure(
+            "TargetNotRunning", f"Container {name} of pod {label} does not run: {_why_not_running(pod, status)}."
+        )
     warnings: tuple[str, ...] = ()
     if earlier is not None and earlier.get("container_id") not in (None, status["containerID"]):
         warnings = (f"container {name} restarted since the earlier result: restart count {status.get('restartCount')}",)
@@ -212,9 +235,7 @@ def make_target(pod: Mapping[str, Any], wanted: str | None, earlier: Mapping[str
     )
 
 
-def make_targets(
-    pods: Sequence[Mapping[str, Any]], wanted: str | None
-) -> tuple[list[Target], list[FailedTarget]]:
+def make_targets(pods: Sequence[Mapping[str, Any]], wanted: str | None) -> tuple[list[Target], list[FailedTarget]]:
     """The targets in many pods, and those that cannot be one, with the reason."""
     targets: list[Target] = []
     failed: list[FailedTarget] = []
@@ -231,7 +252,9 @@ def check_count(count: int, max_pods: int, what: str) -> None:
     if count == 0:
         raise Failure("NoTarget", f"No running pod matches {what}.")
     if count > max_pods:
-        raise Failure("TooManyPods", f"{count} pods match {what}, more than max_pods ({max_pods}); nothing was changed.")
+        raise Failure(
+            "TooManyPods", f"{count} pods match {what}, more than max_pods ({max_pods}); nothing was changed."
+        )
 
 
 def _pod_label(pod: Mapping[str, Any]) -> str:

@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -21,6 +22,9 @@ import yaml
 
 CHECKOUT = Path(__file__).parents[2]
 STATE = CHECKOUT / ".cluster"
+
+# some tests use the collection's own parts in this process: they are where Ansible finds them
+sys.path += [path for path in os.environ.get("ANSIBLE_COLLECTIONS_PATH", "").split(os.pathsep) if path not in sys.path]
 
 Pod = dict[str, Any]
 

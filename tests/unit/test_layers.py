@@ -19,7 +19,7 @@ READING_ORDER = {
     "which pods and containers": "_targets _select _secrets",
     "who the debugger must be, and what to inject": "_identity _container _inject",
     "the stream into it, and what is seen inside": "_loader _answer _session _exec _probe _end",
-    "one target's debugger": "_debugger _result _commands _diff",
+    "one target's debugger": "_reuse _debugger _result _commands _diff",
     "the target's files": "_looker _mounts _listing _reader _reading _patterns _resolve _globs _ground",
     "the files here": "_partial _dest _rows _manifest",
     "bringing them home": "_plan _survey _local _remote _transfer _fetch",

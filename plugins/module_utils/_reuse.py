@@ -1,0 +1,78 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which debugger that runs already is the one that is asked for: by its fields, not by its name alone.
+
+Pure. This is a private module utility of incident.distroless; its interface may change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.incident.distroless.plugins.module_utils._container import (
+    ELEVATED,
+    PROFILES,
+    Request,
+    base_name,
+    build,
+    differences,
+    is_ours,
+    lifetime,
+)
+from ansible_collections.incident.distroless.plugins.module_utils._identity import Attempt, Wish
+from ansible_collections.incident.distroless.plugins.module_utils._inject import Debugger, debuggers
+from ansible_collections.incident.distroless.plugins.module_utils._targets import Target
+
+
+def find_running(
+    target: Target, request: Request, wish: Wish, now: float, *, any_serves: bool = False
+) -> list[tuple[Attempt, Debugger]]:
+    """Running debuggers that the same request (or any of ours) made before, newest first, each with the attempt that it was."""
+    serving: list[tuple[Attempt, Debugger]] = []
+    # the API keeps them in no order that says which is the newest
+    for found in sorted(
+        debuggers(target.manifest, target.container), key=lambda entry: entry.started_at or "", reverse=True
+    ):
+        if not found.is_running or not is_ours(found.manifest):
+            continue
+        ttl, left = lifetime(found.manifest), found.seconds_left(now)
+        if ttl is None or left is None or left < min(60.0, ttl / 10):
+            continue
+        attempt = (
+            described(found.manifest) if any_serves else recognise(request, wish, found.manifest, target.container)
+        )
+        if attempt is not None:
+            serving.append((attempt, found))
+    return serving
+
+
+def recognise(request: Request, wish: Wish, manifest: Mapping[str, Any], target_container: str) -> Attempt | None:
+    """The attempt of which a debugger's manifest is the result, field by field; None when the request made none like it."""
+    base, name = base_name(request, target_container), str(manifest["name"])
+    if name != base and not (name.startswith(f"{base}-") and name[len(base) + 1 :].isdigit()):
+        return None
+    context = manifest.get("securityContext") or {}
+    user, group = context.get("runAsUser"), context.get("runAsGroup")
+    profiles = PROFILES if wish.profile == "auto" else (wish.profile,)
+    for profile in profiles:
+        for attempt in (
+            Attempt(profile, "image"),
+            Attempt(profile, "match", user, group),
+            Attempt(profile, "elevated", wish.run_as_user, wish.run_as_group),
+        ):
+            if not differences(build(request, attempt, name, target_container), manifest):
+                return attempt
+    return None
+
+
+def described(manifest: Mapping[str, Any]) -> Attempt:
+    """The attempt that a debugger's security context looks like, for one whose request is not at hand."""
+    context = dict(manifest.get("securityContext") or {})
+    if context == ELEVATED:
+        return Attempt("general", "elevated")
+    user, group = context.pop("runAsUser", None), context.pop("runAsGroup", None)
+    fitting = [profile for profile, fields in PROFILES.items() if fields.get("securityContext", {}) == context]
+    return Attempt(fitting[0] if fitting else "custom", "image" if user is None else "match", user, group)
