@@ -45,17 +45,21 @@ class Report:
 
 def perform(module: Any, work: Callable[[Any], Report]) -> None:
     """Runs work and ends the task with its report. module is an AnsibleK8SModule."""
-    defect = None
+    stopped = None
     try:
         report = work(module)
     except Failure as failure:
         report = refused(module.params, failure)
     except Exception as error:  # noqa: BLE001 - a defect of ours: its text and its frames can hold a secret, its place cannot
         place = traceback.extract_tb(error.__traceback__)[-1]
-        defect = f"defect in incident.distroless: {type(error).__name__} at {place.filename.rpartition('/')[2]}:{place.lineno}"
+        where = f"{place.filename.rpartition('/')[2]}:{place.lineno}"
+        stopped = f"defect in incident.distroless: {type(error).__name__} at {where}. Please report it."
+    except KeyboardInterrupt:
+        # the threads are daemons: none of them is waited for
+        stopped = "Interrupted. What ran in the pods ends with its connection; a debugger that was injected ends after its ttl."
     # outside of the except blocks: fail_json adds the traceback of an exception that is being handled
-    if defect is not None:
-        module.fail_json(msg=f"{defect}. Please report it.", changed=False, targets=[], failed_targets=[])
+    if stopped is not None:
+        module.fail_json(msg=stopped, changed=False, targets=[], failed_targets=[])
         return
     for warning in report.warnings:
         module.warn(warning)
