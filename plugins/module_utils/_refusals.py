@@ -29,6 +29,9 @@ _ADMISSION = re.compile(
     r"admission webhook \"[^\"]+\" denied the request|denied request|failed calling webhook|"
     r"security context constraint|admission plugin|validation error:|blocked by policy"
 )
+# a patch that cannot be decoded is printed whole (apiserver's patch.go), environment values included; what is wrong with
+# it stands behind it
+_WHOLE_PATCH = re.compile(r'patch: Invalid value: "(?:[^"\\]|\\.)*(?:": |"|\Z)', re.DOTALL)
 _QUOTA = re.compile(r"exceeded quota|failed quota")
 
 
@@ -59,7 +62,7 @@ def explain(http_status: int, status: Mapping[str, Any], doing: str) -> Failure:
 
     404 comes back as PodGone: a caller that asked for something else than a pod says so itself.
     """
-    text = str(status.get("message", ""))
+    text = _WHOLE_PATCH.sub("", str(status.get("message", "")))
     message = f"{doing}: {text}" if text else f"{doing}: HTTP {http_status}"
     rbac = _RBAC.search(text)
     if http_status == 401:

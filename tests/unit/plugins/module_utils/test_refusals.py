@@ -72,3 +72,14 @@ def test_every_reason_has_a_meaning_and_a_hint() -> None:
 def test_a_word_outside_of_the_closed_list_cannot_be_used() -> None:
     with pytest.raises(KeyError):
         raise Failure("SomethingElse", "x")
+
+
+@pytest.mark.parametrize(
+    "end", ['": strict decoding error: unknown field "spec.ephemeralContainers[0].flavour"', '"', ""]
+)
+def test_the_patch_that_an_answer_repeats_is_not_shown(end: str) -> None:
+    patch = r"map[spec:map[ephemeralContainers:[map[env:[map[name:P value:hunter2 \"and more\" hunter2]]]]]]"
+    failure = explain(422, {"message": f'Pod "a" is invalid: patch: Invalid value: "{patch}{end}'}, "adding a debugger")
+    assert failure.reason == "InvalidRequest"
+    assert "hunter2" not in failure.message
+    assert "flavour" in failure.message or "flavour" not in end
