@@ -24,6 +24,9 @@ from .recorder import Recorder, recording
 PROFILES = ("general", "baseline", "restricted", "netadmin", "sysadmin")
 TARGETS = {"root": "incident.test/app:root", "nonroot": "incident.test/app:nonroot"}
 
+# kubectl reads --custom into a Go type, where these are nothing: no capabilities, no directive, no such field
+DROPPED: dict[str, Any] = {"securityContext": {"$patch": "replace", "capabilities": None}, "flavour": "mint"}
+
 # two of what a list is merged by, so that their order shows; the environment variable A is also set by --env
 CUSTOM: dict[str, Any] = {
     "imagePullPolicy": "Always",
@@ -99,6 +102,8 @@ def both(make_namespace: Callable[..., Kubectl], tmp_path_factory: pytest.TempPa
             )
         )
         custom.write_text(json.dumps(CUSTOM))
+        (folder / "dropped.json").write_text(json.dumps(DROPPED))
+        ask_kubectl(kubectl, config, folder / "dropped.json", "root-general-custom", name="theirs-dropped")
         for case in CASES:
             ask_kubectl(kubectl, config, custom, case)
         ask_the_module(kubectl.namespace, config, folder)
@@ -110,7 +115,7 @@ def parts(case: str) -> tuple[str, str, Variant]:
     return target, profile, VARIANTS[way]
 
 
-def ask_kubectl(kubectl: Kubectl, config: Path, custom: Path, case: str) -> None:
+def ask_kubectl(kubectl: Kubectl, config: Path, custom: Path, case: str, name: str | None = None) -> None:
     target, profile, variant = parts(case)
     kubectl.run(
         f"--kubeconfig={config}",
@@ -119,7 +124,7 @@ def ask_kubectl(kubectl: Kubectl, config: Path, custom: Path, case: str) -> None
         "--attach=false",
         "--target=app",
         "--image=busybox:1.37",
-        f"--container=theirs-{case}",
+        f"--container={name or f'theirs-{case}'}",
         f"--profile={profile}",
         *(flag.format(custom=custom) for flag in variant.flags),
     )
@@ -134,6 +139,18 @@ def ask_the_module(namespace: str, config: Path, folder: Path) -> None:
 
     tasks = [task(case, "image") for case in CASES]
     tasks += [task(f"nonroot-{profile}-plain", "match") for profile in PROFILES]
+    removing = {"namespace": namespace, "pod": "root", "profile": "general", "identity": "image", "wait": False}
+    removing |= {"kubeconfig": str(config), "name": "removed", "custom": {"securityContext": {"capabilities": None}}}
+    unknown = {**removing, "name": "unknown", "custom": {"flavour": "mint"}, "env": {"PASSWORD": "hunter2"}}
+    tasks.append({"name": "null removes", "incident.distroless.ephemeral_debug": removing})
+    tasks.append(
+        {
+            "name": "unknown fields fail",
+            "incident.distroless.ephemeral_debug": unknown,
+            "register": "refused",
+            "failed_when": "'flavour' not in refused.failed_targets[0].message or 'hunter2' in refused | string",
+        }
+    )
     book = folder / "play.yml"
     book.write_text(
         yaml.safe_dump([{"hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": tasks}])
@@ -196,3 +213,15 @@ def test_the_module_sends_what_kubectl_leaves_out(both: Recorder) -> None:
     # another pod that has taken the name by now is refused
     assert ours.body["metadata"]["uid"] == ours.answer["metadata"]["uid"]
     assert "metadata" not in theirs.body
+
+
+def test_what_kubectl_drops_from_custom_is_done_or_refused(both: Recorder) -> None:
+    theirs = both.adding("theirs-dropped").ephemeral_container("theirs-dropped")
+    assert theirs["securityContext"] == {"capabilities": {"add": ["SYS_PTRACE"]}}
+    assert "flavour" not in theirs
+    assert both.adding("removed").ephemeral_container("removed")["securityContext"] == {}
+    refused = both.adding("unknown")
+    assert refused.status == 422
+    assert "flavour" in refused.answer["message"]
+    # the API server repeats the whole patch; the task that ran here would have failed had the module shown it
+    assert "hunter2" in refused.answer["message"]

@@ -283,3 +283,8 @@ def test_no_message_holds_a_value_of_custom_or_patch() -> None:
         with pytest.raises(Failure) as caught:
             built(**changes)
         assert secret not in f"{caught.value.message} {caught.value.hint}"
+
+
+def test_environment_variables_keep_their_order() -> None:
+    names = ["Z", "M", "A", "B"]
+    assert [entry["name"] for entry in built(env=dict.fromkeys(names, "x"))["env"]][1:] == names
