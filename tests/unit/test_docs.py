@@ -1,0 +1,97 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the pages for users say of the code and of its tests is so."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import re
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from ansible_collections.incident.distroless.plugins.module_utils._errors import REASONS
+
+CHECKOUT = Path(__file__).parents[2]
+PAGES = CHECKOUT / "docs" / "docsite" / "rst"
+# the word list of the contract with users: a playbook tests on these words, so none may ever go
+PROMISED = """
+    ImagePullFailed ContainerCreateFailed PodSecurityDenied AdmissionDenied QuotaExceeded RbacDenied Unauthorized
+    ApiUnreachable ApiUnsupported NoTarget TooManyPods PodGone TargetNotRunning TargetRestarted TargetProcessAmbiguous
+    ContainerNotFound StaticPod WindowsNode NodeNotReady InvalidRequest PermissionDenied GroupNotMatched LsmDenied
+    ImageHasNoShell WaitTimeout CommandFailed CommandTimeout ConnectionLost Conflict DestConflict DestUnwritable
+    LimitExceeded
+""".split()
+
+
+@cache
+def tool(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, CHECKOUT / "tests" / "tools" / f"{name}.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@cache
+def functions_in(path: str) -> set[str]:
+    tree = ast.parse((CHECKOUT / path).read_text(encoding="utf-8"))
+    return {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+
+
+def pages() -> list[Path]:
+    return sorted(PAGES.glob("*.rst"))
+
+
+def test_every_reason_that_was_promised_is_there() -> None:
+    assert [word for word in PROMISED if word not in REASONS] == []
+
+
+def test_the_page_of_reasons_is_what_its_tool_writes() -> None:
+    written = (PAGES / "reasons.rst").read_text(encoding="utf-8")
+    assert written == tool("reasons").page(REASONS), "run: python3 tests/tools/reasons.py"
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
+def test_every_test_that_a_page_names_exists(page: Path) -> None:
+    named = re.findall(r"``(tests/[\w/]+\.py)::(\w+)", page.read_text(encoding="utf-8"))
+    assert named
+    assert [f"{path}::{name}" for path, name in named if name not in functions_in(path)] == []
+
+
+def test_every_case_of_kubectl_has_its_row() -> None:
+    ours = {
+        name
+        for name in functions_in("tests/unit/plugins/module_utils/test_kubectl_cases.py")
+        if name.startswith("test")
+    }
+    text = (PAGES / "kubectl_parity.rst").read_text(encoding="utf-8")
+    assert ours <= set(re.findall(r"``(test_\w+)``", text))
+
+
+def test_every_deliberate_difference_from_kubectl_is_on_its_page() -> None:
+    tree = ast.parse((CHECKOUT / "tests/integration/test_parity.py").read_text(encoding="utf-8"))
+    (table,) = (
+        ast.literal_eval(node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "DIFFERENCES"
+    )
+    text = (PAGES / "kubectl_parity.rst").read_text(encoding="utf-8")
+    assert [field for field in table if f"* - ``{field}``\n" not in text] == []
+
+
+def test_every_row_of_the_matrix_is_on_the_page_of_permissions() -> None:
+    tree = ast.parse((CHECKOUT / "tests/integration/test_matrix.py").read_text(encoding="utf-8"))
+    rows = {
+        ast.literal_eval(node.args[0])
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Row" and node.args
+    }
+    text = (PAGES / "permissions.rst").read_text(encoding="utf-8")
+    assert rows
+    assert [row for row in sorted(rows) if f"``{row}``" not in text] == []
