@@ -9,7 +9,9 @@ This is a private module utility of incident.distroless; its interface may chang
 
 from __future__ import annotations
 
+import json
 import time
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -52,8 +54,9 @@ from ansible_collections.incident.distroless.plugins.module_utils._targets impor
 )
 from ansible_collections.incident.distroless.plugins.module_utils._task import Report, judge, perform
 
-# of all commands of all targets together, so that AWX keeps the task's event
-MAX_TASK_OUTPUT = 256 << 10
+# of all commands of all targets together, in bytes of the result, which holds each stream as text and as lines: AWX drops
+# the event of a task whose result is larger than 700 kB, and fifty targets need 70 kB beside it
+MAX_TASK_OUTPUT = 420_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,12 +260,23 @@ def limit_output(rows: Sequence[dict[str, Any]]) -> list[str]:
     for row in rows:
         for command in row["commands"]:
             for stream in ("stdout", "stderr"):
-                if len(command[stream]) > left:
-                    command[stream] = command[stream][:left]
+                if _size(command[stream]) > left:
+                    command[stream] = _fitting(command[stream], left)
                     command[f"{stream}_lines"] = command[stream].splitlines()
                     command[f"{stream}_truncated"] = is_cut = True
-                left -= len(command[stream])
-    return [f"the output of this task's commands was cut at {MAX_TASK_OUTPUT >> 10} KiB"] if is_cut else []
+                left -= _size(command[stream])
+    hint = "a command's dest keeps all that it prints"
+    return [f"the output of this task's commands was cut, to keep its result below 500 kB; {hint}"] if is_cut else []
+
+
+def _size(text: str) -> int:
+    """How many bytes of the result a stream takes."""
+    return len(json.dumps(text)) + len(json.dumps(text.splitlines())) if text else 0
+
+
+def _fitting(text: str, size: int) -> str:
+    """The longest beginning that takes no more than size bytes of the result."""
+    return text[: bisect_right(range(1, len(text) + 1), size, key=lambda length: _size(text[:length]))]
 
 
 def summary(done: Sequence[Done], plan: Plan) -> str:

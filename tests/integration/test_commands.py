@@ -11,6 +11,7 @@ import json
 import socket
 import struct
 import threading
+import uuid
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -20,7 +21,8 @@ import pytest
 
 from .conftest import Kubectl, Play, facts, pod_manifest
 
-SECRET = "hunter2-correct-horse"
+# of this run alone: the audit log keeps what others have put into a pod's spec
+SECRET = f"hunter2-{uuid.uuid4().hex}"
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 
@@ -114,19 +115,24 @@ def test_two_commands_cannot_write_the_same_file() -> None:
         parse_commands([{"cmd": "a", "dest": "/tmp/x"}, {"cmd": "b", "dest": "/tmp/./x"}])
 
 
-def test_the_output_of_one_task_is_cut_together_and_says_so() -> None:
-    def row(size: int) -> dict[str, list[dict[str, object]]]:
-        streams = {
-            "stdout": "x" * size,
-            "stderr": "",
-            "stdout_lines": [],
-            "stderr_lines": [],
-            "stdout_truncated": False,
-        }
-        return {"commands": [streams]}
+def row(text: str) -> dict[str, list[dict[str, object]]]:
+    """A target's row with one command that printed text."""
+    streams: dict[str, object] = {"stdout": text, "stderr": "", "stdout_lines": text.splitlines(), "stderr_lines": []}
+    return {"commands": [{**streams, "stdout_truncated": False}]}
 
-    rows = [row(200 << 10), row(100 << 10)]
-    assert limit_output(rows) == ["the output of this task's commands was cut at 256 KiB"]
-    assert [len(str(entry["commands"][0]["stdout"])) >> 10 for entry in rows] == [200, 56]
+
+def test_the_output_of_one_task_is_cut_together_and_says_so() -> None:
+    rows = [row("x" * (150 << 10)), row("x" * (150 << 10)), row("x")]
+    (warning,) = limit_output(rows)
+    assert "dest" in warning
+    sizes = [len(str(entry["commands"][0]["stdout"])) >> 10 for entry in rows]
+    assert sizes == [150, 55, 0]
     assert rows[1]["commands"][0]["stdout_truncated"]
-    assert limit_output([row(1)]) == []
+    assert limit_output([row("x")]) == []
+
+
+@pytest.mark.parametrize("piece", ["x", "\n", "\0", "\ufffd", "\U0001f600", '"\\'])
+def test_a_result_is_small_enough_whatever_was_printed(piece: str) -> None:
+    rows = [row(piece * (64 << 10)) for _number in range(8)]
+    limit_output(rows)
+    assert 400_000 < len(json.dumps(rows)) < 430_000
