@@ -70,6 +70,8 @@ options:
     description:
       - Fields of a container that are merged into the debugger, as C(kubectl debug --custom) does.
       - Fields that the API forbids in ephemeral containers are refused, and unknown ones too.
+      - V(null) removes a field. C($patch) with the value V(replace) or V(delete) does in a map, or in an entry of C(env) or
+        C(volumeMounts), what it does in a strategic merge patch; other directives are refused.
     type: dict
     default: {}
   patch:

@@ -205,6 +205,12 @@ def test_deleting_what_is_not_there_leaves_nothing_behind() -> None:
     assert built(custom={"volumeMounts": [{"mountPath": "/x", "$patch": "delete"}]})["volumeMounts"] == []
 
 
+def test_replacing_what_is_not_there_sets_the_fields() -> None:
+    assert strategic_merge({}, {"securityContext": {"$patch": "replace", "runAsUser": 7}}) == {
+        "securityContext": {"runAsUser": 7}
+    }
+
+
 def test_mounts_are_merged_by_their_path_and_env_from_is_replaced() -> None:
     mount = {"name": "data", "mountPath": "/data"}
     container = built(custom={"volumeMounts": [mount], "envFrom": [{"secretRef": {"name": "s"}}]})
