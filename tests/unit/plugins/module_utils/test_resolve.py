@@ -34,9 +34,10 @@ def by_the_kernel(root: Path, path: bytes) -> int | tuple[int, int]:
     at = os.open(root, os.O_PATH | os.O_DIRECTORY)
     try:
         how = _OpenHow(os.O_PATH, 0, _RESOLVE_IN_ROOT)
-        opened = libc.syscall(_OPENAT2, at, path, ctypes.byref(how), ctypes.sizeof(how))
-        if opened < 0:
-            return ctypes.get_errno()
+        # EAGAIN: something was renamed or mounted somewhere meanwhile, so that it could not be sure about a `..`
+        while (opened := libc.syscall(_OPENAT2, at, path, ctypes.byref(how), ctypes.sizeof(how))) < 0:
+            if ctypes.get_errno() != errno.EAGAIN:
+                return ctypes.get_errno()
         found = os.fstat(opened)
         os.close(opened)
         return found.st_dev, found.st_ino
