@@ -135,7 +135,8 @@ def test_commands_have_streams_codes_and_limits(play: Play, app: str) -> None:
 
 
 def test_a_time_out_ends_the_remote_command_too(play: Play, app: str) -> None:
-    play("ephemeral_debug", pod=app, commands=[{"cmd": "sleep 4321", "timeout": 1}])
+    slow = play("ephemeral_debug", pod=app, commands=[{"cmd": "sleep 4321", "timeout": 1}])
+    assert slow["reason"] == "CommandTimeout"
     looked = play(
         "ephemeral_debug", pod=app, commands=["for p in /proc/[0-9]*; do tr '\\0' ' ' <$p/cmdline; echo; done"]
     )
