@@ -33,12 +33,17 @@ for dir in /proc/[0-9]*; do
 done
 """
 
-# the start time once more, right before the signal: a pid can be another process's by now
+# In the session's own shell, with every job reaped: with the debugger the kernel ends this shell too, and a child that it
+# had left would be the target's, which may never reap it. The start time once more, right before the signal: a pid can
+# be another process's by now.
 _TERMINATE = rb"""
-stat=
-read -r stat 2>/dev/null <"/proc/$pid/stat"
-set -- ${stat##*)}
-[ "${20-}" != "$started" ] || kill -TERM "$pid"
+terminate() {
+  wait
+  stat= started=$2
+  read -r stat 2>/dev/null <"/proc/$1/stat"
+  set -- "$1" ${stat##*)}
+  [ "${21-}" != "$started" ] || kill -TERM "$1"
+}
 """
 
 
@@ -54,7 +59,8 @@ def end_debugger(session: Session) -> None:
 
 def _terminate(session: Session, process: Process) -> None:
     try:
-        run_text(session, b"pid=%d started=%d\n" % (process.pid, process.started) + _TERMINATE)
+        session.define(_TERMINATE + b"terminate %d %d\n" % (process.pid, process.started))
+        session.finish()
     except Failure as failure:
         # with its main process the container goes, and this very stream with it
         if failure.reason != "ConnectionLost":
