@@ -11,6 +11,7 @@ This is a private module utility of incident.distroless; its interface may chang
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +20,9 @@ from ansible_collections.incident.distroless.plugins.module_utils._errors import
 
 DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
 MIRROR_POD = "kubernetes.io/config.mirror"
+
+# each adds about 1.2 kB to an object that the API server sends to each of its watchers; dead ones cost nothing else
+MANY_DEBUGGERS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +223,12 @@ def make_target(pod: Mapping[str, Any], wanted: str | None, earlier: Mapping[str
     warnings: tuple[str, ...] = ()
     if earlier is not None and earlier.get("container_id") not in (None, status["containerID"]):
         warnings = (f"container {name} restarted since the earlier result: restart count {status.get('restartCount')}",)
+    count = len((pod.get("spec") or {}).get("ephemeralContainers") or ())
+    if count >= MANY_DEBUGGERS:
+        size = len(json.dumps(pod, separators=(",", ":")))
+        warnings += (
+            f"the pod has {count} ephemeral containers, which stay until it is replaced: its object has {size} bytes",
+        )
     return Target(
         namespace=metadata["namespace"],
         pod=metadata["name"],

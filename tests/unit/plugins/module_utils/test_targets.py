@@ -12,6 +12,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._select import
 from ansible_collections.incident.distroless.plugins.module_utils._targets import (
     check_count,
     choose_container,
+    lost_its_node,
     make_target,
     make_targets,
     parse_selection,
@@ -147,3 +148,23 @@ def test_a_selector_of_every_operator_becomes_a_query() -> None:
     ]
     text = selector_text({"matchLabels": {"app": "shop"}, "matchExpressions": expressions})
     assert text == "app=shop,tier in (web,api),!old,new,zone notin (b)"
+
+
+def test_a_pod_full_of_ephemeral_containers_is_warned_of_with_the_size_of_its_object() -> None:
+    few, many = ([{"name": f"debugger-{number}"} for number in range(count)] for count in (19, 20))
+    assert make_target(pod(ephemeralContainers=few), None).warnings == ()
+    (warning,) = make_target(pod(ephemeralContainers=many), None).warnings
+    assert "20 ephemeral containers" in warning
+    assert "bytes" in warning
+
+
+@pytest.mark.parametrize(
+    ("status", "lost"),
+    [
+        ({"reason": "NodeLost"}, True),
+        ({"conditions": [{"type": "Ready", "status": "False", "reason": "ContainersNotReady"}]}, False),
+        ({"conditions": [{"type": "Ready", "status": "True"}, {"type": "ContainersReady", "status": "True"}]}, False),
+    ],
+)
+def test_a_pod_shows_that_its_node_is_lost(status: dict[str, object], lost: bool) -> None:
+    assert lost_its_node({"status": status}) is lost
