@@ -10,6 +10,7 @@ This is a private module utility of incident.distroless; its interface may chang
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -162,6 +163,9 @@ def masked(params: Mapping[str, Any], spec: Mapping[str, Any]) -> dict[str, Any]
             shown[key] = _outline(key, value)
         elif isinstance(value, dict) and option.get("options"):
             shown[key] = masked(value, option["options"])
+        elif key in ("host", "proxy") and isinstance(value, str):
+            # kubernetes.core takes credentials in these URLs and does not call them secret
+            shown[key] = re.sub(r"//[^/@]*@", f"//{MASK}@", value)
         else:
             shown[key] = value
     return shown

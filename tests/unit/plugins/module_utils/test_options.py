@@ -36,6 +36,13 @@ def test_secret_leaves_are_masked_and_nothing_else() -> None:
     }
 
 
+def test_a_password_in_a_proxys_url_is_masked() -> None:
+    shown = masked(
+        {"proxy": "http://oncall:hunter2@proxy:3128", "host": "https://api:6443/a@b"}, {"proxy": {}, "host": {}}
+    )
+    assert shown == {"proxy": f"http://{MASK}@proxy:3128", "host": "https://api:6443/a@b"}
+
+
 def test_a_sites_defaults_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INCIDENT_DISTROLESS_IMAGE", "mirror/busybox:1")
     monkeypatch.setenv("INCIDENT_DISTROLESS_TTL", "60")
