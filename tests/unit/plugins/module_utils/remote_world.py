@@ -108,7 +108,7 @@ class Pipes:
         return self.process.poll()
 
 
-def open_session(shell: str, *, timeout: float = 10.0, inside: Sequence[str] = ()) -> Session:
+def open_session(shell: str, *, timeout: float = 60.0, inside: Sequence[str] = ()) -> Session:
     """A session in a shell of this machine; inside is a command that starts it elsewhere, such as nsenter."""
     nonce = new_nonce()
     kind = SHELLS[shell]

@@ -204,9 +204,13 @@ HOSTILE: dict[str, tuple[list[tuple[int, bytes]], Callable[[Answer], object]]] =
 def test_a_hostile_answer_is_a_lost_connection(case: str) -> None:
     pieces, read = HOSTILE[case]
     stream, answer = told(*pieces)
-    with pytest.raises(Failure) as caught:
+
+    def take_all() -> None:
         read(answer)
         answer.end()
+
+    with pytest.raises(Failure) as caught:
+        take_all()
     assert caught.value.reason == "ConnectionLost"
     assert stream.failed is not None
 

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -47,14 +48,25 @@ class Namespace:
 
     def __init__(self) -> None:
         unprivileged = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
-        self._unshare = subprocess.Popen(
-            ["unshare", *unprivileged, "--pid", "--fork", "--kill-child", "--mount-proc", "sleep", "1000"]
-        )
-        children = Path(f"/proc/{self._unshare.pid}/task/{self._unshare.pid}/children")
-        while not (init := children.read_text().strip()) or Path(f"/proc/{init}/comm").read_text() != "sleep\n":
-            time.sleep(0.01)
+        command = ["unshare", *unprivileged, "--pid", "--fork", "--kill-child", "--mount-proc", "sleep", "1000"]
+        init = ""
+        while not init:
+            # unshare itself fails now and then on a busy machine ("sigprocmask unblock failed"): that is not our subject
+            self._unshare = subprocess.Popen(command)
+            init = self._first_process()
         self.init = int(init)
         self.enter = ["nsenter", "--target", init, *(["--user"] if unprivileged else []), "--pid", "--mount", "--"]
+
+    def _first_process(self) -> str:
+        """The pid of PID 1 as it is seen from here, empty when unshare ended."""
+        children = Path(f"/proc/{self._unshare.pid}/task/{self._unshare.pid}/children")
+        while self._unshare.poll() is None:
+            with suppress(OSError):
+                init = children.read_text().strip()
+                if init and Path(f"/proc/{init}/comm").read_text() == "sleep\n":
+                    return init
+            time.sleep(0.01)
+        return ""
 
     def processes(self) -> dict[int, str]:
         """Every process and zombie there but PID 1, with its state and name."""
