@@ -193,8 +193,9 @@ class _Job:
         """Ends a job that waits for ever: a fifo was put in the place of a file between the look and the open."""
         self._answer.cancel()
         self._answer.end()
-        index = next(index for index in self._left if index not in self._group.values())
-        yield self._done(End(index, "Replaced", False, 0, None, None, 0))
+        waiting = [index for index in self._left if index not in self._group.values()]
+        for index in waiting[:1]:
+            yield self._done(End(index, "Replaced", False, 0, None, None, 0))
         self.again |= set(self._left)
 
     def _done(self, end: End) -> End:
