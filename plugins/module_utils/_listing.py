@@ -14,7 +14,6 @@ import stat
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Literal
 
 from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
@@ -56,6 +55,9 @@ _KINDS: dict[int, Kind] = {
 # of one job: the shell takes its script byte by byte and appends line by line
 _MAX_SCRIPT = 16 << 10
 _MAX_MOUNTINFO = 4 << 20
+# links whose text is still to come, and records that say nothing new: find gives a shell 128 KiB of names at once
+_MAX_IDLE = 1 << 16
+_TOO_LONG = re.compile(rb"[Nn]ame too long")
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +151,7 @@ class TargetFiles:
             prefix = self.root + top.rstrip(b"/") + b"/."
             # the dot behind it makes find enter the root, which is a link, and nothing that has become one
             words = [b"find", quote(prefix), b"-maxdepth %d" % max_depth if max_depth is not None else b""]
-            words += [b"-exec sh -c", quote(LOOK), b"sh {} +", _pruning(prefix, top, prune), b"2>/dev/null\n"]
+            words += [b"-exec sh -c", quote(LOOK), b"sh {} +", _pruning(prefix, top, prune), b"\n"]
             answer = self.session.run(b" ".join(words))
             for thing in self._listed(answer, prefix, top):
                 if left <= 0:
@@ -159,6 +161,8 @@ class TargetFiles:
                 left -= 1
                 yield thing
             answer.end()
+            if _TOO_LONG.search(answer.stderr):
+                yield Unlisted(None, "NameTooLong", f"{_shown(top)} goes deeper than a path can be long")
 
     def mounts(self) -> list[Mount]:
         """The target's mounts."""
@@ -179,11 +183,17 @@ class TargetFiles:
         answer = self.session.run(script)
         found: dict[int, Entry | Hop | Absent] = {}
         hops: list[tuple[int, Entry]] = []
-        for kind, fields, payload in records(answer):
+        for number, (kind, fields, payload) in enumerate(records(answer)):
+            # a link has two, a directory in its place another one
+            if number > 4 * len(paths):
+                raise misunderstood(b"answers without end")
             if kind == b"L":
                 # the text of the link that the record before it is about
                 for index, link in hops[-1:]:
                     found[index] = Hop(link.path, payload[1], replace(link, link=payload[1]))
+                continue
+            if kind in (b"U", b"C"):
+                # a directory in a link's place, put there since the look before: no longer there
                 continue
             index = _index(fields[0], len(paths))
             path = paths[index]
@@ -192,58 +202,72 @@ class TargetFiles:
             if kind == b"H" and fields[2]:
                 hops.append((index, _entry(path[: _index(fields[1], len(path) + 1)], b" ".join(fields[2:]))))
             elif kind == b"F" and fields[1]:
-                found[index] = _entry(path, b" ".join(fields[1:]))
+                entry = _entry(path, b" ".join(fields[1:]))
+                # it was none a moment ago, and its text is not known
+                found[index] = Absent(path, "Replaced") if entry.type == "link" else entry
         answer.end()
         return found
 
     def _listed(self, answer: Answer, prefix: bytes, top: bytes) -> Iterator[Entry | Unlisted]:
         links: dict[bytes, Entry] = {}
+        idle = 0
         for kind, fields, payload in records(answer):
+            idle += 1
+            if max(idle, len(links)) > _MAX_IDLE:
+                raise misunderstood(b"records of nothing")
+            if kind == b"C":
+                continue
             remote = payload[0]
             if remote != prefix and not remote.startswith(prefix + b"/"):
                 raise misunderstood(b"a name of another directory: " + remote)
             path = top.rstrip(b"/") + remote[len(prefix) :] or b"/"
             if kind == b"U":
-                yield Unlisted(path, "PermissionDenied", f"{path.decode('utf-8', 'backslashreplace')} cannot be listed")
+                yield Unlisted(path, "PermissionDenied", f"{_shown(path)} cannot be listed")
             elif kind == b"L" and path in links:
+                idle = 0
                 yield replace(links.pop(path), link=payload[1])
             elif kind == b"E":
                 entry = _entry(path, b" ".join(fields))
                 if entry.type == "link":
                     links[path] = entry
                 else:
+                    idle = 0
                     yield entry
         for path in links:
-            yield Unlisted(path, "Missing", f"{path.decode('utf-8', 'backslashreplace')} was gone again")
+            yield Unlisted(path, "Missing", f"{_shown(path)} was gone again")
 
 
 def _index(field: bytes, end: int) -> int:
     """A number below end, as the remote side said it."""
-    if not field.isdigit() or int(field) >= end:
+    if not field.isdigit() or len(field) > 9 or int(field) >= end:
         raise misunderstood(field)
     return int(field)
 
 
 def _entry(path: bytes, facts: bytes) -> Entry:
-    """An entry from stat's `%f %u %g %s %d %i %h %b|%x|%y|%z`."""
+    """An entry from stat's `%f %u %g %s %d %i %h %b %X %Y %Z|%x|%y|%z`."""
     try:
-        numbers, *times = facts.split(b"|")
+        numbers, *texts = facts.split(b"|")
         mode, *counts = numbers.split()
-        uid, gid, size, dev, ino, nlink, blocks = (int(count) for count in counts)
-        atime, mtime, ctime = (nanoseconds(time.decode("ascii")) for time in times)
+        uid, gid, size, dev, ino, nlink, blocks, *seconds = (int(count) for count in counts)
+        if min(uid, gid, size, dev, ino, nlink, blocks) < 0 or max(map(abs, (size, dev, ino, *seconds))) >= 1 << 64:
+            raise ValueError("a number that the kernel has not")
+        atime, mtime, ctime = (second * 10**9 + _fraction(text) for second, text in zip(seconds, texts, strict=True))
         bits = int(mode, 16)
         kind = _KINDS[stat.S_IFMT(bits)]
-    except (ValueError, KeyError) as error:
+    except (ValueError, KeyError, OverflowError) as error:
         raise misunderstood(facts) from error
     return Entry(path, kind, stat.S_IMODE(bits), uid, gid, size, dev, ino, nlink, blocks, atime, mtime, ctime)
 
 
-def nanoseconds(text: str) -> int:
-    """Nanoseconds since the epoch of stat's `2026-11-23 21:03:00.123456789 +0000`."""
-    seconds, _point, rest = text.partition(".")
-    fraction = rest.partition(" ")[0]
-    moment = datetime.fromisoformat(f"{seconds}+00:00")
-    return int(moment.timestamp()) * 10**9 + int(fraction.ljust(9, "0")[:9])
+def _fraction(text: bytes) -> int:
+    """The nanoseconds in stat's `2026-11-23 21:03:00.123456789 +0000`; 0 where it could not say them."""
+    digits = text.partition(b".")[2].partition(b" ")[0]
+    return int(digits[:9].ljust(9, b"0")) if digits.isdigit() else 0
+
+
+def _shown(path: bytes) -> str:
+    return path.decode("utf-8", "backslashreplace")
 
 
 def _pruning(prefix: bytes, top: bytes, prune: Sequence[bytes]) -> bytes:

@@ -33,8 +33,21 @@ for file; do
   fi
 done
 """
-_FACTS = b"%f %u %g %s %d %i %h %b|%x|%y|%z"
-LOOK = b"stat -c '//E " + _FACTS + b"""|%n' "$@" 2>/dev/null""" + _TEXTS
+# seconds as a number, whatever the year; the fraction is only in the text, which busybox dies of where the year does not
+# fit into 32 bits: any process can give a file on a tmpfs such a time
+_FACTS = b"%f %u %g %s %d %i %h %b %X %Y %Z"
+_FRACTIONS = b"|%x|%y|%z"
+# it dies in the middle of its output: `//C` says that the record before is not whole; all come again, without fractions
+LOOK = (
+    b"stat -c '//E "
+    + _FACTS
+    + _FRACTIONS
+    + b"""|%n' "$@"
+[ $? -lt 128 ] || { printf '\\n//C\\n'; stat -c '//E """
+    + _FACTS
+    + b"""||||%n' "$@"; }"""
+    + _TEXTS
+)
 PROGRAM = (
     rb"""
 export LC_ALL=C TZ=UTC0
@@ -42,9 +55,12 @@ texts() {"""
     + _TEXTS
     + rb"""}
 facts() {
-  stat -c '"""
+  { stat -c '"""
     + _FACTS
-    + rb"""' "$1" 2>/dev/null
+    + _FRACTIONS
+    + rb"""' "$1" || stat -c '"""
+    + _FACTS
+    + rb"""|||' "$1"; } 2>/dev/null
 }
 walk() { # path number $1: $2 below the root
   rest=${2#/} here=$root
@@ -80,10 +96,12 @@ def records(answer: Answer) -> Iterator[tuple[bytes, list[bytes], tuple[bytes, b
             if len(pending) > _MAX_LINE:
                 raise misunderstood(b"a path that does not end")
             continue
-        if pending is not None:
+        if pending is not None and line != b"//C":
             yield _with_path(pending)
-            pending = None
-        if line.startswith((b"//E ", b"//U ")):
+        pending = None
+        if line == b"//C":
+            yield b"C", [], (b"", b"")
+        elif line.startswith((b"//E ", b"//U ")) or b"//E".startswith(line):
             pending = line
         elif line.startswith(b"//L "):
             yield b"L", [], _lengths_and_texts(answer, line)

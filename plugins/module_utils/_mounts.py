@@ -30,28 +30,30 @@ class Mount:
 
 def parse_mounts(text: bytes) -> list[Mount]:
     """The mounts in a mountinfo."""
-    mounts: list[Mount] = []
-    for line in text.splitlines():
-        before, separator, after = line.partition(b" - ")
-        fields, rest = before.split(b" "), after.split(b" ")
-        if not separator or len(fields) < 6 or len(rest) < 2:
-            raise misunderstood(line)
-        number, parent, device, root, point = fields[:5]
-        source = _unescaped(rest[1])
-        mounts.append(
-            Mount(
-                int(number),
-                int(parent),
-                device.decode(),
-                _unescaped(root),
-                _unescaped(point),
-                rest[0].decode("utf-8", "replace"),
-                source,
-            )
+    # not splitlines: of what ends a line for Python, the kernel escapes the newline only
+    return [_mount(line) for line in text.split(b"\n") if line]
+
+
+def _mount(line: bytes) -> Mount:
+    before, separator, after = line.partition(b" - ")
+    fields, rest = before.split(b" "), after.split(b" ")
+    if not separator or len(fields) < 6 or len(rest) < 2:
+        raise misunderstood(line)
+    number, parent, device, root, point = fields[:5]
+    try:
+        return Mount(
+            int(number),
+            int(parent),
+            device.decode("ascii"),
+            _unescaped(root),
+            _unescaped(point),
+            rest[0].decode("utf-8", "replace"),
+            _unescaped(rest[1]),
         )
-    return mounts
+    except ValueError as error:
+        raise misunderstood(line) from error
 
 
 def _unescaped(field: bytes) -> bytes:
     """The kernel writes space, tab, newline and backslash as octal escapes (fs/seq_file.c, mangle_path)."""
-    return re.sub(rb"\\([0-7]{3})", lambda match: bytes([int(match[1], 8)]), field)
+    return re.sub(rb"\\([0-3][0-7]{2})", lambda match: bytes([int(match[1], 8)]), field)
