@@ -11,7 +11,7 @@ from __future__ import annotations
 
 # Between the listing and the open a hostile target can put a link, a fifo or another file in the place of a file. So a file
 # is opened, and then the open file itself says what it is: its mount must be one of the target's (a link that leads into
-# the debugger's own root is on a mount of the debugger), its inode the listed one. What is read afterwards is
+# the debugger's own root is on a mount of the debugger), its device and inode the listed ones. What is read afterwards is
 # /proc/self/fd/<n>: the kernel takes that to the very same inode, whatever the name means by now.
 #
 # `command exec`: a redirection that fails in a plain `exec` would end the shell. Regular files have no short reads, so dd
@@ -36,7 +36,7 @@ opened() { # opens file $2 as file descriptor $1; sets status
   fi
   [ $status = ok ]
 }
-prove() { # whether mount $1 is one of the target's and inode $2 the listed one, $3; sets status
+prove() { # whether mount $1 is one of the target's and device:inode $2 the listed one, $3; sets status
   case " $mounts " in
     *" $1 "*) if [ "$2" = "$3" ]; then status=ok; else status=Replaced; fi ;;
     *) status=Escaped ;;
@@ -56,11 +56,11 @@ sum_of() { # sha256 of $2 bytes from offset $1 of file descriptor 3, whose size 
   else { skip "$1"; take "$2"; } </proc/self/fd/3 | sha256sum
   fi
 }
-one() { # file number $1 with inode $2: $4 bytes from offset $3 of file $5, hashed while they are sent
+one() { # file number $1, device:inode $2: $4 bytes from offset $3 of file $5, hashed while they are sent
   mount=- size=0 count=0 sum=-
   if opened 3 "$5"; then
     mount=$(sed -n 's/^mnt_id:[^0-9]*//p' /proc/self/fdinfo/3)
-    set -- "$@" $(stat -L -c '%i %s' /proc/self/fd/3)
+    set -- "$@" $(stat -L -c '%d:%i %s' /proc/self/fd/3)
     prove "$mount" "$6" "$2"
   fi
   if [ $status = ok ]; then
@@ -88,19 +88,24 @@ one() { # file number $1 with inode $2: $4 bytes from offset $3 of file $5, hash
     else
       sum=$(sum_of "$3" "$count" "$size")
     fi
+    # the hash opens the file anew, which its owner can forbid by now
+    if [ -z "$sum" ]; then
+      sum=-
+      [ $status != ok ] || status=ReadError
+    fi
   fi
   printf 'end %s %s %s %s %s %s\n' "$1" $status "$mount" "$count" "$size" "${sum%% *}"
   exec 3<&-
 }
 free=$descriptors group=
-add() { # file number $1 with inode $2, file $3, to a group that is read together
+add() { # file number $1, device:inode $2, size $3, file $4, to a group that is read together
   [ -n "$free" ] || together
   set -- "$@" $free
-  if opened "$4" "$3"; then
-    printf 'in %s %s\n' "$4" "$1"
-    eval "index_$4=$1 inode_$4=$2"
-    group="$group $4"
-    shift 4
+  if opened "$5" "$4"; then
+    printf 'in %s %s\n' "$5" "$1"
+    eval "index_$5=$1 inode_$5=$2 size_$5=$3"
+    group="$group $5"
+    shift 5
     free=$*
   else
     printf 'end %s %s - 0 0 -\n' "$1" $status
@@ -113,15 +118,18 @@ together() { # the group: proofs, hashes, and then all bytes as one piece whose 
   done
   if [ -n "$group" ]; then
     ids=$(sed -n 's/^mnt_id:[^0-9]*//p' $infos)
-    set -- $(stat -L -c '%i %s' $files)
+    set -- $(stat -L -c '%d:%i %s' $files)
     files=
     for fd in $group; do
-      eval "index=\$index_$fd inode=\$inode_$fd"
+      eval "index=\$index_$fd inode=\$inode_$fd size=\$size_$fd"
       mount=${ids%%[!0-9]*} ids=${ids#*[!0-9]}
       prove "$mount" "$1" "$inode"
       if [ $status = ok ]; then
-        printf 'ok %s %s %s\n' "$fd" "$mount" "$2"
-        files="$files /proc/self/fd/$fd" total=$((total + $2))
+        # one of another size is left to be read alone: it may be endless by now
+        if [ "$2" = "$size" ]; then
+          printf 'ok %s %s %s\n' "$fd" "$mount" "$2"
+          files="$files /proc/self/fd/$fd" total=$((total + $2))
+        fi
       else
         printf 'end %s %s %s 0 0 -\n' "$index" $status "$mount"
       fi
@@ -129,7 +137,8 @@ together() { # the group: proofs, hashes, and then all bytes as one piece whose 
     done
   fi
   if [ -n "$files" ]; then
-    [ "$checksum" = no ] || sha256sum $files 2>/dev/null
+    # always: one that grows or shrinks from here on moves the bytes of all behind it, and only their hashes tell
+    sha256sum $files 2>/dev/null
     if [ "$sending" = yes ] && [ $total -le $most ]; then
       echo "bytes $total"
       # a file that shrinks in this moment is filled up, one that grows is cut: its hash will not be the one above

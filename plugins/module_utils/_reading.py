@@ -9,6 +9,7 @@ This is a private module utility of incident.distroless; its interface may chang
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -131,7 +132,7 @@ def _jobs(root: bytes, wants: Sequence[Want]) -> Iterator[tuple[bytes, list[int]
     length = 0
     for index, want in enumerate(wants):
         if want.is_small:
-            line = b"add %d %d %s\n" % (index, want.entry.ino, quote(root + want.entry.path))
+            line = b"add %d %s %d %s\n" % (index, _identity(want), want.count, quote(root + want.entry.path))
         else:
             line = b"together\n" + _line_for(root, index, want)
         lines.append(line)
@@ -145,7 +146,17 @@ def _jobs(root: bytes, wants: Sequence[Want]) -> Iterator[tuple[bytes, list[int]
 
 
 def _line_for(root: bytes, index: int, want: Want) -> bytes:
-    return b"one %d %d %d %d %s\n" % (index, want.entry.ino, want.offset, want.count, quote(root + want.entry.path))
+    return b"one %d %s %d %d %s\n" % (
+        index,
+        _identity(want),
+        want.offset,
+        want.count,
+        quote(root + want.entry.path),
+    )
+
+
+def _identity(want: Want) -> bytes:
+    return b"%d:%d" % (want.entry.dev, want.entry.ino)
 
 
 class _Job:
@@ -167,6 +178,10 @@ class _Job:
         self._answer = session.run(script, timeout=self._patience + 5)
         self._left, self._wants = list(indexes), wants
         self._is_sending, self._has_sums = is_sending, has_sums
+        # in, ok, a hash, begin, end, and what ends a group: an answer of more lines than that never ends
+        self._lines = 8 * (len(indexes) + 1)
+        # index -> how many bytes were announced for it
+        self._begun: dict[int, int] = {}
         # of the group: descriptor -> index, descriptor -> (mount, size), descriptor -> sha256
         self._group: dict[int, int] = {}
         self._proven: dict[int, tuple[int, int]] = {}
@@ -179,8 +194,11 @@ class _Job:
             if line is None:
                 self._answer.end()
                 break
+            self._lines -= 1
             word, _space, rest = line.partition(b" ")
             try:
+                if self._lines < 0:
+                    raise ValueError("more lines than files can have")
                 yield from self._take(word, rest, line)
             except (ValueError, IndexError, KeyError) as error:
                 raise Failure("ConnectionLost", f"The remote side cannot be understood: {line[:100]!r}.") from error
@@ -194,8 +212,9 @@ class _Job:
         self._answer.cancel()
         self._answer.end()
         waiting = [index for index in self._left if index not in self._group.values()]
-        for index in waiting[:1]:
-            yield self._done(End(index, "Replaced", False, 0, None, None, 0))
+        # after the proofs it is a hash that does not end: one of the group has grown, and alone it is read to its length
+        if waiting and not self._proven:
+            yield self._done(End(waiting[0], "Replaced", False, 0, None, None, 0))
         self.again |= set(self._left)
 
     def _done(self, end: End) -> End:
@@ -204,23 +223,24 @@ class _Job:
 
     def _take(self, word: bytes, rest: bytes, line: bytes) -> Iterator[Begin | Data | End]:
         if word == b"begin":
-            index, length, mount = (int(field) for field in rest.split())
-            if index not in self._left or length > self._wants[index].count:
+            index, length, mount = (_number(field) for field in rest.split())
+            if index not in self._left or index in self._begun or length > self._wants[index].count:
                 raise ValueError("more than was asked for")
+            self._begun[index] = length
             yield Begin(index, length, mount)
             yield from (Data(index, view) for view in self._answer.exactly(length))
         elif word == b"end":
             yield self._end(rest.split())
         elif word == b"in":
-            descriptor, index = (int(field) for field in rest.split())
+            descriptor, index = (_number(field) for field in rest.split())
             if index not in self._left:
                 raise ValueError("nobody asked for that")
             self._group[descriptor] = index
         elif word == b"ok":
-            descriptor, mount, size = (int(field) for field in rest.split())
+            descriptor, mount, size = (_number(field) for field in rest.split())
             self._proven[descriptor] = (mount, size)
         elif word in (b"bytes", b"sizes"):
-            yield from self._members(int(rest), has_bytes=word == b"bytes")
+            yield from self._members(_number(rest), has_bytes=word == b"bytes")
         elif word == b"done":
             self.again |= set(self._group.values()) & set(self._left)
             self._group, self._proven, self._sums = {}, {}, {}
@@ -231,27 +251,39 @@ class _Job:
             self._sums[int(found[2])] = found[1].decode()
 
     def _end(self, fields: Sequence[bytes]) -> End:
-        index, status = int(fields[0]), next(word for word in _STATUSES if word.encode() == fields[1])
-        mount = None if fields[2] == b"-" else int(fields[2])
-        length, size = int(fields[3]), int(fields[4])
+        index, length, size = (_number(fields[place]) for place in (0, 3, 4))
+        status = _STATUSES[[word.encode() for word in _STATUSES].index(fields[1])]
+        mount = None if fields[2] == b"-" else _number(fields[2])
         sha256 = fields[5].decode() if _SHA256.match(fields[5]) else None
-        return self._done(End(index, status, size > self._wants[index].entry.size, size, mount, sha256, length))
+        want = self._wants[index]
+        if length != (self._begun.get(index, 0) if self._is_sending else min(length, want.count)):
+            raise ValueError("another length than was announced")
+        is_whole = length == want.count and mount is not None and (sha256 is not None or not self._has_sums)
+        if status == "ok" and not (is_whole and (index in self._begun or not self._is_sending)):
+            raise ValueError("less than was asked for")
+        return self._done(End(index, status, size > want.entry.size, size, mount, sha256, length))
 
     def _members(self, total: int, *, has_bytes: bool) -> Iterator[Begin | Data | End]:
-        """The files of a group, one after another; a size that is not the listed one makes its bytes useless."""
+        """The files of a group, one after another; what cannot be right is read alone later."""
         if sum(size for _mount, size in self._proven.values()) != total or (has_bytes and total > MOST_TOGETHER):
             raise ValueError("sizes that do not fit")
         for descriptor, (mount, size) in self._proven.items():
-            index = self._group[descriptor]
-            is_right = (
-                size == self._wants[index].count
-                and (descriptor in self._sums or not self._has_sums)
-                and (has_bytes or not self._is_sending)
-            )
+            index, expected, seen = self._group[descriptor], self._sums.get(descriptor), hashlib.sha256()
+            is_right = size == self._wants[index].count and expected is not None and (has_bytes or not self._is_sending)
             if has_bytes and is_right:
                 yield Begin(index, size, mount)
             for view in self._answer.exactly(size) if has_bytes else ():
                 if is_right:
+                    if not self._has_sums:
+                        seen.update(view)
                     yield Data(index, view)
-            if is_right:
-                yield self._done(End(index, "ok", False, size, mount, self._sums.get(descriptor), size))
+            # nobody else would see that a file before has moved these bytes
+            if is_right and (self._has_sums or seen.hexdigest() == expected):
+                yield self._done(End(index, "ok", False, size, mount, expected if self._has_sums else None, size))
+
+
+def _number(field: bytes) -> int:
+    """A count as the remote side said it. Raises ValueError; a negative one would be taken for one without end."""
+    if not field.isdigit() or len(field) > 20:
+        raise ValueError("no count")
+    return int(field)

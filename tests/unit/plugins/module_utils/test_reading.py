@@ -1,0 +1,503 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the remote program reads of files, in every shell of this machine: the right bytes, or a word why not."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import random
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Self
+
+import pytest
+from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._listing import Entry, TargetFiles
+from ansible_collections.incident.distroless.plugins.module_utils._reading import (
+    Begin,
+    Data,
+    End,
+    Want,
+    hashes,
+    send,
+)
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from .local_tree import LocalTree
+from .lying_remote import Liar, session_with
+from .remote_world import SHELLS, open_session
+from .test_listing import HOSTILE_NAMES, NOBODY
+from .things import entry
+
+SIZES = [0, 1, 4095, 32768, 32769, 65535, 65536, 65537, (1 << 20) + 3]
+
+
+@dataclass
+class Got:
+    """What came of one file: what was announced last, its bytes, and how it ended."""
+
+    announced: int | None = None
+    data: bytearray = field(default_factory=bytearray)
+    end: End | None = None
+
+    @property
+    def status(self) -> str | None:
+        return self.end.status if self.end else None
+
+
+@pytest.fixture(params=SHELLS)
+def shell(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> LocalTree:
+    return LocalTree(tmp_path)
+
+
+@pytest.fixture
+def files(shell: str, tree: LocalTree) -> Iterator[TargetFiles]:
+    with open_session(shell) as session:
+        yield TargetFiles(session, os.getpid(), root=tree.root)
+
+
+@pytest.fixture
+def mounts() -> list[int]:
+    """This machine's own: they are the target's here."""
+    return [int(line.split()[0]) for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+
+
+def make(tree: LocalTree, path: bytes, content: bytes) -> Want:
+    at(tree, path).parent.mkdir(parents=True, exist_ok=True)
+    at(tree, path).write_bytes(content)
+    return Want(tree.entry(path))
+
+
+def at(tree: LocalTree, path: bytes) -> Path:
+    return Path(os.fsdecode(tree.root + path))
+
+
+def some_bytes(size: int, seed: int = 0) -> bytes:
+    return random.Random(seed).randbytes(size)  # noqa: S311 - the same bytes in each run
+
+
+def sent(events: Iterable[Begin | Data | End], count: int) -> list[Got]:
+    """What came, by index; fails where bytes come unannounced or a file ends twice."""
+    got = [Got() for _number in range(count)]
+    for event in events:
+        file = got[event.index]
+        assert file.end is None
+        if isinstance(event, Begin):
+            file.announced, file.data = event.length, bytearray()
+        elif isinstance(event, Data):
+            assert file.announced is not None
+            file.data += event.view
+        else:
+            file.end = event
+    for file in got:
+        assert file.end is not None
+        if file.end.status in ("ok", "Shrunk") and file.announced is not None:
+            assert len(file.data) == file.announced == file.end.length
+    return got
+
+
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def is_right(file: Got, content: bytes) -> bool:
+    assert file.end is not None
+    return (file.end.status, bytes(file.data), file.end.sha256) == ("ok", content, sha256(content))
+
+
+def test_files_of_every_size_come_whole_with_their_hash(files: TargetFiles, tree: LocalTree, mounts: list[int]) -> None:
+    contents = [some_bytes(size, size) for size in SIZES]
+    wants = [make(tree, b"/%d" % number, content) for number, content in enumerate(contents)]
+    for file, content in zip(sent(send(files, wants, mounts), len(wants)), contents, strict=True):
+        assert is_right(file, content)
+    assert {end.index: (end.status, end.sha256, end.length) for end in hashes(files, wants, mounts)} == {
+        number: ("ok", sha256(content), len(content)) for number, content in enumerate(contents)
+    }
+
+
+def test_without_checksums_the_bytes_are_the_same(files: TargetFiles, tree: LocalTree, mounts: list[int]) -> None:
+    contents = [some_bytes(size, size) for size in SIZES]
+    wants = [make(tree, b"/%d" % number, content) for number, content in enumerate(contents)]
+    got = sent(send(files, wants, mounts, checksum=False), len(wants))
+    assert [(file.status, bytes(file.data), file.end and file.end.sha256) for file in got] == [
+        ("ok", content, None) for content in contents
+    ]
+
+
+def test_thousands_of_small_files_come_each_with_its_own_bytes(
+    files: TargetFiles, tree: LocalTree, mounts: list[int]
+) -> None:
+    contents = [b"%d\n" % number + some_bytes(1020, number) for number in range(2000)]
+    wants = [make(tree, b"/%d" % number, content) for number, content in enumerate(contents)]
+    order = [event.index for event in send(files, wants, mounts) if isinstance(event, End)]
+    assert order == sorted(order)
+    got = sent(send(files, wants, mounts), len(wants))
+    assert all(is_right(file, content) for file, content in zip(got, contents, strict=True))
+
+
+def test_hostile_names_are_read(files: TargetFiles, tree: LocalTree, mounts: list[int]) -> None:
+    sizes = (10, 40_000)
+    contents = {b"/%d/" % size + name: name * size for name in HOSTILE_NAMES for size in sizes}
+    wants = [make(tree, path, content[:50_000]) for path, content in contents.items()]
+    got = sent(send(files, wants, mounts), len(wants))
+    assert all(is_right(file, content[:50_000]) for file, content in zip(got, contents.values(), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("offset", "length"),
+    [(0, 10), (0, 65536), (1, 1), (65535, 2), (65536, 65536), (65537, 131_072), (199_999, 1), (200_000, 0), (3, None)],
+)
+def test_a_part_is_what_stands_there(
+    files: TargetFiles, tree: LocalTree, mounts: list[int], offset: int, length: int | None
+) -> None:
+    content = some_bytes(200_000)
+    want = replace(make(tree, b"/log", content), offset=offset, length=length)
+    part = content[offset:] if length is None else content[offset : offset + length]
+    (file,) = sent(send(files, [want], mounts), 1)
+    assert is_right(file, part)
+    (end,) = hashes(files, [want], mounts)
+    assert (end.status, end.sha256) == ("ok", sha256(part))
+
+
+def replaced_by(tree: LocalTree, path: bytes, what: str) -> None:
+    place = at(tree, path)
+    place.unlink()
+    match what:
+        case "another file":
+            # the first one's inode must not be free for it
+            os.link(at(tree, b"/other"), place)
+        case "a link to it elsewhere":
+            place.symlink_to(at(tree, b"/keep" + path))
+        case "a link out":
+            place.symlink_to("/etc/passwd")
+        case "a link to nowhere":
+            place.symlink_to("nowhere")
+        case "a fifo":
+            os.mkfifo(place)
+        case "a directory":
+            place.mkdir()
+
+
+@pytest.mark.parametrize("size", [5, 50_000])
+@pytest.mark.parametrize(
+    ("what", "status"),
+    [
+        ("another file", "Replaced"),
+        ("a link to it elsewhere", "Replaced"),
+        ("a link out", "Replaced"),
+        ("a link to nowhere", "Replaced"),
+        ("a fifo", "Replaced"),
+        ("a directory", "Replaced"),
+        ("nothing", "Missing"),
+    ],
+)
+def test_what_took_a_files_place_is_not_read_and_the_others_are(
+    files: TargetFiles, tree: LocalTree, mounts: list[int], what: str, status: str, size: int
+) -> None:
+    contents = [some_bytes(size, number) for number in range(3)]
+    make(tree, b"/other", contents[1])
+    wants = [make(tree, b"/%d" % number, content) for number, content in enumerate(contents)]
+    at(tree, b"/keep").mkdir()
+    os.link(at(tree, b"/1"), at(tree, b"/keep/1"))
+    replaced_by(tree, b"/1", what)
+    before, swapped, after = sent(send(files, wants, mounts), 3)
+    assert is_right(before, contents[0])
+    assert is_right(after, contents[2])
+    assert (swapped.status, bytes(swapped.data)) == (status, b"")
+    assert {end.index: end.status for end in hashes(files, wants, mounts)} == {0: "ok", 1: status, 2: "ok"}
+
+
+@pytest.mark.parametrize("size", [5, 50_000])
+def test_a_fifo_that_comes_between_the_look_and_the_open_does_not_hold_up_the_others(
+    shell: str, tree: LocalTree, mounts: list[int], size: int
+) -> None:
+    # the shell's own look is made to say yes: that is the race, won each time
+    with open_session(shell, timeout=0.3) as session:
+        files = TargetFiles(session, os.getpid(), root=tree.root)
+        contents = [some_bytes(size, number) for number in range(4)]
+        wants = [make(tree, b"/%d" % number, content) for number, content in enumerate(contents)]
+        replaced_by(tree, b"/1", "a fifo")
+        define = session.define
+
+        def trusting(script: bytes) -> None:
+            define(script.replace(b'elif [ ! -f "$2" ]', b'elif [ ! -e "$2" ]'))
+
+        session.define = trusting  # type: ignore[method-assign]
+        got = sent(send(files, wants, mounts), 4)
+        assert [file.status for file in got] == ["ok", "Replaced", "ok", "ok"]
+        assert [bytes(file.data) for file in got] == [contents[0], b"", *contents[2:]]
+
+
+@pytest.mark.parametrize("size", [5, 50_000])
+def test_a_file_on_a_mount_that_is_not_the_targets_has_escaped(
+    files: TargetFiles, tree: LocalTree, mounts: list[int], size: int
+) -> None:
+    want = make(tree, b"/file", some_bytes(size))
+    (file,) = sent(send(files, [want], mounts), 1)
+    assert file.end is not None
+    own = file.end.mount
+    for allowed in ([], [number for number in mounts if number != own]):
+        (file,) = sent(send(files, [want], allowed), 1)
+        assert (file.status, bytes(file.data)) == ("Escaped", b"")
+        assert [end.status for end in hashes(files, [want], allowed)] == ["Escaped"]
+    assert is_right(sent(send(files, [want], [own or 0]), 1)[0], some_bytes(size))
+
+
+@pytest.mark.parametrize("size", [5, 50_000])
+def test_another_inode_or_another_device_is_another_file(
+    files: TargetFiles, tree: LocalTree, mounts: list[int], size: int
+) -> None:
+    right = make(tree, b"/file", some_bytes(size)).entry
+    # inode numbers begin anew on each device
+    wants = [Want(replace(right, ino=right.ino + 1)), Want(replace(right, dev=right.dev + 1)), Want(right)]
+    assert [file.status for file in sent(send(files, wants, mounts), 3)] == ["Replaced", "Replaced", "ok"]
+
+
+@pytest.mark.parametrize("size", [5, 50_000])
+def test_a_file_that_may_not_be_read_says_so(shell: str, mounts: list[int], size: int) -> None:
+    place = Path(tempfile.mkdtemp())
+    place.chmod(0o755)
+    tree = LocalTree(place)
+    wants = [make(tree, b"/%d" % number, some_bytes(size, number)) for number in range(3)]
+    at(tree, b"/1").chmod(0)
+    with open_session(shell, inside=NOBODY) as session:
+        files = TargetFiles(session, os.getpid(), root=tree.root)
+        got = sent(send(files, wants, mounts), 3)
+        assert [file.status for file in got] == ["ok", "PermissionDenied", "ok"]
+        assert bytes(got[2].data) == some_bytes(size, 2)
+    shutil.rmtree(place)
+
+
+def test_a_file_whose_hash_cannot_be_had_is_not_ok(files: TargetFiles, tree: LocalTree, mounts: list[int]) -> None:
+    # the hash opens the open file anew, which a chmod in that moment forbids; here the tool is what fails
+    wants = [make(tree, b"/small", b"x"), make(tree, b"/large", some_bytes(50_000))]
+    files.session.define(b"sha256sum() { return 1; }\n")
+    assert [file.status for file in sent(send(files, wants, mounts), 2)] == ["ReadError", "ReadError"]
+    assert [end.status for end in hashes(files, wants, mounts)] == ["ReadError", "ReadError"]
+    assert [file.status for file in sent(send(files, wants, mounts, checksum=False), 2)] == ["ok", "ok"]
+
+
+@pytest.mark.parametrize("size", [0, 5, 32_768, 50_000, 65_536])
+def test_of_a_file_that_grew_its_beginning_is_read(
+    files: TargetFiles, tree: LocalTree, mounts: list[int], size: int
+) -> None:
+    contents = [some_bytes(size, number) for number in range(3)]
+    wants = [make(tree, b"/%d" % number, content) for number, content in enumerate(contents)]
+    with at(tree, b"/1").open("ab") as log:
+        log.write(b"more" * 20_000)
+    got = sent(send(files, wants, mounts), 3)
+    assert all(is_right(file, content) for file, content in zip(got, contents, strict=True))
+    assert [file.end and file.end.grew for file in got] == [False, True, False]
+    grown = {end.index: (end.sha256, end.grew) for end in hashes(files, wants, mounts)}
+    assert grown == {number: (sha256(content), number == 1) for number, content in enumerate(contents)}
+
+
+def test_a_small_file_that_has_become_endless_is_read_to_its_listed_length(
+    files: TargetFiles, tree: LocalTree, mounts: list[int]
+) -> None:
+    wants = [make(tree, b"/%d" % number, b"%d" % number) for number in range(3)]
+    os.truncate(at(tree, b"/1"), 1 << 40)
+    got = sent(send(files, wants, mounts), 3)
+    assert all(is_right(file, b"%d" % number) for number, file in enumerate(got))
+    assert all(end.status == "ok" for end in hashes(files, wants, mounts))
+
+
+@pytest.mark.parametrize("size", [5, 32_768, 50_000, 200_000])
+@pytest.mark.parametrize("left", [0, 3])
+def test_a_file_that_shrank_is_framed_by_what_is_there_and_the_others_are_right(
+    files: TargetFiles, tree: LocalTree, mounts: list[int], size: int, left: int
+) -> None:
+    contents = [some_bytes(size, number) for number in range(3)]
+    wants = [make(tree, b"/%d" % number, content) for number, content in enumerate(contents)]
+    os.truncate(at(tree, b"/1"), left)
+    got = sent(send(files, wants, mounts), 3)
+    assert (got[1].status, bytes(got[1].data)) == ("Shrunk", contents[1][:left])
+    assert is_right(got[0], contents[0])
+    assert is_right(got[2], contents[2])
+    assert {end.index: end.status for end in hashes(files, wants, mounts)} == {0: "ok", 1: "Shrunk", 2: "ok"}
+
+
+class Race:
+    """Does something to files again and again while others read them."""
+
+    def __init__(self, step: Callable[[], None]) -> None:
+        self.rounds = 0
+        self._step, self._is_over = step, threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def _run(self) -> None:
+        while not self._is_over.is_set():
+            self._step()
+            self.rounds += 1
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._is_over.set()
+        self._thread.join()
+
+
+@pytest.mark.parametrize("has_sums", [True, False])
+def test_files_that_grow_and_shrink_do_not_move_the_bytes_of_others(
+    files: TargetFiles, tree: LocalTree, mounts: list[int], has_sums: bool
+) -> None:
+    contents = [some_bytes(500 + number, number) for number in range(120)]
+    wants = [make(tree, b"/%d" % number, content) for number, content in enumerate(contents)]
+    moving = [at(tree, b"/%d" % number) for number in range(0, 120, 10)]
+
+    def step() -> None:
+        for number, path in enumerate(moving):
+            os.truncate(path, 500 + number * 10 + 7)
+            os.truncate(path, 500 + number * 10)
+
+    with Race(step) as race:
+        for _round in range(6):
+            for number, file in enumerate(sent(send(files, wants, mounts, checksum=has_sums), len(wants))):
+                if number % 10 == 0:
+                    continue
+                assert file.status == "ok"
+                # with a hash the reader sees that the bytes are not those; without one they must be right
+                whole = bytes(file.data)
+                assert whole == contents[number] or (has_sums and file.end and sha256(whole) != file.end.sha256)
+    assert race.rounds
+
+
+@pytest.mark.parametrize("size", [100, 50_000])
+def test_a_path_swapped_thousands_of_times_never_gives_away_what_is_elsewhere(
+    files: TargetFiles, tree: LocalTree, mounts: list[int], tmp_path: Path, size: int
+) -> None:
+    outside = tmp_path / "outside"
+    inside = LocalTree(tmp_path / "inside")
+    outside.mkdir()
+    files = TargetFiles(files.session, os.getpid(), root=inside.root)
+    secret = b"S" * size
+    (outside / "f").write_bytes(secret)
+    wants = [make(inside, b"/d%d/f" % number, b"%d" % number * size) for number in range(8)]
+    wants = [replace(want, length=size) for want in wants]
+    swaps = [(at(inside, b"/d%d" % number), at(inside, b"/away%d" % number)) for number in range(8)]
+
+    def step() -> None:
+        for number, (here, away) in enumerate(swaps):
+            if number % 2:
+                # the directory becomes a link
+                here.rename(away)
+                here.symlink_to(outside)
+                here.unlink()
+                away.rename(here)
+            else:
+                # the file does
+                (here / "f").rename(here / "g")
+                (here / "f").symlink_to(outside / "f")
+                (here / "f").unlink()
+                (here / "g").rename(here / "f")
+
+    seen: set[str | None] = set()
+    with Race(step) as race:
+        for _round in range(40):
+            for number, file in enumerate(sent(send(files, wants, mounts), len(wants))):
+                seen.add(file.status)
+                assert b"S" not in file.data
+                assert file.status != "ok" or is_right(file, (b"%d" % number * size)[:size])
+            for end in hashes(files, wants, mounts):
+                assert end.status != "ok" or end.sha256 == sha256((b"%d" % end.index * size)[:size])
+    assert race.rounds * len(swaps) > 1000
+    assert seen > {"ok"}
+
+
+def test_an_empty_list_asks_nothing(files: TargetFiles, mounts: list[int]) -> None:
+    assert list(send(files, [], mounts)) == []
+
+
+LISTED: list[Entry] = [entry(b"/small", size=5), entry(b"/large", size=40_000), entry(b"/empty", size=0)]
+SHA = sha256(b"hello").encode()
+LINES = [
+    *(b"in %s " % number for number in (b"3", b"4", b"9" * 30)),
+    *(b"%d " % number for number in (0, 1, 2, 3, 5, 66, 1006, -1, -5, 40_000, 1 << 63)),
+    *(b"end 0 ok 7 5 5 " + SHA + b"\n", b"end 1 Shrunk 7 3 3 -\n", b"end 2 Missing - 0 0 -\n", b"end 0 Odd 7 5 5 -\n"),
+    *(b"begin 1 3 7\nabc", b"begin 0 -1 7\n", b"begin 0 5 7\nhello", b"begin ", b"end ", b"ok ", b"in "),
+    *(b"in 3 0\n", b"in 4 2\n", b"ok 3 7 5\n", b"ok 4 7 0\n", b"ok 4 7 -5\n", b"ok 3 7 10\n", b"done\n"),
+    *(b"bytes 5\nhello", b"bytes 5\n", b"sizes 5\n", b"bytes -1\n", b"bytes 99999999999\n"),
+    *(SHA + b"  /proc/self/fd/3\n", SHA + b"  /proc/self/fd/4\n", SHA, b"\n", b" "),
+]
+LIES = st.lists(st.sampled_from(LINES) | st.binary(max_size=8), max_size=20).map(b"".join)
+
+
+def judged(events: Iterator[Begin | Data | End], wants: Sequence[Want]) -> int:
+    """How many bytes came; fails where more came than was asked for, or something is ok that is not whole."""
+    total = 0
+    got = [Got() for _want in wants]
+    for event in events:
+        file = got[event.index]
+        assert file.end is None
+        if isinstance(event, Begin):
+            file.announced, file.data = event.length, bytearray()
+            assert 0 <= event.length <= wants[event.index].count
+        elif isinstance(event, Data):
+            file.data += event.view
+            total += len(event.view)
+            assert len(file.data) <= wants[event.index].count
+        else:
+            file.end = event
+            assert event.status != "ok" or len(file.data) == event.length == wants[event.index].count
+    assert all(file.end for file in got)
+    return total
+
+
+@settings(max_examples=500, deadline=None)
+@given(LIES, st.integers(1, 60), st.booleans(), st.booleans())
+@example(b"end 0 Odd 7 5 5 -\n", 60, False, True)
+@example(b"end 0 ok 7 5 5 \n", 60, False, True)
+@example(b"begin 0 -5 7\n" + b"x" * 500, 60, False, True)
+@example(b"in 3 0\nin 4 2\nok 3 7 10\nok 4 7 -5\n%s  /proc/self/fd/3\nbytes 5\nhello" % SHA, 60, False, False)
+@example(b"in 3 0\nin 4 2\n", 60, True, True)
+@example(b"in 3 0\nin 4 2\nok 3 7 5\n", 60, True, True)
+@example(b"end 0 ok 7 5 5 " + SHA + b"\n", 60, False, True)
+def test_whatever_a_reader_says_it_is_whole_or_a_failure(
+    lie: bytes, step: int, is_silent: bool, has_sums: bool
+) -> None:
+    wants = [Want(listed) for listed in LISTED]
+    files = TargetFiles(session_with(Liar(lie, step=step, is_silent=is_silent)), 1, root=b"/r")
+    with contextlib.suppress(Failure):
+        judged(send(files, wants, [7], checksum=has_sums), wants)
+    files = TargetFiles(session_with(Liar(lie, step=step, is_silent=is_silent)), 1, root=b"/r")
+    with contextlib.suppress(Failure):
+        for end in hashes(files, wants, [7]):
+            assert end.status != "ok" or (end.sha256 and end.length == wants[end.index].count)
+
+
+@pytest.mark.parametrize(
+    "forever",
+    [
+        b"done\n",
+        b"in 3 0\n",
+        b"ok 3 7 5\n",
+        SHA + b"  /proc/self/fd/3\n",
+        b"begin 0 5 7\nhello",
+        b"sizes 0\ndone\n",
+        b"in 3 0\nok 3 7 5\n" + SHA + b"  /proc/self/fd/3\nbytes 5\nhelloin 3 2\ndone\n",
+        b"x" * 4096,
+        b"\n",
+    ],
+)
+def test_an_endless_reader_is_given_up(forever: bytes) -> None:
+    liar = Liar(b"", forever=forever)
+    wants = [Want(listed) for listed in LISTED]
+    with pytest.raises(Failure):
+        list(send(TargetFiles(session_with(liar), 1, root=b"/r"), wants, [7]))
+    assert liar.sent < 1 << 20
