@@ -122,7 +122,10 @@ def _read(
         # a file of a group that had another size by then: alone it can be read up to the listed one
         for index in sorted(job.again):
             line = _line_for(target.root, index, wants[index])
-            yield from _Job(target.session, line, [index], wants, is_sending=is_sending, has_sums=checksum).events()
+            alone = _Job(target.session, line, [index], wants, is_sending=is_sending, has_sums=checksum)
+            yield from alone.events()
+            if alone.again:
+                raise Failure("ConnectionLost", "The remote side does not say what became of a file.")
 
 
 def _jobs(root: bytes, wants: Sequence[Want]) -> Iterator[tuple[bytes, list[int]]]:
