@@ -72,7 +72,7 @@ def everything() -> None:
         cluster.result()
         for user in users:
             user.result()
-        on_cluster("tests/integration", newest=("tests/unit",))
+        on_cluster("tests/integration")
 
 
 def demonstration() -> None:
@@ -106,14 +106,12 @@ def passed(wanted: list[Step]) -> None:
         )
 
 
-def on_cluster(*arguments: str, newest: tuple[str, ...] = ()) -> None:
-    """pytest on the lowest pair, then on the newest (there with `newest` besides), whose closing line is the last of all."""
-    both = ends()
-    for python, core in both:
+def on_cluster(*arguments: str) -> None:
+    """pytest on the lowest pair, then on the newest, whose closing line is the last of all."""
+    for python, core in ends():
         say(f"\nOn the cluster with Python {python.release} and ansible-core {core}:")
-        more = newest if (python, core) == both[-1] else ()
         try:
-            live.integration(python, core, *more, *arguments)
+            live.integration(python, core, *arguments)
         except StepFailed as failure:
             raise Stop(f"{failure}. After a change, repeat that part alone with `make integration`.") from None
 
