@@ -110,6 +110,12 @@ def sent(events: Iterable[Begin | Data | End], count: int) -> list[Got]:
     return got
 
 
+def kept(events: Iterable[Begin | Data | End]) -> Iterator[Begin | Data | End]:
+    """The same events, whose bytes stay valid."""
+    for event in events:
+        yield Data(event.index, memoryview(bytes(event.view))) if isinstance(event, Data) else event
+
+
 def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
@@ -143,9 +149,10 @@ def test_thousands_of_small_files_come_each_with_its_own_bytes(
 ) -> None:
     contents = [b"%d\n" % number + some_bytes(1020, number) for number in range(2000)]
     wants = [make(tree, b"/%d" % number, content) for number, content in enumerate(contents)]
-    order = [event.index for event in send(files, wants, mounts) if isinstance(event, End)]
+    events = list(kept(send(files, wants, mounts)))
+    order = [event.index for event in events if isinstance(event, End)]
     assert order == sorted(order)
-    got = sent(send(files, wants, mounts), len(wants))
+    got = sent(events, len(wants))
     assert all(is_right(file, content) for file, content in zip(got, contents, strict=True))
 
 
@@ -367,7 +374,7 @@ def test_files_that_grow_and_shrink_do_not_move_the_bytes_of_others(
             os.truncate(path, 500 + number * 10)
 
     with Race(step) as race:
-        for _round in range(6):
+        for _round in range(4):
             for number, file in enumerate(sent(send(files, wants, mounts, checksum=has_sums), len(wants))):
                 if number % 10 == 0:
                     continue
@@ -409,7 +416,7 @@ def test_a_path_swapped_thousands_of_times_never_gives_away_what_is_elsewhere(
 
     seen: set[str | None] = set()
     with Race(step) as race:
-        for _round in range(40):
+        for _round in range(15):
             for number, file in enumerate(sent(send(files, wants, mounts), len(wants))):
                 seen.add(file.status)
                 assert b"S" not in file.data
@@ -466,6 +473,8 @@ def judged(events: Iterator[Begin | Data | End], wants: Sequence[Want]) -> int:
 @example(b"begin 0 -5 7\n" + b"x" * 500, 60, False, True)
 @example(b"in 3 0\nin 4 2\nok 3 7 10\nok 4 7 -5\n%s  /proc/self/fd/3\nbytes 5\nhello" % SHA, 60, False, False)
 @example(b"in 3 0\nin 4 2\n", 60, True, True)
+@example(b"ok 3 7 5\n", 60, True, False)
+@example(b"in 3 0\nin 4 2\nin 5 1\ndone\n", 60, False, True)
 @example(b"in 3 0\nin 4 2\nok 3 7 5\n", 60, True, True)
 @example(b"end 0 ok 7 5 5 " + SHA + b"\n", 60, False, True)
 def test_whatever_a_reader_says_it_is_whole_or_a_failure(
