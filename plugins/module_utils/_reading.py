@@ -125,9 +125,7 @@ def _read(
             alone = _Job(target.session, line, [index], wants, is_sending=is_sending, has_sums=checksum)
             yield from alone.events()
             if alone.again:
-                raise Failure(
-                    "ConnectionLost", "The remote side takes a file that was asked for alone for one of a group."
-                )
+                raise Failure("ConnectionLost", "The remote side does not say what became of a file.")
 
 
 def _jobs(root: bytes, wants: Sequence[Want]) -> Iterator[tuple[bytes, list[int]]]:

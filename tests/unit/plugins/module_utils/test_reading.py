@@ -416,15 +416,14 @@ def test_a_path_swapped_thousands_of_times_never_gives_away_what_is_elsewhere(
 
     seen: set[str | None] = set()
     with Race(step) as race:
-        for _round in range(15):
+        # thousands of swaps, and some of them caught
+        while race.rounds * len(swaps) < 2000 or not seen > {"ok"}:
             for number, file in enumerate(sent(send(files, wants, mounts), len(wants))):
                 seen.add(file.status)
                 assert b"S" not in file.data
                 assert file.status != "ok" or is_right(file, (b"%d" % number * size)[:size])
             for end in hashes(files, wants, mounts):
                 assert end.status != "ok" or end.sha256 == sha256((b"%d" % end.index * size)[:size])
-    assert race.rounds * len(swaps) > 1000
-    assert seen > {"ok"}
 
 
 def test_an_empty_list_asks_nothing(files: TargetFiles, mounts: list[int]) -> None:
