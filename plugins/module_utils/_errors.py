@@ -45,34 +45,49 @@ REASONS: dict[str, Reason] = {
         "The credentials lack a permission.", "Grant the verb on the resource that the message names in that namespace."
     ),
     "Unauthorized": Reason(
-        "The API server does not accept the credentials.", "Renew the token or the certificate, or name the right kubeconfig and context."
+        "The API server does not accept the credentials.",
+        "Renew the token or the certificate, or name the right kubeconfig and context.",
     ),
     "ApiUnreachable": Reason(
         "The API server did not answer.", "Check host, proxy, ca_cert and the network between here and the API server."
     ),
     "ApiUnsupported": Reason(
-        "The API server does not know a resource or field that is needed.", "Ephemeral containers need Kubernetes 1.25 or newer."
+        "The API server does not know a resource or field that is needed.",
+        "Ephemeral containers need Kubernetes 1.25 or newer.",
     ),
     "NoTarget": Reason(
-        "Nothing that could be looked into matches the selection.", "Check namespace, name and selectors; finished and terminating pods are left out."
+        "Nothing that could be looked into matches the selection.",
+        "Check namespace, name and selectors; finished and terminating pods are left out.",
     ),
     "TooManyPods": Reason(
-        "The selection matches more pods than max_pods allows; nothing was changed.", "Narrow the selection or raise max_pods."
+        "The selection matches more pods than max_pods allows; nothing was changed.",
+        "Narrow the selection or raise max_pods.",
     ),
-    "PodGone": Reason("The pod was deleted, or replaced by another of the same name.", "Select the pod that took its place."),
+    "PodGone": Reason(
+        "The pod was deleted, or replaced by another of the same name.", "Select the pod that took its place."
+    ),
     "TargetNotRunning": Reason(
         "The target container does not run: it is pending, waiting or finished.",
         "Look at the pod's events and previous logs; only a running container can be looked into.",
     ),
-    "TargetRestarted": Reason("The target container restarted while it was being looked into.", "Run the task again to look into the new one."),
+    "TargetRestarted": Reason(
+        "The target container restarted while it was being looked into.", "Run the task again to look into the new one."
+    ),
     "TargetProcessAmbiguous": Reason(
         "It could not be proven which process is the target's.",
         "The pod shares its process namespace or the host's; name the container, or use a runtime that shows container ids in /proc/<pid>/cgroup.",
     ),
-    "ContainerNotFound": Reason("The pod has no container of that name.", "Set container to one of the names that the message lists."),
-    "StaticPod": Reason("The pod is a static (mirror) pod: the API refuses ephemeral containers for it.", "Look into it on its node."),
+    "ContainerNotFound": Reason(
+        "The pod has no container of that name.", "Set container to one of the names that the message lists."
+    ),
+    "StaticPod": Reason(
+        "The pod is a static (mirror) pod: the API refuses ephemeral containers for it.", "Look into it on its node."
+    ),
     "WindowsNode": Reason("The pod runs on a Windows node.", "Only Linux pods can be looked into."),
-    "NodeNotReady": Reason("The pod's node is not ready, so its kubelet starts nothing.", "Look at the node first; try again when it is Ready."),
+    "NodeNotReady": Reason(
+        "The pod's node is not ready, so its kubelet starts nothing.",
+        "Look at the node first; try again when it is Ready.",
+    ),
     "InvalidRequest": Reason("The request is not valid.", "Correct the option that the message names."),
     "PermissionDenied": Reason(
         "The debugger runs but may not read the target's root filesystem or the file.",
@@ -83,20 +98,35 @@ REASONS: dict[str, Reason] = {
         "Set allow_elevated: true; an ephemeral container cannot have supplementary groups of its own.",
     ),
     "LsmDenied": Reason(
-        "AppArmor or SELinux keeps the debugger from the target.", "Give the debugger the target's own profile by custom.securityContext."
+        "AppArmor or SELinux keeps the debugger from the target.",
+        "Give the debugger the target's own profile by custom.securityContext.",
     ),
-    "ImageHasNoShell": Reason("The debug image has no sh or lacks a needed tool.", "Use an image with busybox, such as the default."),
-    "WaitTimeout": Reason("It took longer than allowed.", "Raise the time-out, or look at what the message says it waited for."),
-    "CommandFailed": Reason("A command ended with a code other than 0.", "Read its stderr; set check_rc: false if that is expected."),
+    "ImageHasNoShell": Reason(
+        "The debug image has no sh or lacks a needed tool.", "Use an image with busybox, such as the default."
+    ),
+    "WaitTimeout": Reason(
+        "It took longer than allowed.", "Raise the time-out, or look at what the message says it waited for."
+    ),
+    "CommandFailed": Reason(
+        "A command ended with a code other than 0.", "Read its stderr; set check_rc: false if that is expected."
+    ),
     "CommandTimeout": Reason("A command ran longer than its timeout and was ended.", "Raise the command's timeout."),
     "ConnectionLost": Reason(
-        "The stream to the container broke before its end; what arrived is incomplete.", "Run the task again; finished work is not repeated."
+        "The stream to the container broke before its end; what arrived is incomplete.",
+        "Run the task again; finished work is not repeated.",
     ),
-    "Conflict": Reason("Another writer changed the pod at the same moment, or the name is taken.", "Run the task again, or set another name."),
+    "Conflict": Reason(
+        "Another writer changed the pod at the same moment, or the name is taken.",
+        "Run the task again, or set another name.",
+    ),
     "DestConflict": Reason(
-        "What is at dest belongs to something else; it was left as it is.", "Choose another dest, or set overwrite: true if it may be replaced."
+        "What is at dest belongs to something else; it was left as it is.",
+        "Choose another dest, or set overwrite: true if it may be replaced.",
     ),
-    "DestUnwritable": Reason("Files cannot be written at dest.", "Check permissions and free space at dest on the host that the module runs on."),
+    "DestUnwritable": Reason(
+        "Files cannot be written at dest.",
+        "Check permissions and free space at dest on the host that the module runs on.",
+    ),
     "LimitExceeded": Reason("A limit was reached.", "Raise the limit that the message names, or narrow src."),
 }
 

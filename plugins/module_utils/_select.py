@@ -131,14 +131,18 @@ def _pods_of_workload(cluster: Cluster, namespace: str, workload: str, deadline:
     return pods
 
 
-def _get_owner(cluster: Cluster, namespace: str, group: str, resource: str, name: str, deadline: Deadline) -> dict[str, Any]:
+def _get_owner(
+    cluster: Cluster, namespace: str, group: str, resource: str, name: str, deadline: Deadline
+) -> dict[str, Any]:
     path = api_path("apis", group, "v1", "namespaces", namespace, resource, name)
     try:
         return cluster.get(path, f"looking for {resource} {namespace}/{name}", deadline)
     except Failure as failure:
         if failure.reason != "PodGone":
             raise
-        raise Failure("NoTarget", f"There is no {resource.removesuffix('s')} {name} in namespace {namespace}.") from failure
+        raise Failure(
+            "NoTarget", f"There is no {resource.removesuffix('s')} {name} in namespace {namespace}."
+        ) from failure
 
 
 def is_owned(pod: Mapping[str, Any], owner: Mapping[str, Any], resource: str) -> bool:
@@ -151,7 +155,10 @@ def is_owned(pod: Mapping[str, Any], owner: Mapping[str, Any], resource: str) ->
     if resource != "deployments":
         return any(ref.get("uid") == owner["metadata"]["uid"] for ref in controllers)
     revision = (pod["metadata"].get("labels") or {}).get("pod-template-hash")
-    return any(ref.get("kind") == "ReplicaSet" and ref.get("name") == f"{owner['metadata']['name']}-{revision}" for ref in controllers)
+    return any(
+        ref.get("kind") == "ReplicaSet" and ref.get("name") == f"{owner['metadata']['name']}-{revision}"
+        for ref in controllers
+    )
 
 
 def selector_text(selector: Mapping[str, Any]) -> str:
@@ -159,7 +166,14 @@ def selector_text(selector: Mapping[str, Any]) -> str:
     terms = [f"{key}={value}" for key, value in (selector.get("matchLabels") or {}).items()]
     for expression in selector.get("matchExpressions") or []:
         key, operator, values = expression["key"], expression["operator"], ",".join(expression.get("values") or [])
-        terms.append({"In": f"{key} in ({values})", "NotIn": f"{key} notin ({values})", "Exists": key, "DoesNotExist": f"!{key}"}[operator])
+        terms.append(
+            {
+                "In": f"{key} in ({values})",
+                "NotIn": f"{key} notin ({values})",
+                "Exists": key,
+                "DoesNotExist": f"!{key}",
+            }[operator]
+        )
     return ",".join(terms)
 
 
@@ -172,7 +186,9 @@ def _list(cluster: Cluster, path: str, labels: str, fields: str, deadline: Deadl
     items: list[dict[str, Any]] = []
     token: Sequence[tuple[str, str]] = ()
     while True:
-        answer = cluster.get(path, f"listing the pods that match {labels or fields or 'all'}", deadline, [*query, *token])
+        answer = cluster.get(
+            path, f"listing the pods that match {labels or fields or 'all'}", deadline, [*query, *token]
+        )
         items += answer.get("items") or []
         following = (answer.get("metadata") or {}).get("continue")
         if not following:
