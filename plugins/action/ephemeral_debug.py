@@ -10,4 +10,4 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._action import
 
 
 class ActionModule(Action):
-    """Finds the files that the task names."""
+    """Finds the files that the task names, and shows how far it is."""

@@ -159,14 +159,32 @@ class Answer:
     def exactly(self, n: int) -> Iterator[memoryview]:
         """Streams the next n bytes of stdout, whatever they are."""
         while n:
-            view = self._next_piece()
-            if len(view) > n:
-                self._piece, self._at = view[n:].tobytes(), 0
-                view = view[:n]
+            if len(self._piece) - self._at > n:
+                # of many short pieces none copies what follows it
+                view = memoryview(self._piece)[self._at : self._at + n]
+                self._at += n
+            else:
+                view = self._next_piece()
+                if len(view) > n:
+                    self._piece, self._at = view[n:].tobytes(), 0
+                    view = view[:n]
             n -= len(view)
-            self._tail = view[-48:].tobytes() if len(view) >= 48 else (self._tail + view.tobytes())[-48:]
+            self._note_tail(view)
             yield view
         self._tail = b""
+
+    def piece(self) -> memoryview:
+        """The next bytes of stdout, as many as came together; valid until the next call."""
+        view = self._next_piece()
+        self._note_tail(view)
+        return view
+
+    def give_back(self, rest: bytes | memoryview) -> None:
+        """Has the rest of the last piece() read again, by whatever way of reading comes next."""
+        self._piece, self._at, self._tail = bytes(rest), 0, b""
+
+    def _note_tail(self, view: memoryview) -> None:
+        self._tail = view[-48:].tobytes() if len(view) >= 48 else (self._tail + view.tobytes())[-48:]
 
     def rest(self) -> Iterator[memoryview]:
         """Streams stdout up to the job's end."""
@@ -226,6 +244,7 @@ class Answer:
         if self._at < len(self._piece):
             view, self._piece, self._at = memoryview(self._piece)[self._at :], b"", 0
             return view
+        size = 0
         while True:
             if self._marks[STDOUT].rc is not None or self._ended_within_data():
                 raise self._lost("the job ended in the middle of its answer")
@@ -233,6 +252,9 @@ class Answer:
             if channel == STDOUT:
                 return view
             self._keep(self._own(STDERR, view))
+            size += len(view)
+            if size > MAX_UNREAD and self._sink is None:
+                raise self._lost("the job prints errors without end")
 
     def _ended_within_data(self) -> bool:
         """Whether the last bytes taken for data are the job's end: it was killed before it had sent what it announced."""

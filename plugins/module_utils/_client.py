@@ -13,17 +13,17 @@ This is a private module utility of incident.distroless; its interface may chang
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
+from functools import partial
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from ansible_collections.incident.distroless.plugins.module_utils._deadline import Deadline
+from ansible_collections.incident.distroless.plugins.module_utils._deadline import Deadline, within
 from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
-from ansible_collections.incident.distroless.plugins.module_utils._refusals import explain, parse_status
+from ansible_collections.incident.distroless.plugins.module_utils._refusals import explain, parse_status, retry_after
 
 Query = Sequence[tuple[str, str]]
 
@@ -31,6 +31,7 @@ Query = Sequence[tuple[str, str]]
 REQUEST_TIMEOUT = 30.0
 # a watch event carries a whole pod (the API's own limit is 1.5 MiB in etcd)
 MAX_EVENT = 8 << 20
+CHUNK = 1 << 16
 
 
 def api_path(*segments: str) -> str:
@@ -85,6 +86,19 @@ class Cluster:
         """PATCH path with a strategic merge patch. Raises Failure, whose message begins with doing."""
         return self._json("PATCH", path, doing, deadline, query, body, "application/strategic-merge-patch+json")
 
+    def post(
+        self, path: str, body: Mapping[str, Any], doing: str, deadline: Deadline, query: Query = ()
+    ) -> dict[str, Any]:
+        """POST an object to a collection's path. Raises Failure, whose message begins with doing."""
+        return self._json("POST", path, doing, deadline, query, body)
+
+    def delete(
+        self, path: str, options: Mapping[str, Any], doing: str, deadline: Deadline, query: Query = ()
+    ) -> dict[str, Any]:
+        """DELETE path with DeleteOptions (preconditions among them). Raises Failure, whose message begins with doing."""
+        body = {"apiVersion": "v1", "kind": "DeleteOptions", **options}
+        return self._json("DELETE", path, doing, deadline, query, body)
+
     @contextmanager
     def watch(self, path: str, doing: str, deadline: Deadline, query: Query) -> Iterator[Iterator[dict[str, Any]]]:
         """A watch on path: events as dictionaries, until the server ends it or the deadline passes (WaitTimeout)."""
@@ -94,6 +108,17 @@ class Cluster:
         )
         try:
             yield self._events(answer, doing, deadline)
+        finally:
+            answer.close()
+
+    def stream(self, path: str, doing: str, deadline: Deadline, query: Query, take: Callable[[bytes], None]) -> None:
+        """GET path, whose answer is text, and hands it over piece by piece. Raises Failure."""
+        answer = self._open("GET", path, doing, deadline, query)
+        try:
+            pieces: Iterator[bytes] = answer.stream(CHUNK)
+            while piece := self._guard(lambda: next(pieces, b""), doing, deadline):
+                take(piece)
+                deadline.remaining(doing)
         finally:
             answer.close()
 
@@ -110,7 +135,7 @@ class Cluster:
         answer = self._open(method, path, doing, deadline, query, body, content_type)
         try:
             parsed = json.loads(self._guard(answer.read, doing, deadline))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise Failure("ApiUnreachable", f"{doing}: the answer is not JSON") from error
         finally:
             answer.release_conn()
@@ -137,31 +162,45 @@ class Cluster:
         if body is not None:
             headers["Content-Type"] = content_type
         url = f"{self.host}{path}" + (f"?{urlencode(query)}" if query else "")
-        timeout = urllib3.Timeout(total=min(REQUEST_TIMEOUT, deadline.remaining(doing)))
-        answer = self._guard(
-            lambda: self._pool.request(
-                method,
-                url,
-                headers=headers,
-                body=None if body is None else json.dumps(body).encode(),
-                timeout=timeout,
-                retries=urllib3.Retry(total=2, connect=2, read=0, redirect=0, status=0, other=0, backoff_factor=0.1),
-                preload_content=False,
-                decode_content=True,
+        seconds = min(REQUEST_TIMEOUT, deadline.remaining(doing))
+        ask = partial(
+            self._pool.request,
+            method,
+            url,
+            headers=headers,
+            body=None if body is None else json.dumps(body).encode(),
+            timeout=urllib3.Timeout(total=seconds),
+            retries=urllib3.Retry(
+                total=2,
+                connect=2,
+                read=0,
+                redirect=0,
+                status=0,
+                other=0,
+                backoff_factor=0.1,
+                # else it takes such an answer for itself, for GET alone, and counts it as one too many
+                respect_retry_after_header=False,
             ),
-            doing,
-            deadline,
+            preload_content=False,
+            decode_content=True,
         )
-        self._note_clock(answer.headers.get("Date"))
-        if answer.status >= 300:
-            status = parse_status(self._guard(lambda: answer.read(1 << 20), doing, deadline))
+        while True:
+            # each try and each address of the host has the whole time-out
+            answer = self._guard(lambda: within(seconds, ask), doing, deadline)
+            self._note(answer.headers)
+            if answer.status < 300:
+                return answer
+            status = parse_status(self._guard(partial(answer.read, 1 << 20), doing, deadline))
             answer.close()
-            raise explain(answer.status, status, doing)
-        return answer
+            pause = retry_after(answer.status, answer.headers.get("Retry-After"))
+            if pause is None or pause >= deadline.left():
+                raise explain(answer.status, status, doing)
+            # a server that says 0 must not be asked a thousand times a second
+            time.sleep(max(pause, 0.1))
 
     def _events(self, answer: Any, doing: str, deadline: Deadline) -> Iterator[dict[str, Any]]:
         rest = b""
-        chunks = answer.stream(1 << 16)
+        chunks = answer.stream(CHUNK)
         while True:
             # urllib3 keeps the request's time-out on the socket; a watch may be silent for as long as the deadline allows
             self._limit_read(answer, deadline.remaining(doing))
@@ -172,10 +211,11 @@ class Cluster:
             if len(rest) > MAX_EVENT:
                 raise Failure("ApiUnreachable", f"{doing}: a watch event is longer than {MAX_EVENT} bytes")
             for line in filter(None, lines):
-                event = json.loads(line)
-                if event.get("type") == "ERROR":
-                    status = event.get("object") or {}
-                    raise explain(int(status.get("code") or 500), status, doing)
+                event = _event(line, doing)
+                if event["type"] == "ERROR":
+                    status = event["object"]
+                    code = status.get("code")
+                    raise explain(code if isinstance(code, int) and code else 500, status, doing)
                 yield event
 
     @staticmethod
@@ -195,18 +235,30 @@ class Cluster:
             # the text of these exceptions can hold a proxy's URL with its password: only what is known to be harmless is shown
             cause = getattr(error, "reason", None) or error.__cause__ or error
             raise Failure(
-                "ApiUnreachable", f"{doing}: {self.host} does not answer as it should ({_harmless(cause)})"
+                "ApiUnreachable", f"{doing}: {self.host} does not answer as it should ({harmless(cause)})"
             ) from error
 
-    def _note_clock(self, date: str | None) -> None:
-        if date:
+    def _note(self, headers: Mapping[str, str]) -> None:
+        if date := headers.get("Date"):
             try:
                 self._clock_offset = parsedate_to_datetime(date).timestamp() - time.time()
-            except ValueError:
+            except (ValueError, OverflowError):
                 return
 
 
-def _harmless(error: BaseException) -> str:
+def _event(line: bytes, doing: str) -> dict[str, Any]:
+    """A watch event, whose object is one. Raises Failure ApiUnreachable for anything else."""
+    try:
+        event = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise Failure("ApiUnreachable", f"{doing}: a watch event is not JSON") from error
+    if not isinstance(event, dict) or not isinstance(event.get("object"), dict) or "type" not in event:
+        raise Failure("ApiUnreachable", f"{doing}: a watch event is none: {line[:100]!r}")
+    return event
+
+
+def harmless(error: BaseException) -> str:
+    """What an exception says that cannot hold a credential."""
     import ssl
 
     if isinstance(error, ssl.SSLCertVerificationError):
@@ -216,40 +268,4 @@ def _harmless(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     inner = error.__cause__ or error.__context__
-    return _harmless(inner) if inner is not None else type(error).__name__
-
-
-def connect(module: Any, deadline: Deadline) -> Cluster:
-    """The cluster that the module's options name, by kubernetes.core's own client. Raises Failure.
-
-    Building that client asks the server for its version without a time-out, so it is done aside: a server that accepts
-    and says nothing costs the deadline, not for ever.
-    """
-    outcome: list[Cluster | Failure] = []
-    thread = threading.Thread(target=lambda: outcome.append(_connect(module)), daemon=True)
-    thread.start()
-    thread.join(max(0.0, min(REQUEST_TIMEOUT, deadline.left())))
-    if not outcome:
-        raise Failure("ApiUnreachable", "connecting: the API server accepts the connection and does not answer")
-    if isinstance(outcome[0], Failure):
-        raise outcome[0]
-    return outcome[0]
-
-
-def _connect(module: Any) -> Cluster | Failure:
-    from ansible_collections.kubernetes.core.plugins.module_utils.k8s.client import get_api_client
-    from ansible_collections.kubernetes.core.plugins.module_utils.k8s.exceptions import CoreException
-
-    try:
-        return Cluster(get_api_client(module=module).client.client)
-    except CoreException as error:
-        return Failure(
-            "InvalidRequest", f"connecting: {error}", "Check kubeconfig and context, or set host and api_key."
-        )
-    except Exception as error:  # noqa: BLE001
-        # whatever urllib3, ssl, yaml or a credential plugin raises while the client is built; its text may hold a credential
-        status = getattr(error, "status", None)
-        if isinstance(status, int) and status:
-            body = getattr(error, "body", b"") or b""
-            return explain(status, parse_status(body if isinstance(body, bytes) else str(body).encode()), "connecting")
-        return Failure("ApiUnreachable", f"connecting: {_harmless(error)}")
+    return harmless(inner) if inner is not None else type(error).__name__

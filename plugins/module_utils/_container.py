@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What to inject: the ephemeral container, built from profile, identity, custom and patch, in that order.
+"""The debug container, ephemeral or in a pod's copy, built from profile, identity, custom and patch, in that order.
 
 Pure. The profiles' fields are those of kubectl debug (k8s.io/kubectl/pkg/cmd/debug/profiles.go).
 
@@ -21,6 +21,8 @@ from typing import Any
 
 from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._identity import Attempt
+from ansible_collections.incident.distroless.plugins.module_utils._image import check_image
+from ansible_collections.incident.distroless.plugins.module_utils._merge import DIRECTIVE, MERGE_KEYS, strategic_merge
 
 PROFILES: dict[str, dict[str, Any]] = {
     "general": {"securityContext": {"capabilities": {"add": ["SYS_PTRACE"]}}},
@@ -64,12 +66,6 @@ _API_FORBIDDEN = (
     *("restartPolicy", "restartPolicyRules", "startupProbe"),
 )
 _SUBPATHS = ("subPath", "subPathExpr")
-
-# the lists of a container that strategic merge merges by a key (struct tags patchMergeKey of core/v1 Container)
-_MERGE_KEYS = {"env": "name", "volumeMounts": "mountPath", "volumeDevices": "devicePath", "ports": "containerPort"}
-
-# the one directive of strategic merge patches that a user needs: $patch: replace or $patch: delete
-_DIRECTIVE = "$patch"
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\Z")
 
@@ -116,15 +112,28 @@ def numbered(base: str, number: int) -> str:
     return base[: 63 - len(suffix)] + suffix
 
 
-def build(request: Request, attempt: Attempt, name: str, target_container: str) -> dict[str, Any]:
-    """The ephemeral container's manifest. Raises Failure InvalidRequest for custom or patch that cannot be."""
+def is_numbered(base: str, name: str) -> bool:
+    """Whether a name is one of numbered(base, ...), the base itself left out."""
+    _head, dash, number = name.rpartition("-")
+    return bool(dash) and number.isdigit() and name == numbered(base, int(number))
+
+
+def build(request: Request, attempt: Attempt, name: str, target_container: str | None) -> dict[str, Any]:
+    """The ephemeral container's manifest, or without a target container that of an ordinary one, for a pod's copy.
+
+    Raises Failure InvalidRequest for custom or patch that cannot be.
+    """
     container: dict[str, Any] = {
         "name": name,
         "image": request.image,
         # `sleep` as it is: no shell, no child, and SIGTERM ends it, since it is not PID 1 in the target's namespace
         "command": ["sleep", str(request.ttl)],
-        "targetContainerName": target_container,
-        "env": [dict(_MARKED), *({"name": key, "value": request.env[key]} for key in request.env)],
+        **({} if target_container is None else {"targetContainerName": target_container}),
+        # the API leaves an empty value out, and what it answers is compared with what is asked
+        "env": [
+            dict(_MARKED),
+            *({"name": key, **({"value": value} if value else {})} for key, value in request.env.items()),
+        ],
     }
     if request.image_pull_policy:
         container["imagePullPolicy"] = request.image_pull_policy
@@ -132,12 +141,16 @@ def build(request: Request, attempt: Attempt, name: str, target_container: str) 
     context = {**container.get("securityContext", {}), **_identity_fields(attempt)}
     if context:
         container["securityContext"] = context
-    container = strategic_merge(container, _checked_custom(request.custom))
-    return _finished(_apply_patch(container, request.patch))
+    refused = () if target_container is None else _API_FORBIDDEN
+    container = strategic_merge(container, _checked_custom(request.custom, refused))
+    container = _apply_patch(container, request.patch, refused)
+    if target_container is not None:
+        _check_subpaths(container)
+    return _finished(container)
 
 
 def _identity_fields(attempt: Attempt) -> dict[str, Any]:
-    fields = copy.deepcopy(ELEVATED) if attempt.identity == "elevated" else {}
+    fields = copy.deepcopy({**attempt.confinement, **(ELEVATED if attempt.identity == "elevated" else {})})
     if attempt.run_as_user is not None:
         fields["runAsUser"] = attempt.run_as_user
     if attempt.run_as_group is not None:
@@ -145,61 +158,17 @@ def _identity_fields(attempt: Attempt) -> dict[str, Any]:
     return fields
 
 
-def strategic_merge(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
-    """base with change merged in, as the API server merges: maps key by key, null deletes, the known lists by their merge
-    key, other lists replaced; `$patch: replace` and `$patch: delete` in a map or in an entry of a known list."""
-    if _DIRECTIVE in change:
-        kept = {} if change[_DIRECTIVE] == "delete" else change
-        return {key: copy.deepcopy(value) for key, value in kept.items() if key != _DIRECTIVE and value is not None}
-    merged = dict(base)
-    for key, value in change.items():
-        below = merged.get(key)
-        if value is None or (below is None and isinstance(value, Mapping) and value.get(_DIRECTIVE) == "delete"):
-            merged.pop(key, None)
-        elif isinstance(value, Mapping):
-            merged[key] = strategic_merge(below if isinstance(below, Mapping) else {}, value)
-        elif isinstance(value, list) and key in _MERGE_KEYS:
-            merged[key] = _merge_list(below if isinstance(below, list) else [], value, _MERGE_KEYS[key])
-        else:
-            merged[key] = copy.deepcopy(value)
-    return merged
-
-
-def _merge_list(base: Sequence[Any], change: Sequence[Any], merge_key: str) -> list[Any]:
-    directives = [entry for entry in change if _DIRECTIVE in entry]
-    gone = {entry.get(merge_key) for entry in directives if entry[_DIRECTIVE] == "delete"}
-    if any(entry[_DIRECTIVE] == "replace" for entry in directives):
-        base = []
-    before = {entry.get(merge_key): entry for entry in base if entry.get(merge_key) not in gone}
-    merged: dict[Any, dict[str, Any]] = {}
-    for entry in change:
-        if _DIRECTIVE not in entry:
-            key = entry[merge_key]
-            merged[key] = strategic_merge(merged.get(key, before.get(key, {})), entry)
-    # The order counts ($(NAME) in a value refers to variables before it) and is the API's: the change's entries in the
-    # change's order; one of base's own goes before the next that stands behind it in base, else to the end
-    # (k8s.io/apimachinery/pkg/util/strategicpatch, mergeSortedSlice).
-    place = {key: index for index, key in enumerate(before)}
-    own = [key for key in before if key not in merged]
-    ordered = []
-    for key, entry in merged.items():
-        while own and place[own[0]] < place.get(key, -1):
-            ordered.append(before[own.pop(0)])
-        ordered.append(entry)
-    return ordered + [before[key] for key in own]
-
-
-def _checked_custom(custom: Mapping[str, Any]) -> Mapping[str, Any]:
+def _checked_custom(custom: Mapping[str, Any], refused: Sequence[str]) -> Mapping[str, Any]:
     for key in custom:
-        if key in _CUSTOM_FORBIDDEN or key in _API_FORBIDDEN or key == _DIRECTIVE:
+        if key in _CUSTOM_FORBIDDEN or key in refused or key == DIRECTIVE:
             own = {"name": "name", "image": "image", "targetContainerName": "container"}.get(key)
             raise Failure(
                 "InvalidRequest",
                 f"custom may not set {key}"
-                + (f": it has an option of its own, {own}." if own else " of an ephemeral container."),
+                + (f": it has an option of its own, {own}." if own else " of a debug container."),
                 f"Remove {key} from custom.",
             )
-    for key, merge_key in _MERGE_KEYS.items():
+    for key, merge_key in MERGE_KEYS.items():
         entries = custom.get(key) or []
         if not isinstance(entries, list) or any(not _is_entry(entry, merge_key) for entry in entries):
             raise Failure("InvalidRequest", f"custom.{key} is not a list of dictionaries that each have {merge_key}.")
@@ -209,13 +178,13 @@ def _checked_custom(custom: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _is_entry(entry: object, merge_key: str) -> bool:
     # {$patch: replace} alone empties the list first
-    return isinstance(entry, Mapping) and (merge_key in entry or entry.get(_DIRECTIVE) == "replace")
+    return isinstance(entry, Mapping) and (merge_key in entry or entry.get(DIRECTIVE) == "replace")
 
 
 def _check_directives(value: object, path: str, *, is_merged: bool) -> None:
     if isinstance(value, Mapping):
         for key, below in value.items():
-            if str(key).startswith("$") and not (key == _DIRECTIVE and is_merged and below in ("replace", "delete")):
+            if str(key).startswith("$") and not (key == DIRECTIVE and is_merged and below in ("replace", "delete")):
                 raise Failure(
                     "InvalidRequest",
                     f"{path} has the directive {key}; only $patch: replace and $patch: delete are known, where fields are merged.",
@@ -223,12 +192,14 @@ def _check_directives(value: object, path: str, *, is_merged: bool) -> None:
             _check_directives(below, f"{path}.{key}", is_merged=is_merged)
     elif isinstance(value, list):
         # the entries of other lists are replaced with their list
-        known = path.removeprefix("custom.") in _MERGE_KEYS
+        known = path.removeprefix("custom.") in MERGE_KEYS
         for index, entry in enumerate(value):
             _check_directives(entry, f"{path}[{index}]", is_merged=known)
 
 
-def _apply_patch(container: dict[str, Any], patch: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _apply_patch(
+    container: dict[str, Any], patch: Sequence[Mapping[str, Any]], refused: Sequence[str]
+) -> dict[str, Any]:
     if not patch:
         return container
     # needed only where a patch is given, and its import is not free
@@ -242,20 +213,26 @@ def _apply_patch(container: dict[str, Any], patch: Sequence[Mapping[str, Any]]) 
         # the library's text can hold the document, environment values included
         raise Failure("InvalidRequest", f"patch does not apply to the container: {type(error).__name__}.") from error
     fixed = ("name", "targetContainerName", "command")
-    touched = [key for key in fixed if patched.get(key) != container[key]]
-    touched += [key for key in _API_FORBIDDEN if key in patched]
+    touched = [key for key in fixed if patched.get(key) != container.get(key)]
+    touched += [key for key in refused if key in patched]
     if touched:
         raise Failure("InvalidRequest", f"patch may not set {', '.join(touched)} of the debugger.")
     return patched
 
 
-def _finished(container: dict[str, Any]) -> dict[str, Any]:
-    mounts, env = (value if isinstance(value := container.get(key), list) else [] for key in ("volumeMounts", "env"))
+def _check_subpaths(container: Mapping[str, Any]) -> None:
+    mounts = value if isinstance(value := container.get("volumeMounts"), list) else []
     for key in _SUBPATHS:
         if any(isinstance(mount, Mapping) and mount.get(key) for mount in mounts):
             raise Failure(
                 "InvalidRequest", f"custom and patch may not set volumeMounts.{key} of an ephemeral container."
             )
+
+
+def _finished(container: dict[str, Any]) -> dict[str, Any]:
+    if isinstance(image := container.get("image"), str):
+        check_image(image)
+    env = value if isinstance(value := container.get("env"), list) else []
     marks = [entry for entry in env if isinstance(entry, Mapping) and entry.get("name") == MARK]
     if marks != [_MARKED]:
         raise Failure(
@@ -295,4 +272,12 @@ def _comparable(container: Mapping[str, Any]) -> dict[str, Any]:
     context = fields.pop("securityContext", None) or {}
     if lifetime(fields) is not None:
         fields.pop("command")
-    return {**fields, **{f"securityContext.{key}": value for key, value in context.items()}}
+    return {**_telling(fields), **{f"securityContext.{key}": value for key, value in context.items()}}
+
+
+def _telling(value: Any) -> Any:
+    """A value without the fields that the API server leaves out since they say nothing (`omitempty`); a security context is
+    made of pointers, where false and 0 say something."""
+    if isinstance(value, Mapping):
+        return {key: kept for key, field in value.items() if (kept := _telling(field)) not in (None, "", False, [], {})}
+    return [_telling(entry) for entry in value] if isinstance(value, list) else value

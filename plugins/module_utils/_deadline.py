@@ -9,9 +9,15 @@ This is a private module utility of incident.distroless; its interface may chang
 
 from __future__ import annotations
 
+import threading
 import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import TypeVar
 
 from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
+
+Answer = TypeVar("Answer")
 
 
 class Deadline:
@@ -42,3 +48,20 @@ class Deadline:
             f"{waiting_for}: not done within {self.seconds:g} s.",
             f"Raise {self.option}, or look at what it waited for.",
         )
+
+
+def within(seconds: float, call: Callable[[], Answer]) -> Answer:
+    """What call gives, or raises. Raises TimeoutError after so many seconds; the call then goes on for nobody.
+
+    For calls whose own time-out counts for each of their steps anew: each address of a name, each try, each line read.
+    """
+    future: Future[Answer] = Future()
+
+    def work() -> None:
+        try:
+            future.set_result(call())
+        except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
+            future.set_exception(error)
+
+    threading.Thread(target=work, daemon=True).start()
+    return future.result(max(0.0, seconds))

@@ -17,10 +17,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from ansible_collections.incident.distroless.plugins.module_utils._client import Cluster, connect
+from ansible_collections.incident.distroless.plugins.module_utils._absent import end_debuggers, nothing_to_end
+from ansible_collections.incident.distroless.plugins.module_utils._client import Cluster
 from ansible_collections.incident.distroless.plugins.module_utils._command_run import not_run, run_command
 from ansible_collections.incident.distroless.plugins.module_utils._commands import Command, parse_commands
-from ansible_collections.incident.distroless.plugins.module_utils._container import Request, is_ours
+from ansible_collections.incident.distroless.plugins.module_utils._connect import connect
+from ansible_collections.incident.distroless.plugins.module_utils._container import Request
 from ansible_collections.incident.distroless.plugins.module_utils._deadline import Deadline
 from ansible_collections.incident.distroless.plugins.module_utils._debugger import (
     Attached,
@@ -29,34 +31,34 @@ from ansible_collections.incident.distroless.plugins.module_utils._debugger impo
     ensure_requested,
 )
 from ansible_collections.incident.distroless.plugins.module_utils._diff import debugger_diff
-from ansible_collections.incident.distroless.plugins.module_utils._end import end_debugger
+from ansible_collections.incident.distroless.plugins.module_utils._endings import what_became
 from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._exec import open_session
 from ansible_collections.incident.distroless.plugins.module_utils._fanout import each
 from ansible_collections.incident.distroless.plugins.module_utils._identity import Wish
-from ansible_collections.incident.distroless.plugins.module_utils._inject import (
-    Debugger,
-    debuggers,
-    wait_until_ended,
-)
+from ansible_collections.incident.distroless.plugins.module_utils._inject import debuggers
+from ansible_collections.incident.distroless.plugins.module_utils._limits import is_throttled
 from ansible_collections.incident.distroless.plugins.module_utils._options import (
     debugger_spec,
     make_module,
     parse_request,
     parse_wish,
 )
-from ansible_collections.incident.distroless.plugins.module_utils._result import pinned, target_row
+from ansible_collections.incident.distroless.plugins.module_utils._progress import PROGRESS
+from ansible_collections.incident.distroless.plugins.module_utils._result import target_row
 from ansible_collections.incident.distroless.plugins.module_utils._select import select
 from ansible_collections.incident.distroless.plugins.module_utils._targets import (
-    FailedTarget,
     Target,
     parse_selection,
 )
-from ansible_collections.incident.distroless.plugins.module_utils._task import Report, judge, perform
+from ansible_collections.incident.distroless.plugins.module_utils._task import Report, gather, judge, perform
 
 # of all commands of all targets together, in bytes of the result, which holds each stream as text and as lines: AWX drops
-# the event of a task whose result is larger than 700 kB, and fifty targets need 70 kB beside it
-MAX_TASK_OUTPUT = 420_000
+# the event of a task whose result is larger than 700 kB, and fifty targets need 70 to 100 kB beside it, by their names
+MAX_TASK_OUTPUT = 390_000
+MAX_BESIDE = 100_000
+# of what the rows repeat: each target's commands are the task's own
+MAX_TASK_COMMANDS = 32_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,22 +113,16 @@ def work(module: Any) -> Report:
     cluster = connect(module, deadline)
     selected = select(cluster, selection, deadline)
     outcomes = each(partial(_work_on, cluster, plan), selected.targets, params["concurrency"])
-    failed = list(selected.failed)
-    done: list[Done] = []
-    for target, outcome in zip(selected.targets, outcomes, strict=True):
-        if isinstance(outcome, Failure):
-            failed.append(FailedTarget(target.namespace, target.pod, target.container, outcome))
-        else:
-            done.append(outcome)
-            if outcome.failure is not None:
-                failed.append(FailedTarget(target.namespace, target.pod, target.container, outcome.failure))
+    done, failed = gather(selected.targets, outcomes)
+    gone, lost = nothing_to_end(selected.failed) if plan.is_absent and selection.targets else ([], selected.failed)
+    failed = [*lost, *failed]
     warnings = [*selected.warnings, *limit_output([entry.row for entry in done])]
-    succeeded = sum(entry.failure is None for entry in done)
+    succeeded = sum(entry.failure is None for entry in done) + len(gone)
     message, failure = judge(
         failed, succeeded, continue_on_error=params["continue_on_error"], message=summary(done, plan)
     )
     fields: dict[str, Any] = {"diff": [entry.diff for entry in done]} if module._diff else {}
-    rows = [entry.row for entry in done]
+    rows = [*(entry.row for entry in done), *gone]
     return Report(message, any(entry.changed for entry in done), rows, failed, fields, warnings, failure)
 
 
@@ -160,7 +156,11 @@ def parse_plan(params: dict[str, Any], *, is_check: bool) -> Plan:
 def _work_on(cluster: Cluster, plan: Plan, target: Target) -> Done:
     started = time.monotonic()
     if plan.is_absent:
-        return _end(cluster, plan, target, started)
+        ended = end_debuggers(
+            cluster, target, plan.name, Deadline(plan.wait_timeout), is_check=plan.is_check, wait=plan.wait
+        )
+        row = {**ended.row, "elapsed": round(time.monotonic() - started, 3)}
+        return Done(row, bool(ended.names), ended.diff)
     deadline = Deadline(plan.wait_timeout)
     if plan.is_check or not plan.wait:
         act = dry_run if plan.is_check else ensure_requested
@@ -181,16 +181,26 @@ def _run_commands(cluster: Cluster, plan: Plan, attached: Attached, started: flo
     wrote = False
     target = attached.target
     folders = (target.namespace, target.pod, target.container) if plan.has_folders else ()
-    for command in plan.commands:
+    for index, command in enumerate(plan.commands):
+        PROGRESS.say(target.label, f"{_title(index, command.name)} runs")
         opening = partial(
-            open_session, cluster, target.namespace, target.pod, attached.debugger.name, Deadline(plan.wait_timeout)
+            open_session,
+            cluster,
+            target.namespace,
+            target.pod,
+            attached.debugger.name,
+            Deadline(plan.wait_timeout),
+            is_nice=is_throttled(target),
+            has_outlet=True,
         )
         try:
             ran = run_command(opening, command, attached.seen, folders)
         except Failure as lost:
-            failure = lost
+            failure = what_became(cluster, target, lost, Deadline(plan.wait_timeout))
             break
         rows.append(ran.row)
+        ended = "timed out" if ran.row["timed_out"] else f"rc {ran.row['rc']}"
+        PROGRESS.say(target.label, f"{_title(index, command.name)}: {ended} after {ran.row['delta']} s")
         wrote = wrote or ran.wrote
     row = target_row(attached, time.monotonic() - started)
     row["commands"] = rows
@@ -199,9 +209,14 @@ def _run_commands(cluster: Cluster, plan: Plan, attached: Attached, started: flo
     return Done(row, changed, _diff(attached), failure or _command_failure(plan, target, rows))
 
 
+def _title(index: int, name: str | None) -> str:
+    """A command as messages name it: what it runs may be long, and secret."""
+    return f"commands[{index}]" + (f" ({name})" if name else "")
+
+
 def _command_failure(plan: Plan, target: Target, rows: Sequence[dict[str, Any]]) -> Failure | None:
     for index, row in enumerate(rows):
-        what = f"{target.label}: commands[{index}]" + (f" ({row['name']})" if row["name"] else "")
+        what = f"{target.label}: {_title(index, row['name'])}"
         if row["timed_out"]:
             return Failure(
                 "CommandTimeout",
@@ -212,42 +227,6 @@ def _command_failure(plan: Plan, target: Target, rows: Sequence[dict[str, Any]])
     return None
 
 
-def _end(cluster: Cluster, plan: Plan, target: Target, started: float) -> Done:
-    deadline = Deadline(plan.wait_timeout)
-    running = [
-        entry
-        for entry in debuggers(target.manifest, target.container)
-        if entry.is_running and _is_meant(entry, target, plan)
-    ]
-    if not plan.is_check:
-        for entry in running:
-            end_debugger(open_session(cluster, target.namespace, target.pod, entry.name, deadline))
-        if plan.wait:
-            for entry in running:
-                wait_until_ended(cluster, target, entry.name, deadline)
-    names = [entry.name for entry in running]
-    row = {
-        **pinned(target),
-        "debugger": names[-1] if names else target.debugger,
-        "ended": names,
-        "elapsed": round(time.monotonic() - started, 3),
-        "commands": [],
-        "warnings": [
-            *target.warnings,
-            *(["the ended debugger stays in the pod's spec: the API cannot remove it"] if names else []),
-        ],
-    }
-    before = debuggers(target.manifest)
-    after = [Debugger(entry.manifest, {"terminated": {}}) if entry.name in names else entry for entry in before]
-    return Done(row, bool(names), debugger_diff(target, before, after))
-
-
-def _is_meant(entry: Debugger, target: Target, plan: Plan) -> bool:
-    """Whether absent ends this one: the one of targets, else the named one, else any of ours. Never someone else's."""
-    wanted = target.debugger or plan.name
-    return is_ours(entry.manifest) and wanted in (None, entry.name)
-
-
 def _diff(attached: Attached) -> dict[str, str]:
     before = debuggers(attached.target.manifest)
     return debugger_diff(attached.target, before, before if attached.reused else [*before, attached.debugger])
@@ -255,7 +234,12 @@ def _diff(attached: Attached) -> dict[str, str]:
 
 def limit_output(rows: Sequence[dict[str, Any]]) -> list[str]:
     """Cuts the output of all commands of one task together, later ones first to go. Returns a warning when it did."""
-    left = MAX_TASK_OUTPUT
+    _shorten_commands(rows)
+    outputs = sum(
+        _size(command[stream]) for row in rows for command in row["commands"] for stream in ("stdout", "stderr")
+    )
+    beside = len(json.dumps(rows)) - outputs
+    left = max(0, MAX_TASK_OUTPUT - max(0, beside - MAX_BESIDE))
     is_cut = False
     for row in rows:
         for command in row["commands"]:
@@ -267,6 +251,22 @@ def limit_output(rows: Sequence[dict[str, Any]]) -> list[str]:
                 left -= _size(command[stream])
     hint = "a command's dest keeps all that it prints"
     return [f"the output of this task's commands was cut, to keep its result below 500 kB; {hint}"] if is_cut else []
+
+
+def _shorten_commands(rows: Sequence[dict[str, Any]]) -> None:
+    """Leaves the beginnings of long commands only, from where all of them together are too long."""
+    left = MAX_TASK_COMMANDS
+    for row in rows:
+        for command in row["commands"]:
+            size = len(json.dumps(command["cmd"]))
+            if size > left:
+                cmd = command["cmd"]
+                command["cmd"] = _beginning(cmd) if isinstance(cmd, str) else [_beginning(cmd[0]), "..."]
+            left -= min(left, size)
+
+
+def _beginning(text: str) -> str:
+    return text if len(text) <= 60 else f"{text[:60]}..."
 
 
 def _size(text: str) -> int:

@@ -23,6 +23,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._container imp
 )
 from ansible_collections.incident.distroless.plugins.module_utils._deadline import Deadline
 from ansible_collections.incident.distroless.plugins.module_utils._end import end_debugger
+from ansible_collections.incident.distroless.plugins.module_utils._endings import looking_again
 from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._exec import open_session
 from ansible_collections.incident.distroless.plugins.module_utils._identity import (
@@ -39,23 +40,16 @@ from ansible_collections.incident.distroless.plugins.module_utils._inject import
     inject,
     request_injection,
 )
-from ansible_collections.incident.distroless.plugins.module_utils._probe import Sight, probe, why_unreadable
+from ansible_collections.incident.distroless.plugins.module_utils._limits import is_throttled
+from ansible_collections.incident.distroless.plugins.module_utils._probe import Sight, probe
+from ansible_collections.incident.distroless.plugins.module_utils._progress import PROGRESS
 from ansible_collections.incident.distroless.plugins.module_utils._reuse import described, find_running
-from ansible_collections.incident.distroless.plugins.module_utils._select import refresh
 from ansible_collections.incident.distroless.plugins.module_utils._session import Session
-from ansible_collections.incident.distroless.plugins.module_utils._targets import Target, container_status
+from ansible_collections.incident.distroless.plugins.module_utils._targets import Target
+from ansible_collections.incident.distroless.plugins.module_utils._unreadable import why_unreadable
 
 # admission's answers after which a stronger or differently shaped debugger may still be let in
 _REFUSED = ("PodSecurityDenied", "AdmissionDenied")
-
-# what also happens when the target ends in the middle
-_MAY_BE_THE_TARGETS_END = (
-    "ApiUnreachable",
-    "ConnectionLost",
-    "ContainerCreateFailed",
-    "TargetNotRunning",
-    "TargetProcessAmbiguous",
-)
 
 # a name of base_name's own making, with or without its number
 _DERIVED = re.compile(r"(debugger-[0-9a-f]{8})(-[0-9]+)?\Z")
@@ -92,28 +86,8 @@ def ensure(
     from /proc/<pid>/status, which stays readable where the root is denied. With any_serves one of another request does
     too. A target of an earlier result keeps its debugger, or gets it again as it was.
     """
-    try:
+    with looking_again(cluster, target, deadline):
         return _ensure(cluster, target, request, wish, deadline, any_serves=any_serves)
-    except Failure as failure:
-        raise _what_became(cluster, target, failure, deadline) from failure
-
-
-def _what_became(cluster: Cluster, target: Target, failure: Failure, deadline: Deadline) -> Failure:
-    """The failure, or why it came: a target that ended takes its debuggers and their streams with it."""
-    if failure.reason not in _MAY_BE_THE_TARGETS_END:
-        return failure
-    try:
-        now = container_status(refresh(cluster, target, deadline), target.container) or {}
-    except Failure as gone:
-        return gone if gone.reason in ("PodGone", "NoTarget") else failure
-    is_same = now.get("containerID") == target.container_id
-    if is_same and "running" in (now.get("state") or {}):
-        return failure
-    count = now.get("restartCount")
-    words = (
-        f"{target.label} ended while it was being looked into (restart count {count}, before {target.restart_count})"
-    )
-    return Failure("TargetRestarted", f"{words}: {failure.message}")
 
 
 def _ensure(
@@ -153,8 +127,8 @@ def _further_attempts(wish: Wish, tried: Attached) -> list[Attempt]:
     learned = tried.seen.identity()
     if learned is None:
         return []
-    own = tried.seen.debugger
-    return next_attempts(wish, tried.target, learned, tried.attempt, (own.uid, own.gid))
+    own, is_dumpable = tried.seen.debugger, tried.seen.is_dumpable
+    return next_attempts(wish, tried.target, learned, tried.attempt, (own.uid, own.gid), is_dumpable=is_dumpable)
 
 
 def _again(cluster: Cluster, target: Target, earlier: Debugger, known: TargetIdentity, deadline: Deadline) -> Attached:
@@ -169,8 +143,7 @@ def _again(cluster: Cluster, target: Target, earlier: Debugger, known: TargetIde
     if attached.seen.root_readable:
         return attached
     refusal = why_unreadable(attached.seen, target.label)
-    if not attached.reused:
-        _drop(attached)
+    _drop(attached)
     raise refusal
 
 
@@ -246,7 +219,11 @@ def _free_name(target: Target, base: str, already: Sequence[str] = ()) -> str:
 
 def _attach(cluster: Cluster, attached: Attached, deadline: Deadline) -> Attached:
     target = attached.target
-    session = open_session(cluster, target.namespace, target.pod, attached.debugger.name, deadline)
+    name = attached.debugger.name
+    PROGRESS.say(target.label, f"{name} runs{' already' if attached.reused else ''}, looking at the target")
+    session = open_session(
+        cluster, target.namespace, target.pod, name, deadline, is_nice=is_throttled(target), has_outlet=True
+    )
     try:
         # no longer than what is left, also where the node went away and no one will ever answer
         silence, session.timeout = session.timeout, min(session.timeout, deadline.remaining("looking at the target"))
@@ -263,8 +240,12 @@ def _attach(cluster: Cluster, attached: Attached, deadline: Deadline) -> Attache
 
 
 def _drop(attached: Attached | None) -> None:
-    """Ends a debugger that cannot read its target: it would only spend the pod's limits until its ttl."""
+    """Ends a debugger of this task that cannot read its target: it would only spend the pod's limits until its ttl. One that
+    ran before may serve someone in another way."""
     if attached is None or attached.session is None:
         return
-    end_debugger(attached.session)
+    if attached.reused:
+        attached.session.close()
+    else:
+        end_debugger(attached.session)
     attached.session = None

@@ -16,8 +16,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from io import BufferedReader
 from pathlib import Path
 from typing import Self
@@ -40,6 +39,10 @@ Place = tuple[bytes, ...]
 
 # with less room than this a disk counts as full, with more there may be room for other files
 _FULL = 16 << 20
+# of a file that is hashed
+_PIECE = 64 << 10
+# whether so few bytes fit is seen as soon by writing them
+_LITTLE = 64 << 10
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -52,7 +55,7 @@ def check_place(place: Place) -> None:
                 f"{name[:300]!r} is no name that a file can have.",
                 "No kernel gives such a name: the answer came from something else.",
             )
-        if TEMPORARY.fullmatch(name):
+        if name.startswith(b".") and TEMPORARY.fullmatch(name):
             raise DestFailure(
                 "DestConflict", f"{name.decode()} is a name that files have here while they are being written."
             )
@@ -89,6 +92,7 @@ class Dest:
         self._taken = Taken()
         self._swept: set[tuple[int, int]] = set()
         self._parent: tuple[Place, int] | None = None
+        self._is_swept = False
         self._root: int | None = None
         with explained(self.path):
             if not is_check:
@@ -117,23 +121,21 @@ class Dest:
             os.close(descriptor)
             return made
 
-    @contextmanager
-    def writer(self, place: Place, size_hint: int = 0) -> Iterator[Partial]:
-        """A file to write and commit; without a commit nothing of it stays. size_hint in bytes."""
+    def writer(self, place: Place, size_hint: int = 0, *, is_sparse: bool = False) -> Partial:
+        """A file to write and commit, as a context manager; without a commit nothing of it stays. size_hint: bytes that it
+        takes on the disk; is_sparse: what is all zeros need not take any."""
         check_place(place)
         path = self.full(place)
         with explained(path):
             # its own descriptor: others may be asked for while this file is being written
             parent = os.dup(self._open_parent(place[:-1], is_made=True))
         try:
-            _check_room(parent, size_hint, path)
-            partial = Partial(parent, place[-1], path, self._file_mode, self._taken)
-            try:
-                yield partial
-            finally:
-                partial.close()
-        finally:
+            if size_hint > _LITTLE:
+                _check_room(parent, size_hint, path)
+        except DestFailure:
             os.close(parent)
+            raise
+        return Partial(parent, place[-1], path, self._file_mode, self._taken, is_sparse=is_sparse)
 
     def link(self, place: Place, text: bytes, floor: int) -> bool:
         """Makes sure that a link with that text is there; whether it had to be made. floor as in link_stays_inside."""
@@ -153,7 +155,7 @@ class Dest:
         with explained(self.full(place)):
             parent = self._open_parent(place[:-1], is_made=False)
             self._taken.check(place[-1], parent)
-            self._taken.add(os.stat(place[-1], dir_fd=parent, follow_symlinks=False))
+            self._taken.add(os.stat(place[-1], dir_fd=parent, follow_symlinks=False), place[-1], parent)
 
     def holds_directory(self, place: Place) -> bool:
         """Whether a real directory is at place."""
@@ -177,20 +179,31 @@ class Dest:
 
     def read(self, place: Place) -> BufferedReader | None:
         """The regular file at place, opened; None if there is none or it cannot be read."""
-        with suppress(OSError):
-            descriptor = os.open(place[-1], READ, dir_fd=self._open_parent(place[:-1], is_made=False))
-            if stat.S_ISREG(os.fstat(descriptor).st_mode):
-                return os.fdopen(descriptor, "rb")
-            os.close(descriptor)
-        return None
+        descriptor = self._open_file(place)
+        return None if descriptor is None else os.fdopen(descriptor, "rb")
 
     def digest(self, place: Place) -> str | None:
         """The sha256 of the regular file at place, in hexadecimal; None if there is none or it cannot be read."""
-        file = self.read(place)
-        if file is None:
+        descriptor = self._open_file(place)
+        if descriptor is None:
             return None
-        with file, suppress(OSError):
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        seen = hashlib.sha256()
+        try:
+            # hashlib.file_digest takes 256 KiB of memory for each of ten thousand small files
+            while piece := os.read(descriptor, _PIECE):
+                seen.update(piece)
+        except OSError:
+            return None
+        finally:
+            os.close(descriptor)
+        return seen.hexdigest()
+
+    def _open_file(self, place: Place) -> int | None:
+        with suppress(OSError):
+            descriptor = os.open(place[-1], READ, dir_fd=self._open_parent(place[:-1], is_made=False))
+            if stat.S_ISREG(os.fstat(descriptor).st_mode):
+                return descriptor
+            os.close(descriptor)
         return None
 
     def _open_parent(self, place: Place, *, is_made: bool) -> int:
@@ -211,9 +224,10 @@ class Dest:
                 os.close(descriptor)
                 raise
             self._forget_parent()
-            self._parent = (place, descriptor)
-        if is_made:
+            self._parent, self._is_swept = (place, descriptor), False
+        if is_made and not self._is_swept:
             self._sweep_once(self._parent[1])
+            self._is_swept = True
         return self._parent[1]
 
     def _forget_parent(self) -> None:

@@ -39,7 +39,8 @@ REASONS: dict[str, Reason] = {
         "The message is the webhook's or the policy's own; ask its owner for an exception for pods/ephemeralcontainers.",
     ),
     "QuotaExceeded": Reason(
-        "A resource quota refuses the request.", "Raise the quota that the message names, or free what it counts."
+        "A quota refuses the request. Kubernetes' own counts no ephemeral containers; a webhook's may.",
+        "Raise the quota that the message names, or free what it counts.",
     ),
     "RbacDenied": Reason(
         "The credentials lack a permission.", "Grant the verb on the resource that the message names in that namespace."
@@ -53,7 +54,7 @@ REASONS: dict[str, Reason] = {
     ),
     "ApiUnsupported": Reason(
         "The API server does not know a resource or field that is needed.",
-        "Ephemeral containers need Kubernetes 1.25 or newer.",
+        "Ephemeral containers need Kubernetes 1.25 or newer; check that host is the API server.",
     ),
     "NoTarget": Reason(
         "Nothing that could be looked into matches the selection.",
@@ -95,7 +96,7 @@ REASONS: dict[str, Reason] = {
     ),
     "GroupNotMatched": Reason(
         "The file is readable only through a supplementary group that the debugger cannot be given.",
-        "Set allow_elevated: true; an ephemeral container cannot have supplementary groups of its own.",
+        "Set debug.identity: elevated (root that may read any file); an ephemeral container cannot have supplementary groups of its own.",
     ),
     "LsmDenied": Reason(
         "AppArmor or SELinux keeps the debugger from the target.",

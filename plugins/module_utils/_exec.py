@@ -5,29 +5,44 @@
 """An exec into a container as a websocket: channels, frames and the exit code that only channel 3 knows.
 
 The Python client's own WSClient collects everything and its cost grows with the square of the stream, so the
-connection is made with websocket-client and read frame by frame. Protocol: k8s.io/apimachinery/pkg/util/remotecommand.
+connection is made with websocket-client and its frames are read by _frames. Protocol: k8s.io/apimachinery/pkg/util/remotecommand.
 
 This is a private module utility of incident.distroless; its interface may change.
 """
 
 from __future__ import annotations
 
+import re
 import ssl
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from ansible_collections.incident.distroless.plugins.module_utils._client import Cluster, pod_path
-from ansible_collections.incident.distroless.plugins.module_utils._deadline import Deadline
+from ansible_collections.incident.distroless.plugins.module_utils._client import REQUEST_TIMEOUT, Cluster, pod_path
+from ansible_collections.incident.distroless.plugins.module_utils._deadline import Deadline, within
 from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
-from ansible_collections.incident.distroless.plugins.module_utils._refusals import explain, parse_status, role_for
-from ansible_collections.incident.distroless.plugins.module_utils._session import Session, exec_command, new_nonce
+from ansible_collections.incident.distroless.plugins.module_utils._frames import FrameError, Frames
+from ansible_collections.incident.distroless.plugins.module_utils._refusals import (
+    explain,
+    parse_status,
+    retry_after,
+    role_for,
+)
+from ansible_collections.incident.distroless.plugins.module_utils._session import (
+    OUTLET,
+    Session,
+    exec_command,
+    new_nonce,
+)
 
 STDIN, STDOUT, STDERR, STATUS = 0, 1, 2, 3
 
 # a data frame is one channel byte and at most 32 KiB (remotecommand's copy buffer); more is not what we spoke to
 MAX_FRAME = 1 << 20
+
+_EXIT_CODE = re.compile(r"[0-9]{1,9}")
 
 # how long the API server answers `container not running` after the kubelet reported it as running
 START_UP = 5.0
@@ -41,6 +56,8 @@ class ExecStream:
         self._connection = connection
         self._doing = doing
         self._status: Mapping[str, Any] | None = None
+        # the handshake was read line by line and byte by byte, so that nothing of the first frame is in another buffer
+        self._frames = Frames(connection.sock, MAX_FRAME)
 
     @property
     def exit_code(self) -> int | None:
@@ -64,36 +81,57 @@ class ExecStream:
 
         Raises Failure WaitTimeout when nothing came for timeout seconds, ConnectionLost when the stream broke.
         """
-        import websocket
-
         until = time.monotonic() + timeout
         while True:
-            try:
-                self._connection.settimeout(max(0.01, until - time.monotonic()))
-                opcode, data = self._connection.recv_data(control_frame=False)
-            except websocket.WebSocketTimeoutException as error:
-                raise Failure("WaitTimeout", f"{self._doing}: nothing came for {timeout:g} s.") from error
-            except (OSError, websocket.WebSocketException) as error:
-                if self._status is not None:
-                    return None
-                raise Failure(
-                    "ConnectionLost", f"{self._doing}: the stream broke before its end ({type(error).__name__})"
-                ) from error
-            if opcode == websocket.ABNF.OPCODE_CLOSE:
-                if self._status is None:
-                    raise Failure("ConnectionLost", f"{self._doing}: the stream was closed before its end.")
+            message = self._next(until, timeout)
+            if message is None:
                 return None
-            if not data:
-                continue
-            if len(data) > MAX_FRAME:
-                raise Failure(
-                    "ConnectionLost", f"{self._doing}: a frame of {len(data)} bytes is none of the exec protocol."
-                )
-            channel, payload = data[0], memoryview(data)[1:]
+            channel = message[0] if message else None
+            if channel in (STDOUT, STDERR) and len(message) > 1:
+                return channel, message[1:]
             if channel == STATUS:
-                self._status = parse_status(bytes(payload))
-            elif channel in (STDOUT, STDERR) and payload:
-                return channel, payload
+                self._status = parse_status(bytes(message[1:]))
+            # frames that bring nothing do not prolong the time-out
+            if time.monotonic() > until:
+                raise self._nothing(timeout)
+
+    def _next(self, until: float, timeout: float) -> memoryview | None:
+        """The next message, None after the clean end."""
+        import websocket
+
+        try:
+            while (message := self._frames.next(until)).kind != "data":
+                if message.kind == "close":
+                    if self._status is None:
+                        raise Failure("ConnectionLost", f"{self._doing}: the stream was closed before its end.")
+                    return None
+                if time.monotonic() > until:
+                    raise self._nothing(timeout)
+                if message.kind == "ping":
+                    self._connection.pong(message.payload.tobytes())
+        except TimeoutError as error:
+            raise self._nothing(timeout) from error
+        except FrameError as error:
+            raise Failure("ConnectionLost", f"{self._doing}: {error} is none of the exec protocol.") from error
+        except (OSError, websocket.WebSocketException) as error:
+            if self._status is not None:
+                return None
+            raise Failure(
+                "ConnectionLost", f"{self._doing}: the stream broke before its end ({type(error).__name__})"
+            ) from error
+        return message.payload
+
+    def _nothing(self, timeout: float) -> Failure:
+        return Failure("WaitTimeout", f"{self._doing}: nothing came for {timeout:g} s.")
+
+    def keep_alive(self) -> None:
+        """Sends a ping; what comes back is passed over."""
+        import websocket
+
+        try:
+            self._connection.ping()
+        except (OSError, websocket.WebSocketException) as error:
+            raise Failure("ConnectionLost", f"{self._doing}: the stream broke ({type(error).__name__})") from error
 
     def close(self) -> None:
         """Drops the connection; what runs remotely sees the end of its stdin."""
@@ -104,9 +142,12 @@ def exit_code(status: Mapping[str, Any]) -> int | None:
     """The exit code in channel 3's Status object: 0 for Success, the ExitCode cause otherwise, None without one."""
     if status.get("status") == "Success":
         return 0
-    for cause in (status.get("details") or {}).get("causes") or ():
-        if cause.get("reason") == "ExitCode" and str(cause.get("message", "")).isdigit():
-            return int(cause["message"])
+    details = status.get("details")
+    causes = details.get("causes") if isinstance(details, dict) else None
+    for cause in causes if isinstance(causes, list) else ():
+        if isinstance(cause, dict) and cause.get("reason") == "ExitCode":
+            code = str(cause.get("message", ""))
+            return int(code) if _EXIT_CODE.fullmatch(code) else None
     return None
 
 
@@ -125,34 +166,60 @@ def open_exec(
     first_try = time.monotonic()
     while True:
         connection: Any = websocket.WebSocket(sslopt=_tls(cluster.configuration), skip_utf8_validation=True)
-        connection.settimeout(min(30.0, deadline.remaining(doing)))
+        seconds = min(REQUEST_TIMEOUT, deadline.remaining(doing))
+        connection.settimeout(seconds)
+        dial = partial(
+            connection.connect,
+            url,
+            header=[f"{name}: {value}" for name, value in cluster.headers()],
+            subprotocols=["v5.channel.k8s.io", "v4.channel.k8s.io"],
+            suppress_origin=True,
+            redirect_limit=0,
+            **_proxy(cluster.configuration),
+        )
         try:
-            connection.connect(
-                url,
-                header=[f"{name}: {value}" for name, value in cluster.headers()],
-                subprotocols=["v5.channel.k8s.io", "v4.channel.k8s.io"],
-                suppress_origin=True,
-                redirect_limit=0,
-                **_proxy(cluster.configuration),
-            )
+            # each address of the host and each line of the answer has the whole time-out
+            within(seconds, dial)
         except websocket.WebSocketBadStatusException as error:
+            pause = retry_after(error.status_code, (error.resp_headers or {}).get("retry-after"))
             # the kubelet learns of a start a moment before the runtime can exec in it
-            if error.status_code == 500 and time.monotonic() - first_try < START_UP:
-                time.sleep(0.05)
-                continue
-            raise _refused(error, namespace, doing) from error
+            if pause is None and error.status_code == 500 and time.monotonic() - first_try < START_UP:
+                pause = 0.0
+            if pause is None or pause >= deadline.left():
+                raise _refused(error, namespace, doing) from error
+            time.sleep(max(pause, 0.05))
+            continue
         except (OSError, websocket.WebSocketException) as error:
+            # an answer that goes on without end is read no further
+            connection.shutdown()
             deadline.remaining(doing)
             raise Failure("ApiUnreachable", f"{doing}: no stream to {cluster.host} ({type(error).__name__})") from error
         return ExecStream(connection, doing)
 
 
 def open_session(
-    cluster: Cluster, namespace: str, pod: str, container: str, deadline: Deadline, silence: float = 60.0
+    cluster: Cluster,
+    namespace: str,
+    pod: str,
+    container: str,
+    deadline: Deadline,
+    silence: float = 60.0,
+    *,
+    is_nice: bool = False,
+    has_outlet: bool = False,
 ) -> Session:
-    """A shell in a container that lives as long as the stream; silence is how many seconds without an answer are too many."""
+    """A shell in a container that lives as long as the stream.
+
+    silence is how many seconds without an answer are too many; is_nice: what runs there gives way to all others; has_outlet:
+    its jobs write to an exec of their own, opened with the first of them, which may break at any moment and leaves nothing.
+    """
     nonce = new_nonce()
-    return Session(open_exec(cluster, namespace, pod, container, exec_command(nonce), deadline), nonce, timeout=silence)
+
+    def open_outlet() -> ExecStream:
+        return open_exec(cluster, namespace, pod, container, OUTLET, Deadline(min(silence, deadline.seconds)))
+
+    stream = open_exec(cluster, namespace, pod, container, exec_command(nonce), deadline)
+    return Session(stream, nonce, timeout=silence, is_nice=is_nice, open_outlet=open_outlet if has_outlet else None)
 
 
 def _refused(error: Any, namespace: str, doing: str) -> Failure:

@@ -9,18 +9,20 @@ This is a private module utility of incident.distroless; its interface may chang
 
 from __future__ import annotations
 
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
+from ansible_collections.incident.distroless.plugins.module_utils._deleted import Holdings, survey_held
 from ansible_collections.incident.distroless.plugins.module_utils._dest import Dest, Place
 from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._ground import Ground, survey_ground
-from ansible_collections.incident.distroless.plugins.module_utils._listing import Entry, TargetFiles
+from ansible_collections.incident.distroless.plugins.module_utils._groups import NO_GROUPS, ClosedGroups, name_groups
+from ansible_collections.incident.distroless.plugins.module_utils._listing import TargetFiles
 from ansible_collections.incident.distroless.plugins.module_utils._local import put
 from ansible_collections.incident.distroless.plugins.module_utils._manifest import (
     Changes,
@@ -30,7 +32,8 @@ from ansible_collections.incident.distroless.plugins.module_utils._manifest impo
     merge,
     write_manifest,
 )
-from ansible_collections.incident.distroless.plugins.module_utils._names import display
+from ansible_collections.incident.distroless.plugins.module_utils._names import brief, display
+from ansible_collections.incident.distroless.plugins.module_utils._packing import Codec
 from ansible_collections.incident.distroless.plugins.module_utils._plan import (
     Budget,
     FetchOptions,
@@ -41,16 +44,16 @@ from ansible_collections.incident.distroless.plugins.module_utils._plan import (
     failure_of,
     place_of,
 )
+from ansible_collections.incident.distroless.plugins.module_utils._progress import PROGRESS
 from ansible_collections.incident.distroless.plugins.module_utils._remote import Remote
 from ansible_collections.incident.distroless.plugins.module_utils._resolve import Found, normal, resolve
 from ansible_collections.incident.distroless.plugins.module_utils._rows import Row, split_rows
 from ansible_collections.incident.distroless.plugins.module_utils._session import Session
+from ansible_collections.incident.distroless.plugins.module_utils._sizes import show_size
 from ansible_collections.incident.distroless.plugins.module_utils._survey import check_options, survey
 from ansible_collections.incident.distroless.plugins.module_utils._transfer import Transfer
 
 _MAX_GONE_SHOWN = 10
-# one look at a path costs a few processes over there, a whole directory hardly more
-_FEW = 64
 _BROUGHT = ("fetched", "unchanged", "changed_while_reading")
 
 
@@ -80,18 +83,22 @@ def fetch(
     secrets: Sequence[bytes] = (),
     root: bytes | None = None,
     budget: Budget | None = None,
+    processes: Callable[[Session], Sequence[int]] = lambda _session: (),
+    closed: ClosedGroups = NO_GROUPS,
 ) -> Fetched:
     """Brings what options ask for from the target whose main process the debugger sees as pid.
 
     target has namespace, pod, container, pod_uid, container_id and cluster, and goes into the manifest as it is. secrets
-    are the paths that the pod's spec mounts secrets at. budget is shared by all targets of a task. Raises Failure when
-    nothing could be begun: dest belongs to another target or cannot be written, src is not valid, no connection.
+    are the paths that the pod's spec mounts secrets at. budget is shared by all targets of a task. processes tells which
+    are the target's, for open_deleted; closed are its groups that the debugger has not. Raises Failure when nothing could
+    be begun: dest belongs to another target or cannot be written, src is not valid, no connection.
     """
     check_options(options)
     started = time.monotonic()
     until = started + options.deadline if options.deadline else float("inf")
     budget = budget or Budget(options.max_total_size, options.max_files)
     manifest = manifest_place(target, is_flat=options.flat)
+    label = f"{target['namespace']}/{target['pod']}/{target['container']}"
     with (
         Dest(
             options.dest, file_mode=options.file_mode, directory_mode=options.directory_mode, is_check=options.is_check
@@ -99,25 +106,34 @@ def fetch(
         Remote(open_session, pid, root=root, retries=options.retries, until=until) as remote,
     ):
         earlier = find_earlier(dest, manifest, target, overwrite=options.overwrite)
+        PROGRESS.say(label, "looking for the files")
         ground = remote.ask(lambda files: _ground(files, secrets, options))
+        held = remote.ask(lambda files: _held(files, processes, ground, options))
         view = remote.ask(lambda files: survey(files, options, ground, until))
         if view.is_cut:
             remote.drop()
-        steps = decide(view.items, options, ground, budget)
-        transfer = Transfer(remote, dest, files_place(target, is_flat=options.flat), ground, options, budget, until)
+        steps = decide([*held.items, *view.items], options, ground, budget)
+        provable = replace(ground, readable_ids=ground.readable_ids | held.mounts)
+        lengths = [step.length for step in steps if step.action == "file"]
+        PROGRESS.say(label, f"{len(lengths)} files to compare or bring ({show_size(sum(lengths))})")
+        notify = partial(PROGRESS.moved, label)
+        folder = files_place(target, is_flat=options.flat)
+        transfer = Transfer(remote, dest, folder, provable, options, budget, until, notify)
         rows = _carry_out(steps, transfer, dest, target, options)
-        if not options.is_check and transfer.failure is None:
-            rows = _with_atimes(rows, remote, view.tops, ground.pruned)
+        with suppress(Failure):
+            denied = rows
+            rows = remote.ask(lambda files: name_groups(denied, [step.item for step in steps], files, closed))
         ordered = sorted(rows.values(), key=lambda row: row.order)
         changes = Changes()
-        merged = merge(ordered, earlier.rows() if earlier is not None else (), covering(options, view.blind), changes)
+        blind = [*view.blind, *(item.src for item in held.items if item.entry is None)]
+        merged = merge(ordered, earlier.rows() if earlier is not None else (), covering(options, blind), changes)
         failure = _record(dest, manifest, target, merged, is_check=options.is_check)
         files, skipped = split_rows(row.in_result(target) for row in ordered)
         shown = display(dest.full(manifest))[0]
         return Fetched(
             files=files,
             skipped_files=skipped,
-            stats=_stats(ordered, transfer.transferred, time.monotonic() - started),
+            stats=_stats(ordered, transfer.transferred, transfer.codec, time.monotonic() - started),
             manifest=shown,
             changed=any(row.status in ("fetched", "changed_while_reading") for row in ordered),
             diff=changes.as_diff(shown),
@@ -133,6 +149,14 @@ def _ground(files: TargetFiles, secrets: Sequence[bytes], options: FetchOptions)
     return survey_ground(
         files.mounts(), [*own, *(normal(path) for path in secrets)], include_secrets=options.include_secrets
     )
+
+
+def _held(
+    files: TargetFiles, processes: Callable[[Session], Sequence[int]], ground: Ground, options: FetchOptions
+) -> Holdings:
+    if not options.open_deleted:
+        return Holdings((), frozenset())
+    return survey_held(files, processes(files.session), ground)
 
 
 def _carry_out(
@@ -151,37 +175,6 @@ def _carry_out(
         (step for step in free if step.action not in ("directory", "file")), dest, folder, is_check=options.is_check
     )
     return rows
-
-
-def _with_atimes(
-    rows: Mapping[bytes, Row], remote: Remote, tops: Sequence[bytes], pruned: Sequence[bytes]
-) -> dict[bytes, Row]:
-    """The rows, with what our reading did to the access times. The manifest's are from before it."""
-    read = [
-        row for row in rows.values() if row.status in _BROUGHT and row.entry is not None and row.entry.type == "file"
-    ]
-    paths = {row.resolved or row.src for row in read}
-    after: dict[bytes, Entry] = {}
-    # not worth a failure: everything else is here
-    with suppress(Failure):
-        if len(paths) > _FEW:
-            after |= remote.ask(
-                lambda files: {
-                    found.path: found
-                    for found in files.scan(tops, prune=pruned, max_entries=sys.maxsize)
-                    if isinstance(found, Entry) and found.path in paths
-                }
-            )
-        left = sorted(paths - after.keys())[:_FEW]
-        found = remote.ask(lambda files: files.walk(left)) if left else []
-        after |= {entry.path: entry for entry in found if isinstance(entry, Entry)}
-    return {**rows, **{row.src: _with_atime(row, after.get(row.resolved or row.src)) for row in read}}
-
-
-def _with_atime(row: Row, after: Entry | None) -> Row:
-    if after is None or row.entry is None or after.ino != row.entry.ino:
-        return row
-    return replace(row, atime_moved=after.atime_ns != row.entry.atime_ns)
 
 
 def _record(
@@ -206,7 +199,7 @@ def _failed(steps: Iterable[Step], rows: Mapping[bytes, Row]) -> Iterator[tuple[
             yield step.item, row.reason
 
 
-def _stats(rows: Sequence[Row], transferred: int, elapsed: float) -> dict[str, Any]:
+def _stats(rows: Sequence[Row], transferred: int, codec: Codec, elapsed: float) -> dict[str, Any]:
     """The contract's stats. All but failed and skipped count regular files that are here now."""
     brought = [row for row in rows if row.status in _BROUGHT and row.entry is not None and row.entry.type == "file"]
     statuses = Counter(row.status for row in [*brought, *(row for row in rows if row.status in ("failed", "skipped"))])
@@ -217,7 +210,7 @@ def _stats(rows: Sequence[Row], transferred: int, elapsed: float) -> dict[str, A
         ),
         "transferred_bytes": transferred,
         **{key: statuses[key] for key in ("unchanged", "changed_while_reading", "failed", "skipped")},
-        "codec": "none",
+        "codec": codec,
         "elapsed": round(elapsed, 3),
     }
 
@@ -225,6 +218,6 @@ def _stats(rows: Sequence[Row], transferred: int, elapsed: float) -> dict[str, A
 def _gone(changes: Changes) -> list[str]:
     if not changes.gone:
         return []
-    shown = ", ".join(changes.gone[:_MAX_GONE_SHOWN])
+    shown = ", ".join(brief(path) for path in changes.gone[:_MAX_GONE_SHOWN])
     more = f" and {len(changes.gone) - _MAX_GONE_SHOWN} more" if len(changes.gone) > _MAX_GONE_SHOWN else ""
     return [f"gone from the target since they were fetched, their copies stay: {shown}{more}"]

@@ -13,25 +13,16 @@ import re
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.incident.distroless.plugins.module_utils._client import Cluster, connect
-from ansible_collections.incident.distroless.plugins.module_utils._container import Request
+from ansible_collections.incident.distroless.plugins.module_utils._connect import connect
 from ansible_collections.incident.distroless.plugins.module_utils._deadline import Deadline
-from ansible_collections.incident.distroless.plugins.module_utils._debugger import (
-    Attached,
-    dry_run,
-    ensure,
-)
-from ansible_collections.incident.distroless.plugins.module_utils._end import end_debugger
 from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
-from ansible_collections.incident.distroless.plugins.module_utils._exec import open_session
 from ansible_collections.incident.distroless.plugins.module_utils._fanout import each
-from ansible_collections.incident.distroless.plugins.module_utils._fetch import Fetched, fetch
-from ansible_collections.incident.distroless.plugins.module_utils._identity import Wish
+from ansible_collections.incident.distroless.plugins.module_utils._fetch import Fetched
+from ansible_collections.incident.distroless.plugins.module_utils._fetch_target import Done, Plan, work_on
 from ansible_collections.incident.distroless.plugins.module_utils._names import exact, from_base64
 from ansible_collections.incident.distroless.plugins.module_utils._options import (
     debugger_defaults,
@@ -40,42 +31,15 @@ from ansible_collections.incident.distroless.plugins.module_utils._options impor
     parse_request,
     parse_wish,
 )
+from ansible_collections.incident.distroless.plugins.module_utils._packing import TOOLS
 from ansible_collections.incident.distroless.plugins.module_utils._plan import Budget, FetchOptions
-from ansible_collections.incident.distroless.plugins.module_utils._result import pinned, target_row
-from ansible_collections.incident.distroless.plugins.module_utils._reuse import find_running
-from ansible_collections.incident.distroless.plugins.module_utils._rows import split_rows
-from ansible_collections.incident.distroless.plugins.module_utils._secrets import secret_paths
+from ansible_collections.incident.distroless.plugins.module_utils._rows import cut_diffs, split_rows
 from ansible_collections.incident.distroless.plugins.module_utils._select import select
 from ansible_collections.incident.distroless.plugins.module_utils._sizes import parse_size, show_size
 from ansible_collections.incident.distroless.plugins.module_utils._targets import (
-    FailedTarget,
-    Target,
     parse_selection,
 )
-from ansible_collections.incident.distroless.plugins.module_utils._task import Report, judge, perform
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What to do with each target. budget is what all of them may come to together."""
-
-    request: Request
-    wish: Wish
-    any_serves: bool
-    keep_debugger: bool
-    wait_timeout: int
-    silence: float
-    options: FetchOptions
-    budget: Budget
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """What was done with one target; fetched is None where check mode could not look inside."""
-
-    row: dict[str, Any]
-    injected: bool
-    fetched: Fetched | None
+from ansible_collections.incident.distroless.plugins.module_utils._task import Report, gather, judge, perform
 
 
 def argument_spec() -> dict[str, Any]:
@@ -92,6 +56,8 @@ def argument_spec() -> dict[str, Any]:
         "overwrite": {"type": "bool", "default": False},
         "exclude": {"type": "list", "elements": "str", "default": []},
         "include_secrets": {"type": "bool", "default": False},
+        "follow": {"type": "bool", "default": False},
+        "open_deleted": {"type": "bool", "default": False},
         "max_size": {"type": "str", "default": "0"},
         "max_total_size": {"type": "str", "default": "20G"},
         "max_files": {"type": "int", "default": 100000},
@@ -100,6 +66,7 @@ def argument_spec() -> dict[str, Any]:
         "retries": {"type": "int", "default": 3},
         "timeout": {"type": "int", "default": 60},
         "checksum": {"type": "bool", "default": True},
+        "compress": {"type": "str", "choices": ["auto", "zstd", "gzip", "none"], "default": "auto"},
     }
 
 
@@ -123,19 +90,12 @@ def work(module: Any) -> Report:
             "Remove flat: true.",
         )
     started = time.monotonic()
-    outcomes = each(partial(_work_on, cluster, plan), selected.targets, params["concurrency"])
-    failed = list(selected.failed)
-    done: list[Done] = []
-    for target, outcome in zip(selected.targets, outcomes, strict=True):
-        failure = outcome if isinstance(outcome, Failure) else None
-        if isinstance(outcome, Done):
-            done.append(outcome)
-            failure = outcome.fetched.failure if outcome.fetched is not None else None
-        if failure is not None:
-            failed.append(FailedTarget(target.namespace, target.pod, target.container, failure))
+    outcomes = each(partial(work_on, cluster, plan), selected.targets, params["concurrency"])
+    done, failed = gather(selected.targets, outcomes)
+    failed = [*selected.failed, *failed]
     fetched = [entry.fetched for entry in done if entry.fetched is not None]
     stats = total(fetched, time.monotonic() - started)
-    succeeded = sum(entry.fetched is None or entry.fetched.failure is None for entry in done)
+    succeeded = sum(entry.failure is None for entry in done)
     message, failure = judge(
         failed, succeeded, continue_on_error=params["continue_on_error"], message=summary(done, stats, plan)
     )
@@ -153,11 +113,11 @@ def work(module: Any) -> Report:
 def parse_plan(params: Mapping[str, Any], *, is_check: bool) -> Plan:
     """The plan in the module's parameters. Raises Failure InvalidRequest."""
     debug = params["debug"] if params["debug"] is not None else debugger_defaults()
-    if not params["src"] and not params["src_b64"]:
+    if not params["src"] and not params["src_b64"] and not params["open_deleted"]:
         raise Failure(
             "InvalidRequest",
             "Nothing to fetch: neither src nor src_b64 is given.",
-            "Set src to paths or globs of the target.",
+            "Set src to paths or globs of the target, or open_deleted: true.",
         )
     for option, least in (("concurrency", 1), ("max_files", 0), ("deadline", 0), ("retries", 0), ("timeout", 1)):
         if params[option] < least:
@@ -170,6 +130,8 @@ def parse_plan(params: Mapping[str, Any], *, is_check: bool) -> Plan:
         overwrite=params["overwrite"],
         exclude=tuple(exact(pattern) for pattern in params["exclude"]),
         include_secrets=params["include_secrets"],
+        follow=params["follow"],
+        open_deleted=params["open_deleted"],
         max_size=parse_size(params["max_size"], "max_size"),
         max_total_size=parse_size(params["max_total_size"], "max_total_size"),
         max_files=params["max_files"],
@@ -177,6 +139,7 @@ def parse_plan(params: Mapping[str, Any], *, is_check: bool) -> Plan:
         oversize=params["oversize"],
         retries=params["retries"],
         checksum=params["checksum"],
+        compress=params["compress"],
         file_mode=parse_mode(params["file_mode"], "file_mode"),
         directory_mode=parse_mode(params["directory_mode"], "directory_mode"),
         is_check=is_check,
@@ -202,47 +165,6 @@ def parse_mode(text: str, option: str) -> int:
     return int(text, 8)
 
 
-def _work_on(cluster: Cluster, plan: Plan, target: Target) -> Done:
-    started = time.monotonic()
-    deadline = Deadline(plan.wait_timeout, "debug.wait_timeout")
-    if plan.options.is_check and not find_running(
-        target, plan.request, plan.wish, cluster.now(), any_serves=plan.any_serves
-    ):
-        asked = dry_run(cluster, target, plan.request, plan.wish, deadline)
-        return Done(target_row(asked, time.monotonic() - started), injected=True, fetched=None)
-    attached = ensure(cluster, target, plan.request, plan.wish, deadline, any_serves=plan.any_serves)
-    try:
-        fetched = _fetch(cluster, plan, attached)
-    finally:
-        if not plan.keep_debugger and not attached.reused:
-            end_debugger(
-                open_session(cluster, target.namespace, target.pod, attached.debugger.name, Deadline(plan.wait_timeout))
-            )
-    row = target_row(attached, time.monotonic() - started)
-    return Done(row, injected=not attached.reused, fetched=fetched)
-
-
-def _fetch(cluster: Cluster, plan: Plan, attached: Attached) -> Fetched:
-    target = attached.target
-    # the session that looked through the debugger is the first one to fetch with
-    ready = [attached.session] if attached.session is not None else []
-
-    def opening() -> Any:
-        if ready:
-            session = ready.pop()
-            session.timeout = plan.silence
-            return session
-        again = Deadline(plan.wait_timeout, "debug.wait_timeout")
-        return open_session(cluster, target.namespace, target.pod, attached.debugger.name, again, plan.silence)
-
-    try:
-        about = {**pinned(target), "cluster": cluster.host, "debugger": attached.debugger.name}
-        return fetch(about, plan.options, opening, attached.seen.pid, secrets=secret_paths(target), budget=plan.budget)
-    finally:
-        for session in ready:
-            session.close()
-
-
 def total(fetched: Sequence[Fetched], elapsed: float) -> dict[str, Any]:
     """The contract's stats of all targets together."""
     counts: Counter[str] = Counter(
@@ -252,7 +174,9 @@ def total(fetched: Sequence[Fetched], elapsed: float) -> dict[str, Any]:
     )
     for entry in fetched:
         counts.update({key: entry.stats[key] for key in tuple(counts)})
-    return {**counts, "codec": "none", "elapsed": round(elapsed, 3)}
+    used = {entry.stats["codec"] for entry in fetched}
+    codec = next((tool for tool in TOOLS if tool in used), "none")
+    return {**counts, "codec": codec, "elapsed": round(elapsed, 3)}
 
 
 def _fields(fetched: Sequence[Fetched], stats: dict[str, Any], *, has_diff: bool) -> dict[str, Any]:
@@ -263,7 +187,7 @@ def _fields(fetched: Sequence[Fetched], stats: dict[str, Any], *, has_diff: bool
         "stats": stats,
         "manifests": [entry.manifest for entry in fetched],
     }
-    return {**fields, "diff": [entry.diff for entry in fetched]} if has_diff else fields
+    return {**fields, "diff": cut_diffs([entry.diff for entry in fetched])} if has_diff else fields
 
 
 def summary(done: Sequence[Done], stats: Mapping[str, Any], plan: Plan) -> str:

@@ -13,15 +13,15 @@ This is a private module utility of incident.distroless; its interface may chang
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._listing import Entry, Unlisted
-from ansible_collections.incident.distroless.plugins.module_utils._patterns import translate
+from ansible_collections.incident.distroless.plugins.module_utils._patterns import BRACKET, translate
 from ansible_collections.incident.distroless.plugins.module_utils._resolve import Found, Looker, Unresolved, resolve
 
-_WILDCARD = re.compile(rb"(?<!\\)(?:\\\\)*[*?\[]")
+_WILDCARD = re.compile(rb"(?:[^\\*?\[]|\\.|\[)*?(?:[*?]|" + BRACKET + rb")", re.DOTALL)
 _ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
 
 
@@ -37,7 +37,7 @@ class Expansion:
 
 def is_glob(pattern: bytes) -> bool:
     """Whether a pattern has a wildcard that is not escaped."""
-    return _WILDCARD.search(pattern) is not None
+    return _WILDCARD.match(pattern) is not None
 
 
 def expand(
@@ -124,7 +124,10 @@ class _Glob:
         """What matches names below directories, in one listing; deep only where there is a `**`."""
         matches = _matcher(names)
         depth = None if b"**" in names else 1
-        places = {directory.path: directory for directory in directories}
+        # several ways may lead to one directory, by links
+        places: dict[bytes, list[Found]] = {}
+        for directory in directories:
+            places.setdefault(directory.path, []).append(directory)
         for answer in (
             self.looker.scan(list(places), prune=self.prune, max_depth=depth, max_entries=self.max_entries)
             if places
@@ -135,11 +138,11 @@ class _Glob:
                 continue
             for top, rest in _below(answer, places):
                 if matches(rest):
-                    asked = places[top].asked.rstrip(b"/") + rest
-                    yield Found(asked, answer.path, answer, places[top].links)
+                    for place in places[top]:
+                        yield Found(place.asked.rstrip(b"/") + rest, answer.path, answer, place.links)
 
 
-def _below(entry: Entry, places: dict[bytes, Found]) -> Iterator[tuple[bytes, bytes]]:
+def _below(entry: Entry, places: Iterable[bytes]) -> Iterator[tuple[bytes, bytes]]:
     """The directories that were listed which an entry is in, and its path from there; two of them may lie in one another."""
     for top in places:
         prefix = top.rstrip(b"/") + b"/"

@@ -43,18 +43,18 @@ class Ground:
 
     def bars(self, path: bytes) -> Barred | None:
         """Why the thing at path must be left out; path is absolute and normalized, no component of it is a link."""
-        if any(is_below(path, hidden) for hidden in self.hidden):
+        if is_below_any(path, self.hidden):
             return "Secret"
-        if any(is_below(path, pruned) for pruned in self.pruned):
+        if is_below_any(path, self.pruned):
             return "KernelFilesystem"
-        mount = next((self.points[point] for point in _upwards(path) if point in self.points), None)
+        mount = next((self.points[point] for point in upwards(path) if point in self.points), None)
         return "Secret" if mount is not None and mount.id in self.secret_ids else None
 
     def bars_asked(self, path: bytes) -> Barred | None:
         """The same for a path as it was asked for, before anything is looked at."""
-        if any(is_below(path, hidden) for hidden in self.hidden):
+        if is_below_any(path, self.hidden):
             return "Secret"
-        return "KernelFilesystem" if any(is_below(path, kernel) for kernel in KERNEL_PATHS) else None
+        return "KernelFilesystem" if is_below_any(path, KERNEL_PATHS) else None
 
 
 def survey_ground(mounts: Iterable[Mount], secret_paths: Iterable[bytes], *, include_secrets: bool) -> Ground:
@@ -81,8 +81,14 @@ def is_below(path: bytes, above: bytes) -> bool:
     return path == above or path.startswith(above.rstrip(b"/") + b"/")
 
 
-def _upwards(path: bytes) -> Iterator[bytes]:
+def is_below_any(path: bytes, above: tuple[bytes, ...]) -> bool:
+    """Whether path is one of above or something in one; asked several times of each of a hundred thousand paths."""
+    return path.startswith(above) and any(is_below(path, one) for one in above)
+
+
+def upwards(path: bytes) -> Iterator[bytes]:
+    """A path and the directories that it is in, down to the root."""
     while len(path) > 1:
         yield path
-        path = path[: path.rindex(b"/")]
+        path = path.rpartition(b"/")[0]
     yield b"/"

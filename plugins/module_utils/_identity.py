@@ -13,7 +13,7 @@ This is a private module utility of incident.distroless; its interface may chang
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ansible_collections.incident.distroless.plugins.module_utils._targets import Target
@@ -51,12 +51,14 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One debugger to try: profile and identity are resolved words (never auto); None leaves uid or gid to image and pod."""
+    """One debugger to try: profile and identity are resolved words (never auto); None leaves uid or gid to image and pod.
+    confinement are the target's own fields for AppArmor and SELinux."""
 
     profile: str
     identity: str
     run_as_user: int | None = None
     run_as_group: int | None = None
+    confinement: Mapping[str, Any] = field(default_factory=dict)
 
 
 def known_identity(target: Target) -> TargetIdentity:
@@ -74,6 +76,12 @@ def known_identity(target: Target) -> TargetIdentity:
     # without runAsGroup the kubelet asks the runtime for gid 0, unless the image's /etc/passwd knows better
     gid = own.get("runAsGroup", shared.get("runAsGroup", 0))
     return TargetIdentity(int(uid), int(gid), (), added, "spec")
+
+
+def confinement(container: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields by which a container asks for an AppArmor profile or an SELinux label of its own; the pod's are inherited."""
+    own = container.get("securityContext") or {}
+    return {key: own[key] for key in ("appArmorProfile", "seLinuxOptions") if own.get(key)}
 
 
 def is_privileged(target: Target) -> bool:
@@ -99,16 +107,23 @@ def first_attempts(wish: Wish, target: Target, known: TargetIdentity) -> list[At
 
 
 def next_attempts(
-    wish: Wish, target: Target, learned: TargetIdentity, tried: Attempt, ran_as: tuple[int, int]
+    wish: Wish,
+    target: Target,
+    learned: TargetIdentity,
+    tried: Attempt,
+    ran_as: tuple[int, int],
+    *,
+    is_dumpable: bool = True,
 ) -> list[Attempt]:
     """What to try once more with what was learned inside, when the first debugger could not read. Empty: nothing helps.
 
-    ran_as is who that debugger really was, which image and pod may decide: its equal would be refused as it was.
+    ran_as is who that debugger really was, which image and pod may decide: its equal would be refused as it was. A target
+    that is not dumpable refuses every equal.
     """
     attempts: list[Attempt] = []
     overridden = wish.run_as_user is not None or wish.run_as_group is not None
-    was_matched = ran_as == (learned.uid, learned.gid)
-    if wish.identity in ("auto", "match") and not overridden and not was_matched:
+    helps = is_dumpable and ran_as != (learned.uid, learned.gid)
+    if wish.identity in ("auto", "match") and not overridden and helps:
         attempts += _matching(wish, target, learned, explicit=True)
     if wish.identity == "auto" and wish.allow_elevated and tried.identity != "elevated":
         attempts.append(Attempt(_named(wish, "general"), "elevated"))
@@ -116,12 +131,13 @@ def next_attempts(
 
 
 def _matching(wish: Wish, target: Target, known: TargetIdentity, *, explicit: bool = False) -> list[Attempt]:
+    confined = confinement(target.spec)
     if known.uid:
-        matched = Attempt(_named(wish, "restricted"), "match", known.uid, known.gid)
+        matched = Attempt(_named(wish, "restricted"), "match", known.uid, known.gid, confined)
         # restricted asks for a seccomp profile and for no new privileges, which a policy may refuse; baseline asks for nothing
         return [matched] if wish.profile != "auto" else [matched, _with_profile(matched, "baseline")]
-    if wish.identity == "match" or explicit or _pod_sets_identity(target):
-        root = Attempt(_named(wish, _root_profile(target, known)), "match", 0, known.gid)
+    if wish.identity == "match" or explicit or confined or _pod_sets_identity(target):
+        root = Attempt(_named(wish, _root_profile(target, known)), "match", 0, known.gid, confined)
     else:
         root = Attempt(_named(wish, _root_profile(target, known)), "image")
     return [root]
@@ -137,7 +153,7 @@ def _named(wish: Wish, otherwise: str) -> str:
 
 
 def _with_profile(attempt: Attempt, profile: str) -> Attempt:
-    return Attempt(profile, attempt.identity, attempt.run_as_user, attempt.run_as_group)
+    return replace(attempt, profile=profile)
 
 
 def _pod_sets_identity(target: Target) -> bool:

@@ -9,34 +9,28 @@ This is a private module utility of incident.distroless; its interface may chang
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from ansible_collections.incident.distroless.plugins.module_utils._client import Cluster, api_path, pod_path
+from ansible_collections.incident.distroless.plugins.module_utils._client import Cluster, pod_path
 from ansible_collections.incident.distroless.plugins.module_utils._container import differences, lifetime
 from ansible_collections.incident.distroless.plugins.module_utils._deadline import Deadline
 from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._progress import PROGRESS
 from ansible_collections.incident.distroless.plugins.module_utils._targets import (
     Target,
     container_status,
     lost_its_node,
 )
+from ansible_collections.incident.distroless.plugins.module_utils._watch import pod_changes
 
 # waiting reasons that do not get better by waiting. ErrImagePull is not among them: the kubelet tries again once, and
 # ImagePullBackOff then says that it failed twice
 _PULL_FAILED = ("ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ErrInvalidImageName")
 _CREATE_FAILED = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError")
-
-# a watch that breaks so often without an event between is not worth a further try; seconds between two tries at first
-MAX_BREAKS = 8
-PAUSE = 0.05
-
-# the type of an event that no watch sent
-LOOKED = "LOOKED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +113,17 @@ def inject(cluster: Cluster, target: Target, container: Mapping[str, Any], deadl
     try:
         # the watch is open before the PATCH, so that no change between the two is missed and nothing is polled
         with following(cluster, target, name, doing, deadline) as states:
+            PROGRESS.say(target.label, f"injecting {name} ({container.get('image')})")
             added, _version = request_injection(cluster, target, container, deadline)
             for found in states:
                 if found.is_running:
                     return Debugger(found.manifest, found.state, added.mutated)
-                last_words = _why_waiting(found.state) or last_words
-                _check_hope(found, target, last_words)
+                words = why_waiting(found.state) or last_words
+                if words != last_words:
+                    # the status does not tell pulling an image from making a container of it
+                    PROGRESS.say(target.label, f"pulling the image or starting {name} ({words})")
+                last_words = words
+                check_hope(found, target, last_words)
     except Failure as failure:
         if failure.reason != "WaitTimeout":
             raise
@@ -145,57 +144,19 @@ def wait_until_ended(cluster: Cluster, target: Target, name: str, deadline: Dead
 def following(
     cluster: Cluster, target: Target, name: str, doing: str, deadline: Deadline
 ) -> Iterator[Iterator[Debugger]]:
-    """A debugger as it changes, from the target's resourceVersion on.
-
-    A watch that the server ends is opened again where it ended; one that breaks, or whose version the server has
-    forgotten (410), after a look at the pod as it is now.
-    """
+    """A debugger as it changes, from the target's resourceVersion on."""
+    version = str(target.manifest["metadata"]["resourceVersion"])
     with ExitStack() as opened:
-        version = str(target.manifest["metadata"]["resourceVersion"])
-        first = opened.enter_context(_watch_pod(cluster, target, version, doing, deadline))
-
-        def pods() -> Iterator[Mapping[str, Any]]:
-            events, seen, breaks = first, version, 0
-            while True:
-                try:
-                    for event in events:
-                        seen = str(event["object"]["metadata"]["resourceVersion"])
-                        # looking is no sign that watches are in order again
-                        breaks = breaks if event["type"] == LOOKED else 0
-                        if event["type"] == "DELETED":
-                            raise Failure("PodGone", f"{doing}: the pod was deleted.")
-                        if event["type"] != "BOOKMARK":
-                            yield event["object"]
-                    opened.close()
-                    # a server that ends each watch at once must not be asked a thousand times a second
-                    time.sleep(min(PAUSE, max(0.0, deadline.left())))
-                    events = opened.enter_context(_watch_pod(cluster, target, seen, doing, deadline))
-                except Failure as failure:
-                    breaks += 1
-                    if failure.reason != "ApiUnreachable" or breaks > MAX_BREAKS:
-                        raise
-                    opened.close()
-                    time.sleep(min(PAUSE * 2**breaks, 2.0, max(0.0, deadline.left())))
-                    events = _from_now(cluster, target, doing, deadline, opened)
+        pods = opened.enter_context(pod_changes(cluster, target.namespace, target.pod, version, doing, deadline))
 
         def states() -> Iterator[Debugger]:
-            for pod in pods():
+            for pod in pods:
                 _check_still_there(pod, target, doing)
                 found = next((entry for entry in debuggers(pod) if entry.name == name), None)
                 if found is not None:
                     yield found
 
         yield states()
-
-
-def _from_now(
-    cluster: Cluster, target: Target, doing: str, deadline: Deadline, opened: ExitStack
-) -> Iterator[Mapping[str, Any]]:
-    """The pod as it is now, as an event, and those that follow. A generator: what breaks here breaks where it is read."""
-    pod = cluster.get(pod_path(target.namespace, target.pod), doing, deadline)
-    yield {"type": LOOKED, "object": pod}
-    version = str(pod["metadata"]["resourceVersion"])
-    yield from opened.enter_context(_watch_pod(cluster, target, version, doing, deadline))
 
 
 def _check_still_there(pod: Mapping[str, Any], target: Target, doing: str) -> None:
@@ -213,16 +174,8 @@ def _check_still_there(pod: Mapping[str, Any], target: Target, doing: str) -> No
         raise Failure("NodeNotReady", f"{doing}: node {target.node} does not report any more.")
 
 
-def _watch_pod(cluster: Cluster, target: Target, version: str, doing: str, deadline: Deadline) -> Any:
-    query = [
-        ("fieldSelector", f"metadata.name={target.pod}"),
-        ("resourceVersion", version),
-        ("allowWatchBookmarks", "true"),
-    ]
-    return cluster.watch(api_path("api", "v1", "namespaces", target.namespace, "pods"), doing, deadline, query)
-
-
-def _why_waiting(state: Mapping[str, Any]) -> str:
+def why_waiting(state: Mapping[str, Any]) -> str:
+    """The kubelet's own words for why a container waits; empty when it does not."""
     waiting = state.get("waiting") or {}
     return (
         f"{waiting.get('reason', '')}: {waiting['message']}"
@@ -231,7 +184,8 @@ def _why_waiting(state: Mapping[str, Any]) -> str:
     )
 
 
-def _check_hope(found: Debugger, target: Target, last_words: str) -> None:
+def check_hope(found: Debugger, target: Target, last_words: str) -> None:
+    """Raises Failure when a debugger's state is one that waiting does not mend."""
     waiting = (found.state.get("waiting") or {}).get("reason")
     ended = found.state.get("terminated")
     what = f"Debugger {found.name} in pod {target.namespace}/{target.pod}"

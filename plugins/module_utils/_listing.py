@@ -9,7 +9,6 @@ This is a private module utility of incident.distroless; its interface may chang
 
 from __future__ import annotations
 
-import re
 import stat
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -18,15 +17,15 @@ from typing import Literal
 
 from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._looker import (
-    LOOK,
     NAME_MAX,
     PATH_MAX,
-    PROGRAM,
     misunderstood,
+    program_for,
     records,
+    scan_script,
+    walk_line,
 )
 from ansible_collections.incident.distroless.plugins.module_utils._mounts import Mount, parse_mounts
-from ansible_collections.incident.distroless.plugins.module_utils._names import quote
 from ansible_collections.incident.distroless.plugins.module_utils._session import Answer, Session
 
 Why = Literal[
@@ -52,12 +51,14 @@ _KINDS: dict[int, Kind] = {
     stat.S_IFBLK: "block",
 }
 
-# of one job: the shell takes its script byte by byte and appends line by line
+# of one job: each line of it costs a few processes
 _MAX_SCRIPT = 16 << 10
 _MAX_MOUNTINFO = 4 << 20
 # links whose text is still to come, and records that say nothing new: find gives a shell 128 KiB of names at once
 _MAX_IDLE = 1 << 16
-_TOO_LONG = re.compile(rb"[Nn]ame too long")
+# a directory that lies deeper than so many bytes below where a listing began is listed by itself, from where it is: what
+# find and stat are given is never too long then
+_DEEP = 3072
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +113,7 @@ class TargetFiles:
     def __init__(self, session: Session, pid: int, *, root: bytes | None = None) -> None:
         self.session = session
         self.pid = pid
-        self.root = b"/proc/%d/root" % pid if root is None else root
-        session.define(PROGRAM + b"root=%s\n" % quote(self.root))
+        session.define(program_for(b"/proc/%d/root" % pid if root is None else root))
 
     def walk(self, paths: Sequence[bytes]) -> list[Entry | Hop | Absent]:
         """For each normal path without `..`: its entry, or the first of its components that is a link, or why there is none.
@@ -128,7 +128,7 @@ class TargetFiles:
             lines: list[bytes] = []
             while asked and sum(map(len, lines)) < _MAX_SCRIPT:
                 index = asked.popleft()
-                lines.append(b"walk %d %s\n" % (index, quote(paths[index])))
+                lines.append(walk_line(index, paths[index]))
             found.update(self._walked(b"".join(lines), paths))
         if len(found) != len(paths):
             raise misunderstood(b"an answer is missing")
@@ -148,21 +148,20 @@ class TargetFiles:
         """
         left = max_entries
         for top in dirs:
-            prefix = self.root + top.rstrip(b"/") + b"/."
-            # the dot behind it makes find enter the root, which is a link, and nothing that has become one
-            words = [b"find", quote(prefix), b"-maxdepth %d" % max_depth if max_depth is not None else b""]
-            words += [b"-exec sh -c", quote(LOOK), b"sh {} +", _pruning(prefix, top, prune), b"\n"]
-            answer = self.session.run(b" ".join(words))
-            for thing in self._listed(answer, prefix, top):
-                if left <= 0:
-                    answer.cancel()
-                    answer.end()
-                    raise Failure("LimitExceeded", f"There are more than {max_entries} names below what is asked for.")
-                left -= 1
-                yield thing
-            answer.end()
-            if _TOO_LONG.search(answer.stderr):
-                yield Unlisted(None, "NameTooLong", f"{_shown(top)} goes deeper than a path can be long")
+            deep = deque([top])
+            while deep:
+                here = deep.popleft()
+                answer = self.session.run(scan_script(here, prune, max_depth))
+                for thing in self._listed(answer, here):
+                    if left <= 0:
+                        answer.cancel()
+                        answer.end()
+                        raise Failure(
+                            "LimitExceeded", f"There are more than {max_entries} names below what is asked for."
+                        )
+                    left -= 1
+                    yield from _shallow(thing, top, here, deep)
+                answer.end()
 
     def mounts(self) -> list[Mount]:
         """The target's mounts."""
@@ -177,7 +176,7 @@ class TargetFiles:
 
     def _is_too_long(self, path: bytes) -> bool:
         # the kernel counts the NUL as well
-        return len(self.root + path) >= PATH_MAX or any(len(name) > NAME_MAX for name in path.split(b"/"))
+        return len(path) >= PATH_MAX or any(len(name) > NAME_MAX for name in path.split(b"/"))
 
     def _walked(self, script: bytes, paths: Sequence[bytes]) -> dict[int, Entry | Hop | Absent]:
         answer = self.session.run(script)
@@ -200,15 +199,15 @@ class TargetFiles:
             # what was there a moment ago and is gone by now was never there
             found[index] = Absent(path, _why(fields[1]) if kind == b"A" else "Missing")
             if kind == b"H" and fields[2]:
-                hops.append((index, _entry(path[: _index(fields[1], len(path) + 1)], b" ".join(fields[2:]))))
+                hops.append((index, parse_entry(path[: _index(fields[1], len(path) + 1)], b" ".join(fields[2:]))))
             elif kind == b"F" and fields[1]:
-                entry = _entry(path, b" ".join(fields[1:]))
+                entry = parse_entry(path, b" ".join(fields[1:]))
                 # it was none a moment ago, and its text is not known
                 found[index] = Absent(path, "Replaced") if entry.type == "link" else entry
         answer.end()
         return found
 
-    def _listed(self, answer: Answer, prefix: bytes, top: bytes) -> Iterator[Entry | Unlisted]:
+    def _listed(self, answer: Answer, top: bytes) -> Iterator[Entry | Unlisted]:
         links: dict[bytes, Entry] = {}
         idle = 0
         for kind, fields, payload in records(answer):
@@ -218,16 +217,16 @@ class TargetFiles:
             if kind == b"C":
                 continue
             remote = payload[0]
-            if remote != prefix and not remote.startswith(prefix + b"/"):
+            if (remote != b"." and not remote.startswith(b"./")) or b"\0" in remote:
                 raise misunderstood(b"a name of another directory: " + remote)
-            path = top.rstrip(b"/") + remote[len(prefix) :] or b"/"
+            path = top.rstrip(b"/") + remote[1:] or b"/"
             if kind == b"U":
                 yield Unlisted(path, "PermissionDenied", f"{_shown(path)} cannot be listed")
             elif kind == b"L" and path in links:
                 idle = 0
                 yield replace(links.pop(path), link=payload[1])
             elif kind == b"E":
-                entry = _entry(path, b" ".join(fields))
+                entry = parse_entry(path, b" ".join(fields))
                 if entry.type == "link":
                     links[path] = entry
                 else:
@@ -237,6 +236,23 @@ class TargetFiles:
             yield Unlisted(path, "Missing", f"{_shown(path)} was gone again")
 
 
+def _shallow(thing: Entry | Unlisted, top: bytes, here: bytes, deep: deque[bytes]) -> Iterator[Entry | Unlisted]:
+    """What a listing of here, which began at top, says itself; what is in deep directories their own listings say."""
+    path = thing.path or here
+    above = len(path) - len(path.rpartition(b"/")[2]) - 1
+    if path == here:
+        # said before by the listing that it was found in
+        if here == top:
+            yield thing
+    elif above - len(here) <= _DEEP and above < PATH_MAX:
+        if len(path) >= PATH_MAX:
+            yield Unlisted(path, "NameTooLong", f"{_shown(path[:80])}... is longer than a path can be")
+            return
+        if isinstance(thing, Entry) and thing.type == "directory" and len(path) - len(here) > _DEEP:
+            deep.append(path)
+        yield thing
+
+
 def _index(field: bytes, end: int) -> int:
     """A number below end, as the remote side said it."""
     if not field.isdigit() or len(field) > 9 or int(field) >= end:
@@ -244,7 +260,7 @@ def _index(field: bytes, end: int) -> int:
     return int(field)
 
 
-def _entry(path: bytes, facts: bytes) -> Entry:
+def parse_entry(path: bytes, facts: bytes) -> Entry:
     """An entry from stat's `%f %u %g %s %d %i %h %b %X %Y %Z|%x|%y|%z`."""
     try:
         numbers, *texts = facts.split(b"|")
@@ -252,7 +268,7 @@ def _entry(path: bytes, facts: bytes) -> Entry:
         uid, gid, size, dev, ino, nlink, blocks, *seconds = (int(count) for count in counts)
         if min(uid, gid, size, dev, ino, nlink, blocks) < 0 or max(map(abs, (size, dev, ino, *seconds))) >= 1 << 64:
             raise ValueError("a number that the kernel has not")
-        atime, mtime, ctime = (second * 10**9 + _fraction(text) for second, text in zip(seconds, texts, strict=True))
+        atime, mtime, ctime = (second * 10**9 + fraction(text) for second, text in zip(seconds, texts, strict=True))
         bits = int(mode, 16)
         kind = _KINDS[stat.S_IFMT(bits)]
     except (ValueError, KeyError, OverflowError) as error:
@@ -260,7 +276,7 @@ def _entry(path: bytes, facts: bytes) -> Entry:
     return Entry(path, kind, stat.S_IMODE(bits), uid, gid, size, dev, ino, nlink, blocks, atime, mtime, ctime)
 
 
-def _fraction(text: bytes) -> int:
+def fraction(text: bytes) -> int:
     """The nanoseconds in stat's `2026-11-23 21:03:00.123456789 +0000`; 0 where it could not say them."""
     digits = text.partition(b".")[2].partition(b" ")[0]
     return int(digits[:9].ljust(9, b"0")) if digits.isdigit() else 0
@@ -268,17 +284,6 @@ def _fraction(text: bytes) -> int:
 
 def _shown(path: bytes) -> str:
     return path.decode("utf-8", "backslashreplace")
-
-
-def _pruning(prefix: bytes, top: bytes, prune: Sequence[bytes]) -> bytes:
-    """find's words that keep it out of directories."""
-    own = top.rstrip(b"/")
-    inside = [path for path in prune if path == top or path.startswith(own + b"/")]
-    if not inside:
-        return b""
-    # -path is a pattern: what is special in one is escaped
-    patterns = [re.sub(rb"([*?\[\]\\])", rb"\\\1", prefix + path[len(own) :].rstrip(b"/")) for path in inside]
-    return rb"\( " + b" -o ".join(b"-path " + quote(pattern) for pattern in patterns) + rb" \) -prune"
 
 
 def _why(word: bytes) -> Why:

@@ -5,12 +5,15 @@
 """The shell that waits in the debugger: takes scripts on stdin, and takes everything it started along when stdin ends.
 
 We live in the target's PID namespace, whose PID 1 is the target: it does not reap what is not its own. A process whose
-parent is gone would stay as a zombie for as long as the target lives, so nothing here is ever orphaned.
+parent is gone would stay as a zombie for as long as the target lives, so nothing here is ever orphaned. That is why output
+has an exec of its own, the outlet, which has no children and so may be killed at any moment.
 
 This is a private module utility of incident.distroless; its interface may change.
 """
 
 from __future__ import annotations
+
+from ansible_collections.incident.distroless.plugins.module_utils._names import quote
 
 # Every word is plain POSIX sh: busybox ash, dash and bash read it alike. It is short because it travels in the exec's
 # URL, which the API's audit log keeps and proxies cut; scripts, names and data travel on stdin.
@@ -19,6 +22,13 @@ from __future__ import annotations
 # The nonce stands in this shell's command line, which every listing of processes shows; the mark that ends an answer comes
 # on stdin and is nowhere to be printed from.
 # No here-documents anywhere: bash writes them to a file.
+# An exec whose line breaks while its output is on the way is killed by SIGKILL, and nothing here can prevent it: the kubelet
+# closes its connection to containerd at once; with bytes unread that is a reset, which can discard the frame (SPDY's GOAWAY) by
+# which containerd would have known a good end. It then sees a read error, Go's net/http cancels the request, and the exec's
+# first process is killed, mostly before stdin has ended. What was its child is PID 1's from then on. So this shell prints
+# nothing while it has a child: answers to questions (`ask`) are kept until their processes are reaped, and jobs write to the
+# streams of a second exec (see use_outlet), whose one process has no children. Killed, that leaves nothing; this shell, on
+# whose own streams nothing is ever unread, is told by the end of its stdin and ends its job as it should.
 LOADER = r"""nonce=$1 script= job=
 while IFS= read -r line; do
   case $line in
@@ -27,8 +37,9 @@ while IFS= read -r line; do
       wait $job
       ( ( trap : PIPE; trap 'wait; exit 143' TERM; eval "$script" ); rc=$?
         printf '%s %d\n' "$mark" "$rc"; printf '%s %d\n' "$mark" "$rc" >&2
-        exit "$rc" ) </dev/null &
+        exit "$rc" ) </dev/null 3>&- 4>&- &
       job=$! script= ;;
+    "$nonce ask") wait $job; ask; script= ;;
     "$nonce end") wait $job; exit ;;
     "$nonce quit") wait $job; exit 0 ;;
     "$nonce kill") script=; [ -z "$job" ] || cancel_job ;;
@@ -47,6 +58,13 @@ exit 0
 # Only builtins, but for the sleep where a throttled CPU needs seconds; a pid is signalled only while its parent is
 # stopped, so that it cannot have become another process's.
 PROLOGUE = rb"""
+ask() { # runs the script, and prints what it printed when no process of it is left
+  answer=$( ( eval "$script" ) </dev/null 2>/dev/null 3>&- 4>&-; rc=$?; printf .; exit $rc )
+  set -- $?
+  printf '%s%s %d\n' "${answer%.}" "$mark" $1
+  printf '%s %d\n' "$mark" $1 >&2
+  answer=
+}
 look() { # sets state and parent of process $1; state X: gone
   state=X parent= line=
   { IFS= read -r line </proc/$1/stat; } 2>/dev/null
@@ -144,6 +162,14 @@ is_ours() { # whether the job is there, so that its pid is its own
 cancel_job() { # ends what the job runs; the job itself says so
   is_ours || return
   stop $job
+  # one that has only just started has nothing below it yet, one that is through has nothing any more and soon ends
+  starts=0
+  while children $job; [ -z "$kids" ] && look $job && [ "$state" != Z ] && [ "$state" != X ] && [ $starts -lt 100 ]; do
+    starts=$((starts + 1))
+    kill -CONT $job
+    rest
+    stop $job
+  done 2>/dev/null
   end_below $job
   kill -CONT $job 2>/dev/null
 }
@@ -153,6 +179,32 @@ end_job() {
   wait
 }
 """
+
+
+def be_nice(nonce: str) -> bytes:
+    """A script for the loader's main shell, before anything else: it gives way to all others from then on, where the image
+    has renice, or nice, by which the shell begins anew with its pid and its stdin."""
+    again = b" ".join(quote(word.encode("ascii")) for word in exec_command(nonce))
+    return (
+        b"renice -n 10 -p $$ >/dev/null 2>&1 || "
+        b"{ nice -n 10 true >/dev/null 2>&1 && exec nice -n 10 " + again + b"; }\n"
+    )
+
+
+# The outlet: says its pid and waits for a line or the end of stdin. A runtime gives the streams of an exec to the exec's own
+# user (an image that writes to /dev/stdout needs that), so that another process of that user can open them by path.
+OUTLET = ("sh", "-c", "echo $$; read -r line")
+
+
+def can_use_outlet(pid: int) -> bytes:
+    """A script that asks whether the outlet's streams can be opened. Its answer is its status."""
+    return b"[ -w /proc/%d/fd/1 ] && [ -w /proc/%d/fd/2 ]\n" % (pid, pid)
+
+
+def use_outlet(pid: int) -> bytes:
+    """A script for the main shell: what it and its jobs print goes to the outlet from then on, opened once, by a pid that
+    is known to be the outlet's. Its own streams stay open: the kubelet takes their end for the end of the exec."""
+    return b"command exec 3>&1 4>&2 >/proc/%d/fd/1 2>/proc/%d/fd/2\n" % (pid, pid)
 
 
 def exec_command(nonce: str) -> list[str]:

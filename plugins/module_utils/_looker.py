@@ -9,9 +9,11 @@ This is a private module utility of incident.distroless; its interface may chang
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 
 from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._names import quote
 from ansible_collections.incident.distroless.plugins.module_utils._session import Answer
 
 # include/uapi/linux/limits.h
@@ -26,7 +28,7 @@ _TEXTS = rb"""
 for file; do
   if [ -h "$file" ]; then
     # what a newline ends would be cut by the substitution
-    text=$(readlink -n "$file" && echo x) && text=${text%x} &&
+    text=$(readlink -n -- "$file" && echo x) && text=${text%x} &&
       printf '//L %s %s\n%s%s\n' ${#file} ${#text} "$file" "$text"
   elif [ -d "$file" ] && ! { [ -r "$file" ] && [ -x "$file" ]; }; then
     printf '//U %s\n' "$file"
@@ -48,27 +50,43 @@ LOOK = (
     + b"""||||%n' "$@"; }"""
     + _TEXTS
 )
+# Jobs stand in the target's root: paths are as long there as the target's own can be, and it stays the same root whatever
+# becomes of the process whose root it is. What looks for programs or libraries must not look there.
 PROGRAM = (
     rb"""
 export LC_ALL=C TZ=UTC0
+unset CDPATH
+rooted() { # sets parts to those of list $1 that begin with a slash
+  parts= list=$1:
+  while [ -n "$list" ]; do
+    case $list in /*) parts=$parts${parts:+:}${list%%:*} ;; esac
+    list=${list#*:}
+  done
+}
+rooted "$PATH"
+PATH=${parts:-/usr/bin:/bin}
+if [ -n "$LD_LIBRARY_PATH" ]; then rooted "$LD_LIBRARY_PATH"; LD_LIBRARY_PATH=$parts; fi
 texts() {"""
     + _TEXTS
     + rb"""}
-facts() {
-  { stat -c '"""
+facts() { # of file $1; with $2 -L of what it leads to
+  { stat $2 -c '"""
     + _FACTS
     + _FRACTIONS
-    + rb"""' "$1" || stat -c '"""
+    + rb"""' -- "$1" || stat $2 -c '"""
     + _FACTS
-    + rb"""|||' "$1"; } 2>/dev/null
+    + rb"""|||' -- "$1"; } 2>/dev/null
+}
+see() { # path number $1: what is open as $2
+  echo "//F $1 $(facts "$2" -L)"
 }
 walk() { # path number $1: $2 below the root
-  rest=${2#/} here=$root
+  rest=${2#/} here=
   while [ -n "$rest" ]; do
-    above=$here here=$here/${rest%%/*}
+    above=${here:-.} here=$here${here:+/}${rest%%/*}
     case $rest in */*) rest=${rest#*/} ;; *) rest= ;; esac
     if [ -h "$here" ]; then
-      echo "//H $1 $((${#here} - ${#root})) $(facts "$here")"
+      echo "//H $1 $((${#here} + 1)) $(facts "$here")"
       texts "$here"
       return
     elif [ ! -e "$here" ]; then
@@ -79,12 +97,59 @@ walk() { # path number $1: $2 below the root
       return
     fi
   done
-  # /proc/<pid>/root is itself a link, which a slash behind it follows
-  [ "$here" != "$root" ] || here=$root/
-  echo "//F $1 $(facts "$here")"
+  echo "//F $1 $(facts "${here:-.}")"
 }
 """
 )
+# no file of the target's root has such a path: /proc is left out wherever a path or a link leads there
+_HELD = re.compile(rb"/proc/[0-9]+/fd/[0-9]+\Z")
+# of one cd: a longer path is gone in steps, so that no dot before it makes it too long
+_STEP = 2048
+
+
+def program_for(root: bytes) -> bytes:
+    """What a session needs to know, and where its jobs stand: in root. A root that cannot be entered ends it."""
+    # whatever would be read then would be the debugger's own
+    return PROGRAM + b"cd -P %s/ 2>/dev/null || exit 126\n" % quote(root)
+
+
+def relative(path: bytes) -> bytes:
+    """A path of the target as jobs name it. What it holds open though deleted has a name in our own /proc only."""
+    return path if _HELD.match(path) else path[1:] or b"."
+
+
+def walk_line(index: int, path: bytes) -> bytes:
+    """What looks at a path."""
+    return b"%s %d %s\n" % (b"see" if _HELD.match(path) else b"walk", index, quote(path))
+
+
+def scan_script(top: bytes, prune: Sequence[bytes], max_depth: int | None) -> bytes:
+    """What lists a directory, as names that begin with a dot in the place of top; not what is in those of prune."""
+    steps: list[bytes] = []
+    step = b""
+    for name in relative(top).split(b"/"):
+        if len(step) + len(name) > _STEP:
+            steps, step = [*steps, step], b""
+        step += name + b"/"
+    ways = b" && ".join(b"cd -P " + quote(b"./" + way) for way in [*steps, step])
+    depth = b"-maxdepth %d " % max_depth if max_depth is not None else b""
+    find = b"find . " + depth + b"-exec sh -c " + quote(LOOK) + b" sh {} + " + _pruning(top, prune)
+    return b"[ -d %s ] || exit\n{ %s; } 2>/dev/null || { echo '//U .'; exit; }\n%s\n" % (
+        quote(relative(top)),
+        ways,
+        find,
+    )
+
+
+def _pruning(top: bytes, prune: Sequence[bytes]) -> bytes:
+    """find's words that keep it out of directories."""
+    own = top.rstrip(b"/")
+    inside = [path for path in prune if path == top or path.startswith(own + b"/")]
+    if not inside:
+        return b""
+    # -path is a pattern: what is special in one is escaped
+    patterns = [re.sub(rb"([*?\[\]\\])", rb"\\\1", b"." + path[len(own) :].rstrip(b"/")) for path in inside]
+    return rb"\( " + b" -o ".join(b"-path " + quote(pattern) for pattern in patterns) + rb" \) -prune"
 
 
 def records(answer: Answer) -> Iterator[tuple[bytes, list[bytes], tuple[bytes, bytes]]]:
@@ -105,7 +170,7 @@ def records(answer: Answer) -> Iterator[tuple[bytes, list[bytes], tuple[bytes, b
             pending = line
         elif line.startswith(b"//L "):
             yield b"L", [], _lengths_and_texts(answer, line)
-        elif line.startswith((b"//A ", b"//F ", b"//H ")):
+        elif line.startswith((b"//A ", b"//D ", b"//F ", b"//H ", b"//O ")):
             # each has at least three fields, the last ones empty where nothing was found
             yield line[2:3], [*line[4:].split(b" "), b"", b""], (b"", b"")
         else:

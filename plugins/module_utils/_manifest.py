@@ -28,6 +28,8 @@ SCHEMA = 1
 _MAX_LINE = 1 << 20
 # a manifest that something else has laid out anew is read in one piece
 _MAX_FOREIGN = 64 << 20
+# of rows that are written together
+_PIECE = 256 << 10
 # what tells one target from another; a cluster that could not be asked for its name is None
 _PINS = ("cluster", "pod_uid", "container_id")
 # of a task's diff
@@ -242,10 +244,13 @@ def _with_earlier(after: dict[str, Any], before: Mapping[str, Any]) -> dict[str,
 def write_manifest(dest: Dest, place: Place, target: Mapping[str, Any], rows: Iterable[Mapping[str, Any]]) -> None:
     """Puts a manifest in place in one step. Raises Failure DestConflict or DestUnwritable."""
     with dest.writer(place) as file:
-        file.write(f'{{"schema": {SCHEMA}, "target": {json.dumps(target)}, "files": ['.encode())
+        text = bytearray(f'{{"schema": {SCHEMA}, "target": {json.dumps(target)}, "files": ['.encode())
         separator = "\n"
         for row in rows:
-            file.write(f"{separator}{json.dumps(row)}".encode())
+            text += f"{separator}{json.dumps(row)}".encode()
             separator = ",\n"
-        file.write(b"\n]}\n")
+            if len(text) > _PIECE:
+                file.write(text)
+                text = bytearray()
+        file.write(text + b"\n]}\n")
         file.commit(length=file.length, sha256=None)

@@ -14,6 +14,9 @@ import binascii
 
 from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
 
+# characters; messages of fifty targets come together in one result
+_BRIEF = 160
+
 
 def display(path: bytes) -> tuple[str, str | None]:
     r"""The path as text, and its exact bytes as base64 when the text alone would not give them back.
@@ -28,9 +31,17 @@ def display(path: bytes) -> tuple[str, str | None]:
         return text, base64.b64encode(path).decode("ascii")
 
 
+def brief(text: str) -> str:
+    """A path for a message: what is very long is cut in the middle."""
+    return text if len(text) <= _BRIEF else f"{text[: _BRIEF - 60]}...{text[-50:]}"
+
+
 def exact(text: str) -> bytes:
     """The bytes of a path that was given as text. Raises Failure InvalidRequest for a path that no file can have."""
-    return _possible(text.encode("utf-8", "surrogateescape"))
+    try:
+        return _possible(text.encode("utf-8", "surrogateescape"))
+    except UnicodeEncodeError as error:
+        raise Failure("InvalidRequest", f"{text!r} cannot be the name of a file: {error.reason}.") from error
 
 
 def from_base64(text: str) -> bytes:

@@ -150,6 +150,11 @@ class QuietModule(AnsibleModule):  # type: ignore[misc]
         """Fails the task with a result."""
         super().fail_json(msg, **{"invocation": self._shown(), **kwargs})
 
+    def _log_invocation(self) -> None:
+        # Ansible's own writes a kubeconfig in memory and a password in a URL to syslog: their options are not no_log
+        words = {key: str(value) for key, value in masked(self.params, self.argument_spec).items()}
+        self.log("Invoked with " + " ".join(f"{key}={word}" for key, word in words.items()), log_args=words)
+
     def _shown(self) -> dict[str, Any]:
         return {"module_args": masked(self.params, self.argument_spec)}
 
@@ -163,6 +168,9 @@ def masked(params: Mapping[str, Any], spec: Mapping[str, Any]) -> dict[str, Any]
             shown[key] = _outline(key, value)
         elif isinstance(value, dict) and option.get("options"):
             shown[key] = masked(value, option["options"])
+        elif key == "kubeconfig" and not isinstance(value, str | None):
+            # its content instead of its path
+            shown[key] = MASK
         elif key in ("host", "proxy") and isinstance(value, str):
             # kubernetes.core takes credentials in these URLs and does not call them secret
             shown[key] = re.sub(r"//[^/@]*@", f"//{MASK}@", value)
@@ -187,10 +195,13 @@ def _outline(key: str, value: Any) -> Any:
     return MASK
 
 
-def make_module(own_spec: Spec) -> Any:
-    """The module object for options of its own beside authentication and selection. Fails the task when a library is missing."""
+def make_module(own_spec: Spec, *, selects: bool = True) -> Any:
+    """The module object for options of its own beside authentication, and beside selection where it selects targets.
+
+    Fails the task when a library is missing.
+    """
     return AnsibleK8SModule(
         module_class=QuietModule,
-        argument_spec={**AUTH_ARG_SPEC, **selection_spec(), **own_spec},
+        argument_spec={**AUTH_ARG_SPEC, **(selection_spec() if selects else {}), **own_spec},
         supports_check_mode=True,
     )

@@ -17,14 +17,20 @@ import re
 import secrets
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
 
 from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
 
 TEMPORARY = re.compile(rb"\.incident-distroless\.[0-9a-f]{16}\.part")
 READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+# what file systems give room by
+_BLOCK = 4096
+_ZEROS = bytes(_BLOCK)
 
 # what stands in the way: renames over a directory, a link or a file where a directory must be
 _CONFLICTS = {errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.EEXIST, errno.ENOTEMPTY}
@@ -40,13 +46,24 @@ class DestFailure(Failure):
         self.is_final = is_final
 
 
-@contextmanager
-def explained(path: bytes) -> Iterator[None]:
-    """Turns the operating system's errors about path into DestFailure."""
-    try:
-        yield
-    except OSError as error:
-        shown = path.decode("utf-8", "backslashreplace")
+class explained:  # noqa: N801 - a verb, as suppress is
+    """Turns the operating system's errors about path into DestFailure, in a with statement."""
+
+    # not a generator: each of ten thousand files enters several
+    __slots__ = ("_path",)
+
+    def __init__(self, path: bytes) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if not isinstance(error, OSError):
+            return
+        shown = self._path.decode("utf-8", "backslashreplace")
         if error.errno in _CONFLICTS:
             hint = "A directory, link or file of another kind is in its way; move it away or choose another dest."
             raise DestFailure("DestConflict", f"{shown}: {error.strerror}", hint=hint) from error
@@ -57,53 +74,86 @@ def explained(path: bytes) -> Iterator[None]:
 class Taken:
     """The files that this run has put in place.
 
-    Two names that the file system takes for one (case, Unicode forms) are told by the inode that they share.
+    Two names that the file system takes for one (case, Unicode forms) are told by the inode that they share. places has the
+    directory and the name that a file was put at, by its inode.
     """
 
-    inodes: set[tuple[int, int]] = field(default_factory=set)
+    places: dict[tuple[int, int], tuple[tuple[int, int], bytes]] = field(default_factory=dict)
 
     def check(self, name: bytes, parent: int) -> None:
         """Raises DestFailure DestConflict when the name in the directory parent is one of them."""
+        try:
+            found = _inode(os.stat(name, dir_fd=parent, follow_symlinks=False))
+        except FileNotFoundError:
+            return
+        if found not in self.places:
+            return
+        directory, noted = self.places[found]
         with suppress(FileNotFoundError):
-            found = os.stat(name, dir_fd=parent, follow_symlinks=False)
-            if (found.st_dev, found.st_ino) in self.inodes:
+            # an inode is given again when another task has replaced the file that it was
+            if directory == _inode(os.fstat(parent)) and found == _inode(
+                os.stat(noted, dir_fd=parent, follow_symlinks=False)
+            ):
                 shown = name.decode("utf-8", "backslashreplace")
                 raise DestFailure(
                     "DestConflict",
                     f"another path of the target is already here as {shown}: this file system takes two names for one.",
                 )
 
-    def add(self, found: os.stat_result) -> None:
-        """Notes a file."""
-        self.inodes.add((found.st_dev, found.st_ino))
+    def add(self, found: os.stat_result, name: bytes, parent: int) -> None:
+        """Notes a file that has the name in the directory parent."""
+        self.places[_inode(found)] = (_inode(os.fstat(parent)), name)
+
+
+def _inode(found: os.stat_result) -> tuple[int, int]:
+    return found.st_dev, found.st_ino
 
 
 class Partial:
-    """A file that is being written in the directory parent (a descriptor that this object does not own).
+    """A file that is being written in the directory parent (a descriptor that is this object's own from now on).
 
-    path is shown in messages. Every method raises DestFailure. Without commit, close leaves nothing.
+    path is shown in messages; is_sparse leaves holes where blocks are all zeros. Every method raises DestFailure. As a
+    context manager it is closed at the end; without commit nothing of it stays then.
     """
 
-    def __init__(self, parent: int, name: bytes, path: bytes, mode: int, taken: Taken) -> None:
+    def __init__(
+        self, parent: int, name: bytes, path: bytes, mode: int, taken: Taken, *, is_sparse: bool = False
+    ) -> None:
         self._parent, self._name, self._path, self._mode, self._taken = parent, name, path, mode, taken
+        self._is_sparse = is_sparse
         self._sha256 = hashlib.sha256()
         self.length = 0
-        with explained(path):
-            self._temporary, self._descriptor = _create(parent)
+        try:
+            with explained(path):
+                self._temporary, self._descriptor = _create(parent)
+        except DestFailure:
+            os.close(parent)
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     @property
     def sha256(self) -> str:
         """The sha256 of what was written so far, in hexadecimal."""
         return self._sha256.hexdigest()
 
-    def write(self, data: bytes | memoryview) -> None:
+    def write(self, data: bytes | bytearray | memoryview) -> None:
         """Appends data."""
-        left = memoryview(data)
-        self._sha256.update(left)
-        self.length += len(left)
+        view = memoryview(data)
+        self._sha256.update(view)
         with explained(self._path):
-            while left:
-                left = left[os.write(self._descriptor, left) :]
+            for start, end in _solid(view, self.length) if self._is_sparse else ((0, len(view)),):
+                left, at = view[start:end], self.length + start
+                while left:
+                    written = os.pwrite(self._descriptor, left, at)
+                    left, at = left[written:], at + written
+        self.length += len(view)
 
     def commit(self, *, length: int, sha256: str | None, mtime_ns: int | None = None) -> None:
         """Gives the file its final name if it is `length` bytes long and has that sha256 (None: not known elsewhere).
@@ -116,6 +166,9 @@ class Partial:
                 f"{self._path!r}: {self.length} bytes with sha256 {self.sha256} are not what was announced.",
             )
         with explained(self._path):
+            if self._is_sparse:
+                # a hole at the end is only there by the length
+                os.ftruncate(self._descriptor, self.length)
             os.fchmod(self._descriptor, self._mode)
             if mtime_ns is not None:
                 # a time that this file system cannot hold is in the manifest
@@ -124,14 +177,35 @@ class Partial:
             self._taken.check(self._name, self._parent)
             os.replace(self._temporary, self._name, src_dir_fd=self._parent, dst_dir_fd=self._parent)
             self._temporary = b""
-            self._taken.add(os.fstat(self._descriptor))
+            self._taken.add(os.fstat(self._descriptor), self._name, self._parent)
 
     def close(self) -> None:
         """Ends the writing; what was not committed is removed."""
         os.close(self._descriptor)
-        if self._temporary:
-            with explained(self._path), suppress(FileNotFoundError):
-                os.unlink(self._temporary, dir_fd=self._parent)
+        try:
+            if self._temporary:
+                with explained(self._path), suppress(FileNotFoundError):
+                    os.unlink(self._temporary, dir_fd=self._parent)
+        finally:
+            os.close(self._parent)
+
+
+def _solid(view: memoryview, offset: int) -> Iterator[tuple[int, int]]:
+    """From where to where in view there is something else than blocks of zeros; view begins at that offset of its file."""
+    data = view.tobytes()
+    start = None
+    at = 0
+    while at < len(data):
+        end = min(len(data), at + _BLOCK - (offset + at) % _BLOCK)
+        is_hole = data[at:end] == _ZEROS[: end - at]
+        if is_hole and start is not None:
+            yield start, at
+            start = None
+        elif not is_hole and start is None:
+            start = at
+        at = end
+    if start is not None:
+        yield start, at
 
 
 def _create(parent: int) -> tuple[bytes, int]:

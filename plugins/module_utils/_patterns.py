@@ -52,7 +52,9 @@ def translate(pattern: bytes) -> bytes:
     return b"".join(parts)
 
 
-_TOKEN = re.compile(rb"(?<![^/])\*\*/|(?<![^/])\*\*\Z|\*+|\?|\[[!^]?\]?[^\]/]*\]|\\.|.", re.DOTALL)
+# one that is not closed is no bracket; a backslash escapes in it as well
+BRACKET = rb"\[[!^]?\]?(?:\\[^/]|[^\]/\\])*\]"
+_TOKEN = re.compile(rb"(?<![^/])\*\*/|(?<![^/])\*\*\Z|\*+|\?|" + BRACKET + rb"|\\.|.", re.DOTALL)
 
 
 def _expression(token: bytes) -> bytes:
@@ -66,6 +68,14 @@ def _expression(token: bytes) -> bytes:
         return b"[^/]"
     if token.startswith(b"[") and len(token) > 1:
         is_not = token[1:2] in (b"!", b"^")
-        inside = re.sub(rb"([\[\]\\^&~|])", rb"\\\1", token[2 if is_not else 1 : -1])
+        inside = _MEMBER.sub(_member, token[2 if is_not else 1 : -1])
         return b"(?!/)[%s%s]" % (b"^" if is_not else b"", inside)
     return re.escape(token[1:] if token.startswith(b"\\") and len(token) > 1 else token)
+
+
+_MEMBER = re.compile(rb"\\(.)|[\[\]^&~|]", re.DOTALL)
+
+
+def _member(found: re.Match[bytes]) -> bytes:
+    """What is special in Python's brackets and not in a shell's, and what was escaped."""
+    return re.escape(found[1] or found[0])

@@ -9,6 +9,7 @@ This is a private module utility of incident.distroless; its interface may chang
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -16,12 +17,15 @@ from typing import Literal
 
 from ansible_collections.incident.distroless.plugins.module_utils._dest import Place
 from ansible_collections.incident.distroless.plugins.module_utils._errors import REASONS, Failure
-from ansible_collections.incident.distroless.plugins.module_utils._ground import Ground
+from ansible_collections.incident.distroless.plugins.module_utils._ground import Ground, upwards
 from ansible_collections.incident.distroless.plugins.module_utils._listing import Entry
+from ansible_collections.incident.distroless.plugins.module_utils._names import brief
+from ansible_collections.incident.distroless.plugins.module_utils._packing import Compress
 from ansible_collections.incident.distroless.plugins.module_utils._patterns import any_of
 
-# whose wish a thing is: a path of src itself, a match of a glob of src, or what is in a directory that was wished for
-Origin = Literal["plain", "match", "inside"]
+# whose wish a thing is: a path of src itself, a match of a glob of src, what is in a directory that was wished for, or what
+# is held open though deleted
+Origin = Literal["plain", "match", "inside", "held"]
 Oversize = Literal["skip", "tail", "head", "fail"]
 
 # why something is left out, as rows say it; what cannot be read has a word of _listing's Why
@@ -32,7 +36,10 @@ LINK_LEADS_OUT, CHECKSUM = "LinkLeadsOutOfDest", "ChecksumMismatch"
 
 @dataclass(frozen=True, slots=True)
 class FetchOptions:
-    """What a user asked for. src are paths and globs, exact are paths only; sizes in bytes, 0: no limit; deadline in seconds."""
+    """What a user asked for. src are paths and globs, exact are paths only; sizes in bytes, 0: no limit; deadline in seconds.
+
+    is_throttled is no wish but a fact: the target has less than one core, so that nothing over there should compute much.
+    """
 
     src: tuple[bytes, ...]
     dest: str
@@ -41,6 +48,8 @@ class FetchOptions:
     overwrite: bool = False
     exclude: tuple[bytes, ...] = ()
     include_secrets: bool = False
+    follow: bool = False
+    open_deleted: bool = False
     max_size: int = 0
     max_total_size: int = 20 << 30
     max_files: int = 100_000
@@ -48,9 +57,11 @@ class FetchOptions:
     oversize: Oversize = "skip"
     retries: int = 3
     checksum: bool = True
+    compress: Compress = "auto"
     file_mode: int = 0o600
     directory_mode: int = 0o700
     is_check: bool = False
+    is_throttled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +125,8 @@ def _names(path: bytes) -> list[bytes]:
 
 def decide(items: Iterable[Item], options: FetchOptions, ground: Ground, budget: Budget) -> list[Step]:
     """One step for each path, sorted by it. Of the same path found twice, what was asked for more plainly counts."""
-    rank = {"plain": 0, "match": 1, "inside": 2}
+    # a path of /proc is held open or not here at all
+    rank = {"held": -1, "plain": 0, "match": 1, "inside": 2}
     found: dict[bytes, Item] = {}
     for item in items:
         before = found.get(item.src)
@@ -130,16 +142,21 @@ def decide(items: Iterable[Item], options: FetchOptions, ground: Ground, budget:
 def _decide(
     item: Item, options: FetchOptions, ground: Ground, is_excluded: Callable[[bytes], bool], budget: Budget
 ) -> Step:
-    barred = ground.bars_asked(item.src) or (ground.bars(item.resolved) if item.resolved is not None else None)
+    if item.origin == "held":
+        # judged by its mount
+        barred = item.reason if item.reason in (SECRET, KERNEL) else None
+    else:
+        barred = ground.bars_asked(item.src) or (ground.bars(item.resolved) if item.resolved is not None else None)
     if barred is not None:
         return Step(item, "skip", barred)
     if is_excluded(item.src) or (item.resolved is not None and is_excluded(item.resolved)):
         return Step(item, "skip", EXCLUDED)
-    if item.entry is None:
-        return Step(item, "fail", item.reason)
-    if item.entry.type == "directory":
+    if item.entry is None or item.reason:
+        # a listing that a limit stopped, or a link that was followed and leads nowhere
         is_cut = item.reason == DEADLINE or (item.reason == MAX_FILES and options.oversize != "fail")
-        return Step(item, "skip" if is_cut else "fail", item.reason) if item.reason else Step(item, "directory")
+        return Step(item, "skip" if is_cut else "fail", item.reason)
+    if item.entry.type == "directory":
+        return Step(item, "directory")
     if item.entry.type == "link":
         return Step(item, "link")
     if item.entry.type != "file":
@@ -176,7 +193,7 @@ def failure_of(failed: Iterable[tuple[Item, str | None]]) -> Failure | None:
     counted = [(item.src, reason or "") for item, reason in failed if item.origin == "plain" or reason in limits]
     if not counted:
         return None
-    shown = [f"{src.decode('utf-8', 'backslashreplace')} ({reason})" for src, reason in counted[:10]]
+    shown = [f"{brief(src.decode('utf-8', 'backslashreplace'))} ({reason})" for src, reason in counted[:10]]
     more = f" and {len(counted) - 10} more" if len(counted) > 10 else ""
     word = counted[0][1]
     reason = (
@@ -203,8 +220,16 @@ def covering(options: FetchOptions, unknown: Iterable[bytes]) -> Callable[[bytes
     literal = any_of([_escaped(path) for path in (*options.src, *options.exact) if path.strip(b"/")])
     pattern = any_of([path for path in options.src if path.strip(b"/")])
     is_all = any(not path.strip(b"/") for path in (*options.src, *options.exact))
-    blind = any_of([_escaped(path) for path in unknown if path.strip(b"/")])
-    return lambda path: (is_all or literal(path) or pattern(path)) and not blind(path)
+    blind = frozenset(unknown)
+
+    def is_covered(path: bytes) -> bool:
+        is_asked = options.open_deleted if _HELD.match(path) else is_all or literal(path) or pattern(path)
+        return is_asked and not any(above in blind for above in upwards(path))
+
+    return is_covered
+
+
+_HELD = re.compile(rb"/proc/[0-9]+/fd/[0-9]+\Z")
 
 
 def _escaped(path: bytes) -> bytes:

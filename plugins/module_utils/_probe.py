@@ -45,20 +45,31 @@ for dir in /proc/[0-9]*; do
 done
 """
 
+# what AppArmor or SELinux calls a process; without either the kernel answers with an error. SELinux ends it without a newline
 _LOOK_AT_PROCESS = rb"""
+label_of() {
+  for file in "/proc/$1/attr/apparmor/current" "/proc/$1/attr/current"; do
+    label=
+    { IFS= read -r label <"$file"; } 2>/dev/null
+    [ -z "$label" ] || break
+  done
+  printf 'Label:%s\n' "$label"
+}
 printf 'debugger\n'
 cat /proc/self/status
+label_of self
 printf 'target\n'
 cat "/proc/$pid/status" 2>/dev/null
+label_of "$pid"
+printf 'owner %s\n' "$(stat -c %u "/proc/$pid/status" 2>/dev/null)"
 printf 'root '
 if ls -a "/proc/$pid/root/" >/dev/null 2>&1; then printf 'readable\n'; else printf 'denied\n'; fi
 """
 
-# more than that is as good as all: then SYS_PTRACE alone is the smaller step
-FEW_CAPABILITIES = 3
-
 # a node's whole process table is far below this; a debugger that lies must not fill our memory
 MAX_ANSWER = 8 << 20
+
+_NUMBER = re.compile(r"[0-9]{1,20}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,22 +85,28 @@ class Process:
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """Uid and gid (effective), supplementary groups and permitted capabilities, from /proc/<pid>/status."""
+    """Uid and gid (effective), supplementary groups and permitted capabilities, from /proc/<pid>/status; label is what
+    AppArmor or SELinux calls the process, empty without either."""
 
     uid: int
     gid: int
     groups: tuple[int, ...]
     capabilities: tuple[str, ...]
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What a debugger sees of its target. target is None when /proc/<pid>/status was not there to read."""
+    """What a debugger sees of its target. target is None when /proc/<pid>/status was not there to read.
+
+    is_dumpable is False when the kernel lets no equal look into the target (prctl(2), PR_SET_DUMPABLE).
+    """
 
     pid: int
     debugger: Credentials
     target: Credentials | None
     root_readable: bool
+    is_dumpable: bool = True
 
     @property
     def root(self) -> str:
@@ -129,9 +146,15 @@ def probe(session: Session, target: Target) -> Sight:
     return parse_sight(pid, run_text(session, b"pid=%d\n" % pid + _LOOK_AT_PROCESS))
 
 
+def container_processes(session: Session, target: Target) -> list[int]:
+    """All processes of the target's container, by the same proof: their cgroup names it."""
+    processes = parse_processes(run_text(session, b"container_id=%s\n" % _checked_id(target) + _LIST_PROCESSES))
+    return sorted(process.pid for process in processes if names_container(process.cgroup, target.id))
+
+
 def run_text(session: Session, script: bytes) -> list[str]:
     """The lines that a script prints in the debugger's shell."""
-    answer = session.run(script)
+    answer = session.ask(script)
     text = bytearray()
     for chunk in answer.rest():
         text += chunk
@@ -165,7 +188,8 @@ def parse_processes(lines: Iterable[str]) -> list[Process]:
             head, _bracket, tail = stat.rpartition(")")
             pid, _bracket, command = head.partition(" (")
             fields = tail.split()
-            if pid.isdigit() and len(fields) > 19:
+            # what is no number is none of the kernel's
+            if len(fields) > 19 and all(map(_NUMBER.fullmatch, (pid, fields[1], fields[19]))):
                 processes.append(Process(int(pid), command, int(fields[1]), int(fields[19]), rest))
             stat = ""
     return processes
@@ -208,9 +232,12 @@ def parse_sight(pid: int, lines: Iterable[str]) -> Sight:
     sections: dict[str, dict[str, str]] = {"debugger": {}, "target": {}}
     current = sections["debugger"]
     readable = False
+    owner = ""
     for line in lines:
         if line in sections:
             current = sections[line]
+        elif line.startswith("owner "):
+            owner = line.removeprefix("owner ")
         elif line.startswith("root "):
             readable = line == "root readable"
         elif ":" in line:
@@ -221,7 +248,10 @@ def parse_sight(pid: int, lines: Iterable[str]) -> Sight:
         raise Failure(
             "ContainerCreateFailed", "The debugger does not answer who it is: /proc/self/status cannot be read."
         )
-    return Sight(pid, own, parse_credentials(sections["target"]), readable)
+    seen = parse_credentials(sections["target"])
+    # a process's files in /proc are its own, but root's when it is not dumpable (fs/proc/base.c, task_dump_owner)
+    is_dumpable = seen is None or seen.uid == 0 or owner != "0"
+    return Sight(pid, own, seen, readable, is_dumpable)
 
 
 def parse_credentials(status: Mapping[str, str]) -> Credentials | None:
@@ -232,6 +262,7 @@ def parse_credentials(status: Mapping[str, str]) -> Credentials | None:
             gid=int(status["Gid"].split()[1]),
             groups=tuple(sorted({int(group) for group in status.get("Groups", "").split()})),
             capabilities=capability_names(int(status["CapPrm"], 16)),
+            label=status.get("Label", "").rstrip("\0"),
         )
     except (KeyError, ValueError, IndexError):
         return None
@@ -241,33 +272,3 @@ def capability_names(mask: int) -> tuple[str, ...]:
     """The names of the capabilities in a mask, without CAP_; bits that we do not know by their number."""
     known = [name for bit, name in enumerate(CAPABILITIES) if mask >> bit & 1]
     return (*known, *(str(bit) for bit in range(len(CAPABILITIES), 64) if mask >> bit & 1))
-
-
-def why_unreadable(sight: Sight, label: str) -> Failure:
-    """PermissionDenied with what keeps this debugger from the target's root, by the kernel's rules, and what would do."""
-    us, them = sight.debugger, sight.target
-    if them is None:
-        return Failure(
-            "PermissionDenied",
-            f"{label}: the debugger can read neither the root nor the status of the target's process.",
-        )
-    lacking = sorted(set(them.capabilities) - set(us.capabilities))
-    what = f"the debugger ({us.uid}:{us.gid}) may not read {sight.root} of the target ({them.uid}:{them.gid}"
-    message = (
-        f"{label}: {what}{', which holds ' + ', '.join(lacking) + ' that the debugger has not' if lacking else ''})."
-    )
-    elevate = "Set allow_elevated: true for root with SYS_PTRACE."
-    if (us.uid, us.gid) != (them.uid, them.gid):
-        return Failure("PermissionDenied", message)
-    if not lacking:
-        message += " The target is not dumpable (a file capability, a dropped setuid, an unreadable binary), or a security module keeps it apart."
-        return Failure("PermissionDenied", message, elevate)
-    # root alone: the capabilities of others are gone after the exec of the debug image's program
-    if us.uid == 0 and len(lacking) <= FEW_CAPABILITIES:
-        added = f"custom: {{securityContext: {{capabilities: {{add: [{', '.join(lacking)}]}}}}}}"
-        return Failure(
-            "PermissionDenied",
-            message,
-            f"Give the debugger the same by {added}, or set allow_elevated: true for root with SYS_PTRACE.",
-        )
-    return Failure("PermissionDenied", message, elevate)

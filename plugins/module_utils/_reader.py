@@ -17,22 +17,21 @@ from __future__ import annotations
 # `command exec`: a redirection that fails in a plain `exec` would end the shell. Regular files have no short reads, so dd
 # with one block reads exactly that much, and leaves the offset that the shell shares with it where it should be.
 PROGRAM = rb"""
-block=65536
+block=65536 newline='
+'
 # dash reads one digit before a redirection and no more; 5 is stdout while a single file is sent
-descriptors='3 4 6 7 8 9'
-if (command exec 20</dev/null && [ -e /proc/self/fd/20 ]) 2>/dev/null; then
-  descriptors= fd=20
-  while [ $fd -lt 84 ]; do descriptors="$descriptors $fd" fd=$((fd + 1)); done
-fi
-open_as() { # opens file $2 as file descriptor $1
-  eval "command exec $1<\"\$2\""
-}
+first=3 last=9
+for try in 83 249; do
+  if (eval "command exec $try</dev/null" && [ -e /proc/self/fd/$try ]) 2>/dev/null; then first=20 last=$try; fi
+done
 opened() { # opens file $2 as file descriptor $1; sets status
   status=ok
-  if [ -h "$2" ]; then status=Replaced
+  # a path that begins with a slash is one of /proc/<pid>/fd, which leads to the open file itself
+  if [ -f "$2" ] && { [ ! -h "$2" ] || [ "${2#/}" != "$2" ]; }; then
+    eval "command exec $1<\"\$2\"" || status=PermissionDenied
+  elif [ -h "$2" ] && [ "${2#/}" = "$2" ]; then status=Replaced
   elif [ ! -e "$2" ]; then status=Missing
-  elif [ ! -f "$2" ]; then status=Replaced
-  else open_as "$1" "$2" 2>/dev/null || status=PermissionDenied
+  else status=Replaced
   fi
   [ $status = ok ]
 }
@@ -50,43 +49,67 @@ take() { # copies $1 bytes of stdin
   [ "$1" -lt $block ] || dd bs=$block count=$(($1 / block)) 2>/dev/null
   [ $(($1 % block)) = 0 ] || dd bs=$(($1 % block)) count=1 2>/dev/null
 }
-sum_of() { # sha256 of $2 bytes from offset $1 of file descriptor 3, whose size is $3
-  if [ "$checksum" = no ]; then echo -
+sum_of() { # sha256 of $2 bytes from offset $1 of file descriptor 3, whose size is $3; always where the other side has $4
+  if [ "$checksum" = no ] && [ "$4" = 0 ]; then echo -
   elif [ "$1" = 0 ] && [ "$2" = "$3" ]; then sha256sum </proc/self/fd/3
   else { skip "$1"; take "$2"; } </proc/self/fd/3 | sha256sum
   fi
 }
-one() { # file number $1, device:inode $2: $4 bytes from offset $3 of file $5, hashed while they are sent
-  mount=- size=0 count=0 sum=-
-  if opened 3 "$5"; then
+whole() { # exactly $2 bytes from offset $1 of file descriptor 3: what has become shorter ends in zeros
+  { skip "$1"; take "$2"; } <&3
+  got=$(($(sed -n 's/^pos:[^0-9]*//p' /proc/self/fdinfo/3) - $1))
+  [ $got -ge "$2" ] || take $(($2 - got)) </dev/zero
+}
+judge() { # sets codec to $1, of `codec?` what a sample of the $3 bytes from offset $2 says: it must shrink by a fifth
+  codec=${1%\?}
+  [ "$codec" = "$1" ] || [ "$3" = 0 ] || {
+    sample=$(($3 < block ? $3 : block))
+    shrunk=$({ skip $(($2 + ($3 - sample) / 2)); take $sample; } </proc/self/fd/3 | packed $codec | wc -c)
+    [ $((shrunk * 5)) -lt $((sample * 4)) ] || codec=none
+  }
+}
+look_after() { # sets after: the size of file descriptor 3, and what reading made of its access time, see LOOK
+  after=$(stat -L -c '%s %X %x' /proc/self/fd/3) || after=$(stat -L -c '%s %X -' /proc/self/fd/3)
+}
+one() { # file number $1, device:inode $2: $4 bytes from offset $3 of file $7, hashed while they are sent, but for the first $5
+  # $6: the codec, or `codec?` for where it helps
+  mount=- size=0 count=0 sum=- after='0 -'
+  if opened 3 "$7"; then
     mount=$(sed -n 's/^mnt_id:[^0-9]*//p' /proc/self/fdinfo/3)
     set -- "$@" $(stat -L -c '%d:%i %s' /proc/self/fd/3)
-    prove "$mount" "$6" "$2"
+    prove "$mount" "$8" "$2"
   fi
   if [ $status = ok ]; then
-    size=$7 count=$4
+    size=$9 count=$4
     if [ "$size" -lt $(($3 + count)) ]; then
       status=Shrunk count=$((size > $3 ? size - $3 : 0))
     fi
     if [ "$sending" = yes ]; then
-      printf 'begin %s %s %s\n' "$1" "$count" "$mount"
+      left=$((count > $5 ? count - $5 : 0))
+      judge "$6" $(($3 + $5)) $left
+      printf 'begin %s %s %s %s\n' "$1" "$count" "$mount" $codec
       exec 5>&1
       sum=$(
-        sum_of "$3" "$count" "$size" &
-        { skip "$3"; take "$count"; } <&3 >&5
+        sum_of "$3" "$count" "$size" "$5" &
+        if [ $left = 0 ]; then :
+        elif [ $codec = none ]; then { skip $(($3 + $5)); take $left; } <&3 >&5
+        else whole $(($3 + $5)) $left | packed $codec >&5
+        fi
         wait
       )
-      sent=$(($(sed -n 's/^pos:[^0-9]*//p' /proc/self/fdinfo/3) - $3))
-      size=$(stat -L -c %s /proc/self/fd/3)
-      if [ $sent -lt "$count" ]; then
+      sent=$(($(sed -n 's/^pos:[^0-9]*//p' /proc/self/fdinfo/3) - $3 - $5))
+      look_after
+      size=${after%% *}
+      if [ $left != 0 ] && [ $sent -lt $left ]; then
         status=Shrunk
         [ "$size" -lt $(($3 + count)) ] || status=ReadError
         # the frame is as long as was said
-        take $((count - sent)) </dev/zero
+        [ $codec != none ] || take $((left - sent)) </dev/zero
       fi
       exec 5>&-
     else
-      sum=$(sum_of "$3" "$count" "$size")
+      sum=$(sum_of "$3" "$count" "$size" 0)
+      look_after
     fi
     # the hash opens the file anew, which its owner can forbid by now
     if [ -z "$sum" ]; then
@@ -94,65 +117,91 @@ one() { # file number $1, device:inode $2: $4 bytes from offset $3 of file $5, h
       [ $status != ok ] || status=ReadError
     fi
   fi
-  printf 'end %s %s %s %s %s %s\n' "$1" $status "$mount" "$count" "$size" "${sum%% *}"
+  printf 'end %s %s %s %s %s %s %s\n' "$1" $status "$mount" "$count" "$size" "${sum%% *}" "${after#* }"
   exec 3<&-
 }
-free=$descriptors group=
+empty() { # the group; asked: file number, device:inode and size of each of its files; listed: what stat should say
+  next=$first asked= listed= gathered=0 more_asked= more_listed=
+}
+empty
 add() { # file number $1, device:inode $2, size $3, file $4, to a group that is read together
-  [ -n "$free" ] || together
-  set -- "$@" $free
-  if opened "$5" "$4"; then
-    printf 'in %s %s\n' "$5" "$1"
-    eval "index_$5=$1 inode_$5=$2 size_$5=$3"
-    group="$group $5"
-    shift 5
-    free=$*
+  [ $next -le $last ] && [ $((gathered + $3)) -le $most ] || together
+  if opened $next "$4"; then
+    more_asked="$more_asked $1 $2 $3" more_listed="$more_listed$2 $3$newline"
+    gathered=$((gathered + $3)) next=$((next + 1))
+    # a shell copies all of a string to add to it
+    [ $((next % 16)) != 0 ] || gather
   else
     printf 'end %s %s - 0 0 -\n' "$1" $status
   fi
 }
-together() { # the group: proofs, hashes, and then all bytes as one piece whose length is said before
-  infos= files= total=0
-  for fd in $group; do
-    infos="$infos /proc/self/fdinfo/$fd" files="$files /proc/self/fd/$fd"
+gather() {
+  asked=$asked$more_asked listed=$listed$more_listed more_asked= more_listed=
+}
+named=
+name() { # sets infos, files and closing for the descriptors up to $next
+  [ "$named" != $next ] || return 0
+  named=$next infos= files= closing= n=$first
+  while [ $n -lt $next ]; do
+    infos="$infos /proc/self/fdinfo/$n" files="$files /proc/self/fd/$n" closing="$closing $n<&-" n=$((n + 1))
   done
-  if [ -n "$group" ]; then
-    ids=$(sed -n 's/^mnt_id:[^0-9]*//p' $infos)
-    set -- $(stat -L -c '%d:%i %s' $files)
-    files=
-    for fd in $group; do
-      eval "index=\$index_$fd inode=\$inode_$fd size=\$size_$fd"
-      mount=${ids%%[!0-9]*} ids=${ids#*[!0-9]}
-      prove "$mount" "$1" "$inode"
-      if [ $status = ok ]; then
-        # one of another size is left to be read alone: it may be endless by now
-        if [ "$2" = "$size" ]; then
-          printf 'ok %s %s %s\n' "$fd" "$mount" "$2"
-          files="$files /proc/self/fd/$fd" total=$((total + $2))
-        fi
-      else
-        printf 'end %s %s %s 0 0 -\n' "$index" $status "$mount"
-      fi
-      shift 2
-    done
+}
+are_as_listed() { # whether mounts $1... are all the same, one of the target's, and all files the listed ones
+  mount=$1
+  for id; do [ "$id" = "$mount" ] || return; done
+  prove "$mount" "$seen$newline" "$listed"
+  [ $status = ok ]
+}
+sift() { # judges files one by one; sets proven, total and files
+  read_files= total=0 n=$first
+  set -- $asked
+  while [ $# != 0 ]; do
+    mount=${ids%%[!0-9]*} ids=${ids#*[!0-9]} now=${seen%%"$newline"*} seen=${seen#*"$newline"}
+    prove "$mount" "${now% *}" "$2"
+    if [ $status != ok ]; then printf 'end %s %s %s 0 0 -\n' "$1" $status "$mount"
+    # one of another size is left to be read alone: it may be endless by now
+    elif [ "${now#* }" = "$3" ]; then
+      proven="$proven $n $mount $3" read_files="$read_files /proc/self/fd/$n" total=$((total + $3))
+    fi
+    n=$((n + 1))
+    shift 3
+  done
+  [ -z "$proven" ] || printf 'ok %s %s %s\n' $proven
+}
+together() { # the group: proofs, hashes, and then all bytes as one piece whose length is said before
+  total=$gathered proven= read_files=
+  if [ $next != $first ]; then
+    gather
+    name
+    # they are the next ones that were asked for and did not end
+    echo "in $first $((next - first))"
+    ids=$(sed -n 's/^mnt_id:[^0-9]*//p' $infos) seen=$(stat -L -c '%d:%i %s' $files)
+    if are_as_listed $ids; then read_files=$files; echo "all $mount"; else sift; fi
   fi
-  if [ -n "$files" ]; then
+  if [ -n "$read_files" ]; then
     # always: one that grows or shrinks from here on moves the bytes of all behind it, and only their hashes tell
-    sha256sum $files 2>/dev/null
+    sha256sum $read_files 2>/dev/null
+    # what that reading did; what cat does after it would be the same
+    reads=$(stat -L -c 'read %X %x' $read_files) || reads=$(stat -L -c 'read %X -' $read_files)
+    printf '%s\n' "$reads"
     if [ "$sending" = yes ] && [ $total -le $most ]; then
-      echo "bytes $total"
+      echo "bytes $total $group_codec"
       # a file that shrinks in this moment is filled up, one that grows is cut: its hash will not be the one above
-      [ $total = 0 ] || cat $files | dd bs=$total count=1 iflag=fullblock conv=sync 2>/dev/null
+      [ $total = 0 ] || {
+        if [ $group_codec = none ]; then cat $read_files | dd bs=$total count=1 iflag=fullblock conv=sync 2>/dev/null
+        else cat $read_files | dd bs=$total count=1 iflag=fullblock conv=sync 2>/dev/null | packed $group_codec
+        fi
+      }
     else
       echo "sizes $total"
     fi
   fi
-  for fd in $group; do eval "exec $fd<&-"; done
-  free=$descriptors group=
+  [ $next = $first ] || eval "exec $closing"
+  empty
   echo done
 }
 """
 
-# a file up to this size is read in a group; a group of 64 is dd's one block in the debugger's memory
+# a file up to this size is read in a group; what a group may come to is dd's one block in the debugger's memory
 SMALL = 32 << 10
 MOST_TOGETHER = 64 * SMALL

@@ -33,13 +33,15 @@ _ADMISSION = re.compile(
 # it stands behind it
 _WHOLE_PATCH = re.compile(r'patch: Invalid value: "(?:[^"\\]|\\.)*(?:": |"|\Z)', re.DOTALL)
 _QUOTA = re.compile(r"exceeded quota|failed quota")
+# an object that is not there is named; what the server has no handler for, or what another server answers, is not
+_NOT_THERE = re.compile(r'"[^"]*" not found|does not exist')
 
 
 def parse_status(body: bytes) -> Mapping[str, Any]:
     """A Status object from an answer's body; a body that is none becomes one with the text as its message."""
     try:
         status = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         status = None
     # a Status of success has no message
     if isinstance(status, dict) and isinstance(status.get("message", ""), str):
@@ -57,10 +59,19 @@ def role_for(verb: str, resource: str, group: str, namespace: str | None) -> str
     )
 
 
+def retry_after(http_status: int, header: str | None) -> float | None:
+    """Seconds after which the server wants to be asked again, None where it does not: client-go's rule (rest/with_retry.go).
+
+    It holds for PATCH too: ours says the same when it is sent twice.
+    """
+    is_busy = http_status == 429 or 500 <= http_status <= 599
+    return float(header) if is_busy and header is not None and re.fullmatch(r"[0-9]{1,6}", header) else None
+
+
 def explain(http_status: int, status: Mapping[str, Any], doing: str) -> Failure:
     """The failure for an error answer; doing says what was asked, such as `adding a debugger to pod shop/api-0`.
 
-    404 comes back as PodGone: a caller that asked for something else than a pod says so itself.
+    404 for an object comes back as PodGone: a caller that asked for something else than a pod says so itself.
     """
     text = _WHOLE_PATCH.sub("", str(status.get("message", "")))
     message = f"{doing}: {text}" if text else f"{doing}: HTTP {http_status}"
@@ -88,7 +99,7 @@ def explain(http_status: int, status: Mapping[str, Any], doing: str) -> Failure:
         # RBAC's own words are matched above; `pods "x" is forbidden: ...` with other words is an admission plugin, the rest a proxy
         return Failure("AdmissionDenied" if re.search(r"is forbidden: \S", text) else "RbacDenied", message)
     if http_status == 404:
-        return Failure("PodGone", message)
+        return Failure("PodGone" if _NOT_THERE.search(text) else "ApiUnsupported", message)
     if "metadata.uid" in text and "immutable" in text:
         # the pod of that name is another one by now: the patch carried the uid of the one that was selected
         return Failure("PodGone", message)
@@ -98,4 +109,5 @@ def explain(http_status: int, status: Mapping[str, Any], doing: str) -> Failure:
         return Failure("InvalidRequest", message)
     if http_status == 405 or http_status == 415:
         return Failure("ApiUnsupported", message)
-    return Failure("ApiUnreachable", f"{message} (HTTP {http_status})")
+    busy = "The API server has too much to do: lower concurrency, or try again later." if http_status == 429 else None
+    return Failure("ApiUnreachable", f"{message} (HTTP {http_status})", busy)

@@ -15,8 +15,12 @@ from typing import Any
 from ansible_collections.incident.distroless.plugins.module_utils._container import lifetime
 from ansible_collections.incident.distroless.plugins.module_utils._debugger import Attached
 from ansible_collections.incident.distroless.plugins.module_utils._inject import Debugger, epoch
+from ansible_collections.incident.distroless.plugins.module_utils._limits import limit_warnings
 from ansible_collections.incident.distroless.plugins.module_utils._probe import Credentials
 from ansible_collections.incident.distroless.plugins.module_utils._targets import Target
+
+_PINNED = "namespace pod pod_uid node container container_id image_id restart_count target_started_at".split()
+_SEEN = "image profile identity target_identity isolation pid root root_readable reused started_at expires_at elapsed".split()
 
 
 def timestamp(seconds: float | None) -> str | None:
@@ -44,7 +48,19 @@ def target_row(attached: Attached, elapsed: float) -> dict[str, Any]:
         "mutated_by_admission": list(debugger.mutated),
         "elapsed": round(elapsed, 3),
         "commands": [],
-        "warnings": [*attached.target.warnings, *attached.warnings],
+        "warnings": [*attached.target.warnings, *limit_warnings(attached.target), *attached.warnings],
+    }
+
+
+def unseen_row(target: Target | None, *, debugger: str | None, warnings: list[str]) -> dict[str, Any]:
+    """The same keys for a target that nobody looks at any more; None: not even its pod is there."""
+    return {
+        **(dict.fromkeys(_PINNED) if target is None else pinned(target)),
+        "debugger": debugger,
+        **dict.fromkeys(_SEEN),
+        "mutated_by_admission": [],
+        "commands": [],
+        "warnings": warnings,
     }
 
 

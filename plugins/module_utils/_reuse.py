@@ -19,10 +19,11 @@ from ansible_collections.incident.distroless.plugins.module_utils._container imp
     base_name,
     build,
     differences,
+    is_numbered,
     is_ours,
     lifetime,
 )
-from ansible_collections.incident.distroless.plugins.module_utils._identity import Attempt, Wish
+from ansible_collections.incident.distroless.plugins.module_utils._identity import Attempt, Wish, confinement
 from ansible_collections.incident.distroless.plugins.module_utils._inject import Debugger, debuggers
 from ansible_collections.incident.distroless.plugins.module_utils._targets import Target
 
@@ -52,7 +53,7 @@ def find_running(
 def recognise(request: Request, wish: Wish, manifest: Mapping[str, Any], target_container: str) -> Attempt | None:
     """The attempt of which a debugger's manifest is the result, field by field; None when the request made none like it."""
     base, name = base_name(request, target_container), str(manifest["name"])
-    if name != base and not (name.startswith(f"{base}-") and name[len(base) + 1 :].isdigit()):
+    if name != base and not is_numbered(base, name):
         return None
     context = manifest.get("securityContext") or {}
     user, group = context.get("runAsUser"), context.get("runAsGroup")
@@ -60,7 +61,7 @@ def recognise(request: Request, wish: Wish, manifest: Mapping[str, Any], target_
     for profile in profiles:
         for attempt in (
             Attempt(profile, "image"),
-            Attempt(profile, "match", user, group),
+            Attempt(profile, "match", user, group, confinement(manifest)),
             Attempt(profile, "elevated", wish.run_as_user, wish.run_as_group),
         ):
             if not differences(build(request, attempt, name, target_container), manifest):
@@ -73,6 +74,9 @@ def described(manifest: Mapping[str, Any]) -> Attempt:
     context = dict(manifest.get("securityContext") or {})
     if context == ELEVATED:
         return Attempt("general", "elevated")
+    confined = confinement(manifest)
     user, group = context.pop("runAsUser", None), context.pop("runAsGroup", None)
+    for key in confined:
+        context.pop(key)
     fitting = [profile for profile, fields in PROFILES.items() if fields.get("securityContext", {}) == context]
-    return Attempt(fitting[0] if fitting else "custom", "image" if user is None else "match", user, group)
+    return Attempt(fitting[0] if fitting else "custom", "image" if user is None else "match", user, group, confined)

@@ -10,7 +10,7 @@ This is a private module utility of incident.distroless; its interface may chang
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -22,7 +22,9 @@ Status = Literal["fetched", "unchanged", "skipped", "changed_while_reading", "fa
 # of each of a result's two lists of rows, for all targets of the task together
 MAX_ROWS = 200
 # names can be 4 KiB long and are shown up to six times a row: AWX drops an event over 700 kB
-MAX_ROWS_BYTES = 160_000
+MAX_ROWS_BYTES = 120_000
+# of the diffs of all targets of the task together
+MAX_DIFFS_BYTES = 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,25 @@ def split_rows(rows: Iterable[dict[str, Any]]) -> tuple[list[dict[str, Any]], li
         elif row["type"] != "directory" or row["status"] == "failed":
             files.add(row)
     return files.rows(), skipped.rows()
+
+
+def cut_diffs(diffs: Sequence[dict[str, str]]) -> list[dict[str, str]]:
+    """A result's diffs, each cut to its share of what a result may hold; what is cut off is in the manifests."""
+    share = MAX_DIFFS_BYTES // (2 * len(diffs)) if diffs else 0
+    return [
+        {key: text if key.endswith("header") else _cut(text, share) for key, text in diff.items()} for diff in diffs
+    ]
+
+
+def _cut(text: str, most: int) -> str:
+    kept: list[str] = []
+    lines = text.splitlines(keepends=True)
+    for line in lines:
+        most -= len(json.dumps(line))
+        if most < 0:
+            return "".join([*kept, f"... and {len(lines) - len(kept)} more lines, see the manifest\n"])
+        kept.append(line)
+    return text
 
 
 class _Shortlist:

@@ -27,7 +27,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._targets impor
 )
 
 # kubectl's names of the kinds that own pods: (API group, resource)
-_WORKLOADS: dict[str, tuple[str, str]] = {
+WORKLOADS: dict[str, tuple[str, str]] = {
     **dict.fromkeys(("deployment", "deployments", "deploy"), ("apps", "deployments")),
     **dict.fromkeys(("statefulset", "statefulsets", "sts"), ("apps", "statefulsets")),
     **dict.fromkeys(("daemonset", "daemonsets", "ds"), ("apps", "daemonsets")),
@@ -55,24 +55,30 @@ def select(cluster: Cluster, selection: Selection, deadline: Deadline) -> Select
         return _earlier(cluster, selection, deadline)
     namespace = selection.namespace or ""
     if selection.pod:
-        pod = _get_pod(cluster, namespace, selection.pod, deadline)
+        pod = get_pod(cluster, namespace, selection.pod, deadline)
         return Selected([make_target(pod, selection.container)], [], [])
-    if selection.workload:
-        pods = _pods_of_workload(cluster, namespace, selection.workload, deadline)
-        what = f"{selection.workload} in namespace {namespace}"
-    else:
-        labels, fields = ",".join(selection.label_selectors), ",".join(selection.field_selectors)
-        pods = _list(cluster, api_path("api", "v1", "namespaces", namespace, "pods"), labels, fields, deadline)
-        what = f"{' and '.join(filter(None, (labels, fields)))} in namespace {namespace}"
+    pods, what = matching_pods(cluster, selection, deadline)
     usable, warnings = split_candidates(pods)
     check_count(len(usable), selection.max_pods, what)
     targets, failed = make_targets(usable, selection.container)
     return Selected(targets, failed, warnings)
 
 
+def matching_pods(cluster: Cluster, selection: Selection, deadline: Deadline) -> tuple[list[dict[str, Any]], str]:
+    """The pods of a workload or of selectors, whatever their state, and how a message names the selection."""
+    namespace = selection.namespace or ""
+    if selection.workload:
+        pods = _pods_of_workload(cluster, namespace, selection.workload, deadline)
+        return pods, f"{selection.workload} in namespace {namespace}"
+    labels, fields = ",".join(selection.label_selectors), ",".join(selection.field_selectors)
+    pods = list_pods(cluster, namespace, labels, fields, deadline)
+    return pods, f"{' and '.join(filter(None, (labels, fields)))} in namespace {namespace}"
+
+
 def refresh(cluster: Cluster, target: Target, deadline: Deadline) -> Mapping[str, Any]:
     """The target's pod as it is now. Raises Failure PodGone when it is gone or another one."""
-    pod = _get_pod(cluster, target.namespace, target.pod, deadline)
+    doing = f"looking again for pod {target.namespace}/{target.pod}"
+    pod = cluster.get(pod_path(target.namespace, target.pod), doing, deadline)
     if pod["metadata"]["uid"] != target.pod_uid:
         raise Failure("PodGone", f"Pod {target.namespace}/{target.pod} was replaced by another of the same name.")
     return pod
@@ -91,14 +97,15 @@ def _earlier(cluster: Cluster, selection: Selection, deadline: Deadline) -> Sele
                 "Hand over the list targets of an earlier result of this collection.",
             )
         try:
-            pod = _get_pod(cluster, earlier["namespace"], earlier["pod"], deadline)
+            pod = get_pod(cluster, earlier["namespace"], earlier["pod"], deadline)
             targets.append(make_target(pod, selection.container or earlier["container"], earlier))
         except Failure as failure:
             failed.append(FailedTarget(earlier["namespace"], earlier["pod"], earlier["container"], failure))
     return Selected(targets, failed, [])
 
 
-def _get_pod(cluster: Cluster, namespace: str, name: str, deadline: Deadline) -> dict[str, Any]:
+def get_pod(cluster: Cluster, namespace: str, name: str, deadline: Deadline) -> dict[str, Any]:
+    """A pod by name. Raises Failure NoTarget when there is none."""
     try:
         return cluster.get(pod_path(namespace, name), f"looking for pod {namespace}/{name}", deadline)
     except Failure as failure:
@@ -109,7 +116,7 @@ def _get_pod(cluster: Cluster, namespace: str, name: str, deadline: Deadline) ->
 
 def _pods_of_workload(cluster: Cluster, namespace: str, workload: str, deadline: Deadline) -> list[dict[str, Any]]:
     kind, _slash, name = workload.partition("/")
-    group_and_resource = _WORKLOADS.get(kind.lower().split(".")[0])
+    group_and_resource = WORKLOADS.get(kind.lower().split(".")[0])
     if group_and_resource is None or not name:
         raise Failure(
             "InvalidRequest",
@@ -124,10 +131,9 @@ def _pods_of_workload(cluster: Cluster, namespace: str, workload: str, deadline:
     else:
         owners = [owner]
     pods: list[dict[str, Any]] = []
-    path = api_path("api", "v1", "namespaces", namespace, "pods")
     for item in owners:
         labels = selector_text((item.get("spec") or {}).get("selector") or {})
-        pods += [pod for pod in _list(cluster, path, labels, "", deadline) if is_owned(pod, item, resource)]
+        pods += [pod for pod in list_pods(cluster, namespace, labels, "", deadline) if is_owned(pod, item, resource)]
     return pods
 
 
@@ -177,7 +183,9 @@ def selector_text(selector: Mapping[str, Any]) -> str:
     return ",".join(terms)
 
 
-def _list(cluster: Cluster, path: str, labels: str, fields: str, deadline: Deadline) -> list[dict[str, Any]]:
+def list_pods(cluster: Cluster, namespace: str, labels: str, fields: str, deadline: Deadline) -> list[dict[str, Any]]:
+    """The pods of a namespace that label and field selectors (query parameters, empty: all) match."""
+    path = api_path("api", "v1", "namespaces", namespace, "pods")
     query: list[tuple[str, str]] = [("limit", str(PAGE))]
     if labels:
         query.append(("labelSelector", labels))

@@ -15,7 +15,9 @@ from decimal import Decimal
 from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
 
 _UNITS = "KMGTPE"
-_SIZE = re.compile(rf"\s*([0-9]+(?:\.[0-9]+)?)\s*(?:([{_UNITS}])(?:i?B?)?|B)?\s*", re.ASCII | re.IGNORECASE)
+_SIZE = re.compile(
+    rf"\s*([0-9]{{1,20}}(?:\.[0-9]{{1,20}})?)\s*(?:([{_UNITS}])(?:i?B?)?|B)?\s*", re.ASCII | re.IGNORECASE
+)
 
 
 def parse_size(value: object, option: str) -> int:
@@ -27,7 +29,7 @@ def parse_size(value: object, option: str) -> int:
     if match is None:
         raise Failure(
             "InvalidRequest",
-            f"{option} {value!r} is no size.",
+            f"{option} {str(value)[:100]!r} is no size.",
             "Give a number of bytes or one with a unit such as 512Ki, 20M or 2Gi; 0 means no limit.",
         )
     number, unit = match.groups()
@@ -41,6 +43,7 @@ def show_size(count: int) -> str:
     power = min((count.bit_length() - 1) // 10, len(_UNITS))
     return (
         f"{count / 1024**power:.3g} {_UNITS[power - 1]}iB"
-        if count < 1000 * 1024**power
+        # from 999.5 on three digits would be written as 1e+03
+        if 2 * count < 1999 * 1024**power
         else f"{count // 1024**power} {_UNITS[power - 1]}iB"
     )

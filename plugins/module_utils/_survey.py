@@ -11,18 +11,15 @@ from __future__ import annotations
 
 import math
 import sys
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._globs import Expansion, expand, is_glob
 from ansible_collections.incident.distroless.plugins.module_utils._ground import Ground, is_below
-from ansible_collections.incident.distroless.plugins.module_utils._listing import Entry, Unlisted
+from ansible_collections.incident.distroless.plugins.module_utils._listing import Unlisted
 from ansible_collections.incident.distroless.plugins.module_utils._plan import (
-    DEADLINE,
     KERNEL,
-    MAX_FILES,
     FetchOptions,
     Item,
     Origin,
@@ -34,18 +31,18 @@ from ansible_collections.incident.distroless.plugins.module_utils._resolve impor
     normal,
     resolve,
 )
+from ansible_collections.incident.distroless.plugins.module_utils._tree import Walk
 
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What was found; tops are the directories that were listed whole; blind the paths, as asked, below which it could not look.
+    """What was found; blind are the paths, as asked, below which it could not look.
 
     is_cut: a limit stopped a listing half-way; the looker's session is of no more use then.
     """
 
     items: tuple[Item, ...]
     warnings: tuple[str, ...]
-    tops: tuple[bytes, ...]
     blind: tuple[bytes, ...]
     is_cut: bool = False
 
@@ -54,7 +51,7 @@ def check_options(options: FetchOptions) -> None:
     """Raises Failure InvalidRequest when src is empty or a path in it is not absolute, or directory_mode keeps us out."""
     if options.directory_mode & 0o700 != 0o700:
         raise Failure("InvalidRequest", f"directory_mode {options.directory_mode:04o} would keep this task itself out.")
-    if not options.src and not options.exact:
+    if not options.src and not options.exact and not options.open_deleted:
         raise Failure(
             "InvalidRequest", "src and src_b64 are both empty.", "Name at least one path or glob of the target."
         )
@@ -94,23 +91,27 @@ def survey(looker: Looker, options: FetchOptions, ground: Ground, until: float =
         if not isinstance(problem, Unlisted) or problem.path is not None
     ]
     items += [Item(normal(match.asked), match.path, match.entry, origin) for match, origin in found]
-    stopped: str | None = None
+    walk = Walk(looker, ground, limit - len(items), until)
     directories = _directories(items)
-    for item in directories:
-        inside, stopped = (
-            _inside(looker, item, ground, limit - len(items), until)
-            if stopped is None
-            else ([replace(item, reason=stopped)], stopped)
-        )
-        items += inside
+    if options.follow:
+        links = [item for item in items if _is_link(item)]
+        items = [item for item in items if not _is_link(item)]
+        walk.follow(directories, links)
+    else:
+        walk.take(directories)
+    items += walk.items
     warnings += [
         f"could not be listed: {problem.message}"
         for problem, _origin in problems
         if isinstance(problem, Unlisted) and problem.path is None
     ]
-    blind = tuple(item.src for item in items if item.reason not in (None, "Missing"))
-    tops = tuple({item.resolved or item.src for item in directories})
-    return Survey(tuple(_united(items)), tuple(warnings), tops, blind, is_cut=stopped is not None)
+    # what a link leads to may be here by an earlier run that followed it
+    blind = tuple(item.src for item in items if item.reason not in (None, "Missing") or _is_link(item))
+    return Survey(tuple(_united(items)), tuple(warnings), blind, is_cut=walk.stopped is not None)
+
+
+def _is_link(item: Item) -> bool:
+    return item.entry is not None and item.entry.type == "link"
 
 
 def _nothing_matched(expansion: Expansion) -> list[str]:
@@ -143,34 +144,6 @@ def _directories(items: Sequence[Item]) -> list[Item]:
         if not any(is_below(item.src, above.src) and is_own and above.src == above.resolved for above in kept):
             kept.append(item)
     return kept
-
-
-def _inside(looker: Looker, root: Item, ground: Ground, limit: int, until: float) -> tuple[list[Item], str | None]:
-    """All that is in a directory, at the path that it was asked for by; and which limit stopped the listing, if one did."""
-    top = root.resolved or root.src
-    items: list[Item] = []
-    if ground.bars(top) == KERNEL:
-        return items, None
-    try:
-        for answer in looker.scan([top], prune=ground.pruned, max_entries=max(limit, 1)):
-            if time.monotonic() > until:
-                return [*items, replace(root, reason=DEADLINE)], DEADLINE
-            path = answer.path or top
-            entry = answer if isinstance(answer, Entry) else None
-            reason = answer.reason if isinstance(answer, Unlisted) else None
-            items.append(
-                Item(_moved(path, top, root.src), path, entry, root.origin if path == top else "inside", reason)
-            )
-    except Failure as failure:
-        if failure.reason != "LimitExceeded":
-            raise
-        return [*items, replace(root, reason=MAX_FILES)], MAX_FILES
-    return items, None
-
-
-def _moved(path: bytes, top: bytes, src: bytes) -> bytes:
-    rest = path[len(top.rstrip(b"/")) :]
-    return src.rstrip(b"/") + rest or b"/"
 
 
 def _united(items: Iterable[Item]) -> Iterator[Item]:

@@ -11,18 +11,15 @@ This is a private module utility of incident.distroless; its interface may chang
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ansible_collections.incident.distroless.plugins.module_utils._crowd import crowding
 from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
 
 DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
 MIRROR_POD = "kubernetes.io/config.mirror"
-
-# each adds about 1.2 kB to an object that the API server sends to each of its watchers; dead ones cost nothing else
-MANY_DEBUGGERS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,25 +220,27 @@ def make_target(pod: Mapping[str, Any], wanted: str | None, earlier: Mapping[str
     warnings: tuple[str, ...] = ()
     if earlier is not None and earlier.get("container_id") not in (None, status["containerID"]):
         warnings = (f"container {name} restarted since the earlier result: restart count {status.get('restartCount')}",)
-    count = len((pod.get("spec") or {}).get("ephemeralContainers") or ())
-    if count >= MANY_DEBUGGERS:
-        size = len(json.dumps(pod, separators=(",", ":")))
-        warnings += (
-            f"the pod has {count} ephemeral containers, which stay until it is replaced: its object has {size} bytes",
-        )
+    return replace(
+        as_target(pod, name),
+        debugger=None if earlier is None else earlier.get("debugger"),
+        warnings=warnings + crowding(pod),
+    )
+
+
+def as_target(pod: Mapping[str, Any], container: str) -> Target:
+    """A container of a pod as it is described, whether it runs or not; its id is empty where it never did."""
+    metadata, status = pod["metadata"], container_status(pod, container) or {}
     return Target(
         namespace=metadata["namespace"],
         pod=metadata["name"],
         pod_uid=metadata["uid"],
         node=(pod.get("spec") or {}).get("nodeName", ""),
-        container=name,
-        container_id=status["containerID"],
+        container=container,
+        container_id=status.get("containerID", ""),
         image_id=status.get("imageID", ""),
         restart_count=int(status.get("restartCount") or 0),
-        started_at=running.get("startedAt"),
+        started_at=((status.get("state") or {}).get("running") or {}).get("startedAt"),
         manifest=pod,
-        debugger=None if earlier is None else earlier.get("debugger"),
-        warnings=warnings,
     )
 
 

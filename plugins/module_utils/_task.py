@@ -12,10 +12,21 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
-from ansible_collections.incident.distroless.plugins.module_utils._targets import FailedTarget
+from ansible_collections.incident.distroless.plugins.module_utils._targets import FailedTarget, Target
+
+
+class Finished(Protocol):
+    """What was done with one target."""
+
+    @property
+    def failure(self) -> Failure | None:
+        """Why the target counts as failed although something was done; None if it does not."""
+
+
+Done = TypeVar("Done", bound=Finished)
 
 
 @dataclass(slots=True)
@@ -73,6 +84,19 @@ def refused(params: Mapping[str, Any], failure: Failure) -> Report:
     """The report of a task that failed before it had targets to work on."""
     row = FailedTarget(params.get("namespace"), params.get("pod"), params.get("container"), failure)
     return Report(f"{failure.reason}: {failure.message} {failure.hint}", False, [], [row], failure=failure)
+
+
+def gather(targets: Sequence[Target], outcomes: Sequence[Done | Failure]) -> tuple[list[Done], list[FailedTarget]]:
+    """What was done, and the targets that failed, before anything was done or after. outcomes has one for each target."""
+    done: list[Done] = []
+    failed: list[FailedTarget] = []
+    for target, outcome in zip(targets, outcomes, strict=True):
+        if not isinstance(outcome, Failure):
+            done.append(outcome)
+        failure = outcome if isinstance(outcome, Failure) else outcome.failure
+        if failure is not None:
+            failed.append(FailedTarget(target.namespace, target.pod, target.container, failure))
+    return done, failed
 
 
 def judge(

@@ -10,13 +10,16 @@ This is a private module utility of incident.distroless; its interface may chang
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Sequence
 
 from ansible_collections.incident.distroless.plugins.module_utils._dest import Dest, Place
+from ansible_collections.incident.distroless.plugins.module_utils._doubts import PASSING, Doubts
 from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._ground import Ground
-from ansible_collections.incident.distroless.plugins.module_utils._listing import Absent, Entry, TargetFiles
+from ansible_collections.incident.distroless.plugins.module_utils._incoming import Incoming
+from ansible_collections.incident.distroless.plugins.module_utils._listing import TargetFiles
+from ansible_collections.incident.distroless.plugins.module_utils._measure import decide, local_tools
+from ansible_collections.incident.distroless.plugins.module_utils._packing import NOTHING, Codec, Packing
 from ansible_collections.incident.distroless.plugins.module_utils._partial import DestFailure, Partial
 from ansible_collections.incident.distroless.plugins.module_utils._plan import (
     CHECKSUM,
@@ -25,15 +28,13 @@ from ansible_collections.incident.distroless.plugins.module_utils._plan import (
     Budget,
     FetchOptions,
     Step,
-    again,
     place_of,
 )
-from ansible_collections.incident.distroless.plugins.module_utils._reading import Begin, Data, End, Want, hashes, send
+from ansible_collections.incident.distroless.plugins.module_utils._read_events import Begin, Data, End, Whole
+from ansible_collections.incident.distroless.plugins.module_utils._reading import hashes, send
 from ansible_collections.incident.distroless.plugins.module_utils._remote import Remote
 from ansible_collections.incident.distroless.plugins.module_utils._rows import Row, Status
-
-# what another look at the file may mend: it was written, rotated or replaced at that moment
-_PASSING = {"Replaced", "Shrunk", "ReadError", CHECKSUM}
+from ansible_collections.incident.distroless.plugins.module_utils._wants import Want
 
 
 class DeadlineReached(Exception):
@@ -41,10 +42,12 @@ class DeadlineReached(Exception):
 
 
 class Transfer:
-    """The files of one target on their way into folder below dest. until: the moment (time.monotonic()) to stop at.
+    """The files of one target on their way into folder below dest. until: the moment (time.monotonic()) to stop at; notify
+    gets, again and again, the bytes of files that came of how many, and the files that are done of how many.
 
-    rows has a row for each step that is done with; transferred counts the bytes that came, those of vain tries as well;
-    failure is why it had to stop, refused why this side could not write some file; None if it did not.
+    rows has a row for each step that is done with; transferred counts the bytes that came on the wire, those of vain
+    tries as well; codec is what some of them were compressed by; failure is why it had to stop, refused why this side
+    could not write some file; None if it did not.
     """
 
     def __init__(
@@ -56,14 +59,15 @@ class Transfer:
         options: FetchOptions,
         budget: Budget,
         until: float,
+        notify: Callable[[int, int, int, int], None],
     ) -> None:
         self._remote, self._dest, self._folder = remote, dest, folder
-        self._ground, self._options, self._budget, self._until = ground, options, budget, until
-        # by src: how often a file came out wrong, and whether another look showed that it is being written
-        self._vain: dict[bytes, int] = {}
-        self._moving: set[bytes] = set()
+        self._ground, self._options, self._until, self._notify = ground, options, until, notify
+        self._doubts, self._incoming = Doubts(options, budget), Incoming(dest)
+        self._packing: Packing | None = None
         self.rows: dict[bytes, Row] = {}
         self.transferred = 0
+        self.codec: Codec = "none"
         self.failure: Failure | None = None
         self.refused: Failure | None = None
 
@@ -77,7 +81,10 @@ class Transfer:
             for step in missing.values():
                 self._note(step, "fetched", step.reason)
         else:
-            self._repeat(missing, self._receive)
+            try:
+                self._repeat(missing, self._receive)
+            finally:
+                self._incoming.drop()
 
     def _repeat(self, left: dict[bytes, Step], one_pass: Callable[[TargetFiles, dict[bytes, Step]], None]) -> None:
         """Runs passes, each of which takes out of left what it is done with, until nothing is left or nothing helps."""
@@ -118,7 +125,7 @@ class Transfer:
     def _compare(self, files: TargetFiles, left: dict[bytes, Step]) -> None:
         """Hashes on both sides what may be the same; the target is busy with the next while this side hashes the last."""
         steps = list(left.values())
-        for end in hashes(files, _wants(steps), self._ground.readable_ids):
+        for end in hashes(files, [self._want(step) for step in steps], self._ground.readable_ids):
             step = steps[end.index]
             self._check_deadline()
             if end.status == "ok" and end.length == step.length and end.sha256 == self._dest.digest(self._place(step)):
@@ -136,47 +143,71 @@ class Transfer:
             self._note(step, "unchanged", step.reason, end=end)
 
     def _receive(self, files: TargetFiles, left: dict[bytes, Step]) -> None:
-        """Streams files; each is written as it comes."""
-        self._look_again(files, left)
-        steps = list(left.values())
-        file: Partial | None = None
-        with ExitStack() as stack:
-            for event in send(files, _wants(steps), self._ground.readable_ids, checksum=self._options.checksum):
-                self._check_deadline()
-                step = steps[event.index]
-                # what this side cannot take is let pass: the files behind it come on the same stream
-                if isinstance(event, Begin):
-                    stack.close()
-                    file = self._begin(stack, step)
-                elif isinstance(event, Data):
-                    self.transferred += len(event.view)
-                    file = self._write(step, file, event)
-                else:
-                    self._finish(step, file, event)
-                    stack.close()
-                    file = None
-                    if step.item.src in self.rows:
-                        del left[step.item.src]
-                        self._remote.succeeded()
+        """Streams files; each is written as it comes. What a broken stream brought of a file is where the next one goes on."""
+        for second in self._doubts.look_again(files, left):
+            left[second.step.item.src] = second.step
+            if second.status is not None:
+                self._note(second.step, second.status, second.reason, is_here=False)
+                del left[second.step.item.src]
+        steps = sorted(left.values(), key=lambda step: not self._incoming.here(step))
+        came, size = 0, sum(step.length - self._incoming.here(step) for step in steps)
+        wants = [self._want(step, self._incoming.here(step)) for step in steps]
+        packing = self._choose(files, wants)
+        for event in send(files, wants, self._ground.readable_ids, checksum=self._options.checksum, packing=packing):
+            self._check_deadline()
+            step = steps[(event.end if isinstance(event, Whole) else event).index]
+            if isinstance(event, Begin):
+                self._begin(step, event.start, event.codec)
+            elif isinstance(event, Data):
+                self._write(step, event.view, event.moved)
+                came += len(event.view)
+                self._notify(came, size, len(steps) - len(left), len(steps))
+            else:
+                if isinstance(event, Whole):
+                    self._begin(step, 0, event.codec)
+                    self._write(step, event.data, event.moved)
+                    came += len(event.data)
+                    self._notify(came, size, len(steps) - len(left), len(steps))
+                self._finish(step, self._incoming.file, event.end if isinstance(event, Whole) else event)
+                self._incoming.drop()
+                if step.item.src in self.rows:
+                    del left[step.item.src]
+                    self._remote.succeeded()
 
-    def _begin(self, stack: ExitStack, step: Step) -> Partial | None:
+    def _choose(self, files: TargetFiles, wants: Sequence[Want]) -> Packing:
+        """What to compress; the line is measured once."""
+        if self._packing is None:
+            options = self._options
+            # a line that breaks while it is measured is not measured again: that would bring nothing, try after try
+            self._packing = NOTHING if options.compress == "auto" else None
+            self._packing = decide(
+                files.session, options.compress, wants, is_throttled=options.is_throttled, here=local_tools()
+            )
+        return self._packing
+
+    def _begin(self, step: Step, start: int, codec: Codec) -> None:
+        self.codec = codec if codec != "none" else self.codec
         try:
-            return stack.enter_context(self._dest.writer(self._place(step), step.length))
+            self._incoming.begin(step, self._place(step), start)
         except Failure as failure:
             self._refuse(step, failure)
-            return None
 
-    def _write(self, step: Step, file: Partial | None, data: Data) -> Partial | None:
+    def _write(self, step: Step, data: memoryview | bytes, moved: int) -> None:
+        self.transferred += moved
+        file = self._incoming.file
+        # what this side cannot take is let pass: the files behind it come on the same stream
         if file is None:
-            return None
-        if file.length + len(data.view) > step.length:
+            return
+        if file.length + len(data) > step.length:
             raise Failure("ConnectionLost", f"More came than the {step.length} bytes of {step.item.src!r}.")
         try:
-            file.write(data.view)
+            file.write(data)
         except Failure as failure:
             self._refuse(step, failure)
-            return None
-        return file
+            self._incoming.drop()
+        else:
+            # what came stays, so a line that is cut every minute gets to the end of a file that takes an hour
+            self._remote.succeeded()
 
     def _finish(self, step: Step, file: Partial | None, end: End) -> None:
         """Gives a file its name if it is what the target has; else decides whether to try it again."""
@@ -185,11 +216,11 @@ class Transfer:
         if end.mount is not None and end.mount in self._ground.secret_ids:
             self._note(step, "skipped", SECRET)
         elif end.status == "ok" and file is not None and file.length == step.length == end.length:
-            if not self._options.checksum or end.sha256 == file.sha256:
+            if end.sha256 == file.sha256 or (end.sha256 is None and not self._options.checksum):
                 self._commit(step, file, "fetched", step.reason, end)
-            elif self._is_last_try(step, CHECKSUM):
+            elif self._doubts.is_last_try(step, CHECKSUM):
                 self._settle(step, file, end)
-        elif end.status not in _PASSING or self._is_last_try(step, end.status):
+        elif end.status not in PASSING or self._doubts.is_last_try(step, end.status):
             is_moving = end.status == "Shrunk"
             self._note(
                 step,
@@ -201,7 +232,7 @@ class Transfer:
     def _settle(self, step: Step, file: Partial, end: End) -> None:
         """A file that never hashed alike: one that is being written is kept as it was read, and said to be so."""
         entry = step.item.entry
-        if step.item.src in self._moving or end.grew or (entry is not None and end.size != entry.size):
+        if self._doubts.is_moving(step) or end.grew or (entry is not None and end.size != entry.size):
             self._commit(step, file, "changed_while_reading", None, end)
         else:
             self._note(step, "failed", CHECKSUM, is_here=False)
@@ -214,39 +245,6 @@ class Transfer:
             self._refuse(step, failure)
         else:
             self._note(step, status, reason, end=end, sha256=file.sha256)
-
-    def _is_last_try(self, step: Step, reason: str) -> bool:
-        """Counts a try that was in vain."""
-        vain = self._vain.get(step.item.src, 0) + 1
-        self._vain[step.item.src] = vain
-        return vain > self._options.retries or reason not in _PASSING
-
-    def _look_again(self, files: TargetFiles, left: dict[bytes, Step]) -> None:
-        """Renews what is known of the files that came out wrong: they were rotated, replaced or written."""
-        doubtful = [step for src, step in left.items() if src in self._vain]
-        for step, found in zip(doubtful, files.walk([_path(step) for step in doubtful]), strict=True):
-            src, before = step.item.src, step.item.entry
-            if not isinstance(found, Entry):
-                self._note(step, "failed", found.reason if isinstance(found, Absent) else "Replaced", is_here=False)
-            elif found.type != "file":
-                self._note(step, "failed", "Replaced", is_here=False)
-            else:
-                left[src] = again(step, found, self._options, self._budget)
-                if before is not None and (before.mtime_ns, before.ctime_ns, before.size) != (
-                    found.mtime_ns,
-                    found.ctime_ns,
-                    found.size,
-                ):
-                    self._moving.add(src)
-                if left[src].action != "file":
-                    self._note(
-                        left[src],
-                        "failed" if left[src].action == "fail" else "skipped",
-                        left[src].reason,
-                        is_here=False,
-                    )
-            if src in self.rows:
-                del left[src]
 
     def _refuse(self, step: Step, failure: Failure) -> None:
         """This side cannot have the file; when it could have no other either, it is the end."""
@@ -278,7 +276,13 @@ class Transfer:
             offset=step.offset,
             length=step.length if step.is_part else None,
             grew=end.grew if end is not None else False,
+            atime_moved=end.has_moved(step.item.entry) if is_here and end is not None else False,
         )
+
+    def _want(self, step: Step, here: int = 0) -> Want:
+        if step.item.entry is None:
+            raise ValueError("a file without an entry cannot be read")
+        return Want(step.item.entry, step.offset, step.length, here)
 
     def _place(self, step: Step) -> Place:
         return (*self._folder, *place_of(step.item))
@@ -286,11 +290,3 @@ class Transfer:
     def _check_deadline(self) -> None:
         if time.monotonic() > self._until:
             raise DeadlineReached
-
-
-def _path(step: Step) -> bytes:
-    return step.item.src if step.item.resolved is None else step.item.resolved
-
-
-def _wants(steps: Iterable[Step]) -> list[Want]:
-    return [Want(step.item.entry, step.offset, step.length) for step in steps if step.item.entry is not None]

@@ -22,6 +22,8 @@ description:
     stays in the pod's spec for as long as the pod lives. The API offers no way around this.
 extends_documentation_fragment:
   - kubernetes.core.k8s_auth_options
+  - incident.distroless.cluster
+  - incident.distroless.cluster.progress
   - incident.distroless.selection
   - incident.distroless.debugger
 options:
@@ -74,18 +76,9 @@ attributes:
   diff_mode:
     description: Shows the ephemeral containers before and after, without the values of environment variables.
     support: full
-  async:
-    description: Runs in the background where the task says C(async).
-    support: full
 requirements:
-  - python >= 3.11
-  - kubernetes >= 24.2.0
-  - PyYAML >= 3.11
   - jsonpatch (for O(patch))
 notes:
-  - Runs where the API server is reachable, usually on C(localhost).
-  - With a local connection a relative O(kubeconfig) is looked for as other files of a playbook or role are, in C(files/) too,
-    and decrypted when it is in an Ansible vault.
   - Permissions needed in the namespace are get on pods, list on pods (for workloads and selectors), watch on pods, patch on
     pods/ephemeralcontainers, and get and create on pods/exec; for O(workload) also get on its kind.
 seealso:
@@ -172,11 +165,12 @@ targets:
         What the commands did, C(name), C(cmd), C(rc), C(stdout), C(stderr), C(stdout_lines), C(stderr_lines), C(start),
         C(end), C(delta), C(timed_out), C(stdout_truncated), C(stderr_truncated), C(dest) (the file that was written), C(dest_size)
         (its bytes) and C(dest_sha256). Bytes of the streams that are not UTF-8 are replaced by U+FFFD here, not in the file.
+        Where the commands of all targets together are long, C(cmd) of the later ones is their beginning.
       type: list
       elements: dict
       returned: always
       sample: []
-    warnings: {description: What to know about this target., type: list, elements: str, returned: always, sample: []}
+    warnings: {description: "What to know about this target, its CPU and memory limits among it.", type: list, elements: str, returned: always, sample: []}
 failed_targets:
   description: >-
     The targets that failed, each with C(namespace), C(pod), C(container), C(reason) (a word of a closed list), C(message)

@@ -17,9 +17,12 @@ description:
   - One task does the whole job. Where no debugger runs, it injects one.
   - Paths are the target's own. A symlink is resolved inside the target's root, where C(/proc/1/root) read by hand silently
     returns the debugger's own file.
+  - A file with holes in it has holes here as well.
   - Nothing is written into the target, and nothing outside O(dest) here, whatever the target answers.
 extends_documentation_fragment:
   - kubernetes.core.k8s_auth_options
+  - incident.distroless.cluster
+  - incident.distroless.cluster.progress
   - incident.distroless.selection
 options:
   debug:
@@ -95,7 +98,8 @@ options:
     description:
       - Absolute paths and globs in the target's own view. C(**) matches any number of directories.
       - What exists literally is taken literally, else it is a glob; a backslash escapes. Neither C(~) nor C($) means anything.
-      - A directory is taken whole; links in it are kept as links when they stay inside O(dest), and recorded otherwise.
+      - A directory is taken whole; links in it are kept as links when they stay inside O(dest), and recorded otherwise;
+        O(follow) brings what they lead to.
       - A path that is itself a symlink brings the content that it leads to.
       - A plain path that is missing or unreadable fails the task after the rest was fetched; what cannot be read inside a
         directory or a glob is listed, and the task goes on.
@@ -148,6 +152,24 @@ options:
       - They are left out unless asked for, even by a plain path or through a link, and listed with the reason V(Secret).
     type: bool
     default: false
+  follow:
+    description:
+      - Whether links inside a directory of O(src), or that a glob matches, bring what they lead to in the target's root, at the
+        links' own paths. What they lead to is C(resolved).
+      - Directories behind links are taken whole, none inside itself; there the reason is C(Loop). C(**) does not walk through
+        links to match.
+      - Links that lead nowhere are listed as C(failed) and do not fail the task.
+    type: bool
+    default: false
+  open_deleted:
+    description:
+      - Whether to bring regular files too that a process of the target's container holds open though they are deleted, files in
+        memory only (memfd) included.
+      - Each is named C(/proc/<pid>/fd/<n>) by the first process that holds it, as the debugger sees its pid; C(resolved) says what
+        it was called, such as C(/data/gone.log (deleted)).
+      - O(src) may be empty then. Other paths in C(/proc) stay left out. Files on secret mounts need O(include_secrets).
+    type: bool
+    default: false
   max_size:
     description:
       - Larger files are left out, or fail the task, as O(oversize) says. A number of bytes, or as V(2G) and V(2Gi), both powers
@@ -156,12 +178,12 @@ options:
     default: '0'
   max_total_size:
     description:
-      - How much all files of a target may come to.
+      - How much the files of all targets of a task may come to together. V(0) is no limit.
     type: str
     default: 20G
   max_files:
     description:
-      - How many files a target may come to. V(0) is no limit.
+      - How many files all targets of a task may come to together. V(0) is no limit.
     type: int
     default: 100000
   oversize:
@@ -177,7 +199,8 @@ options:
     default: 3600
   retries:
     description:
-      - How often a file is begun again when it changed or when the stream broke.
+      - How often a file is begun again when it changed, and how often in a row a stream may break without having brought a byte.
+      - A file whose stream broke goes on where it stopped, in the same task; the hash at its end is over the whole.
     type: int
     default: 3
   timeout:
@@ -191,6 +214,17 @@ options:
       - With V(true) a file is unchanged when its sha256 is equal, else when size and time are.
     type: bool
     default: true
+  compress:
+    description:
+      - What to compress files by on their way. They are the same here whatever it is, and the sha256 is of the raw bytes.
+      - V(auto) measures the line and the tools of the debug image, and compresses what a sample shows to shrink, where a tool is
+        faster than the line. Files with holes are compressed wherever a tool is there. Where the pod's CPU limit is under one
+        core it compresses nothing.
+      - V(gzip) needs C(gzip) in the debug image. V(zstd) needs C(zstd) there, and the Python package C(zstandard) or the program
+        C(zstd) here.
+    type: str
+    choices: [auto, zstd, gzip, none]
+    default: auto
 attributes:
   check_mode:
     description:
@@ -200,18 +234,10 @@ attributes:
   diff_mode:
     description: Shows new, changed and gone files.
     support: full
-  async:
-    description: Runs in the background where the task says C(async).
-    support: full
 requirements:
-  - python >= 3.11
-  - kubernetes >= 24.2.0
-  - PyYAML >= 3.11
   - jsonpatch (for O(debug.patch))
+  - zstandard, or the program C(zstd) (for O(compress=zstd) only)
 notes:
-  - Runs where the API server is reachable, usually on C(localhost).
-  - With a local connection a relative O(kubeconfig) is looked for as other files of a playbook or role are, in C(files/) too,
-    and decrypted when it is in an Ansible vault.
   - Permissions needed in the namespace are those of M(incident.distroless.ephemeral_debug).
 seealso:
   - module: incident.distroless.ephemeral_debug
@@ -278,8 +304,9 @@ skipped_files:
   sample: []
 stats:
   description: >-
-    C(files), C(bytes), C(transferred_bytes), C(unchanged), C(changed_while_reading), C(failed), C(skipped), C(codec) and
-    C(elapsed) of all targets together.
+    C(files), C(bytes), C(transferred_bytes), C(unchanged), C(changed_while_reading), C(failed), C(skipped), C(codec) (V(none),
+    V(gzip) or V(zstd)) and C(elapsed) of all targets together. C(transferred_bytes) are those on the wire, compressed ones as
+    they came.
   returned: always
   type: dict
   sample: {files: 2, bytes: 102912, transferred_bytes: 102912, unchanged: 0, changed_while_reading: 0, failed: 0, skipped: 0,

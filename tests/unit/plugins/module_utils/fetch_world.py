@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.incident.distroless.plugins.module_utils._fetch import Fetched, fetch
+from ansible_collections.incident.distroless.plugins.module_utils._groups import NO_GROUPS, ClosedGroups
 from ansible_collections.incident.distroless.plugins.module_utils._plan import FetchOptions
 from ansible_collections.incident.distroless.plugins.module_utils._session import Session
 
@@ -54,6 +55,8 @@ class World:
         opener: Callable[[], Session] | None = None,
         secrets: tuple[bytes, ...] = (),
         target: dict[str, str] | None = None,
+        processes: Sequence[int] = (),
+        closed: ClosedGroups = NO_GROUPS,
         **changes: Any,
     ) -> Fetched:
         wanted = tuple(os.fsencode(path) for path in src)
@@ -65,6 +68,8 @@ class World:
             os.getpid(),
             secrets=secrets,
             root=os.fsencode(self.root),
+            processes=lambda _session: processes,
+            closed=closed,
         )
 
     def manifest(self) -> dict[str, dict[str, Any]]:

@@ -27,7 +27,7 @@ class Liar:
         """See Transport.send."""
         if data.startswith(b"mark="):
             self._mark = data[5:].partition(b"\n")[0]
-        elif data.endswith(b" run\n"):
+        elif data.endswith((b" run\n", b" ask\n")):
             self._jobs.append(self._says())
         elif data.endswith(b" kill\n"):
             self._jobs.clear()

@@ -16,7 +16,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
-from ansible_collections.incident.distroless.plugins.module_utils._session import Session, exec_command, new_nonce
+from ansible_collections.incident.distroless.plugins.module_utils._session import (
+    OUTLET,
+    Session,
+    exec_command,
+    new_nonce,
+)
 
 
 @dataclass(frozen=True)
@@ -29,8 +34,9 @@ class Shell:
 
 def _busybox_tools() -> str:
     """A directory in which every tool is busybox, as its image has it."""
-    tools = Path(tempfile.gettempdir()) / f"busybox-tools-{os.getuid()}"
     busybox = shutil.which("busybox")
+    made = Path(busybox).stat().st_mtime_ns if busybox else 0
+    tools = Path(tempfile.gettempdir()) / f"busybox-tools-{os.getuid()}-{made}"
     if busybox and not (tools / "sh").exists():
         tools.mkdir(exist_ok=True)
         subprocess.run([busybox, "--install", "-s", str(tools)], check=True)
@@ -93,6 +99,9 @@ class Pipes:
         self.process.wait()
         return None
 
+    def keep_alive(self) -> None:
+        """See Transport.keep_alive."""
+
     def close(self) -> None:
         """Drops the connection: the remote side sees the end of stdin."""
         for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
@@ -108,9 +117,29 @@ class Pipes:
         return self.process.poll()
 
 
-def open_session(shell: str, *, timeout: float = 60.0, inside: Sequence[str] = ()) -> Session:
-    """A session in a shell of this machine; inside is a command that starts it elsewhere, such as nsenter."""
+def open_session(
+    shell: str,
+    *,
+    timeout: float = 60.0,
+    inside: Sequence[str] = (),
+    has_outlet: bool = False,
+    outlet: Pipes | None = None,
+) -> Session:
+    """A session in a shell of this machine; inside is a command that starts it elsewhere, such as nsenter; outlet is one
+    that runs already."""
     nonce = new_nonce()
     kind = SHELLS[shell]
-    argv = [*inside, *kind.argv, *exec_command(nonce)[1:]]
-    return Session(Pipes(argv, {**os.environ, **kind.env, "LC_ALL": "C.UTF-8"}), nonce, timeout=timeout)
+    env = {**os.environ, **kind.env, "LC_ALL": "C.UTF-8"}
+
+    def start(words: Sequence[str]) -> Pipes:
+        return Pipes([*inside, *kind.argv, *words[1:]], env)
+
+    def open_outlet() -> Pipes:
+        return outlet or start(OUTLET)
+
+    return Session(
+        start(exec_command(nonce)),
+        nonce,
+        timeout=timeout,
+        open_outlet=open_outlet if has_outlet or outlet is not None else None,
+    )

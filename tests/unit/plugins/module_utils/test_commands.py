@@ -15,7 +15,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._commands impo
     parse_commands,
     script_for,
 )
-from ansible_collections.incident.distroless.plugins.module_utils._debug_task import limit_output
+from ansible_collections.incident.distroless.plugins.module_utils._debug_task import MAX_TASK_OUTPUT, limit_output
 from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._probe import Credentials, Sight
 
@@ -118,7 +118,7 @@ def test_two_commands_cannot_write_the_same_file() -> None:
 def row(text: str) -> dict[str, list[dict[str, object]]]:
     """A target's row with one command that printed text."""
     streams: dict[str, object] = {"stdout": text, "stderr": "", "stdout_lines": text.splitlines(), "stderr_lines": []}
-    return {"commands": [{**streams, "stdout_truncated": False}]}
+    return {"commands": [{"cmd": "x", **streams, "stdout_truncated": False}]}
 
 
 def test_the_output_of_one_task_is_cut_together_and_says_so() -> None:
@@ -126,7 +126,7 @@ def test_the_output_of_one_task_is_cut_together_and_says_so() -> None:
     (warning,) = limit_output(rows)
     assert "dest" in warning
     sizes = [len(str(entry["commands"][0]["stdout"])) >> 10 for entry in rows]
-    assert sizes == [150, 55, 0]
+    assert sizes == [150, 40, 0]
     assert rows[1]["commands"][0]["stdout_truncated"]
     assert limit_output([row("x")]) == []
 
@@ -135,4 +135,21 @@ def test_the_output_of_one_task_is_cut_together_and_says_so() -> None:
 def test_a_result_is_small_enough_whatever_was_printed(piece: str) -> None:
     rows = [row(piece * (64 << 10)) for _number in range(8)]
     limit_output(rows)
-    assert 400_000 < len(json.dumps(rows)) < 430_000
+    assert MAX_TASK_OUTPUT - 20_000 < len(json.dumps(rows)) < MAX_TASK_OUTPUT + 10_000
+
+
+def test_fifty_targets_with_many_long_commands_make_a_result_that_is_kept() -> None:
+    script = "sleep 1\n" * 500
+    one = {**row("y" * 1024)["commands"][0], "dest": "/home/me/" + "d" * 100, "dest_sha256": "0" * 64, "name": "n" * 20}
+    rows = [
+        {"pod": "p" * 60, "commands": [{**one, "cmd": cmd} for cmd in [script, ["sh", "-c", script]] * 7]}
+        for _number in range(50)
+    ]
+    limit_output(rows)
+    assert len(json.dumps(rows)) < 500_000
+    # the first target's tell what was run
+    assert [entry["cmd"] for entry in rows[0]["commands"]][:2] == [script, ["sh", "-c", script]]
+    assert [entry["cmd"] for entry in rows[-1]["commands"]][:2] == [f"{script[:60]}...", ["sh", "..."]]
+    short = [row("x"), row("y")]
+    limit_output(short)
+    assert [entry["commands"][0]["cmd"] for entry in short] == ["x", "x"]

@@ -12,13 +12,14 @@ from ansible_collections.incident.distroless.plugins.module_utils._container imp
     base_name,
     build,
     differences,
+    is_numbered,
     is_ours,
     lifetime,
     numbered,
-    strategic_merge,
 )
 from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._identity import Attempt
+from ansible_collections.incident.distroless.plugins.module_utils._merge import strategic_merge
 
 PLAIN = Attempt("baseline", "image")
 
@@ -291,6 +292,21 @@ def test_no_message_holds_a_value_of_custom_or_patch() -> None:
         assert secret not in f"{caught.value.message} {caught.value.hint}"
 
 
+def test_an_empty_environment_variable_is_sent_as_the_api_answers_it() -> None:
+    assert built(env={"EMPTY": "", "ONE": "1"})["env"][1:] == [{"name": "EMPTY"}, {"name": "ONE", "value": "1"}]
+
+
 def test_environment_variables_keep_their_order() -> None:
     names = ["Z", "M", "A", "B"]
     assert [entry["name"] for entry in built(env=dict.fromkeys(names, "x"))["env"]][1:] == names
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"), [("d", False), ("d-2", True), ("d-1", False), ("d-02", False), ("d-x", False), ("e-2", False)]
+)
+def test_a_numbered_name_is_told_from_others(name: str, expected: bool) -> None:
+    assert is_numbered("d", name) is expected
+
+
+def test_a_long_name_is_known_by_its_cut_beginning() -> None:
+    assert is_numbered("a" * 63, numbered("a" * 63, 12))

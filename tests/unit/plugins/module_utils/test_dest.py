@@ -16,6 +16,7 @@ import textwrap
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from ansible_collections.incident.distroless.plugins.module_utils._dest import (
@@ -233,6 +234,15 @@ def test_two_names_for_one_local_file_are_told(dest: Dest, tmp_path: Path) -> No
         dest.claim((b"name",))
 
 
+def test_an_inode_that_has_another_name_by_now_is_no_conflict(dest: Dest, tmp_path: Path) -> None:
+    put(dest, b"Name")
+    # as when another task has replaced the file, and its inode was given again
+    (tmp_path / "home/Name").rename(tmp_path / "home/other")
+    put(dest, b"Name")
+    put(dest, b"other")
+    assert everything_below(tmp_path / "home") == {"Name", "other"}
+
+
 def test_a_file_that_stays_as_it_is_cannot_be_replaced_by_another_path(dest: Dest, tmp_path: Path) -> None:
     put(dest, b"Name")
     os.link(tmp_path / "home/Name", tmp_path / "home/name")
@@ -367,3 +377,18 @@ def test_the_lock_of_a_running_writer_is_held(dest: Dest, tmp_path: Path) -> Non
         (temporary,) = (tmp_path / "home").iterdir()
         with temporary.open("rb") as other, pytest.raises(BlockingIOError):
             fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from([b"\0", b"x"]), st.integers(1, 9000)), min_size=1, max_size=8),
+    st.integers(1, 10_000),
+)
+@settings(max_examples=60, deadline=None)
+def test_a_sparse_file_is_what_was_written_however_it_came(runs: list[tuple[bytes, int]], step: int) -> None:
+    content = b"".join(byte * count for byte, count in runs)
+    with TemporaryDirectory() as folder, Dest(folder) as dest:
+        with dest.writer((b"f",), is_sparse=True) as file:
+            for at in range(0, len(content), step):
+                file.write(memoryview(content)[at : at + step])
+            file.commit(length=len(content), sha256=hashlib.sha256(content).hexdigest())
+        assert (Path(folder) / "f").read_bytes() == content

@@ -9,11 +9,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from ansible_collections.incident.distroless.plugins.module_utils import _fetch
 from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
 
 from .fetch_world import World, statuses
@@ -349,3 +351,75 @@ def test_many_files_come_in_one_session(world: World) -> None:
         (world.copy / f"many/{number % 10}/{number}").read_bytes() == b"%d" % number * 20 for number in range(1000)
     )
     assert world.fetch("/many").stats["transferred_bytes"] == 0
+
+
+@pytest.mark.parametrize("compress", ["gzip", "zstd"])
+def test_compression_changes_what_comes_on_the_wire_and_nothing_here(world: World, compress: str) -> None:
+    log = b"a line of a log\n" * 20_000
+    world.write("/log", log)
+    world.write("/noise", os.urandom(100_000))
+    for number in range(100):
+        world.write(f"/conf/{number}", b"key: value\n" * 100)
+    done = world.fetch("/log", "/noise", "/conf", compress=compress)
+    if compress == "zstd" and not shutil.which("zstd", path=SHELLS[world.shell].env["PATH"]):
+        assert done.failure is not None
+        assert done.failure.reason == "ImageHasNoShell"
+        assert set(statuses(done).values()) == {("failed", "ImageHasNoShell")}
+        return
+    assert done.failure is None
+    assert (done.stats["codec"], done.stats["files"]) == (compress, 102)
+    assert (world.copy / "log").read_bytes() == log
+    assert done.stats["bytes"] == 530_000
+    assert done.stats["transferred_bytes"] < 130_000
+    assert world.fetch("/log", "/noise", "/conf", compress=compress).stats["unchanged"] == 102
+
+
+@pytest.mark.parametrize("compress", ["gzip", "none"])
+def test_how_far_it_is_counts_the_files_bytes_and_not_the_wires(
+    world: World, compress: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[tuple[int, int, int, int]] = []
+    monkeypatch.setattr(_fetch.PROGRESS, "moved", lambda _label, *counts: told.append(counts))
+    world.write("/a.log", b"the same line again\n" * 50_000)
+    world.write("/b.log", b"and another one\n" * 50_000)
+    world.fetch("/a.log", "/b.log", compress=compress)
+    assert told == sorted(told)
+    assert {(total, files) for _done, total, _files_done, files in told} == {(1_800_000, 2)}
+    assert told[-1] == (1_800_000, 1_800_000, 1, 2)
+
+
+@pytest.mark.parametrize("compress", ["none", "gzip", "auto"])
+def test_a_file_with_holes_has_them_here_too(world: World, compress: str) -> None:
+    size = 12_345_678
+    file = world.write("/db", b"")
+    with file.open("r+b") as target:
+        target.write(b"head")
+        target.seek(5_000_001)
+        target.write(b"middle" + bytes(20_000) + b"not a hole of its own")
+        target.truncate(size)
+    assert file.stat().st_blocks * 512 < size // 10
+    done = world.fetch("/db", compress=compress)
+    copy = world.copy / "db"
+    assert (done.failure, copy.read_bytes()) == (None, file.read_bytes())
+    assert copy.stat().st_blocks * 512 < size // 10
+    # zeros are hardly anything on the wire where a tool takes them out
+    assert (done.stats["transferred_bytes"] < size // 10) is (compress != "none")
+    assert world.fetch("/db", compress=compress).stats["unchanged"] == 1
+
+
+def test_a_file_that_ends_in_a_hole_or_is_nothing_else_has_its_length(world: World) -> None:
+    for name, size in (("nothing", 1_000_000), ("odd", 999_999)):
+        os.truncate(world.write(f"/{name}", b""), size)
+    done = world.fetch("/nothing", "/odd")
+    assert done.failure is None
+    assert ((world.copy / "nothing").read_bytes(), (world.copy / "odd").read_bytes()) == (
+        bytes(1_000_000),
+        bytes(999_999),
+    )
+    assert (world.copy / "nothing").stat().st_blocks == 0
+
+
+def test_zeros_of_a_file_without_holes_take_their_room(world: World) -> None:
+    world.write("/zeros", bytes(1_000_000))
+    world.fetch("/zeros")
+    assert (world.copy / "zeros").stat().st_blocks * 512 >= 1_000_000

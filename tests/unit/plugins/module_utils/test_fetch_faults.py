@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -104,7 +105,8 @@ def test_a_connection_that_breaks_anywhere_is_taken_up_again(world: World) -> No
 def test_a_connection_that_always_breaks_ends_with_a_complete_list(world: World) -> None:
     for number in range(6):
         world.write(f"/a/{number}", os.urandom(50_000))
-    faults = [{"breaks_after": 200_000}, *[{"breaks_after": 10_000}] * 9]
+    # too early for a single byte of a file
+    faults = [{"breaks_after": 200_000}, *[{"breaks_after": 100}] * 9]
     done = world.fetch("/a", opener=faulty_openers(world, faults), retries=2)
     assert done.failure is not None
     assert done.failure.reason == "ConnectionLost"
@@ -115,6 +117,64 @@ def test_a_connection_that_always_breaks_ends_with_a_complete_list(world: World)
     assert {src for src, row in world.manifest().items() if row["status"] == "fetched" and row["type"] == "file"} == {
         src for src, (status, _reason) in rows.items() if status == "fetched"
     }
+
+
+@pytest.mark.parametrize("checksum", [True, False])
+def test_a_large_file_goes_on_where_its_stream_broke(world: World, checksum: bool) -> None:
+    content = os.urandom(3_000_000)
+    world.write("/large", content)
+    random = Random(world.shell)  # noqa: S311 - the same cuts in each run
+    opened = faulty_openers(world, [{"breaks_after": random.randrange(50_000, 400_000)} for _number in range(8)])
+    tries: list[Session] = []
+
+    def opener() -> Session:
+        tries.append(opened())
+        return tries[-1]
+
+    # a single one in vain would be its end: each cut brings the file further
+    done = world.fetch("/large", opener=opener, retries=1, checksum=checksum)
+    assert (done.failure, statuses(done)) == (None, {"/large": ("fetched", None)})
+    assert (world.copy / "large").read_bytes() == content
+    assert done.files[0]["sha256"] == hashlib.sha256(content).hexdigest()
+    assert (done.stats["transferred_bytes"], len(tries)) == (len(content), 9)
+
+
+@pytest.mark.parametrize("checksum", [True, False])
+@pytest.mark.parametrize("what", ["written in place", "another file"])
+def test_a_file_that_changed_while_its_stream_was_broken_is_begun_again(
+    world: World, what: str, checksum: bool
+) -> None:
+    file = world.write("/large", b"1" * 1_000_000)
+    opened = faulty_openers(world, [{"breaks_after": 500_000}])
+    seen: list[Session] = []
+
+    def opener() -> Session:
+        if seen:
+            if what == "another file":
+                file.rename(file.with_name("rotated"))
+            file.write_bytes(b"2" * 1_000_000)
+        seen.append(opened())
+        return seen[-1]
+
+    done = world.fetch("/large", opener=opener, checksum=checksum)
+    assert statuses(done) == {"/large": ("fetched", None)}
+    assert (world.copy / "large").read_bytes() == b"2" * 1_000_000
+
+
+def test_a_log_that_grew_while_its_stream_was_broken_goes_on_where_it_stopped(world: World) -> None:
+    file = world.write("/log", b"1" * 1_000_000)
+    opened = faulty_openers(world, [{"breaks_after": 500_000}])
+
+    def opener() -> Session:
+        with file.open("ab") as log:
+            log.write(b"2" * 1000)
+        return opened()
+
+    done = world.fetch("/log", opener=opener)
+    (row,) = done.files
+    assert (row["status"], row["grew"]) == ("fetched", True)
+    assert (world.copy / "log").read_bytes() == b"1" * 1_000_000 + b"2" * 1000
+    assert done.stats["transferred_bytes"] == 1_001_000
 
 
 def test_damage_on_the_way_is_found_and_the_file_brought_again(world: World) -> None:
@@ -205,3 +265,24 @@ def test_what_an_existing_copy_was_stays_when_its_successor_is_never_right(world
     done = world.fetch("/a", opener=faulty_openers(world, [{"damages": b"marked word"}]), retries=0)
     assert statuses(done) == {"/a": ("failed", "ChecksumMismatch")}
     assert (world.copy / "a").read_bytes() == b"first " * 1000
+
+
+def test_a_log_that_grows_and_came_out_wrong_gets_to_its_end_over_a_line_that_is_always_cut(world: World) -> None:
+    log = world.root / "a" / "log"
+    world.write("/a/log", b"X" + os.urandom(300_000).replace(b"X", b"Y"))
+    opened = 0
+
+    def opener() -> Session:
+        nonlocal opened
+        opened += 1
+        assert opened < 30, "it goes on without end"
+        with log.open("ab") as file:
+            file.write(b"a line more\n")
+        # the first damages what it brings, so that the file comes out wrong
+        faults: dict[str, Any] = {"damages": b"X"} if opened == 1 else {}
+        return faulty_openers(world, [{"breaks_after": 250_000, **faults}])()
+
+    done = world.fetch("/a/log", opener=opener, retries=2)
+    (row,) = done.files
+    assert (row["status"], done.failure) == ("fetched", None)
+    assert log.read_bytes().startswith(Path(row["dest"]).read_bytes())

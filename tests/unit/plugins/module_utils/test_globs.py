@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+import os
+import random
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -104,3 +107,47 @@ def test_a_backslash_escapes_a_wildcard() -> None:
     assert is_glob(b"/a*")
     assert is_glob(rb"/a\\*")
     assert not is_glob(rb"/a\*")
+
+
+NAMES = ["a", "b", "ab", ".a", ".b.c", "a.c", "b.c", "[a]", "a*", "-", "a b", "]", "\\\\", "A", "1", "\u00e9", "a\nb"]
+PIECES = [
+    "*", "**", "?", "a*", "*.c", "*b", "[ab]", "[!a]", "[^a]*", "[a-c]?", "[]a]", "[a-]", "[!]]", "[-a]*", "[0-9]", ".*", ".?", "a", "ab",
+    "[[]a]", "\\*", "a\\*", "*[*]", "[.]a", "??", "*?", "[A-Z]", "[\\]]", "[a\\]b]", "\\.a", "[b",
+]  # fmt: skip
+
+
+def _grow(base: Path, chance: random.Random) -> None:
+    """Directories, files and links to directories, under names that patterns find hard."""
+    directories = [base]
+    for _number in range(14):
+        place = chance.choice(directories) / chance.choice(NAMES)
+        if os.path.lexists(place):
+            continue
+        match chance.randrange(5):
+            case 0 | 1:
+                place.mkdir()
+                directories.append(place)
+            case 2:
+                place.symlink_to(os.path.relpath(chance.choice(directories), place.parent))
+            case _:
+                place.touch()
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_globs_match_what_bash_says(tmp_path: Path, seed: int) -> None:
+    chance = random.Random(seed)  # noqa: S311 - the same trees in each run
+    _grow(tmp_path, chance)
+    patterns = {"/".join(chance.choices(PIECES, k=chance.randrange(1, 4))) for _number in range(12)}
+    for pattern in sorted(patterns):
+        expansion = expand(LocalTree(tmp_path), [b"/" + pattern.encode()])[0]
+        # without a wildcard, or there as it is written, it is no glob
+        if expansion.literal:
+            continue
+        # a pattern that ends in `**` matches the directory that it begins in as well: that has no name of its own
+        script = f"shopt -s globstar nullglob; printf '%s\\0' {pattern.replace(chr(10), '')}"
+        said = subprocess.run(
+            ["bash", "-c", script], cwd=tmp_path, env={"LC_ALL": "C"}, capture_output=True, check=True
+        ).stdout
+        theirs = {b"/" + path for path in said.split(b"\0") if path and not path.endswith(b"/")}
+        ours = {match.asked for match in expansion.matches}
+        assert ours == theirs, pattern

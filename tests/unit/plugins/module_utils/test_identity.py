@@ -117,6 +117,12 @@ def test_a_debugger_that_was_the_targets_equal_by_its_image_is_not_tried_again()
     assert elevated == [Attempt("general", "elevated")]
 
 
+def test_no_equal_is_tried_of_a_target_that_is_not_dumpable() -> None:
+    tried = Attempt("baseline", "image")
+    for wish, further in ((AUTO, []), (Wish(allow_elevated=True), [Attempt("general", "elevated")])):
+        assert next_attempts(wish, target(), learned(5, 5), tried, STARTED_AS_ROOT, is_dumpable=False) == further
+
+
 def test_a_debug_image_that_is_not_root_is_told_to_be_it_for_a_root_target() -> None:
     further = next_attempts(AUTO, target(), learned(0, 0), Attempt("baseline", "image"), (1000, 1000))
     assert further == [Attempt("baseline", "match", 0, 0)]
@@ -132,3 +138,27 @@ def test_auto_never_elevates_unless_allowed() -> None:
     allowed, matching = Wish(allow_elevated=True), Wish(identity="match", allow_elevated=True)
     assert next_attempts(allowed, target(), learned(5, 5), tried, (5, 5)) == [Attempt("general", "elevated")]
     assert next_attempts(matching, target(), learned(5, 5), tried, (5, 5)) == []
+
+
+CONFINED = {
+    "appArmorProfile": {"type": "Localhost", "localhostProfile": "shop"},
+    "seLinuxOptions": {"level": "s0:c7,c9"},
+}
+
+
+def confined(**more: Any) -> list[dict[str, Any]]:
+    """A container with a profile and a label of its own."""
+    return [{"name": "app", "image": "shop/api:1", "securityContext": {**CONFINED, **more}}]
+
+
+@pytest.mark.parametrize("uid", [0, 5])
+def test_a_matched_debugger_is_confined_as_its_target_is(uid: int) -> None:
+    made = attempts(user={"uid": uid, "gid": uid}, containers=confined(readOnlyRootFilesystem=True))
+    assert made
+    assert all((attempt.identity, attempt.confinement) == ("match", CONFINED) for attempt in made)
+
+
+def test_an_identity_that_is_not_the_targets_takes_nothing_of_its_confinement() -> None:
+    for wish in (Wish(identity="image"), Wish(identity="elevated"), Wish(run_as_user=7)):
+        made = attempts(wish, user={"uid": 5, "gid": 5}, containers=confined())
+        assert all(attempt.confinement == {} for attempt in made)

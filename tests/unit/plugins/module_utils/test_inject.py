@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
-from ansible_collections.incident.distroless.plugins.module_utils._inject import Debugger, _check_hope, debuggers, epoch
+from ansible_collections.incident.distroless.plugins.module_utils._inject import Debugger, check_hope, debuggers, epoch
 
 from .world import pod, target
 
@@ -45,7 +45,7 @@ MANIFEST = {"name": "debugger-1", "image": "busybox:1.37", "command": ["sleep", 
 def test_states_that_do_not_get_better_fail_at_once(state: dict[str, Any], reason: str) -> None:
     words = str((state.get("waiting") or {}).get("message", ""))
     with pytest.raises(Failure) as caught:
-        _check_hope(Debugger(MANIFEST, state), target(), words)
+        check_hope(Debugger(MANIFEST, state), target(), words)
     assert caught.value.reason == reason
 
 
@@ -53,7 +53,7 @@ def test_states_that_do_not_get_better_fail_at_once(state: dict[str, Any], reaso
     "state", [{}, {"waiting": {"reason": "ContainerCreating"}}, {"waiting": {"reason": "ErrImagePull", "message": "x"}}]
 )
 def test_states_that_may_get_better_are_waited_for(state: dict[str, Any]) -> None:
-    _check_hope(Debugger(MANIFEST, state), target(), "")
+    check_hope(Debugger(MANIFEST, state), target(), "")
 
 
 def test_debuggers_come_with_their_states_and_only_those_of_the_container() -> None:

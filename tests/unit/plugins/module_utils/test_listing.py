@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import re
 import shutil
 import socket
 import tempfile
@@ -25,7 +26,10 @@ from ansible_collections.incident.distroless.plugins.module_utils._listing impor
     TargetFiles,
     Unlisted,
 )
+from ansible_collections.incident.distroless.plugins.module_utils._loader import PROLOGUE
+from ansible_collections.incident.distroless.plugins.module_utils._looker import PROGRAM
 from ansible_collections.incident.distroless.plugins.module_utils._mounts import Mount, parse_mounts
+from ansible_collections.incident.distroless.plugins.module_utils._reader import PROGRAM as READER
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -301,18 +305,86 @@ def test_too_many_names_are_a_failure_and_the_session_goes_on(files: TargetFiles
     assert len(scanned(files, max_entries=2002)) == 2002
 
 
-def test_what_lies_deeper_than_a_path_can_be_long_is_said_to_be_there(files: TargetFiles, tree: LocalTree) -> None:
-    here = os.open(tree.root, os.O_PATH)
-    for number in range(25):
-        os.mkdir(b"%02d" % number + b"d" * 200, dir_fd=here)
-        here, before = os.open(b"%02d" % number + b"d" * 200, os.O_PATH, dir_fd=here), here
-        os.close(before)
-    os.close(here)
-    found = scanned(files)
-    assert [thing.reason for thing in found if isinstance(thing, Unlisted) and thing.path is None] == ["NameTooLong"]
+@contextlib.contextmanager
+def chain(root: bytes, *names: bytes) -> Iterator[list[int]]:
+    """Directories in one another, however deep, as descriptors from the root down. They are gone afterwards."""
+    opened = [os.open(root, os.O_PATH)]
+    for name in names:
+        os.mkdir(name, dir_fd=opened[-1])
+        opened.append(os.open(name, os.O_RDONLY, dir_fd=opened[-1]))
+    yield opened
     # rmtree of Python before 3.13 needs paths
-    here = at(tree, b"/" + b"00" + b"d" * 200)  # type: ignore[assignment]
-    shutil.rmtree(here)  # type: ignore[arg-type]
+    for above, here, name in reversed(list(zip(opened, opened[1:], names, strict=False))):
+        for file in [entry.name for entry in os.scandir(here) if not entry.is_dir()]:
+            os.unlink(file, dir_fd=here)
+        os.rmdir(name, dir_fd=above)
+    for descriptor in opened:
+        os.close(descriptor)
+
+
+# 15 names of 255 bytes and their slashes: 3,840
+LONG = [b"%02d" % number + b"d" * 253 for number in range(15)]
+
+
+def test_a_path_as_long_as_the_kernel_takes_is_walked_and_listed(files: TargetFiles, tree: LocalTree) -> None:
+    names = [*LONG, b"e" * 253]
+    deep = b"/" + b"/".join(names)
+    above, _slash, _name = deep.rpartition(b"/")
+    longest, longer = above + b"/" + b"g" * 254, deep + b"/f"
+    assert (len(longest), len(longer)) == (4095, 4096)
+    with chain(tree.root, *names) as opened:
+        os.close(os.open(b"g" * 254, os.O_CREAT | os.O_WRONLY, dir_fd=opened[-2]))
+        os.close(os.open(b"f", os.O_CREAT | os.O_WRONLY, dir_fd=opened[-1]))
+        found = {thing.path: thing for thing in scanned(files)}
+        (walked,) = files.walk([longest])
+        assert isinstance(walked, Entry)
+        assert found[longest] == walked
+        assert walked.size == 0
+        assert isinstance(found[deep], Entry)
+        assert [thing for thing in found.values() if isinstance(thing, Unlisted)] == [found[longer]]
+        assert found[longer].reason == "NameTooLong"  # type: ignore[union-attr]
+        assert files.walk([longer]) == [Absent(longer, "NameTooLong")]
+        # each directory once, and nothing else
+        assert len(found) == len(scanned(files)) == len(LONG) + 4
+        assert set(paths_of(scanned(files, [above]))) == {above, deep, longest}
+
+
+def test_what_lies_deeper_than_a_path_can_be_long_is_said_to_be_there(files: TargetFiles, tree: LocalTree) -> None:
+    with chain(tree.root, *(b"%02d" % number + b"d" * 200 for number in range(45))):
+        found = scanned(files)
+    (beyond,) = (thing for thing in found if isinstance(thing, Unlisted))
+    assert beyond.reason == "NameTooLong"
+    assert beyond.path is not None
+    assert len(beyond.path) > 4095 >= len(beyond.path.rpartition(b"/")[0])
+    assert len(found) == 1 + 20 + 1
+
+
+def test_no_program_of_the_target_is_run(shell: str, tree: LocalTree, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jobs stand in the target's root, where a search path such as `.:/bin` or one that ends in a colon would look."""
+    for name in ("stat", "find", "readlink", "cat", "sha256sum", "sed", "dd"):
+        make(tree, b"/" + name.encode(), b"#!/bin/sh\necho stolen >&2\nexit 1\n")
+        at(tree, b"/" + name.encode()).chmod(0o755)
+    make(tree, b"/file", b"hello")
+    path = SHELLS[shell].env["PATH"]
+    monkeypatch.setitem(SHELLS, shell, replace(SHELLS[shell], env={"PATH": f".::{path}:"}))
+    with open_session(shell) as session:
+        files = TargetFiles(session, os.getpid(), root=tree.root)
+        assert isinstance(files.walk([b"/file"])[0], Entry)
+        assert len(scanned(files)) == 9
+        assert files.mounts()
+
+
+def test_no_program_gives_another_meaning_to_a_function_of_the_session() -> None:
+    programs = [PROLOGUE, PROGRAM, READER]
+    defined = [set(re.findall(rb"^ *([a-z_]+)\(\)", program, re.MULTILINE)) for program in programs]
+    assert (b"look" in defined[0], b"walk" in defined[1], b"opened" in defined[2]) == (True, True, True)
+    assert sum(map(len, defined)) == len(set.union(*defined))
+
+
+def test_a_root_that_cannot_be_entered_ends_the_session(shell: str, tree: LocalTree) -> None:
+    with open_session(shell) as session, pytest.raises(Failure) as lost:
+        TargetFiles(session, os.getpid(), root=tree.root + b"/none").walk([b"/etc"])
+    assert lost.value.reason == "ConnectionLost"
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -377,8 +449,8 @@ WORDS = [
     b"//",
     b"\n",
     b"|",
-    b"/r/.",
-    b"/r/./x",
+    b".",
+    b"./x",
     b"/.",
     b"Missing",
     b"Everything",
@@ -393,8 +465,8 @@ LIES = st.lists(st.sampled_from(WORDS) | st.binary(max_size=12), max_size=25).ma
 @settings(max_examples=400, deadline=None)
 @given(LIES, st.integers(1, 40))
 @example(b"//A " + b"9" * 5000 + b" Missing\n", 40)
-@example(b"//U /r/.\n", 40)
-@example(b"//E " + FACTS + b"|/r/./x", 40)
+@example(b"//U .\n", 40)
+@example(b"//E " + FACTS + b"|./x", 40)
 @example(b"//H 0 1 " + FACTS.replace(b"|", b" ") + b"\n", 40)
 @example(b"//F 0 " + LINK + b"\n", 40)
 @example(b"//L 9999999999999999999999 1\n", 40)
@@ -423,10 +495,10 @@ def test_whatever_mountinfo_says_it_is_mounts_or_a_failure(text: bytes) -> None:
     "record",
     [
         b"//E " + FACTS + b"|/etc/shadow",
-        b"//E " + FACTS + b"|/r/.hidden",
-        b"//E " + FACTS + b"|/r/top/..x",
-        b"//U /r/other",
-        b"//L 8 1\n/r/other",
+        b"//E " + FACTS + b"|.hidden",
+        b"//E " + FACTS + b"|..x",
+        b"//U /top/other",
+        b"//L 5 1\nother",
     ],
 )
 def test_a_name_of_another_directory_is_refused(record: bytes) -> None:
@@ -436,13 +508,13 @@ def test_a_name_of_another_directory_is_refused(record: bytes) -> None:
 
 
 ENDLESS = {
-    "names": b"".join(b"//E " + FACTS + b"|/r/./%d\n" % number for number in range(400)),
-    "links without texts": b"//E " + LINK + b"|/r/./%d\n",
+    "names": b"".join(b"//E " + FACTS + b"|./%d\n" % number for number in range(400)),
+    "links without texts": b"//E " + LINK + b"|./%d\n",
     "a line": b"x" * 8192,
     "a path": b"x\n" * 4096,
     "cut records": b"//C\n" * 1000,
-    "texts of no links": b"//L 4 1\n/r/.x\n",
-    "unreadable directories": b"//U /r/.\n",
+    "texts of no links": b"//L 1 1\n.x\n",
+    "unreadable directories": b"//U .\n",
     "answers": b"//A 0 Missing\n",
 }
 
@@ -462,7 +534,7 @@ class Counting(Liar):
 
 @pytest.mark.parametrize("what", ENDLESS)
 def test_an_endless_listing_is_given_up(what: str) -> None:
-    start = b"//E " + FACTS + b"|/r/." if what in ("a line", "a path") else b""
+    start = b"//E " + FACTS + b"|." if what in ("a line", "a path") else b""
     liar = Counting(start, forever=ENDLESS[what])
     with pytest.raises(Failure):
         list(TargetFiles(session_with(liar), 1, root=b"/r").scan([b"/"], max_entries=1000))

@@ -43,6 +43,11 @@ def test_a_password_in_a_proxys_url_is_masked() -> None:
     assert shown == {"proxy": f"http://{MASK}@proxy:3128", "host": "https://api:6443/a@b"}
 
 
+def test_a_kubeconfig_in_memory_is_masked_and_its_path_is_not() -> None:
+    for value, shown in (({"users": ["hunter2"]}, MASK), ("~/.kube/config", "~/.kube/config"), (None, None)):
+        assert masked({"kubeconfig": value}, {"kubeconfig": {"type": "raw"}}) == {"kubeconfig": shown}
+
+
 def test_a_sites_defaults_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INCIDENT_DISTROLESS_IMAGE", "mirror/busybox:1")
     monkeypatch.setenv("INCIDENT_DISTROLESS_TTL", "60")

@@ -6,19 +6,26 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 from ansible_collections.incident.distroless.plugins.module_utils._end import own_main_process
 from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._probe import (
+    _LOOK_AT_PROCESS,
     Process,
+    Sight,
     capability_names,
     main_process,
     names_container,
     parse_processes,
     parse_sight,
-    why_unreadable,
+    run_text,
 )
+from ansible_collections.incident.distroless.plugins.module_utils._unreadable import why_unreadable
 
+from .remote_world import SHELLS, open_session
 from .world import target
 
 ID = f"0{'c' * 63}"
@@ -128,6 +135,79 @@ def test_a_refusal_says_what_the_kernel_misses_and_what_would_do(
     assert failure.reason == "PermissionDenied"
     assert words in failure.message
     assert hint in failure.hint
+
+
+OURS, THEIRS = "cri-containerd.apparmor.d (enforce)", "shop-api (enforce)"
+PTRACE = [*ROOT_STATUS[:-1], "CapPrm:\t0000000000080000"]
+
+
+@pytest.mark.parametrize("debugger", [NOBODY_STATUS, PTRACE], ids=["same-identity", "elevated"])
+def test_a_security_module_that_keeps_two_equals_apart_is_said_with_both_labels(debugger: list[str]) -> None:
+    lines = ["debugger", *debugger, f"Label:{OURS}", "target", *NOBODY_STATUS, f"Label:{THEIRS}"]
+    failure = why_unreadable(parse_sight(1, [*lines, "root denied"]), "shop/api-0/app")
+    assert failure.reason == "LsmDenied"
+    assert repr(OURS) in failure.message
+    assert repr(THEIRS) in failure.message
+    assert "custom.securityContext" in failure.hint
+
+
+@pytest.mark.parametrize(
+    ("debugger", "ours", "theirs", "owner"),
+    [
+        (NOBODY_STATUS, OURS, OURS, "65532"),
+        (NOBODY_STATUS, "", THEIRS, "65532"),
+        (NOBODY_STATUS, OURS, "", "65532"),
+        # what the kernel's own rule refuses is no security module's doing
+        (ROOT_STATUS, OURS, THEIRS, "65532"),
+        (NOBODY_STATUS, OURS, THEIRS, "0"),
+    ],
+    ids=["same-label", "no-label-here", "no-label-there", "other-identity", "not-dumpable"],
+)
+def test_a_security_module_is_not_blamed_without_proof(debugger: list[str], ours: str, theirs: str, owner: str) -> None:
+    lines = ["debugger", *debugger, f"Label:{ours}", "target", *NOBODY_STATUS, f"Label:{theirs}"]
+    failure = why_unreadable(parse_sight(1, [*lines, f"owner {owner}", "root denied"]), "shop/api-0/app")
+    assert failure.reason == "PermissionDenied"
+
+
+def test_an_selinux_label_is_read_with_its_colons_and_without_its_end() -> None:
+    label = "system_u:system_r:container_t:s0:c7,c9"
+    sight = parse_sight(1, ["debugger", *NOBODY_STATUS, f"Label:{label}\0", "target", "root readable"])
+    assert sight.debugger.label == label
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_every_shell_reads_the_labels_of_both_security_modules(shell: str, tmp_path: Path) -> None:
+    # as the kernel writes them: AppArmor with a newline, SELinux with a NUL
+    selinux = "system_u:system_r:container_t:s0:c7,c9"
+    labels = {
+        "self/attr/current": f"{selinux}\0",
+        "7/attr/apparmor/current": f"{THEIRS}\n",
+        "7/attr/current": "other\n",
+    }
+    for name, label in labels.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(label)
+    for process in ("self", "7"):
+        (tmp_path / process / "status").write_text("\n".join(NOBODY_STATUS) + "\n")
+    with open_session(shell) as session:
+        lines = run_text(session, b"pid=7\n" + _LOOK_AT_PROCESS.replace(b"/proc/", os.fsencode(f"{tmp_path}/")))
+    sight = parse_sight(7, lines)
+    assert sight.target is not None
+    assert (sight.debugger.label, sight.target.label) == (selinux, THEIRS)
+
+
+def test_a_target_whose_files_in_proc_are_roots_is_not_dumpable() -> None:
+    def seen(status: list[str], owner: str) -> Sight:
+        return parse_sight(1, ["debugger", *ROOT_STATUS, "target", *status, f"owner {owner}", "root denied"])
+
+    assert not seen(NOBODY_STATUS, owner="0").is_dumpable
+    assert seen(NOBODY_STATUS, owner="65532").is_dumpable
+    # root's are root's anyway, and a tool that is not there says nothing
+    assert seen(ROOT_STATUS, owner="0").is_dumpable
+    assert seen(NOBODY_STATUS, owner="").is_dumpable
+    refusal = why_unreadable(seen(NOBODY_STATUS, owner="0"), "shop/api-0/app")
+    assert "not dumpable" in refusal.message
+    assert "allow_elevated" in refusal.hint
 
 
 def test_a_target_whose_status_is_gone_is_unknown() -> None:

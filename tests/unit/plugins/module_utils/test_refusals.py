@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.incident.distroless.plugins.module_utils._errors import REASONS, Failure
-from ansible_collections.incident.distroless.plugins.module_utils._refusals import explain, parse_status
+from ansible_collections.incident.distroless.plugins.module_utils._refusals import explain, parse_status, retry_after
 
 RBAC = 'pods "api-0" is forbidden: User "oncall" cannot patch resource "pods/ephemeralcontainers" in API group "" in the namespace "shop"'
 
@@ -34,6 +34,8 @@ RBAC = 'pods "api-0" is forbidden: User "oncall" cannot patch resource "pods/eph
         (403, 'pods "api-0" is forbidden: ', "RbacDenied"),
         (403, "<html>the proxy says no</html>", "RbacDenied"),
         (404, 'pods "api-0" not found', "PodGone"),
+        (404, "the server could not find the requested resource", "ApiUnsupported"),
+        (404, "404 page not found", "ApiUnsupported"),
         (409, "the object has been modified", "Conflict"),
         (422, 'existing ephemeral containers "x" may not be removed', "Conflict"),
         (422, 'existing ephemeral containers "x" may not be changed', "Conflict"),
@@ -83,3 +85,20 @@ def test_the_patch_that_an_answer_repeats_is_not_shown(end: str) -> None:
     assert failure.reason == "InvalidRequest"
     assert "hunter2" not in failure.message
     assert "flavour" in failure.message or "flavour" not in end
+
+
+@pytest.mark.parametrize(
+    ("http_status", "header", "seconds"),
+    [
+        (429, "1", 1.0),
+        (503, "0", 0.0),
+        (429, None, None),
+        (404, "1", None),
+        (503, "Fri, 31 Dec", None),
+        (429, "-1", None),
+    ],
+)
+def test_a_server_that_is_busy_says_when_to_come_again(
+    http_status: int, header: str | None, seconds: float | None
+) -> None:
+    assert retry_after(http_status, header) == seconds

@@ -4,27 +4,37 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from ansible_collections.incident.distroless.plugins.module_utils._answer import Answer
 from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._names import quote
-from ansible_collections.incident.distroless.plugins.module_utils._session import Session
+from ansible_collections.incident.distroless.plugins.module_utils._session import (
+    LONG,
+    Session,
+    exec_command,
+    new_nonce,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
-from .remote_world import SHELLS, open_session
+from .remote_world import SHELLS, Pipes, open_session
 
 NONCE = "0123456789abcdef0123456789abcdef"
 END = NONCE.encode() + b" 0\n"
 EVERY_BYTE = bytes(range(1, 256)) * 2
 
 
-@pytest.fixture(params=SHELLS)
+@pytest.fixture(params=[(shell, has_outlet) for shell in SHELLS for has_outlet in (True, False)], ids=str)
 def session(request: pytest.FixtureRequest) -> Iterator[Session]:
-    with open_session(request.param) as session:
+    shell, has_outlet = request.param
+    with open_session(shell, has_outlet=has_outlet) as session:
         yield session
 
 
@@ -59,6 +69,26 @@ def test_a_script_of_many_lines_arrives_whole(session: Session) -> None:
     answer = session.run(b"x=%s\nprintf '%%s\\n' \"$x\"" % quote(b"\n".join(lines)))
     assert [answer.line() for _line in lines] == lines
     answer.end()
+
+
+@pytest.mark.parametrize("size", [LONG, LONG + 1, 65_535, 65_536, 65_537, 200_000])
+def test_a_script_of_any_length_arrives_to_the_byte(session: Session, size: int) -> None:
+    value = (EVERY_BYTE.replace(b"'", b"") * (size // 500 + 1))[: size - len(b"x=''\nprintf '%s' \"$x\"\n\n")]
+    script = b"x='%s'\nprintf '%%s' \"$x\"\n\n" % value
+    assert len(script) == size
+    answer = session.run(script)
+    assert b"".join(bytes(part) for part in answer.exactly(len(value))) == value
+    assert answer.end() == 0
+
+
+@pytest.mark.parametrize("tool", [b"", b"dd() { echo none >&2; return 127; }\n"], ids=["dd", "no dd"])
+def test_a_long_script_defines_runs_and_ends_as_a_short_one(session: Session, tool: bytes) -> None:
+    padding = b"# nothing\n" * LONG
+    session.define(tool)
+    session.define(padding + b"kept=1\nhello() { echo hello $1; }\n")
+    answer = session.run(padding + b"hello $kept; echo wrong >&2; (exit 3)\n" + padding)
+    assert [answer.line(), answer.line()] == [b"hello 1", None]
+    assert (answer.end(), answer.stderr) == (3, b"wrong\n")
 
 
 def test_a_job_has_no_stdin(session: Session) -> None:
@@ -99,13 +129,17 @@ def test_a_job_that_is_killed_says_so(session: Session) -> None:
 
 
 def test_silence_is_a_time_out_after_which_the_job_can_be_cancelled(session: Session) -> None:
-    answer = session.run(b"echo first; sleep 100", timeout=0.2)
+    answer = session.run(b"echo first; sleep 100", timeout=1.0)
     assert answer.line() == b"first"
     with pytest.raises(Failure) as caught:
         answer.line()
     assert caught.value.reason == "WaitTimeout"
     answer.cancel()
-    answer.end()
+    ended = None
+    # on a busy machine that takes longer than the silence that is allowed here
+    while ended is None:
+        with suppress(Failure):
+            ended = answer.end()
     assert session.run(b"exit 4").end() == 4
 
 
@@ -144,8 +178,9 @@ def test_the_next_job_needs_the_end_of_the_one_before(session: Session) -> None:
 
 
 def test_a_shell_that_dies_breaks_the_session(session: Session) -> None:
-    session.run(b"kill -9 $$; sleep 0.1").end()
     with pytest.raises(Failure) as caught:
+        # with an outlet the job's own answer may already tell of it: the shell is looked after meanwhile
+        session.run(b"kill -9 $$; sleep 0.1").end()
         session.run(b":").end()
     assert caught.value.reason == "ConnectionLost"
     with pytest.raises(Failure, match="cannot be used any more"):
@@ -194,6 +229,7 @@ HOSTILE: dict[str, tuple[list[tuple[int, bytes]], Callable[[Answer], object]]] =
         [(2, b"x" * 65536)] * 10 + [(1, END)],
         lambda answer: list(answer.rest()) and answer.end(),
     ),
+    "errors that never stop where output is waited for": ([(2, b"x" * 65536)] * 100, lambda answer: answer.line()),
     "a record longer than announced": ([(1, b"y" * 200)], lambda answer: answer.to(b"\n//", 100)),
     "data cut short": ([(1, b"y" * 200)], lambda answer: list(answer.exactly(201))),
     "data cut short by the job's end": ([(1, b"y" * 200 + END), (2, END)], lambda answer: list(answer.exactly(1000))),
@@ -237,3 +273,26 @@ def test_lines_are_found_however_the_stream_is_cut(lines: list[bytes], step: int
     _stream, answer = told(*((1, whole[at : at + step]) for at in range(0, len(whole), step)), (2, END))
     assert list(iter(answer.line, None)) == lines
     assert answer.end() == 0
+
+
+@pytest.mark.parametrize("tools", [("renice",), ("nice",), ("nice", "renice"), ()], ids=" ".join)
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_session_gives_way_to_others_by_what_the_image_has(
+    shell: str, tools: tuple[str, ...], tmp_path: Path
+) -> None:
+    for tool in ("cat", "true", *tools):
+        (tmp_path / tool).symlink_to(shutil.which(tool, path=SHELLS[shell].env["PATH"]) or "missing")
+    (tmp_path / "sh").symlink_to(shutil.which(SHELLS[shell].argv[0]) or "missing")
+    nonce = new_nonce()
+    words = exec_command(nonce)
+    pipes = Pipes([str(tmp_path / "sh"), *words[1:]], {"PATH": str(tmp_path)})
+    with Session(pipes, nonce, is_nice=True) as session:
+        answer = session.run(b"cat /proc/$$/stat")
+        pid, _bracket, fields = (answer.line() or b"").decode().partition(" (")
+        assert answer.end() == 0
+        # the 19th field of proc(5)
+        niceness = int(fields.rpartition(")")[2].split()[16])
+    # ash has busybox's own tools built in, on PATH or not
+    assert niceness == (10 + os.nice(0) if tools or shell == "ash" else os.nice(0))
+    # the process that the exec started: nothing is left behind, nothing stands between
+    assert int(pid) == pipes.process.pid

@@ -17,9 +17,9 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.incident.distroless.plugins.module_utils._loader import PROLOGUE
-from ansible_collections.incident.distroless.plugins.module_utils._session import Session
+from ansible_collections.incident.distroless.plugins.module_utils._session import OUTLET, Session
 
-from .remote_world import SHELLS, open_session
+from .remote_world import SHELLS, Pipes, open_session
 
 BUSY = {
     "nothing": b"",
@@ -79,10 +79,27 @@ class Namespace:
                     continue
         return found
 
+    def kill(self, pid: int) -> None:
+        """Kills a process by its pid there."""
+        subprocess.run([*self.enter, "sh", "-c", f"kill -KILL {pid}"], check=True)
+
     def end(self) -> None:
         """Ends PID 1, and with it all that is left."""
         os.kill(self.init, signal.SIGKILL)
         self._unshare.wait()
+
+
+class Outlet(Pipes):
+    """An outlet that knows what it said of itself."""
+
+    pid: int | None = None
+
+    def receive(self, timeout: float) -> tuple[int, memoryview] | None:
+        """See Transport.receive."""
+        piece = super().receive(timeout)
+        if self.pid is None and piece is not None:
+            self.pid = int(bytes(piece[1]))
+        return piece
 
 
 @pytest.fixture
@@ -94,22 +111,49 @@ def namespace() -> Iterator[Namespace]:
 
 def _drop_after(session: Session, delay: float) -> None:
     time.sleep(delay)
-    session.close()
+    session.drop()
 
 
+@pytest.mark.parametrize("has_outlet", [True, False], ids=["outlet", "no outlet"])
 @pytest.mark.parametrize("shell", SHELLS)
-def test_fifty_drops_leave_no_process_and_no_zombie(shell: str, namespace: Namespace) -> None:
+def test_fifty_drops_leave_no_process_and_no_zombie(shell: str, has_outlet: bool, namespace: Namespace) -> None:
     chance = random.Random(shell)  # noqa: S311 - when to drop, the same each time
     states = list(BUSY)
     for count in range(50):
         state = states[count % len(states)]
-        session = open_session(shell, inside=namespace.enter)
+        session = open_session(shell, inside=namespace.enter, has_outlet=has_outlet)
         if BUSY[state]:
             session.run(BUSY[state])
         _drop_after(
             session, chance.choice([0.0, 0.002, 0.01, 0.05]) * chance.random() + (0.03 if count < len(states) else 0.0)
         )
         assert namespace.processes() == {}, state
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_an_outlet_that_is_killed_in_the_middle_of_output_leaves_nothing(shell: str, namespace: Namespace) -> None:
+    """As containerd does when the line breaks with output on its way; the shell itself sees the end of its stdin."""
+    for state in ("a reader blocked in write", "a hash beside its reader", "a pipeline that loops", "xargs") * 3:
+        outlet = Outlet([*namespace.enter, *SHELLS[shell].argv, *OUTLET[1:]], SHELLS[shell].env)
+        session = open_session(shell, inside=namespace.enter, outlet=outlet)
+        session.run(BUSY[state])
+        assert outlet.pid is not None, "jobs write to the session itself"
+        time.sleep(0.02)
+        namespace.kill(outlet.pid)
+        session.drop()
+        assert namespace.processes() == {}, state
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_question_is_answered_when_no_process_of_it_is_left(shell: str, namespace: Namespace) -> None:
+    """A shell that prints is one that may be killed."""
+    with open_session(shell, inside=namespace.enter) as session:
+        for _number in range(10):
+            answer = session.ask(b"for x in 1 2 3; do ls / | cat; done; echo end; (exit 3)")
+            next(iter(answer.events()))
+            # the namespace's PID 1 has one child, the shell, and that has none
+            assert len(namespace.processes()) == 1
+            assert answer.end() == 3
 
 
 @pytest.mark.parametrize("shell", SHELLS)
@@ -133,6 +177,32 @@ def test_a_cancelled_job_leaves_only_the_shell(shell: str, namespace: Namespace)
             assert len(namespace.processes()) <= 2, state
         assert session.run(b"exit 5").end() == 5
         assert session.finish(status_of_job=True) == 5
+    assert namespace.processes() == {}
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_job_that_is_cancelled_before_it_has_begun_ends(shell: str, namespace: Namespace) -> None:
+    with open_session(shell, inside=namespace.enter) as session:
+        for _number in range(20):
+            answer = session.run(b"sleep 1000\n", timeout=10)
+            answer.cancel()
+            for _piece in answer.events():
+                pass
+            assert answer.rc is not None
+        assert session.run(b"exit 5").end() == 5
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("state", ["a hash beside its reader", "many short subshells", "a command deaf to signals"])
+def test_a_job_that_is_given_up_ends_before_its_streams_do(shell: str, namespace: Namespace, state: str) -> None:
+    session = open_session(shell, inside=namespace.enter)
+    session.run(BUSY[state])
+    time.sleep(0.02)
+    seen: list[dict[int, str]] = []
+    drop = session.drop
+    session.drop = lambda: (seen.append(namespace.processes()), drop())[1]  # type: ignore[method-assign]
+    session.close()
+    assert seen == [{}]
     assert namespace.processes() == {}
 
 

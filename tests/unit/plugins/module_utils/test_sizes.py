@@ -42,7 +42,15 @@ def test_what_is_no_size_is_refused_by_the_option_s_name(text: object) -> None:
 
 @pytest.mark.parametrize(
     ("count", "expected"),
-    [(0, "0 B"), (1023, "1023 B"), (1024, "1 KiB"), (1536, "1.5 KiB"), (1023 << 10, "1023 KiB"), (20 << 30, "20 GiB")],
+    [
+        (0, "0 B"),
+        (1023, "1023 B"),
+        (1024, "1 KiB"),
+        (1536, "1.5 KiB"),
+        (1023 << 10, "1023 KiB"),
+        (20 << 30, "20 GiB"),
+        (1023 * 1000 + 700, "999 KiB"),
+    ],
 )
 def test_a_size_is_shown_short(count: int, expected: str) -> None:
     assert show_size(count) == expected

@@ -158,6 +158,19 @@ def test_a_pod_full_of_ephemeral_containers_is_warned_of_with_the_size_of_its_ob
     assert "bytes" in warning
 
 
+def test_a_pod_in_which_many_debuggers_run_is_warned_of_its_slow_end_and_dead_ones_do_not_count() -> None:
+    def warnings(running: int, ended: int = 0) -> tuple[str, ...]:
+        states: list[dict[str, Any]] = [{"running": {}}] * running + [{"terminated": {}}] * ended
+        crowded = pod(ephemeralContainers=[{"name": f"debugger-{number}"} for number in range(len(states))])
+        crowded["status"]["ephemeralContainerStatuses"] = [{"name": "debugger", "state": state} for state in states]
+        return make_target(crowded, None).warnings
+
+    assert warnings(9, ended=10) == ()
+    (warning,) = warnings(10)
+    assert "10 ephemeral containers run" in warning
+    assert "state absent" in warning
+
+
 @pytest.mark.parametrize(
     ("status", "lost"),
     [

@@ -1,0 +1,55 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Objects of the API without the values of environment variables, wherever a pod or its template stands in them.
+
+This is a private module utility of incident.distroless; its interface may change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+HIDDEN = "(left out)"
+
+_CONTAINERS = ("containers", "initContainers", "ephemeralContainers")
+
+
+def without_values(thing: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of an object in which every value of an environment variable is left out, and what repeats them.
+
+    A deployment holds a pod's template, and a cron job the template of one; kubectl apply keeps the whole manifest.
+    """
+    copy = dict(thing)
+    spec = copy.get("spec")
+    if isinstance(spec, Mapping):
+        copy["spec"] = _without_values(spec)
+    metadata = copy.get("metadata")
+    annotations = metadata.get("annotations") if isinstance(metadata, Mapping) else None
+    if isinstance(metadata, Mapping) and isinstance(annotations, Mapping) and LAST_APPLIED in annotations:
+        copy["metadata"] = {**metadata, "annotations": {**annotations, LAST_APPLIED: HIDDEN}}
+    return copy
+
+
+def _without_values(spec: Mapping[str, Any]) -> dict[str, Any]:
+    copy = dict(spec)
+    for key in _CONTAINERS:
+        if key in spec:
+            copy[key] = [_container(container) for container in spec[key] or ()]
+    for key in ("template", "jobTemplate"):
+        if isinstance(spec.get(key), Mapping):
+            copy[key] = without_values(spec[key])
+    return copy
+
+
+def _container(container: Mapping[str, Any]) -> dict[str, Any]:
+    variables = container.get("env")
+    if not variables:
+        return dict(container)
+    return {
+        **container,
+        "env": [{**entry, "value": HIDDEN} if "value" in entry else dict(entry) for entry in variables],
+    }
