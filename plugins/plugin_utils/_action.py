@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What each module's action does on the controller before the module runs: find, decrypt and anchor files.
+"""What each module's action does on the controller: find, decrypt and anchor files, and show what the module says.
 
-Without it the modules work as well, but for a kubeconfig in files/ or in a vault and for relative paths of dest.
+Without it the modules work as well, but for a kubeconfig in files/ or in a vault, for relative paths of dest, and in silence.
 
 This is a private plugin utility of incident.distroless; its interface may change.
 """
@@ -12,15 +12,20 @@ This is a private plugin utility of incident.distroless; its interface may chang
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import yaml
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
 from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._progress import VARIABLE
 from ansible_collections.incident.distroless.plugins.module_utils._task import refused
+from ansible_collections.incident.distroless.plugins.plugin_utils._live import is_watched, listening
 from ansible_collections.kubernetes.core.plugins.action.k8s_info import ActionModule as KubernetesAction
 
 
@@ -44,10 +49,25 @@ class Action(KubernetesAction):  # type: ignore[misc]
             except AnsibleError as error:
                 return {**result, **_failed(arguments, str(error))}
             arguments |= self._anchored(arguments)
-        answer = self._execute_module(module_args=arguments, task_vars=task_vars, wrap_async=in_background)
+        with self._progress_shown():
+            answer = self._execute_module(module_args=arguments, task_vars=task_vars, wrap_async=in_background)
         if not in_background:
             self._remove_tmp_path(self._connection._shell.tmpdir)  # noqa: SLF001 - as every action does
         return {**result, **answer}
+
+    @contextmanager
+    def _progress_shown(self) -> Iterator[None]:
+        """Shows what the module says while it works, where it runs here and somebody watches."""
+        if self._connection.transport != "local" or self._task.async_val or not is_watched():
+            yield
+            return
+        own = self._task.environment
+        with listening(partial(Display().display, screen_only=True)) as path:
+            self._task.environment = [*(own or []), {VARIABLE: path}] if path else own
+            try:
+                yield
+            finally:
+                self._task.environment = own
 
     def _found(self, kubeconfig: object, *, in_background: bool) -> dict[str, Any]:
         """The option kubeconfig as the module needs it: found below files/, decrypted. Raises AnsibleError."""

@@ -1,0 +1,77 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The controller's whole part of evidence_redact: a sealed bundle is read where it lies, and a copy of it is made beside it."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.incident.distroless.plugins.plugin_utils._bundle import read_folder
+from ansible_collections.incident.distroless.plugins.plugin_utils._case_action import CaseAction
+from ansible_collections.incident.distroless.plugins.plugin_utils._case_folder import COLLECTED, CaseFolder
+from ansible_collections.incident.distroless.plugins.plugin_utils._collectors import file_of
+from ansible_collections.incident.distroless.plugins.plugin_utils._derive import derive
+from ansible_collections.incident.distroless.plugins.plugin_utils._pack import packed
+from ansible_collections.incident.distroless.plugins.plugin_utils._sign import sign
+from ansible_collections.incident.distroless.plugins.plugin_utils._sums import SUMS
+from ansible_collections.incident.distroless.plugins.plugin_utils._verify import problems
+
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "path": {"type": "str", "required": True},
+    "salt": {"type": "str", "no_log": True},
+    "sign_key": {"type": "path"},
+    "archive": {"type": "str", "choices": ["auto", "gz", "zst", "none"], "default": "auto"},
+}
+
+
+class ActionModule(CaseAction):
+    """Makes a copy of a bundle for sharing."""
+
+    arguments = ARGUMENTS
+
+    def work(self, path: Path, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Runs the task. In check mode it says what it would make."""
+        copy = path.with_name(f"{path.name}.redacted")
+        if copy.exists():
+            return {"failed": True, "msg": f"{copy} is there already."}
+        try:
+            wrong = problems(read_folder(path))
+            if wrong:
+                message = f"{path} is not as it was sealed: {wrong[0].path}: {wrong[0].message}"
+                return {"failed": True, "msg": message}
+            if self._task.check_mode:
+                return {"changed": True, "msg": f"Would make {copy}"}
+            salt = (options["salt"] or secrets.token_hex(32)).encode()
+            derived = derive(path, copy, salt, _secret_files(path))
+            if options["sign_key"]:
+                sign(copy, str(self.place(options["sign_key"])))
+            archive = packed(copy, options["archive"])
+        except (OSError, ValueError, LookupError, TypeError) as error:
+            return {"failed": True, "msg": f"{path} cannot be copied: {type(error).__name__}: {error}"}
+        kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(derived.counts.items())) or "nothing"
+        return {
+            "changed": True,
+            "msg": f"{copy}: replaced {kinds}; sha256 of {SUMS}: {derived.sums_sha256}",
+            "path": str(copy),
+            "replaced": dict(derived.counts),
+            "binaries": [row["path"] for row in derived.rows if row["what"] == "binary"][:200],
+            "sums_sha256": derived.sums_sha256,
+            **archive,
+        }
+
+
+def _secret_files(folder: Path) -> frozenset[bytes]:
+    """What secret collectors printed, which is never shared."""
+    collected = json.loads(CaseFolder(folder).read(COLLECTED))
+    return frozenset(
+        file_of(row, target).encode()
+        for row in collected["collectors"]
+        if row.get("secret")
+        for target in collected["targets"]
+    )

@@ -1,0 +1,131 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The controller's whole part of evidence_seal: it needs no host, so it runs where the case folder is."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from ansible.release import __version__ as ansible_version
+from ansible_collections.incident.distroless.plugins.module_utils._sizes import show_size
+from ansible_collections.incident.distroless.plugins.plugin_utils._acquisition import (
+    CLOCK,
+    Acquired,
+    log_rows,
+    manifest,
+)
+from ansible_collections.incident.distroless.plugins.plugin_utils._bundle import LOG, MANIFEST, Content, read_folder
+from ansible_collections.incident.distroless.plugins.plugin_utils._case_action import CaseAction
+from ansible_collections.incident.distroless.plugins.plugin_utils._case_folder import COLLECTED, CaseFolder
+from ansible_collections.incident.distroless.plugins.plugin_utils._chain import chain
+from ansible_collections.incident.distroless.plugins.plugin_utils._facts import label
+from ansible_collections.incident.distroless.plugins.plugin_utils._pack import packed
+from ansible_collections.incident.distroless.plugins.plugin_utils._sign import sign
+from ansible_collections.incident.distroless.plugins.plugin_utils._sums import SUMS, sums
+from ansible_collections.incident.distroless.plugins.plugin_utils._verify import link_rows
+
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "path": {"type": "str", "required": True},
+    "sign_key": {"type": "path"},
+    "archive": {"type": "str", "choices": ["auto", "gz", "zst", "none"], "default": "auto"},
+}
+
+
+class ActionModule(CaseAction):
+    """Writes the acquisition log, the manifest and SHA256SUMS of a case, and packs it."""
+
+    arguments = ARGUMENTS
+
+    def work(self, path: Path, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Runs the task. In check mode it says what it would seal."""
+        if (path / SUMS).exists():
+            return {
+                "failed": True,
+                "msg": f"{path} is sealed already, and a sealed bundle is never changed.",
+            }
+        if self._task.check_mode:
+            return {"changed": True, "msg": f"Would seal {path}"}
+        try:
+            content, sealed = _seal(path)
+            if options["sign_key"]:
+                sign(path, str(self.place(options["sign_key"])))
+            archive = packed(path, options["archive"])
+        except (OSError, ValueError, LookupError, TypeError) as error:
+            # what is sealed by half can be sealed again
+            (path / SUMS).unlink(missing_ok=True)
+            return {"failed": True, "msg": f"{path} cannot be sealed: {type(error).__name__}: {error}"}
+        return {
+            "changed": True,
+            "msg": f"{len(content.files)} files ({show_size(content.size)}) sealed; sha256 of {SUMS}: {sealed}",
+            "path": str(path),
+            "files": len(content.files),
+            "sums_sha256": sealed,
+            **archive,
+        }
+
+
+def _seal(folder: Path) -> tuple[Content, str]:
+    """Writes the three files; the content that was sealed, and the hash of SHA256SUMS."""
+    case = CaseFolder(folder)
+    acquired = _acquired(case)
+    log = chain(log_rows(acquired))
+    case.write_bytes(LOG, log.text)
+    found = read_folder(folder)
+    if found.others:
+        raise ValueError(f"{found.others[0]!r} is neither file nor link")
+    counts = {"files": len(found.files) + 1, "bytes": found.size}
+    sealed = {"log": {"lines": log.lines, "last": log.last}, "links": link_rows(found), "sealed": counts}
+    about = json.dumps(manifest(acquired, _versions(), sealed), indent=1).encode() + b"\n"
+    found.files[MANIFEST.encode()] = case.write_bytes(MANIFEST, about)
+    found.size += len(about)
+    return found, case.write_bytes(SUMS, sums(found.files))
+
+
+def _acquired(case: CaseFolder) -> Acquired:
+    """What the tasks left in the folder. Raises OSError, and ValueError for what is no JSON."""
+    collected = json.loads(case.read(COLLECTED))
+    clocks = {}
+    for target in collected["targets"]:
+        name = f"{label(target)}/{CLOCK}.txt"
+        if (case.path / name).is_file():
+            clocks[label(target)] = case.read(name)
+    return Acquired(
+        collected=collected,
+        before=_json(case.path / "api_before" / "record.json"),
+        after=_json(case.path / "api_after" / "record.json"),
+        fetch=_json(case.path / "fetched_files" / "fetch.json"),
+        files=[row for target in collected["targets"] for row in _fetched(case.path, target)],
+        clocks=clocks,
+    )
+
+
+def _fetched(folder: Path, target: dict[str, Any]) -> list[dict[str, Any]]:
+    found = _json(folder / "fetched_files" / f"{label(target)}.manifest.json")
+    return [{**row, "target": label(target)} for row in found.get("files", ())]
+
+
+def _json(path: Path) -> dict[str, Any]:
+    """What a file holds that need not be there."""
+    if not path.is_file():
+        return {}
+    found: dict[str, Any] = json.loads(path.read_bytes())
+    return found
+
+
+def _versions() -> dict[str, str | None]:
+    return {"incident.distroless": _own_version(), "ansible-core": ansible_version, "python": platform.python_version()}
+
+
+def _own_version() -> str | None:
+    """As the installed collection has it, else as the checkout."""
+    root = Path(__file__).parents[2]
+    if (root / "MANIFEST.json").is_file():
+        return str(json.loads((root / "MANIFEST.json").read_bytes())["collection_info"]["version"])
+    return str(yaml.safe_load((root / "galaxy.yml").read_text(encoding="utf-8"))["version"])

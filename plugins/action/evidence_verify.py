@@ -1,0 +1,56 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The controller's whole part of evidence_verify: a bundle is checked where it lies, without a host or a cluster."""
+
+from __future__ import annotations
+
+import tarfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.incident.distroless.plugins.plugin_utils._bundle import read_archive, read_folder
+from ansible_collections.incident.distroless.plugins.plugin_utils._case_action import CaseAction
+from ansible_collections.incident.distroless.plugins.plugin_utils._sums import SUMS
+from ansible_collections.incident.distroless.plugins.plugin_utils._verify import problems
+
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "path": {"type": "str", "required": True},
+    "sums_sha256": {"type": "str", "default": ""},
+    "public_key": {"type": "str", "default": ""},
+}
+# of a result; all others are counted
+MAX_PROBLEMS = 200
+
+
+class ActionModule(CaseAction):
+    """Checks a sealed bundle and changes nothing."""
+
+    arguments = ARGUMENTS
+
+    def work(self, path: Path, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Runs the task, which fails where anything is not as it was sealed."""
+        try:
+            content = read_folder(path) if path.is_dir() else read_archive(path)
+            found = problems(content, options["sums_sha256"], options["public_key"])
+        except (OSError, ValueError, EOFError, tarfile.TarError, zlib.error) as error:
+            return {"failed": True, "is_intact": False, "msg": f"{path} cannot be checked: {error}"}
+        first = f"; first: {found[0].path}: {found[0].message}" if found else ""
+        sealed = content.files.get(SUMS.encode())
+        return {
+            "changed": False,
+            "failed": bool(found),
+            "is_intact": not found,
+            "path": str(path),
+            "files": len(content.files),
+            "sums_sha256": sealed,
+            "problems": [problem.as_result() for problem in found[:MAX_PROBLEMS]],
+            "problem_count": len(found),
+            "is_signed": bool(options["public_key"]) and not any(problem.kind == "signature" for problem in found),
+            "msg": f"{len(content.files)} files, {len(found)} problems{first}"
+            if found
+            else f"{len(content.files)} files are as they were sealed; sha256 of {SUMS}: {sealed}",
+        }

@@ -1,0 +1,70 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The filters that stand between the tasks of the role quarantine; each is documented in a file of its own name."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from ansible.errors import AnsibleFilterError
+from ansible_collections.incident.distroless.plugins.plugin_utils import _isolation, _quarantine
+
+Objects = Sequence[Mapping[str, Any]]
+
+
+def quarantine_plan(
+    pod: Mapping[str, Any],
+    services: Objects,
+    force: bool = False,
+    keep_labels: Sequence[str] = (),
+    record: Mapping[str, Any] | None = None,
+    looked: Objects = (),
+) -> dict[str, Any]:
+    """What to do to a pod that goes into quarantine."""
+    told = {**_plain(record or {}), "reached": _isolation.reached(_plain(looked))}
+    return _quarantine.plan(
+        _plain(pod), _plain(services), is_forced=force, keep_labels=_plain(keep_labels), record=told
+    )
+
+
+def quarantine_undo(pods: Objects, policies: Objects, name: str) -> dict[str, Any]:
+    """What to do to a pod that comes out of it."""
+    try:
+        return _quarantine.undo(_plain(pods[0]) if pods else None, _plain(policies), str(name))
+    except ValueError as error:
+        raise AnsibleFilterError(str(error)) from error
+
+
+def quarantine_result(pod: Mapping[str, Any], policies: Objects, services: Objects, **seen: Any) -> dict[str, Any]:
+    """What came of it."""
+    try:
+        return _isolation.isolation(_plain(pod), _plain(policies), _plain(services), **_plain(seen))
+    except ValueError as error:
+        raise AnsibleFilterError(str(error)) from error
+
+
+def ready_pods(pods: Objects, owner: Mapping[str, str] | None, uid: str) -> list[str]:
+    """The names of a controller's pods that are ready, but for one."""
+    return _quarantine.ready_pods(_plain(pods), _plain(owner), str(uid))
+
+
+def _plain(value: Any) -> Any:
+    """Plain values only: Ansible's own carry tags, and some are made when they are looked at."""
+    return json.loads(json.dumps(value, default=str))
+
+
+class FilterModule:
+    """The filters."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """By name."""
+        return {
+            "quarantine_plan": quarantine_plan,
+            "quarantine_result": quarantine_result,
+            "quarantine_undo": quarantine_undo,
+            "ready_pods": ready_pods,
+        }

@@ -1,0 +1,94 @@
+#!/usr/bin/python
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Documentation of evidence_redact, which is an action."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: evidence_redact
+short_description: Make a copy of a sealed bundle for sharing
+version_added: 0.1.0
+author: incident.distroless maintainers (@incident-distroless)
+description:
+  - Makes a copy of a bundle that M(incident.distroless.evidence_seal) sealed, beside it, with C(.redacted) after its name, in
+    which keys (PEM), tokens (JWT and those of well-known services), passwords, e-mail and IP addresses are replaced by markers.
+  - The same value is the same marker wherever it stands. Without the salt a marker does not tell its value.
+  - Names of files are replaced in the same way, and so are names and command lines that collectors sent as hexadecimal digits.
+    What collectors marked as secret is left out.
+  - Binary files come along as they are; C(redaction.json) in the copy lists them, and how much was replaced in each other file.
+    Look at them before you share the copy.
+  - The copy is sealed anew, and names the bundle that it was made of. The bundle itself is only read.
+  - Runs on the controller and contacts neither a host nor a cluster.
+extends_documentation_fragment:
+  - incident.distroless.case
+options:
+  path:
+    description: The sealed folder. A relative path is relative to the playbook's directory.
+    type: str
+    required: true
+  salt:
+    description:
+      - What makes the markers. With the same salt the same value has the same marker in several bundles.
+      - By default it is random, and kept nowhere.
+    type: str
+  sign_key:
+    description:
+      - The key that C(SHA256SUMS) is signed with by C(ssh-keygen), into C(SHA256SUMS.sig). A private key without a passphrase, or
+        a public key whose other half is in the agent.
+      - A relative path is relative to the playbook's directory.
+    type: path
+  archive:
+    description: V(auto) is a tar.zst where the program C(zstd) is here, else a tar.gz.
+    type: str
+    choices: [auto, gz, zst, none]
+    default: auto
+attributes:
+  check_mode:
+    description: Says what it would make, and writes nothing.
+    support: full
+seealso:
+  - module: incident.distroless.evidence_seal
+  - module: incident.distroless.evidence_verify
+"""
+
+EXAMPLES = r"""
+- name: Make a copy for the vendor
+  incident.distroless.evidence_redact:
+    path: cases/4711
+  register: shared
+"""
+
+RETURN = r"""
+path:
+  description: The copy.
+  returned: success
+  type: str
+replaced:
+  description: How much was replaced of each kind, C(email), C(ip), C(key), C(secret) and C(token).
+  returned: success
+  type: dict
+binaries:
+  description: Files in which nothing was replaced, since they are binary; at most 200.
+  returned: success
+  type: list
+  elements: str
+sums_sha256:
+  description: The sha256 of the copy's C(SHA256SUMS).
+  returned: success
+  type: str
+archive:
+  description: The archive, null where none was asked for.
+  returned: success
+  type: str
+archive_sha256:
+  description: Its sha256.
+  returned: success
+  type: str
+msg:
+  description: One line that says what was done.
+  returned: always
+  type: str
+"""

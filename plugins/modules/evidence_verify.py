@@ -1,0 +1,89 @@
+#!/usr/bin/python
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Documentation of evidence_verify, which is an action."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: evidence_verify
+short_description: Check whether a bundle is as it was sealed
+version_added: 0.1.0
+author: incident.distroless maintainers (@incident-distroless)
+description:
+  - Checks a bundle that M(incident.distroless.evidence_seal) sealed, a folder or an archive, and fails where a byte was changed,
+    a file or link was added or taken away, or a line of its log was changed or taken out.
+  - An archive is read as a stream; nothing is unpacked.
+  - Runs on the controller and contacts neither a host nor a cluster.
+extends_documentation_fragment:
+  - incident.distroless.case
+options:
+  path:
+    description: The folder or the archive. A relative path is relative to the playbook's directory.
+    type: str
+    required: true
+  sums_sha256:
+    description:
+      - The sha256 of C(SHA256SUMS), as it was returned when the bundle was sealed.
+      - Without it, whoever changed a file could have sealed the bundle anew.
+    type: str
+    default: ""
+  public_key:
+    description: >-
+      The public key that the bundle must have been signed with, a line as C(ssh-keygen) writes it. Needs C(ssh-keygen).
+    type: str
+    default: ""
+attributes:
+  check_mode:
+    description: Changes nothing anyway.
+    support: full
+seealso:
+  - module: incident.distroless.evidence_seal
+"""
+
+EXAMPLES = r"""
+- name: Check a bundle against the hash that was written down
+  incident.distroless.evidence_verify:
+    path: cases/4711.tar.gz
+    sums_sha256: 2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824
+"""
+
+RETURN = r"""
+is_intact:
+  description: Whether all is as it was sealed.
+  returned: always
+  type: bool
+problems:
+  description: >-
+    What is wrong, at most 200; each with C(kind) (V(changed), V(missing), V(extra), V(log), V(seal), V(signature)), C(path) (what is not
+    printable in it is escaped) and C(message).
+  returned: when the bundle can be read
+  type: list
+  elements: dict
+problem_count:
+  description: How many problems there are.
+  returned: when the bundle can be read
+  type: int
+is_signed:
+  description: Whether the signature was checked and is the key's.
+  returned: when the bundle can be read
+  type: bool
+files:
+  description: How many files the bundle has.
+  returned: when the bundle can be read
+  type: int
+sums_sha256:
+  description: The sha256 of the C(SHA256SUMS) that was found.
+  returned: when the bundle can be read
+  type: str
+path:
+  description: What was checked.
+  returned: when the bundle can be read
+  type: str
+msg:
+  description: One line that says what was found.
+  returned: always
+  type: str
+"""

@@ -1,0 +1,83 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The case folder: its files are read with a bound, and written for their owner only, whole or not at all.
+
+This is a private plugin utility of incident.distroless; its interface may change.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+COLLECTED = "collected.json"
+FINDINGS = "findings.json"
+REPORT = "report.html"
+SUMMARY = "summary.md"
+# a collector's output that is larger is kept, and not parsed
+MAX_PARSED = 8 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class CaseFolder:
+    """One case's folder. Paths in it are relative, with names that the API server lets through as names only."""
+
+    path: Path
+
+    def read(self, name: str) -> bytes:
+        """A file of the case. Raises OSError, and ValueError for one that is too large to be parsed."""
+        file = self.path / name
+        if file.stat().st_size > MAX_PARSED:
+            raise ValueError(f"{name} is larger than {MAX_PARSED} bytes")
+        return file.read_bytes()
+
+    def beginning(self, name: str, size: int) -> bytes:
+        """The first bytes of a file of the case, b"" where it cannot be read."""
+        try:
+            with (self.path / name).open("rb") as file:
+                return file.read(size)
+        except OSError:
+            return b""
+
+    def write(self, name: str, content: str) -> str:
+        """Writes a file and returns its sha256. Raises OSError."""
+        return self.write_bytes(name, content.encode("utf-8", "backslashreplace"))
+
+    def write_bytes(self, name: str, data: bytes) -> str:
+        """Writes a file and returns its sha256. Raises OSError."""
+        target = self.path / name
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        partial = target.with_name(f".{target.name}.partial")
+        partial.unlink(missing_ok=True)
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+        partial.replace(target)
+        return hashlib.sha256(data).hexdigest()
+
+    def write_json(self, name: str, value: Any) -> str:
+        """Writes a value as JSON and returns the file's sha256. Raises OSError."""
+        return self.write(name, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+
+
+def read_checks(folders: list[str]) -> dict[str, Any]:
+    """What the YAML files in folders hold, by path; the folders in their order, the files of each by name.
+
+    Raises OSError for a folder that is not there, and ValueError for a file that is no YAML.
+    """
+    found: dict[str, Any] = {}
+    for folder in folders:
+        for path in sorted(entry for entry in Path(folder).iterdir() if entry.suffix in (".yml", ".yaml")):
+            try:
+                found[str(path)] = yaml.safe_load(path.read_text(encoding="utf-8"))
+            except (yaml.YAMLError, UnicodeDecodeError) as error:
+                raise ValueError(f"{path}: {error}") from error
+    return found

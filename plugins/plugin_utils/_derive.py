@@ -1,0 +1,166 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A bundle for sharing: a copy in which what is secret or names somebody is replaced. The original is only read.
+
+This is a private plugin utility of incident.distroless; its interface may change.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from ansible_collections.incident.distroless.plugins.plugin_utils._bundle import (
+    LOG,
+    MANIFEST,
+    SIGNATURE,
+    opened,
+    read_folder,
+    walk,
+)
+from ansible_collections.incident.distroless.plugins.plugin_utils._case_folder import CaseFolder
+from ansible_collections.incident.distroless.plugins.plugin_utils._chain import chain
+from ansible_collections.incident.distroless.plugins.plugin_utils._parse_text import shown
+from ansible_collections.incident.distroless.plugins.plugin_utils._redact import MAX_PEM, Redactor, is_binary
+from ansible_collections.incident.distroless.plugins.plugin_utils._sums import SUMS, sums
+from ansible_collections.incident.distroless.plugins.plugin_utils._verify import link_rows
+
+REDACTION = "redaction.json"
+# they are made anew
+_OWN = {name.encode() for name in (LOG, MANIFEST, SIGNATURE, SUMS)}
+_CHUNK = 8 << 20
+# a document is replaced as a whole where it is not larger than this, else as text
+_MAX_DOCUMENT = 64 << 20
+
+
+@dataclass(slots=True)
+class Derived:
+    """What was done: a row for each file, and how much was replaced by kind."""
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+    sums_sha256: str = ""
+
+
+def derive(original: Path, copy: Path, salt: bytes, left_out: frozenset[bytes]) -> Derived:
+    """Makes copy, which must not be there, from a sealed bundle, and seals it. left_out: files that do not come along.
+
+    Raises OSError and ValueError.
+    """
+    derived = Derived()
+    names = Redactor(salt)
+    copy.mkdir(mode=0o700)
+    for name, entry in walk(original):
+        if name in _OWN:
+            continue
+        ours = b"/".join(names.text(part) for part in name.split(b"/"))
+        row: dict[str, Any] = {"path": shown(ours), "replaced": {}}
+        if name in left_out:
+            row["what"] = "left_out"
+        elif entry.is_symlink():
+            row["what"] = "link"
+            place = _place(copy, ours)
+            place.symlink_to(os.fsdecode(names.text(os.readlink(entry.path))))  # noqa: PTH115 - names are bytes
+        else:
+            redactor = Redactor(salt)
+            with opened(entry.path) as file, _created(_place(copy, ours)) as target:
+                row["what"] = _copy(file, target, redactor, is_document=name.endswith((b".json", b".jsonl")))
+            row["replaced"] = dict(sorted(redactor.counts.items()))
+            derived.counts += redactor.counts
+        derived.rows.append(row)
+    _seal(original, copy, derived, Redactor(salt))
+    return derived
+
+
+def _seal(original: Path, copy: Path, derived: Derived, redactor: Redactor) -> None:
+    case = CaseFolder(copy)
+    lines = (original / LOG).read_bytes().splitlines()
+    log = chain(_without_chain(redactor.value(json.loads(line))) for line in lines)
+    case.write_bytes(LOG, log.text)
+    about = {"schema": 1, "replaced": dict(sorted(derived.counts.items())), "files": derived.rows}
+    case.write_json(REDACTION, about)
+    found = read_folder(copy)
+    manifest = {
+        **redactor.value(json.loads((original / MANIFEST).read_bytes())),
+        "derived_from": read_folder(original).files[SUMS.encode()],
+        "log": {"lines": log.lines, "last": log.last},
+        "links": link_rows(found),
+        "sealed": {"files": len(found.files) + 1, "bytes": found.size},
+    }
+    found.files[MANIFEST.encode()] = case.write_json(MANIFEST, manifest)
+    derived.sums_sha256 = case.write_bytes(SUMS, sums(found.files))
+
+
+def _without_chain(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in row.items() if key not in ("line", "previous")}
+
+
+def _place(copy: Path, name: bytes) -> Path:
+    place = copy / os.fsdecode(name)
+    place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return place
+
+
+def _created(place: Path) -> IO[bytes]:
+    descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    return os.fdopen(descriptor, "wb")
+
+
+def _copy(file: IO[bytes], target: IO[bytes], redactor: Redactor, *, is_document: bool) -> str:
+    """Copies one file; what was done with it: binary (as it is), replaced, or unchanged."""
+    if is_binary(_beginning(file)):
+        while piece := file.read(_CHUNK):
+            target.write(piece)
+        return "binary"
+    size = os.fstat(file.fileno()).st_size
+    document = redactor.document(file.read()) if is_document and size <= _MAX_DOCUMENT else None
+    if document is not None:
+        target.write(document)
+    else:
+        redactor.counts.clear()
+        file.seek(0)
+        for piece in pieces(file):
+            target.write(redactor.text(piece))
+    return "replaced" if redactor.counts else "unchanged"
+
+
+def _beginning(file: IO[bytes]) -> bytes:
+    """The first piece of a file that is not all zeros; it stands at its beginning again afterwards."""
+    found = b""
+    while piece := file.read(1 << 16):
+        found = piece
+        if piece.strip(b"\0"):
+            break
+    file.seek(0)
+    return found
+
+
+def pieces(file: IO[bytes], size: int = _CHUNK) -> Iterator[bytes]:
+    """A text in pieces that end with a line where they can, and never within a key that has its end near by."""
+    rest = b""
+    while chunk := file.read(size):
+        data = rest + chunk
+        cut = _cut(data, size)
+        rest = data[cut:]
+        if cut:
+            yield data[:cut]
+    if rest:
+        yield rest
+
+
+def _cut(data: bytes, size: int) -> int:
+    cut = data.rfind(b"\n") + 1
+    begin = data.rfind(b"-----BEGIN ", max(0, len(data) - MAX_PEM))
+    if begin != -1 and data.find(b"-----END ", begin) == -1:
+        cut = min(cut, begin) if cut else begin
+    if cut or len(data) < 2 * size:
+        return cut
+    # a line without an end: between two words of it, where there are some
+    return max(data.rfind(mark) for mark in (b" ", b",", b"\t")) + 1 or len(data)

@@ -1,0 +1,184 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Whether a pod in quarantine is isolated: what policies say, and what a probe from inside found.
+
+This is a private plugin utility of incident.distroless; its interface may change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ansible_collections.incident.distroless.plugins.plugin_utils._analyze import VERDICTS
+from ansible_collections.incident.distroless.plugins.plugin_utils._parse_network import REACHED, peers
+from ansible_collections.incident.distroless.plugins.plugin_utils._parse_sockets import sockets
+from ansible_collections.incident.distroless.plugins.plugin_utils._parse_text import printable
+from ansible_collections.incident.distroless.plugins.plugin_utils._policies import (
+    Objects,
+    closings,
+    openings,
+    services_of,
+)
+from ansible_collections.incident.distroless.plugins.plugin_utils._summary import is_failure
+
+MAX_CONNECTIONS = 5
+MAX_LINES = 20
+Rows = Sequence[Mapping[str, Any]]
+
+
+def isolation(
+    pod: Mapping[str, Any],
+    policies: Objects,
+    services: Objects,
+    *,
+    plan: Mapping[str, Any],
+    looked: Rows,
+    successors: Sequence[str],
+    wanted: int,
+    fail_on: str,
+) -> dict[str, Any]:
+    """What came of it. pod, policies, services: as they are now; looked: the targets of ephemeral_debug now; successors: the
+    controller's pods that are ready now, of which wanted were before.
+
+    Gives isolation (isolated, not_isolated, unknown), verdict (of all findings), findings (verdict, message), summary (at most 20
+    lines), is_failure.
+    """
+    labels = pod["metadata"].get("labels") or {}
+    found = [
+        *_policies(pod, list(policies), labels),
+        *_enforced(plan["record"].get("reached"), reached(looked)),
+    ]
+    word = _word(found)
+    found += [
+        *_services(plan, services_of(services, labels)),
+        *_successors(plan, successors, wanted),
+        *_probes(pod),
+        *_connections(_sockets(looked)),
+    ]
+    findings = [{"verdict": verdict, "message": printable(message)} for verdict, message in found]
+    findings.sort(key=lambda entry: VERDICTS.index(entry["verdict"]))
+    verdict = next((entry["verdict"] for entry in findings), "unknown")
+    name = f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"
+    return {
+        "isolation": word,
+        "verdict": verdict,
+        "findings": findings,
+        "summary": _summary(f"{name}: {word}", findings),
+        "is_failure": is_failure(verdict, fail_on),
+    }
+
+
+def reached(looked: Rows) -> list[str] | None:
+    """Whom a pod reaches, as host:port, from the command `reach` in it (targets of ephemeral_debug); None where it could not run."""
+    said = _printed(looked, "reach")
+    if said is None:
+        return None
+    return [f"{row['host']}:{row['port']}" for row in peers(said) if row["outcome"] == REACHED]
+
+
+def _sockets(looked: Rows) -> list[dict[str, Any]] | None:
+    said = _printed(looked, "sockets")
+    return None if said is None else sockets(said)
+
+
+def _printed(looked: Rows, name: str) -> bytes | None:
+    rows = [row for target in looked for row in target["commands"] if row["name"] == name and row["rc"] == 0]
+    return str(rows[0]["stdout"]).encode("utf-8", "surrogateescape") if rows else None
+
+
+Found = list[tuple[str, str]]
+
+
+def _word(found: Found) -> str:
+    verdicts = {verdict for verdict, _message in found}
+    if "fail" in verdicts:
+        return "not_isolated"
+    return "unknown" if "unknown" in verdicts else "isolated"
+
+
+def _policies(pod: Mapping[str, Any], policies: Sequence[Mapping[str, Any]], labels: Mapping[str, str]) -> Found:
+    found: Found = []
+    if pod["spec"].get("hostNetwork"):
+        found.append(("fail", "The pod uses its node's network, which no NetworkPolicy is about."))
+    if missing := {"ingress", "egress"} - closings(policies, labels):
+        found.append(("fail", f"No NetworkPolicy closes {' and '.join(sorted(missing))} of this pod."))
+    found += [
+        ("fail", f"NetworkPolicy {row['policy']} still lets {row['direction']} through: {row['allows']}.")
+        for row in openings(policies, labels)
+    ]
+    return found or [("pass", "Of the NetworkPolicies of this namespace none lets anything through.")]
+
+
+def _enforced(before: Sequence[str] | None, after: Sequence[str] | None) -> Found:
+    plugin = "the cluster's network plugin"
+    if before is None or after is None:
+        return [("unknown", f"Whether {plugin} enforces policies was not tried from inside the pod.")]
+    if still := [peer for peer in before if peer in after]:
+        return [("fail", f"The pod still reaches {', '.join(still)}: {plugin} does not enforce this policy.")]
+    if not before:
+        advice = "name a host:port that it reaches in quarantine_probes"
+        return [
+            ("unknown", f"Whether {plugin} enforces policies is not known: the pod reached nothing before; {advice}.")
+        ]
+    return [("pass", f"The pod no longer reaches {', '.join(before)}.")]
+
+
+def _services(plan: Mapping[str, Any], still: Sequence[str]) -> Found:
+    if still:
+        return [("fail", f"Service {', '.join(still)} still selects the pod.")]
+    if plan["services"]:
+        return [("pass", f"It is taken out of Service {', '.join(plan['services'])}.")]
+    return [("pass", "No Service selects it.")]
+
+
+def _successors(plan: Mapping[str, Any], successors: Sequence[str], wanted: int) -> Found:
+    owner = plan["owner"]
+    if owner is None:
+        return [("warn", "No controller makes another pod in its place.")]
+    ready = f"{owner['kind']} {owner['name']} has {len(successors)} of {wanted} pods ready without it"
+    if len(successors) < wanted:
+        return [("warn", f"{ready}.")]
+    return [("pass", f"{ready}: {', '.join(successors)}.")]
+
+
+def _probes(pod: Mapping[str, Any]) -> Found:
+    lost = (
+        "where that fails, the kubelet restarts the container, and what is in its memory and in its own files is lost"
+    )
+    return [
+        ("warn", f"Container {container['name']} has a liveness probe ({_how(container['livenessProbe'])}): {lost}.")
+        for container in (*pod["spec"]["containers"], *(pod["spec"].get("initContainers") or ()))
+        if container.get("livenessProbe")
+    ]
+
+
+def _how(probe: Mapping[str, Any]) -> str:
+    for kind in ("httpGet", "tcpSocket", "grpc"):
+        if kind in probe:
+            return f"{kind} port {probe[kind].get('port')}"
+    return "exec" if "exec" in probe else "unknown"
+
+
+def _connections(seen: Rows | None) -> Found:
+    if seen is None:
+        return [("unknown", "What it is connected to could not be seen from inside.")]
+    listening = {row["local_port"] for row in seen if row["state"] == "LISTEN"}
+    rows = [row for row in seen if row["state"] == "ESTABLISHED" and row["protocol"].startswith("tcp")]
+    if not rows:
+        return [("pass", "No connection is open.")]
+    said = [
+        f"{row['remote']} port {row['remote_port']} {'to its port' if row['local_port'] in listening else 'from port'} {row['local_port']}"
+        for row in rows[:MAX_CONNECTIONS]
+    ]
+    more = f" and {len(rows) - MAX_CONNECTIONS} more" if len(rows) > MAX_CONNECTIONS else ""
+    return [("warn", f"{len(rows)} connections are open, which many plugins do not cut: {', '.join(said)}{more}.")]
+
+
+def _summary(heading: str, findings: Sequence[Mapping[str, str]]) -> list[str]:
+    lines = [heading, *(f"{entry['verdict']}: {entry['message']}" for entry in findings)]
+    if len(lines) <= MAX_LINES:
+        return lines
+    return [*lines[: MAX_LINES - 1], f"{len(lines) - MAX_LINES + 1} more."]

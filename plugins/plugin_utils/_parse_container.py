@@ -1,0 +1,118 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How one container lives and died, read off the pod's own object.
+
+This is a private plugin utility of incident.distroless; its interface may change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from ansible_collections.incident.distroless.plugins.plugin_utils._parse_text import printable
+
+KINDS = (("containers", "app"), ("initContainers", "init"))
+# a container that has not been made yet waits with these, and nothing is wrong
+ON_ITS_WAY = ("", "ContainerCreating", "PodInitializing")
+# the runtime's own number for the time that never was
+NEVER = "1970-01-01T00:00:00Z"
+# man 7 signal, x86 and arm
+SIGNALS = {1: "HUP", 2: "INT", 3: "QUIT", 4: "ILL", 5: "TRAP", 6: "ABRT", 7: "BUS", 8: "FPE", 9: "KILL", 11: "SEGV"}
+SIGNALS |= {13: "PIPE", 14: "ALRM", 15: "TERM", 24: "XCPU", 25: "XFSZ", 31: "SYS"}
+
+
+def container_names(pod: Mapping[str, Any]) -> list[str]:
+    """The containers of a pod, without debuggers; those that start first come last, as the pod's spec names them."""
+    return [entry["name"] for key, _kind in KINDS for entry in pod["spec"].get(key) or ()]
+
+
+def container_life(pod: Mapping[str, Any], name: str, now: str) -> dict[str, Any]:
+    """How a container lives. now: RFC 3339. Raises ValueError where the pod has no such container.
+
+    name, kind (app, init, sidecar), state (running, waiting, terminated, "" where the API has none), reason and message (of a
+    state of waiting, else of the last end), ready, restarts, started_at, has_ended, end_reason, exit_code (None where it never
+    ended), signal (KILL ... or ""), ended_at, ran_seconds (None where it never ran), memory_limit (as in the spec, or ""),
+    command (what the spec has of it), and trouble_age (seconds since something was wrong with it: 0 where it is now, None where
+    it never was, as far as the API remembers).
+    """
+    kind, spec = _spec(pod, name)
+    status = _status(pod, name)
+    state, state_row = _only(status.get("state"))
+    last = (status.get("lastState") or {}).get("terminated")
+    end = (state_row if state == "terminated" else last) or {}
+    waits = state == "waiting" and state_row.get("reason") != "CrashLoopBackOff"
+    told = state_row if waits and state_row.get("message") else end
+    code = end.get("exitCode")
+    ended_at, began_at = end.get("finishedAt"), end.get("startedAt")
+    return {
+        "name": name,
+        "kind": kind,
+        "state": state,
+        "reason": str(state_row.get("reason", "")) if state != "running" else "",
+        "message": printable(str(told.get("message", "")).strip()),
+        "ready": bool(status.get("ready")),
+        "restarts": int(status.get("restartCount") or 0),
+        "started_at": state_row.get("startedAt") if state == "running" else None,
+        "has_ended": bool(end),
+        "end_reason": str(end.get("reason", "")),
+        "exit_code": code,
+        "signal": _signal(end),
+        "ended_at": ended_at,
+        "ran_seconds": None if not end or began_at == NEVER else seconds(began_at, ended_at),
+        "memory_limit": str(((spec.get("resources") or {}).get("limits") or {}).get("memory", "")),
+        "command": [*(spec.get("command") or ()), *(spec.get("args") or ())],
+        "trouble_age": _trouble_age(pod, kind, (state, state_row), end, now),
+    }
+
+
+def _spec(pod: Mapping[str, Any], name: str) -> tuple[str, Mapping[str, Any]]:
+    for key, kind in KINDS:
+        for entry in pod["spec"].get(key) or ():
+            if entry["name"] == name:
+                # an init container that is always started again is a sidecar (KEP-753)
+                return ("sidecar" if kind == "init" and entry.get("restartPolicy") == "Always" else kind), entry
+    raise ValueError(f"the pod has no container {name}")
+
+
+def _status(pod: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    status = pod.get("status") or {}
+    rows = (*(status.get("containerStatuses") or ()), *(status.get("initContainerStatuses") or ()))
+    return next((row for row in rows if row["name"] == name), {})
+
+
+def _only(state: Mapping[str, Any] | None) -> tuple[str, Mapping[str, Any]]:
+    """The one state that a ContainerState holds."""
+    return next(((name, row or {}) for name, row in (state or {}).items()), ("", {}))
+
+
+def _signal(end: Mapping[str, Any]) -> str:
+    # a runtime says 128 + n for a program that a signal ended, and seldom fills in the field
+    number = end.get("signal") or (end.get("exitCode") or 0) - 128
+    return SIGNALS.get(number, "")
+
+
+def _trouble_age(
+    pod: Mapping[str, Any], kind: str, state: tuple[str, Mapping[str, Any]], end: Mapping[str, Any], now: str
+) -> int | None:
+    name, row = state
+    is_bad_end = bool(end) and (end.get("exitCode") != 0 or _is_to_stay(pod, kind))
+    is_stuck = name == "waiting" and row.get("reason", "") not in ON_ITS_WAY
+    if is_stuck or (name == "terminated" and is_bad_end):
+        return 0
+    return max(0, seconds(end.get("finishedAt"), now) or 0) if is_bad_end else None
+
+
+def _is_to_stay(pod: Mapping[str, Any], kind: str) -> bool:
+    """Whether a container is started again even where it ended well."""
+    return kind == "sidecar" or (kind == "app" and pod["spec"].get("restartPolicy", "Always") == "Always")
+
+
+def seconds(begin: str | None, end: str | None) -> int | None:
+    """From begin to end, both RFC 3339; None where one of them is not known."""
+    if not begin or not end:
+        return None
+    return round((datetime.fromisoformat(end) - datetime.fromisoformat(begin)).total_seconds())

@@ -1,0 +1,119 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Whether a bundle is as it was sealed: every byte of every file, no file more or less, no line of the log changed or gone.
+
+This is a private plugin utility of incident.distroless; its interface may change.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ansible_collections.incident.distroless.plugins.plugin_utils._bundle import LOG, MANIFEST, SIGNATURE, Content
+from ansible_collections.incident.distroless.plugins.plugin_utils._chain import broken_links
+from ansible_collections.incident.distroless.plugins.plugin_utils._parse_text import printable, shown
+from ansible_collections.incident.distroless.plugins.plugin_utils._sign import check
+from ansible_collections.incident.distroless.plugins.plugin_utils._sums import SUMS, parse_sums
+
+# the files that SHA256SUMS cannot name
+_BESIDE = {SUMS.encode(), SIGNATURE.encode()}
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong: kind is changed, missing, extra, seal, log or signature; path (shown, "" for the bundle) and a sentence."""
+
+    kind: str
+    path: str
+    message: str
+
+    def as_result(self) -> dict[str, str]:
+        """As a row of a result."""
+        return asdict(self)
+
+
+def problems(content: Content, sums_sha256: str = "", public_key: str = "") -> list[Problem]:
+    """What is wrong with a bundle; nothing where it is as it was sealed. sums_sha256: the hash that its SHA256SUMS had, as it
+    was printed or written down elsewhere; without it whoever changed files could have sealed them anew. public_key: of whoever
+    signed it, as ssh-keygen writes it.
+
+    Raises OSError where ssh-keygen is needed and is not here, and ValueError for a public_key that is none.
+    """
+    found = [*_of_seal(content, sums_sha256), *_of_files(content), *_of_manifest(content)]
+    return [*_of_signature(content, public_key), *found] if public_key else found
+
+
+def _of_seal(content: Content, sums_sha256: str) -> Iterator[Problem]:
+    found = content.files.get(SUMS.encode())
+    if found is None:
+        yield Problem("seal", SUMS, "It is not there: this is no sealed bundle.")
+    elif sums_sha256 and found != sums_sha256.strip().lower():
+        yield Problem("seal", SUMS, f"Its sha256 is {found} and not the one that was given: it was sealed anew.")
+
+
+def _of_signature(content: Content, public_key: str) -> Iterator[Problem]:
+    signature = content.texts.get(SIGNATURE.encode())
+    if signature is None:
+        yield Problem("signature", SIGNATURE, "It is not there: the bundle was not signed.")
+    elif said := check(content.texts.get(SUMS.encode(), b""), signature, public_key):
+        yield Problem("signature", SIGNATURE, f"It is not the key's: {printable(said)}")
+
+
+def _of_files(content: Content) -> Iterator[Problem]:
+    try:
+        sealed = parse_sums(content.texts.get(SUMS.encode(), b""))
+    except ValueError as error:
+        yield Problem("seal", SUMS, f"It is not understood: {error}.")
+        return
+    for name in sorted(sealed.keys() | content.files.keys()):
+        if name not in content.files:
+            yield Problem("missing", shown(name), "It was sealed and is not there.")
+        elif name not in sealed:
+            if name not in _BESIDE:
+                yield Problem("extra", shown(name), "It is there and was not sealed.")
+        elif content.files[name] != sealed[name]:
+            yield Problem("changed", shown(name), f"Its sha256 is {content.files[name]}; it was {sealed[name]}.")
+    for name in sorted(content.others):
+        yield Problem("extra", shown(name), "It is neither file nor link, or lies where a bundle has nothing.")
+
+
+def _of_manifest(content: Content) -> Iterator[Problem]:
+    text = content.texts.get(MANIFEST.encode())
+    if text is None:
+        yield Problem("missing", MANIFEST, "Without it nothing can be said of the log and of links.")
+        return
+    try:
+        manifest = json.loads(text)
+        links = {base64.b64decode(row["path_b64"]): base64.b64decode(row["link_b64"]) for row in manifest["links"]}
+        lines, last = manifest["log"]["lines"], manifest["log"]["last"]
+    except (ValueError, TypeError, LookupError, RecursionError):
+        yield Problem("changed", MANIFEST, "It is not understood.")
+        return
+    for sentence in broken_links(content.texts.get(LOG.encode(), b""), lines, last):
+        yield Problem("log", LOG, sentence)
+    for name in sorted(links.keys() | content.links.keys()):
+        if name not in content.links:
+            yield Problem("missing", shown(name), "The link was sealed and is not there.")
+        elif name not in links:
+            yield Problem("extra", shown(name), "The link is there and was not sealed.")
+        elif links[name] != content.links[name]:
+            yield Problem("changed", shown(name), "The link leads elsewhere than it did.")
+
+
+def link_rows(content: Content) -> list[dict[str, Any]]:
+    """The links as the manifest keeps them."""
+    return [
+        {
+            "path": shown(name),
+            "path_b64": base64.b64encode(name).decode("ascii"),
+            "link": shown(text),
+            "link_b64": base64.b64encode(text).decode("ascii"),
+        }
+        for name, text in sorted(content.links.items())
+    ]

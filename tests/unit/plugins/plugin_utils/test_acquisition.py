@@ -1,0 +1,261 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a bundle says of how it came to be, and what its collectors printed."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import tarfile
+from email.utils import formatdate
+from typing import Any
+
+import pytest
+from ansible_collections.incident.distroless.plugins.module_utils._values import without_values
+from ansible_collections.incident.distroless.plugins.module_utils._witness import clock
+from ansible_collections.incident.distroless.plugins.plugin_utils._acquisition import (
+    Acquired,
+    changes,
+    clocks,
+    log_rows,
+    manifest,
+    node_clock,
+)
+from ansible_collections.incident.distroless.plugins.plugin_utils._parsers import PARSERS
+
+COMMAND = {
+    "name": "clock",
+    "rc": 0,
+    "start": "2026-11-25T02:00:00Z",
+    "end": "2026-11-25T02:00:01Z",
+    "delta": 0.2,
+    "timed_out": False,
+    "dest_size": 9,
+    "dest_sha256": "b" * 64,
+}
+TARGET = {
+    "namespace": "shop",
+    "pod": "api-0",
+    "container": "app",
+    "node": "node-1",
+    "debugger": "debugger-1",
+    "image": "busybox:1.37",
+    "identity": {"uid": 65532},
+    "isolation": "same_uid",
+    "reused": False,
+    "started_at": "2026-11-25T01:59:59Z",
+    "mutated_by_admission": ["image"],
+    "commands": [COMMAND],
+}
+COLLECTED = {
+    "role": "evidence_bundle",
+    "case_id": "case",
+    "examiner": "me",
+    "reason": "drill",
+    "started": "2026-11-25T01:59:50Z",
+    "ended": "2026-11-25T02:00:10Z",
+    "collectors": [{"name": "clock", "command": "date", "argv": None, "suffix": "txt"}],
+    "targets": [TARGET],
+    "failed_targets": [
+        {
+            "namespace": "shop",
+            "pod": "api-1",
+            "container": None,
+            "reason": "RbacDenied",
+            "message": "may not",
+            "hint": "",
+        }
+    ],
+}
+
+
+def asked(**changes: Any) -> dict[str, Any]:
+    return {
+        "request": "GET /api/v1/namespaces/shop/pods/api-0",
+        "start": "2026-11-25T01:59:51.000Z",
+        "end": "2026-11-25T01:59:51.100Z",
+        "date": "Wed, 25 Nov 2026 01:59:51 GMT",
+        "audit_id": "audit-1",
+        "offset": 0.4,
+        "uncertainty": 0.55,
+        "reason": None,
+        "message": None,
+        "namespace": "shop",
+        "pod": "api-0",
+        "path": "shop/api-0/pod.json",
+        "size": 5,
+        "sha256": "a" * 64,
+        **changes,
+    }
+
+
+RECORD = {"who": {"username": "me@shop"}, "cluster": {"uid": "1-2-3", "version": "v1.36.0"}, "requests": [asked()]}
+FILES = [
+    {"target": "shop/api-0/app", "src": "/data/a", "type": "file", "status": "fetched", "atime_changed_by_us": True},
+    {"target": "shop/api-0/app", "src": "/data/b", "type": "file", "status": "fetched", "atime_changed_by_us": False},
+]
+
+
+def acquired(**changes: Any) -> Acquired:
+    given: dict[str, Any] = {
+        "collected": COLLECTED,
+        "before": RECORD,
+        "after": {"requests": [asked(uncertainty=0.51, offset=0.1)]},
+        "fetch": {"start": "2026-11-25T02:00:02Z", "end": "2026-11-25T02:00:03Z"},
+        "files": FILES,
+        "clocks": {"shop/api-0/app": b"date 1795572060\nbtime 1795557318\nuptime 14742\n"},
+        **changes,
+    }
+    return Acquired(**given)
+
+
+def test_the_log_tells_what_was_done_in_its_order() -> None:
+    rows = list(log_rows(acquired()))
+    assert [row["action"] for row in rows] == ["open", "ask", "refused", "inject", "run", "fetch", "fetch", "ask"]
+    assert rows[0]["who"] == {"username": "me@shop"}
+    assert rows[1]["path"] == "api_before/shop/api-0/pod.json"
+    assert (rows[1]["audit_id"], rows[1]["rc"]) == ("audit-1", 0)
+    assert rows[2]["target"] == "shop/api-1"
+    assert rows[3]["isolation"] == "same_uid"
+    assert (rows[4]["command"], rows[4]["path"], rows[4]["sha256"]) == ("date", "shop/api-0/app/clock.txt", "b" * 64)
+    assert rows[5]["time"] == "2026-11-25T02:00:02Z"
+    assert rows[7]["path"] == "api_after/shop/api-0/pod.json"
+
+
+def test_a_request_without_an_answer_is_a_row_that_says_why() -> None:
+    refused = asked(reason="RbacDenied", message="may not get nodes", path=None, sha256=None)
+    rows = list(log_rows(acquired(before={**RECORD, "requests": [refused]})))
+    assert (rows[1]["rc"], rows[1]["reason"], rows[1]["path"]) == (1, "RbacDenied", None)
+
+
+def test_what_the_acquisition_changed_is_told_for_each_target() -> None:
+    rows = {row["what"]: row["message"] for row in changes(acquired())}
+    assert list(rows) == ["pod_spec", "admission", "processes", "atimes", "reads"]
+    assert "debugger-1 (busybox:1.37) was added" in rows["pod_spec"]
+    assert "access time of 1 of 2" in rows["atimes"]
+    reused = {**COLLECTED, "targets": [{**TARGET, "reused": True}]}
+    assert "was not changed" in changes(acquired(collected=reused))[0]["message"]
+
+
+def test_the_manifest_names_the_case_the_cluster_and_the_best_of_the_clocks() -> None:
+    found = manifest(acquired(), {"ansible-core": "2.21"}, {"log": {"lines": 8, "last": "c"}})
+    assert found["cluster"]["uid"] == "1-2-3"
+    assert found["versions"] == {"ansible-core": "2.21", "kubernetes": "v1.36.0"}
+    assert found["clocks"]["api"] == {"offset": 0.1, "uncertainty": 0.51}
+    assert found["log"] == {"lines": 8, "last": "c"}
+    assert json.loads(json.dumps(found)) == found
+
+
+def test_a_node_s_clock_is_told_with_its_uncertainty() -> None:
+    # the command began at 02:00:00 and something, and took 0.2 s; the node said a minute later
+    assert clocks(acquired())["nodes"]["node-1"] == {
+        "offset": 59.9,
+        "uncertainty": 1.1,
+        "booted": 1795557318,
+        "uptime": 14742,
+    }
+    with pytest.raises(ValueError, match="not understood"):
+        node_clock(b"date yesterday\n", COMMAND)
+
+
+@pytest.mark.parametrize("true_offset", [-3.7, -0.2, 0.0, 0.9, 120.0])
+@pytest.mark.parametrize("fraction", [0.0, 0.3, 0.99])
+def test_the_api_s_clock_is_within_what_is_said(true_offset: float, fraction: float) -> None:
+    started = 1795572000.0 + fraction
+    heard = started + 0.25
+    at_api = int(started + 0.1 + true_offset)
+    found = clock(formatdate(at_api, usegmt=True), started, heard)
+    assert found["offset"] is not None
+    assert found["uncertainty"] is not None
+    assert abs(found["offset"] - true_offset) <= found["uncertainty"] + 0.001
+
+
+@pytest.mark.parametrize("header", [None, "", "yesterday", "Wed, 99 Nov 2026 01:59:51 GMT"])
+def test_of_a_date_that_is_none_nothing_is_said(header: str | None) -> None:
+    assert clock(header, 1.0, 2.0) == {"offset": None, "uncertainty": None}
+
+
+def test_values_are_left_out_wherever_a_template_of_a_pod_stands() -> None:
+    container = {"name": "app", "env": [{"name": "TOKEN", "value": "secret"}, {"name": "REF", "valueFrom": {}}]}
+    pod = {"spec": {"containers": [container], "initContainers": [container], "ephemeralContainers": [container]}}
+    job = {"spec": {"jobTemplate": {"spec": {"template": pod}}}}
+    applied = {"metadata": {"annotations": {"kubectl.kubernetes.io/last-applied-configuration": "secret", "a": "b"}}}
+    for thing in (pod, {"spec": {"template": pod}}, job, applied):
+        shown = without_values(thing)
+        assert "secret" not in json.dumps(shown)
+        assert "secret" in json.dumps(thing)
+    assert without_values(applied)["metadata"]["annotations"]["a"] == "b"
+    assert without_values({"spec": None, "metadata": {}}) == {"spec": None, "metadata": {}}
+
+
+def tar_of(**files: bytes) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        for name, data in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            tar.addfile(member, io.BytesIO(data))
+    return out.getvalue()
+
+
+def test_open_files_tell_what_they_are_without_a_name_ending_a_line() -> None:
+    line = (
+        b"43 7 _"
+        + b"/data/new\nline\n".hex().encode()
+        + b" _"
+        + b"pos:\t12\nflags:\t0100002\nmnt_id:\t9\n".hex().encode()
+    )
+    assert PARSERS["open_files"](line + b"\n") == [
+        {"pid": 43, "fd": 7, "file": "/data/new\\nline", "position": 12, "flags": "0100002"}
+    ]
+
+
+def test_kept_executables_are_listed_by_what_they_are() -> None:
+    (row,) = PARSERS["archive"](tar_of(**{"43/exe": b"ELF"}))
+    assert row == {"name": "43/exe", "size": 3, "sha256": hashlib.sha256(b"ELF").hexdigest()}
+    assert PARSERS["archive"](b"") == []
+
+
+def test_of_variables_there_are_names_only() -> None:
+    assert PARSERS["variable_names"](b"1 PATH\n1 TOKEN\n43 HOME\n") == [
+        {"pid": 1, "names": ["PATH", "TOKEN"]},
+        {"pid": 43, "names": ["HOME"]},
+    ]
+    kept = PARSERS["environments"](b"1 _" + b"A=secret\0B=x\0".hex().encode() + b"\n2 _\n")
+    assert kept == [{"pid": 1, "variables": 2, "bytes": 13}, {"pid": 2, "variables": 0, "bytes": 0}]
+
+
+def test_a_pod_s_state_is_what_a_restart_changes() -> None:
+    pod = {
+        "metadata": {"uid": "u", "resourceVersion": "7", "deletionTimestamp": "now"},
+        "spec": {"nodeName": "node-1"},
+        "status": {
+            "phase": "Running",
+            "containerStatuses": [
+                {
+                    "name": "app",
+                    "containerID": "containerd://1",
+                    "restartCount": 2,
+                    "state": {"running": {}},
+                    "ready": True,
+                }
+            ],
+        },
+    }
+    found = PARSERS["pod_state"](json.dumps(pod).encode())
+    assert found["is_deleted"] is True
+    assert found["containers"] == [
+        {"name": "app", "container_id": "containerd://1", "restart_count": 2, "state": "running", "ready": True}
+    ]
+    for wrong in (b"", b"[]", b"{}", b'{"metadata": {}}', b"null"):
+        with pytest.raises(ValueError, match="not understood"):
+            PARSERS["pod_state"](wrong)
+
+
+@pytest.mark.parametrize("parser", ["open_files", "variable_names", "environments", "archive"])
+def test_what_is_no_output_of_a_collector_is_refused(parser: str) -> None:
+    with pytest.raises(ValueError, match="not understood"):
+        PARSERS[parser](b"x" * 600 + b"\n")

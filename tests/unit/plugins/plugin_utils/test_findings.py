@@ -1,0 +1,190 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.incident.distroless.plugins.plugin_utils._analyze import Judgement
+from ansible_collections.incident.distroless.plugins.plugin_utils._case_folder import (
+    MAX_PARSED,
+    CaseFolder,
+    read_checks,
+)
+from ansible_collections.incident.distroless.plugins.plugin_utils._findings import (
+    MAX_ROWS,
+    document,
+    failed_finding,
+    findings_of,
+    in_order,
+    worst,
+)
+from ansible_collections.incident.distroless.plugins.plugin_utils._summary import (
+    MAX_LINES,
+    is_failure,
+    markdown,
+    stats,
+    summary_lines,
+)
+
+TARGET = {"namespace": "shop", "pod": "api-0", "container": "app", "commands": []}
+FAILED = {
+    "namespace": "shop",
+    "pod": "api-1",
+    "container": None,
+    "reason": "PermissionDenied",
+    "message": "No.",
+    "hint": "Ask.",
+}
+
+
+def judgement(verdict: str = "fail", message: str = "It is full.", severity: int = 50, *needs: str) -> Judgement:
+    return Judgement("full", verdict, "Full", message, "Delete something.", severity, needs)
+
+
+def case(*judgements: Judgement, failed: Any = (), facts: Any = None) -> dict[str, Any]:
+    collected = {
+        "role": "disk_triage",
+        "case_id": "case",
+        "examiner": "me",
+        "reason": "",
+        "started": "2026-11-24T10:00:00Z",
+        "ended": "2026-11-24T10:00:09Z",
+        "targets": [TARGET],
+        "failed_targets": list(failed),
+    }
+    findings = [
+        *findings_of("disk_triage", TARGET, judgements, {}),
+        *(failed_finding("disk_triage", entry) for entry in failed),
+    ]
+    return document(collected, findings, [], {"shop/api-0/app": facts or {}})
+
+
+def test_evidence_names_the_file_and_its_hash_and_what_is_read_off_the_pod_points_to_the_pod() -> None:
+    files = {"disk_usage": ("shop/api-0/app/disk_usage.txt", "ab"), "pod": ("shop/api-0/app/pod.json", "cd")}
+    (finding,) = findings_of("r", TARGET, [judgement("fail", "x", 50, "disk_usage", "volumes", "gone")], files)
+    assert finding["evidence"] == [
+        {"collector": "disk_usage", "path": "shop/api-0/app/disk_usage.txt", "sha256": "ab"},
+        {"collector": "pod", "path": "shop/api-0/app/pod.json", "sha256": "cd"},
+    ]
+
+
+def test_the_worst_is_first_and_what_is_not_known_comes_before_a_warning() -> None:
+    rows = [("pass", 90), ("warn", 10), ("unknown", 5), ("fail", 1), ("fail", 99)]
+    findings = findings_of("r", TARGET, [judgement(verdict, "x", severity) for verdict, severity in rows], {})
+    assert [(entry["verdict"], entry["severity"]) for entry in in_order(findings)] == [
+        ("fail", 99),
+        ("fail", 1),
+        ("unknown", 5),
+        ("warn", 10),
+        ("pass", 90),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "expected"),
+    [
+        (["pass"], "pass"),
+        (["pass", "warn"], "warn"),
+        (["warn", "unknown"], "unknown"),
+        (["unknown", "fail"], "fail"),
+        ([], "unknown"),
+    ],
+)
+def test_a_case_is_as_bad_as_its_worst_finding_and_not_good_without_any(verdicts: list[str], expected: str) -> None:
+    assert worst([{"verdict": verdict} for verdict in verdicts]) == expected
+
+
+def test_a_pod_that_was_not_reached_is_unknown_with_what_to_do() -> None:
+    found = case(judgement("pass"), failed=[FAILED])
+    assert found["verdict"] == "unknown"
+    first = found["findings"][0]
+    assert (first["target"], first["message"], first["next"]) == ("shop/api-1", "PermissionDenied: No.", "Ask.")
+
+
+def test_tables_are_cut_and_objects_are_files_of_their_own() -> None:
+    found = case(facts={"big_files": [{"path": str(number)} for number in range(500)], "pod": {"spec": {}}})
+    tables = found["facts"]["shop/api-0/app"]
+    assert len(tables["big_files"]) == MAX_ROWS
+    assert "pod" not in tables
+
+
+def test_a_summary_has_at_most_twenty_lines_and_says_where_the_rest_is() -> None:
+    lines = summary_lines(case(*[judgement()] * 100), "/cases/1")
+    assert len(lines) == MAX_LINES
+    assert lines[0] == "disk_triage: fail (100 fail) in 1 target"
+    assert lines[-2:] == ["... more in findings.json and summary.md", "Case: /cases/1"]
+
+
+def test_a_short_summary_says_all() -> None:
+    assert summary_lines(case(judgement(), judgement("pass", "Fine."), failed=[FAILED]), "/cases/1") == [
+        "disk_triage: fail (1 fail, 1 unknown, 1 pass) in 1 target, 1 not reached",
+        "fail    shop/api-0/app: It is full.",
+        "        next: Delete something.",
+        "unknown shop/api-1: PermissionDenied: No.",
+        "        next: Ask.",
+        "pass    shop/api-0/app: Fine.",
+        "Case: /cases/1",
+    ]
+
+
+def test_a_pod_makes_no_link_no_picture_and_no_markup_in_a_chat_and_calls_nobody() -> None:
+    text = markdown(case(judgement(message="![x](http://evil.example) <script> @channel *b* `c`")))
+    assert "![x]" not in text
+    assert "http://" not in text
+    assert "<script>" not in text.replace("\\<", "")
+    assert "@channel" not in text
+    assert "\\*b\\*" in text
+
+
+def test_stats_have_one_key_for_each_pod_and_stay_small() -> None:
+    found = stats(case(*[judgement(message="x" * 5000)] * 100, failed=[FAILED]), "/cases/1")
+    assert set(found) == {"shop/api-0/app", "shop/api-1"}
+    assert found["shop/api-0/app"]["disk_triage"]["verdict"] == "fail"
+    assert found["shop/api-0/app"]["disk_triage"]["counts"]["fail"] == 100
+    assert len(json.dumps(found)) < 10_000
+
+
+@pytest.mark.parametrize(
+    ("fail_on", "failing"),
+    [("never", set()), ("fail", {"fail"}), ("warn", {"fail", "unknown", "warn"})],
+)
+def test_which_verdicts_fail_a_play(fail_on: str, failing: set[str]) -> None:
+    verdicts = ("fail", "unknown", "warn", "pass")
+    assert {verdict for verdict in verdicts if is_failure(verdict, fail_on)} == failing
+
+
+def test_a_case_is_for_its_owner_only_and_a_file_is_whole_or_not_there(tmp_path: Path) -> None:
+    folder = CaseFolder(tmp_path / "case")
+    folder.write("shop/api-0/app/pod.json", "old")
+    folder.write("shop/api-0/app/pod.json", "new \ud800")
+    written = tmp_path / "case" / "shop" / "api-0" / "app" / "pod.json"
+    assert written.read_text(encoding="utf-8") == "new \\ud800"
+    assert stat.S_IMODE(written.stat().st_mode) == 0o600
+    assert [path.name for path in written.parent.iterdir()] == ["pod.json"]
+
+
+def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
+    with (tmp_path / "big.txt").open("wb") as file:
+        file.truncate(MAX_PARSED + 1)
+    with pytest.raises(ValueError, match="larger than"):
+        CaseFolder(tmp_path).read("big.txt")
+
+
+def test_checks_are_read_folder_by_folder_and_by_name(tmp_path: Path) -> None:
+    for name in ("own/b.yml", "own/a.yaml", "mine/a.yml", "mine/notes.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(f"name: {name}\n", encoding="utf-8")
+    found = read_checks([str(tmp_path / "own"), str(tmp_path / "mine")])
+    assert [content["name"] for content in found.values()] == ["own/a.yaml", "own/b.yml", "mine/a.yml"]
+
+
+def test_a_file_that_is_no_yaml_is_named(tmp_path: Path) -> None:
+    (tmp_path / "bad.yml").write_text("{", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"bad\.yml"):
+        read_checks([str(tmp_path)])

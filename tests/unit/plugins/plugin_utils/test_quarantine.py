@@ -1,0 +1,304 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How a pod is put into quarantine, who still lets something through, and what is said of it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from ansible_collections.incident.distroless.plugins.plugin_utils._isolation import MAX_LINES, isolation, reached
+from ansible_collections.incident.distroless.plugins.plugin_utils._policies import closings, openings, selects
+from ansible_collections.incident.distroless.plugins.plugin_utils._quarantine import (
+    LABEL,
+    POD,
+    RECORD,
+    plan,
+    ready_pods,
+    undo,
+)
+
+LABELS = {"app": "api", "pod-template-hash": "5d4f"}
+RECORDED = {"at": "2026-11-25T02:00:00Z", "by": "oncall", "reason": "", "reached": ["10.0.0.1:443"]}
+
+
+def pod(labels: dict[str, str] | None = None, kind: str | None = "ReplicaSet", **metadata: Any) -> dict[str, Any]:
+    owner = [{"kind": kind, "name": "api-5d4f", "controller": True}] if kind else []
+    about = {"name": "api-0", "namespace": "shop", "uid": "uid-1", "labels": LABELS if labels is None else labels}
+    return {"metadata": {**about, "ownerReferences": owner, **metadata}, "spec": {"containers": [{"name": "app"}]}}
+
+
+def service(name: str, selector: dict[str, str] | None) -> dict[str, Any]:
+    return {"metadata": {"name": name}, "spec": {"selector": selector}}
+
+
+def policy(name: str, **spec: Any) -> dict[str, Any]:
+    return {"metadata": {"name": name}, "spec": {"podSelector": {}, **spec}}
+
+
+def planned(given: dict[str, Any], **options: Any) -> dict[str, Any]:
+    services = options.pop("services", [service("api", {"app": "api"}), service("db", {"app": "db"})])
+    return plan(given, services, **{"is_forced": False, "keep_labels": [], "record": RECORDED, **options})
+
+
+def patched(before: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
+    """The pod after the API took a merge patch, released by its controller."""
+    after = {key: value for key, value in before["metadata"].items() if key != "ownerReferences"}
+    for part in ("labels", "annotations"):
+        merged = {**(after.get(part) or {}), **patch["metadata"][part]}
+        after[part] = {key: value for key, value in merged.items() if value is not None}
+    return {**before, "metadata": after}
+
+
+@pytest.mark.parametrize(
+    ("selector", "expected"),
+    [
+        (None, True),
+        ({}, True),
+        ({"matchLabels": {"app": "api"}}, True),
+        ({"matchLabels": {"app": "api", "tier": "x"}}, False),
+        ({"matchExpressions": [{"key": "app", "operator": "In", "values": ["x", "api"]}]}, True),
+        ({"matchExpressions": [{"key": "app", "operator": "NotIn", "values": ["api"]}]}, False),
+        ({"matchExpressions": [{"key": "tier", "operator": "NotIn", "values": ["x"]}]}, True),
+        ({"matchExpressions": [{"key": "tier", "operator": "Exists"}]}, False),
+        ({"matchExpressions": [{"key": "tier", "operator": "DoesNotExist"}]}, True),
+        ({"matchLabels": {"app": "api"}, "matchExpressions": [{"key": "app", "operator": "DoesNotExist"}]}, False),
+    ],
+)
+def test_a_selector_takes_labels_as_the_api_says(selector: dict[str, Any] | None, expected: bool) -> None:
+    assert selects(selector, LABELS) is expected
+
+
+def test_a_selector_that_is_not_known_is_no_guess() -> None:
+    with pytest.raises(ValueError, match="Gt"):
+        selects({"matchExpressions": [{"key": "app", "operator": "Gt", "values": ["1"]}]}, LABELS)
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        ({}, []),
+        ({"policyTypes": ["Ingress", "Egress"]}, []),
+        ({"ingress": [{}]}, [("ingress", "from anywhere")]),
+        ({"egress": [{}]}, [("egress", "to anywhere")]),
+        # rules of a direction that the policy is not about are none
+        ({"policyTypes": ["Ingress"], "egress": [{}]}, []),
+        (
+            {"egress": [{"to": [{"ipBlock": {"cidr": "10.0.0.0/8"}}], "ports": [{"port": 53, "protocol": "UDP"}, {}]}]},
+            [("egress", "to 10.0.0.0/8 (UDP 53, TCP any)")],
+        ),
+        (
+            {"ingress": [{"from": [{"namespaceSelector": {}}, {"podSelector": {}}]}]},
+            [("ingress", "from some namespaces, some pods")],
+        ),
+        ({"ingress": [{}] * 7}, [("ingress", "; ".join(["from anywhere"] * 5 + ["2 more rules"]))]),
+    ],
+)
+def test_what_a_policy_lets_through_is_said(spec: dict[str, Any], expected: list[tuple[str, str]]) -> None:
+    found = openings([policy("p", **spec)], LABELS)
+    assert [(row["direction"], row["allows"]) for row in found] == expected
+
+
+def test_a_policy_for_other_pods_lets_nothing_through_to_this_one_and_closes_nothing() -> None:
+    other = policy("p", podSelector={"matchLabels": {"app": "db"}}, ingress=[{}])
+    assert openings([other], LABELS) == []
+    assert closings([other], LABELS) == set()
+    assert closings([policy("p", egress=[{}])], LABELS) == {"ingress", "egress"}
+
+
+def test_all_labels_go_one_comes_and_what_was_before_is_written_down() -> None:
+    found = planned(pod())
+    assert found["refusal"] is None
+    assert found["services"] == ["api"]
+    assert found["patch"]["metadata"]["uid"] == "uid-1"
+    assert found["patch"]["metadata"]["labels"] == {"app": None, "pod-template-hash": None, LABEL: "uid-1"}
+    record = json.loads(found["patch"]["metadata"]["annotations"][RECORD])
+    assert record == {**RECORDED, "labels": LABELS, "owner": {"kind": "ReplicaSet", "name": "api-5d4f"}}
+    assert found["policy"]["spec"] == {
+        "podSelector": {"matchLabels": {LABEL: "uid-1"}},
+        "policyTypes": ["Ingress", "Egress"],
+    }
+
+
+def test_a_label_that_is_kept_stays() -> None:
+    found = planned(pod(), keep_labels=["app"])
+    assert found["patch"]["metadata"]["labels"] == {"app": "api", "pod-template-hash": None, LABEL: "uid-1"}
+
+
+def test_a_second_time_asks_for_nothing_new() -> None:
+    before = pod()
+    first = planned(before)
+    after = patched(before, first["patch"])
+    again = planned(after, record={"at": "later", "by": "another", "reached": None})
+    assert again["is_quarantined"]
+    assert again["services"] == ["api"]
+    assert again["owner"] == {"kind": "ReplicaSet", "name": "api-5d4f"}
+    assert again["record"]["by"] == "oncall"
+    assert again["policy"] == first["policy"]
+    assert patched(after, again["patch"]) == after
+
+
+def test_undo_brings_back_what_was_before() -> None:
+    before = pod(annotations={"note": "x"})
+    after = patched(before, planned(before)["patch"])
+    back = undo(after, [], "api-0")
+    restored = patched(after, back["patch"])
+    assert restored["metadata"]["labels"] == LABELS
+    assert restored["metadata"]["annotations"] == {"note": "x"}
+    assert undo(restored, [], "api-0")["patch"] is None
+
+
+@pytest.mark.parametrize("record", [None, "{", '{"labels": 1}', '{"labels": {"a": 1}}', "[]", '"x"'])
+def test_undo_without_a_good_record_is_refused(record: str | None) -> None:
+    annotations = {RECORD: record} if record else {}
+    with pytest.raises(ValueError, match="missing or broken"):
+        undo(pod(labels={LABEL: "uid-1"}, annotations=annotations), [], "api-0")
+
+
+def test_the_policies_of_a_pod_are_found_when_it_is_gone_and_nobody_elses() -> None:
+    def made(name: str, labels: dict[str, str], of: str) -> dict[str, Any]:
+        return {"metadata": {"name": name, "labels": labels, "annotations": {POD: of}}}
+
+    policies = [made("a", {LABEL: "uid-0"}, "api-0"), made("b", {LABEL: "uid-9"}, "db-0"), made("c", {}, "api-0")]
+    assert undo(None, [*policies, policy("d")], "api-0") == {
+        "is_quarantined": False,
+        "owner": None,
+        "patch": None,
+        "policies": ["a"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("kind", "is_refused"),
+    [
+        (None, False),
+        ("ReplicaSet", False),
+        ("ReplicationController", False),
+        ("StatefulSet", True),
+        ("DaemonSet", True),
+        ("Job", True),
+        ("Node", True),
+        ("GameServer", True),
+    ],
+)
+def test_owners_for_which_a_released_pod_does_harm_are_refused_unless_forced(
+    kind: str | None, is_refused: bool
+) -> None:
+    assert bool(planned(pod(kind=kind))["refusal"]) is is_refused
+    assert planned(pod(kind=kind), is_forced=True)["refusal"] is None
+
+
+def test_a_pod_that_is_being_deleted_is_refused_always() -> None:
+    given = pod(deletionTimestamp="2026-11-25T02:00:00Z")
+    assert planned(given, is_forced=True)["refusal"] == "The pod is being deleted."
+
+
+def test_pods_of_the_same_controller_that_are_ready_are_named() -> None:
+    def with_state(name: str, ready: str = "True", **metadata: Any) -> dict[str, Any]:
+        found = pod(**{"name": name, "uid": name, **metadata})
+        return {**found, "status": {"conditions": [{"type": "Ready", "status": ready}]}}
+
+    pods = [
+        with_state("b"),
+        with_state("a"),
+        with_state("self"),
+        with_state("ill", ready="False"),
+        with_state("going", deletionTimestamp="now"),
+        with_state("other", kind="Job"),
+    ]
+    assert ready_pods(pods, {"kind": "ReplicaSet", "name": "api-5d4f"}, "self") == ["a", "b"]
+    assert ready_pods(pods, None, "") == []
+
+
+def looked(*peers: tuple[str, int, int], sockets: str = "==> tcp\n") -> list[dict[str, Any]]:
+    """A target in which peers (host, port, code of nc) were reached for."""
+    lines = "".join(f"given {host} {port} {code} 0 _\n" for host, port, code in peers)
+    rows = [{"name": "sockets", "rc": 0, "stdout": sockets}, {"name": "reach", "rc": 0, "stdout": lines}]
+    return [{"commands": rows}]
+
+
+GONE = looked(("10.0.0.1", 443, 143))
+
+
+def judged(
+    given: dict[str, Any] | None = None,
+    others: list[dict[str, Any]] | None = None,
+    services: list[dict[str, Any]] | None = None,
+    **options: Any,
+) -> dict[str, Any]:
+    """What comes of a pod after it was put into quarantine beside other policies."""
+    before = pod()
+    made = planned(before)
+    after = given or patched(before, made["patch"])
+    seen = {"plan": made, "looked": GONE, "successors": ["api-1"], "wanted": 1, "fail_on": "fail", **options}
+    return isolation(after, [made["policy"], *(others or [])], services or [], **seen)
+
+
+def messages(found: dict[str, Any], verdict: str) -> str:
+    return " ".join(entry["message"] for entry in found["findings"] if entry["verdict"] == verdict)
+
+
+def test_a_pod_that_reaches_nobody_any_more_is_isolated() -> None:
+    found = judged()
+    assert (found["isolation"], found["verdict"], found["is_failure"]) == ("isolated", "pass", False)
+    assert found["summary"][0] == "shop/api-0: isolated"
+    assert "no longer reaches 10.0.0.1:443" in messages(found, "pass")
+
+
+@pytest.mark.parametrize(
+    ("options", "word", "said"),
+    [
+        ({"others": [policy("allow-all", egress=[{}])]}, "not_isolated", "allow-all still lets egress through"),
+        ({"looked": looked(("10.0.0.1", 443, 0))}, "not_isolated", "still reaches 10.0.0.1:443"),
+        ({"looked": []}, "unknown", "was not tried from inside"),
+        ({"plan": {**planned(pod()), "record": {"reached": []}}}, "unknown", "the pod reached nothing before"),
+        ({"given": {**pod(), "spec": {"containers": [], "hostNetwork": True}}}, "not_isolated", "node's network"),
+        # someone has put another label on it
+        ({"given": pod()}, "not_isolated", "No NetworkPolicy closes egress and ingress"),
+    ],
+)
+def test_what_keeps_a_pod_from_being_isolated_is_said(options: dict[str, Any], word: str, said: str) -> None:
+    found = judged(**options)
+    assert found["isolation"] == word
+    assert said in messages(found, "fail" if word == "not_isolated" else "unknown")
+    assert found["is_failure"] is (word == "not_isolated")
+
+
+def test_a_service_that_still_selects_it_fails() -> None:
+    found = judged(services=[service("all", {LABEL: "uid-1"})])
+    assert "Service all still selects the pod." in messages(found, "fail")
+
+
+def test_open_connections_a_missing_successor_and_a_liveness_probe_are_warnings() -> None:
+    line = "   {}: 0100000A:{} 0900000A:1538 {} 00000000:00000000 00:00000000 00000000 0 0 {}\n"
+    table = (
+        "==> tcp\n"
+        + line.format(0, "1F90", "0A", 1)
+        + line.format(1, "1F90", "01", 2)
+        + line.format(2, "C350", "01", 3)
+    )
+    given = patched(pod(), planned(pod())["patch"])
+    given["spec"] = {"containers": [{"name": "app", "livenessProbe": {"httpGet": {"port": 8080}}}]}
+    found = judged(given=given, looked=looked(("10.0.0.1", 443, 1), sockets=table), successors=[])
+    said = messages(found, "warn")
+    assert (found["isolation"], found["verdict"]) == ("isolated", "warn")
+    assert "2 connections are open" in said
+    assert "10.0.0.9 port 5432 to its port 8080, 10.0.0.9 port 5432 from port 50000" in said
+    assert "liveness probe (httpGet port 8080)" in said
+    assert "ReplicaSet api-5d4f has 0 of 1 pods ready without it." in said
+
+
+def test_a_summary_has_no_more_than_twenty_lines_and_nothing_hostile_in_it() -> None:
+    many = [policy(f"p{number}\x1b[2J", ingress=[{}]) for number in range(30)]
+    found = judged(others=many)
+    assert len(found["summary"]) == MAX_LINES
+    assert all(line.isprintable() for line in found["summary"])
+
+
+def test_whom_a_pod_reaches_is_read_off_the_command_and_without_it_not_known() -> None:
+    assert reached(looked(("10.0.0.1", 443, 0), ("10.0.0.2", 53, 1))) == ["10.0.0.1:443"]
+    assert reached([{"commands": [{"name": "reach", "rc": 1, "stdout": ""}]}]) is None
+    assert reached([]) is None

@@ -1,0 +1,84 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.incident.distroless.plugins.plugin_utils._facts import label
+from ansible_collections.incident.distroless.plugins.plugin_utils._subjects import known_pods, subjects
+
+NOW = "2026-11-24T11:00:00Z"
+CRASHED = {"state": {"waiting": {"reason": "CrashLoopBackOff"}}, "lastState": {"terminated": {"exitCode": 1}}}
+FINE = {"state": {"running": {"startedAt": "2026-11-24T10:59:00Z"}}, "imageID": "sha256:4f2b", "restartCount": 0}
+
+
+def pod(name: str = "api-0", annotations: Any = None, **containers: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "metadata": {"namespace": "shop", "name": name, "uid": "u1", "annotations": annotations or {}},
+        "spec": {"containers": [{"name": container} for container in containers], "nodeName": "node-1"},
+        "status": {"containerStatuses": [{"name": container, **row} for container, row in containers.items()]},
+    }
+
+
+def failed(reason: str = "TargetNotRunning", pod: str | None = "api-0") -> dict[str, Any]:
+    return {"namespace": "shop", "pod": pod, "container": None, "reason": reason, "message": "m", "hint": "h"}
+
+
+def answer(*objects: dict[str, Any]) -> dict[str, Any]:
+    return {"api": "pod", "namespace": "shop", "name": None, "objects": list(objects), "error": None}
+
+
+def labels(found: dict[str, Any], *objects: dict[str, Any], container: str = "") -> list[str]:
+    answers = [answer(*objects), {"api": "events", "objects": [{"metadata": {"name": "api-0"}}]}]
+    return [label(target) for target in subjects(found, answers, container, NOW)["targets"]]
+
+
+def test_pods_that_take_no_debugger_are_known_as_well_as_those_that_do() -> None:
+    found = {"targets": [{"namespace": "shop", "pod": "api-1", "node": "node-1"}], "failed_targets": [failed()]}
+    assert [(row["pod"], row["node"]) for row in known_pods(found)] == [("api-1", "node-1"), ("api-0", None)]
+
+
+def test_a_pod_that_is_not_there_or_has_no_name_is_not_known() -> None:
+    assert known_pods({"failed_targets": [failed("NoTarget"), failed("ApiUnreachable", pod=None)]}) == []
+
+
+def test_the_container_that_crashes_is_the_subject_and_not_the_healthy_default() -> None:
+    assert labels({"failed_targets": [failed()]}, pod(app=FINE, proxy=CRASHED)) == ["shop/api-0/proxy"]
+
+
+def test_each_container_that_crashes_is_a_subject() -> None:
+    found = {"failed_targets": [failed()]}
+    assert labels(found, pod(app=CRASHED, proxy=CRASHED)) == ["shop/api-0/app", "shop/api-0/proxy"]
+
+
+def test_of_a_healthy_pod_the_default_container_is_the_subject() -> None:
+    found = {"failed_targets": [failed()]}
+    assert labels(found, pod(app=FINE, proxy=FINE)) == ["shop/api-0/app"]
+    default = {"kubectl.kubernetes.io/default-container": "proxy"}
+    assert labels(found, pod(annotations=default, app=FINE, proxy=FINE)) == ["shop/api-0/proxy"]
+
+
+def test_the_container_that_is_named_is_the_subject_whatever_the_others_do() -> None:
+    assert labels({"failed_targets": [failed()]}, pod(app=FINE, proxy=CRASHED), container="app") == ["shop/api-0/app"]
+
+
+def test_what_the_api_told_nothing_of_stays_a_failure() -> None:
+    found = {"failed_targets": [failed(pod="api-0"), failed(pod="api-1")]}
+    came = subjects(found, [answer(pod("api-0", app=CRASHED))], "", NOW)
+    assert [row["pod"] for row in came["targets"]] == ["api-0"]
+    assert [row["pod"] for row in came["failed_targets"]] == ["api-1"]
+
+
+def test_a_container_that_the_pod_has_not_stays_a_failure() -> None:
+    came = subjects({"failed_targets": [failed("ContainerNotFound")]}, [answer(pod(app=FINE))], "other", NOW)
+    assert came["targets"] == []
+    assert len(came["failed_targets"]) == 1
+
+
+def test_a_subject_has_the_keys_of_a_target_and_no_debugger() -> None:
+    (target,) = subjects({"failed_targets": [failed()]}, [answer(pod(app=FINE))], "", NOW)["targets"]
+    assert (target["pod_uid"], target["node"], target["image_id"]) == ("u1", "node-1", "sha256:4f2b")
+    assert target["target_started_at"] == "2026-11-24T10:59:00Z"
+    assert (target["debugger"], target["started_at"], target["reused"], target["commands"]) == (None, None, False, [])
