@@ -8,17 +8,18 @@
 RUN = @exec $${PYTHON:-$$(sh tests/tools/python.sh)}
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test cluster cluster-down install lint types sanity unit docs build integration
+.PHONY: help demo test cluster cluster-down install lint types sanity unit docs build browser integration bench faults
 
 help:
 	@sed -n 's/^## \{0,1\}//p' $(firstword $(MAKEFILE_LIST))
 
 ## incident.distroless: debug containers for shell-less pods, and their files brought home
 ##
-##   make demo                 set up, start a cluster, and bring a file home from a shell-less pod
+##   make demo                 set up, start a cluster, bring files home from a shell-less pod, and judge two broken ones
 ##   make test                 set up, run every test on that cluster, end with pytest's closing line
 ##   make cluster              a real one-node Kubernetes; its kubeconfig is .cluster/kubeconfig
 ##   make cluster-down         stop it and leave nothing behind
+##   make bench                side by side with the peers, on that cluster: BENCHMARKS.md (ARGS=--quick: in minutes)
 ##   make install VENV=<dir>   an Ansible environment with the collection installed, as a user has it
 ##
 ## One part of `make test` at a time:
@@ -29,12 +30,14 @@ help:
 ##   make unit                 unit tests on each Python found, with each ansible-core (ARGS= for pytest)
 ##   make docs                 the documentation and the changelog, checked
 ##   make build                the collection's tarball, and galaxy-importer's opinion of it
+##   make browser              the report in a real browser, and its accessibility
 ##   make integration          the tests on the cluster, lowest and newest (ARGS= for pytest)
+##   make faults               1,012 fetches over connections that fail, and the page about them (FAULT_TRIALS=, FAULT_SEED=)
 
 demo test:
 	$(RUN) tests/tools/run.py $@
 
-lint types sanity unit docs build integration:
+bench faults lint types sanity unit docs build browser integration:
 	$(RUN) tests/tools/run.py $@ -- $(ARGS)
 
 cluster:

@@ -2,13 +2,22 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""pytest, for every run: the Pythons that were looked for and not found stand just above its closing line."""
+"""pytest, for every run: the Pythons that were looked for and not found stand just above its closing line.
+
+Fuzzing gives the same examples each time, so that a run can be repeated; HYPOTHESIS_PROFILE=search looks for new ones.
+"""
 
 from __future__ import annotations
 
 import os
 
 import pytest
+from hypothesis import settings
+
+# no deadline: what an example takes depends on what else the machine does
+settings.register_profile("repeatable", derandomize=True, deadline=None, max_examples=50)
+settings.register_profile("search", deadline=None, max_examples=2000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 
 @pytest.hookimpl(trylast=True)

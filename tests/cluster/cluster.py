@@ -2,22 +2,25 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A real Kubernetes for this checkout: `cluster.py up`, `down` or `status`. README.md beside this file says what runs and how."""
+"""A real Kubernetes for this checkout: `cluster.py up`, `down` or `status`. README.md beside this file says what runs and how.
+
+`cluster.py busybox` prints where the busybox of its debug image is, which tests of the remote shells use.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
 
-from onenode import elsewhere, embedded, publish
+from onenode import elsewhere, embedded, images, publish
 from onenode.places import Places, places
 from onenode.say import Stop, say
 
 
 def main(arguments: list[str]) -> int:
-    commands = {"up": up, "down": down, "status": status}
+    commands = {"up": up, "down": down, "status": status, "busybox": busybox}
     if len(arguments) != 1 or arguments[0] not in commands:
-        print("usage: cluster.py up|down|status", file=sys.stderr)
+        print("usage: cluster.py up|down|status|busybox", file=sys.stderr)
         return 2
     os.umask(0o022)  # pods run as many users, who walk through folders that the daemons make
     try:
@@ -59,6 +62,11 @@ def status(here: Places) -> int:
     running = embedded.status(here) if kind == "embedded" else kind is not None
     say(f"running ({kind}): {here.published / 'kubeconfig'}" if running else "not running")
     return 0 if running else 1
+
+
+def busybox(here: Places) -> int:
+    print(images.busybox_program(here.cache))
+    return 0
 
 
 if __name__ == "__main__":

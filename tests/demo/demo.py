@@ -2,7 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""`make demo`: the incident of the README on a real cluster, first by hand with kubectl, then by one playbook.
+"""`make demo`: the incident of the README on a real cluster, first by hand with kubectl, then by one playbook; and two incidents
+that end with a report.
 
 Needs ansible-playbook with the collection on PATH, and KUBECTL and KUBECONFIG in the environment; `make demo` sees to that.
 """
@@ -10,60 +11,17 @@ Needs ansible-playbook with the collection on PATH, and KUBECTL and KUBECONFIG i
 from __future__ import annotations
 
 import json
-import os
-import shlex
 import shutil
 import subprocess
-import sys
 import tempfile
-import textwrap
 import time
-from pathlib import Path
 
-NAMESPACE = "shop"
+import incidents
+from showing import DEST, NAMESPACE, apply, by_hand, headline, kubectl, pod, run_playbook, say
+
 BUSYBOX = "busybox:1.37"
-CHECKOUT = Path(__file__).parents[2]
-DEST = CHECKOUT / "evidence"
 FILES = ("/data/app.log", "/data/blob.bin", "/etc/app/config.yaml")
 LINK = "/etc/app/release"
-
-
-def say(text: str = "") -> None:
-    print(text, flush=True)
-
-
-def headline(text: str) -> None:
-    say(f"\n\033[1m{text}\033[0m" if sys.stdout.isatty() else f"\n== {text}")
-
-
-def kubectl(*words: str, stdin: str | None = None, check: bool = True) -> str:
-    """What kubectl printed, both streams, without showing it."""
-    command = [os.environ.get("KUBECTL", "kubectl"), "--namespace", NAMESPACE, *words]
-    done = subprocess.run(
-        command, input=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120, check=False
-    )
-    if check and done.returncode:
-        raise SystemExit(f"kubectl {shlex.join(words)}: {done.stdout}")
-    return done.stdout
-
-
-def by_hand(comment: str, *words: str) -> None:
-    """Shows a kubectl command as one would type it, what it printed, and what that means."""
-    say(f"\n$ kubectl {shlex.join(words)}")
-    for line in kubectl(*words, check=False).splitlines():
-        for piece in textwrap.wrap(line, 150):
-            say(f"  {piece}")
-    say(f"  # {comment}")
-
-
-def app(name: str, image: str) -> dict[str, object]:
-    container = {"name": "app", "image": image, "imagePullPolicy": "Never"}
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": name, "namespace": NAMESPACE},
-        "spec": {"containers": [container], "terminationGracePeriodSeconds": 1},
-    }
 
 
 def deploy() -> None:
@@ -71,20 +29,15 @@ def deploy() -> None:
     # the pods are made anew, and what an earlier demo fetched was from others of the same names
     shutil.rmtree(DEST / NAMESPACE, ignore_errors=True)
     labels = {"pod-security.kubernetes.io/enforce": "baseline"}
-    kubectl(
-        "apply",
-        "-f",
-        "-",
-        stdin=json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": labels}}),
-    )
+    apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": labels}})
     kubectl("wait", "--for=create", "serviceaccount/default", "--timeout=30s")
     images = {
         "legacy-0": "incident.test/app:root",
         **dict.fromkeys(("api-0", "api-1", "api-2"), "incident.test/app:nonroot"),
     }
     kubectl("delete", "pod", *images, "--ignore-not-found")
-    for name, image in images.items():
-        kubectl("apply", "-f", "-", stdin=json.dumps(app(name, image)))
+    apply(*(pod(name, {"image": image}) for name, image in images.items()))
+    incidents.broken()
     kubectl("wait", *(f"pod/{name}" for name in images), "--for=condition=Ready", "--timeout=90s")
 
 
@@ -128,15 +81,8 @@ def truth(pod: str, *paths: str) -> dict[str, str]:
 
 
 def playbook(pod: str, *src: str, quiet: bool = False) -> None:
-    """Runs the collection's playbook as a user does."""
-    extra = json.dumps({"in_namespace": NAMESPACE, "pod": pod, "src": src, "dest": str(DEST)})
-    command = ["ansible-playbook", "incident.distroless.fetch_files", "-e", extra]
-    if not quiet:
-        say(f"\n$ {shlex.join(command)}")
-    environment = {**os.environ, "ANSIBLE_LOCALHOST_WARNING": "false", "ANSIBLE_INVENTORY_UNPARSED_WARNING": "false"}
-    output = subprocess.DEVNULL if quiet else None
-    if subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, stdout=output, check=False).returncode:
-        raise SystemExit("the playbook failed")
+    """Brings files home by the collection's playbook."""
+    run_playbook("fetch_files", {"in_namespace": NAMESPACE, "pod": pod, "src": src, "dest": str(DEST)}, quiet=quiet)
 
 
 def prove(pod: str, *paths: str) -> None:
@@ -198,11 +144,13 @@ def main() -> None:
     describe("api-0")
     headline("How long it takes")
     clock()
+    incidents.investigate()
     headline("Where it is")
-    for pod in ("api-0", "legacy-0"):
-        folder = DEST / NAMESPACE / pod
+    for name in ("api-0", "legacy-0"):
+        folder = DEST / NAMESPACE / name
         say(f"  files     {folder / 'app'}")
         say(f"  manifest  {folder / 'app.manifest.json'}")
+    incidents.reports()
 
 
 if __name__ == "__main__":

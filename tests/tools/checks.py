@@ -12,6 +12,7 @@ import shlex
 from pathlib import Path
 
 import cache
+import chromium
 import dependencies
 import environments
 import install
@@ -19,7 +20,9 @@ import tree
 from log import Log, StepFailed
 from pythons import NEWEST_CORE, Python, found
 
-TYPED_FOLDERS = ("tests/tools", "tests/cluster", "tests/demo")
+# how a unit test imports what starts real shells of this machine
+SHELLS = re.compile(r"^from .*\b(remote|fetch)_world import", re.MULTILINE)
+TYPED_FOLDERS = ("tests/tools", "tests/cluster", "tests/demo", "tests/bench")
 
 
 def lint(log: Log) -> None:
@@ -46,7 +49,7 @@ def types(log: Log) -> None:
     tools = environments.for_checks() / "bin"
     settings = cache.CHECKOUT / "pyproject.toml"
     command = (tools / "mypy", "--config-file", settings, "--cache-dir", cache.own() / "mypy")
-    log.run(*command, tree.PLACE / "plugins", cwd=tree.linked())
+    log.run(*command, tree.PLACE / "plugins", tree.PLACE / "extensions", cwd=tree.linked())
     for name in TYPED_FOLDERS:
         # scripts there import each other by their bare names
         folder = cache.CHECKOUT / name
@@ -81,15 +84,34 @@ def build(log: Log) -> None:
         raise StepFailed("galaxy-importer complains:\n" + "\n".join(complaints))
 
 
-def unit(log: Log, python: Python, core: str, arguments: tuple[str, ...] = ()) -> None:
+def unit(log: Log, python: Python, core: str, arguments: tuple[str, ...] = (), *, with_shells: bool = True) -> None:
     environment = environments.for_tests(python, core)
-    log.run(*pytest(environment, core, "tests/unit", *arguments), cwd=cache.CHECKOUT)
+    skipped = () if with_shells else tuple(f"--ignore={path}" for path in _shell_tests())
+    path = f"{environments.busybox().parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    # much of the time goes into waiting for silence and for shells that end
+    side_by_side = ("-n", "3", "--dist", "worksteal")
+    log.run(
+        *pytest(environment, core, "tests/unit", *side_by_side, *skipped, *arguments), cwd=cache.CHECKOUT, PATH=path
+    )
+
+
+def browser(log: Log) -> None:
+    python = found()[-1]
+    environment = environments.for_browser(python)
+    tests = pytest(environment, NEWEST_CORE[python.version], "tests/browser")
+    log.run(*tests, cwd=cache.CHECKOUT, CHROMIUM=str(chromium.program()))
 
 
 def pytest(environment: Path, core: str, *arguments: str) -> tuple[Path | str, ...]:
     """The command that runs pytest on the checkout; sets the import path inside pytest only, so that no child inherits it."""
     paths = shlex.join([str(tree.linked()), str(dependencies.collections(core))])
     return (environment / "bin" / "python", "-m", "pytest", "-o", f"pythonpath={paths}", *arguments)
+
+
+def _shell_tests() -> list[Path]:
+    """The unit tests in which real shells of this machine do the work."""
+    tests = sorted((cache.CHECKOUT / "tests" / "unit").rglob("test_*.py"))
+    return [path for path in tests if SHELLS.search(path.read_text(encoding="utf-8"))]
 
 
 def _kubernetes_core() -> Path:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""kubernetes.core as a user has it, taken out of the `ansible` package on PyPI: the one place where pip can fetch collections."""
+"""Collections as a user has them, taken out of the `ansible` package on PyPI: the one place where pip can fetch collections."""
 
 from __future__ import annotations
 
@@ -15,27 +15,37 @@ from pythons import found
 from say import Stop
 
 # ansible-core -> the kubernetes.core that is tested with it, and the `ansible` release that carries that one.
-KUBERNETES_CORE = {"2.19": ("6.2.0", "12.3.0"), "2.21": ("6.6.0", "14.5.0")}
-INSIDE = PurePosixPath("ansible_collections/kubernetes/core")
+KUBERNETES_CORE = {"2.18": ("6.2.0", "12.3.0"), "2.19": ("6.2.0", "12.3.0"), "2.21": ("6.6.0", "14.5.0")}
+# the newest awx.awx, and the last `ansible` release that carries it
+AWX = ("24.6.1", "12.3.0")
 
 
 def collections(core: str) -> Path:
     """A collections folder (it has `ansible_collections`) with the kubernetes.core that is tested with `core`."""
-    version, release = KUBERNETES_CORE[core]
-    doing = f"Fetching kubernetes.core {version} (54 MB, of which 2 are kept)."
-    folder = cache.root() / "collections" / f"kubernetes.core-{version}"
-    return cache.made(folder, release, doing, lambda path: _extract(path, release))
+    return _collection("kubernetes.core", *KUBERNETES_CORE[core])
 
 
-def _extract(folder: Path, release: str) -> None:
+def awx() -> Path:
+    """A collections folder with the awx.awx that awx_setup is tested with."""
+    return _collection("awx.awx", *AWX)
+
+
+def _collection(name: str, version: str, release: str) -> Path:
+    doing = f"Fetching {name} {version} (54 MB, of which 2 are kept)."
+    folder = cache.root() / "collections" / f"{name}-{version}"
+    return cache.made(folder, release, doing, lambda path: _extract(path, name, release))
+
+
+def _extract(folder: Path, name: str, release: str) -> None:
+    inside = PurePosixPath("ansible_collections", *name.split("."))
     # --python-version: the file is only read here, so the Python that it is meant for does not matter
     pip = (found()[-1].path, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps")
     only = ("--only-binary", ":all:", "--python-version", "3.13")
     environments.run(*pip, *only, "--dest", folder, f"ansible=={release}")
     (wheel,) = folder.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
-        names = [name for name in archive.namelist() if PurePosixPath(name).is_relative_to(INSIDE)]
+        names = [path for path in archive.namelist() if PurePosixPath(path).is_relative_to(inside)]
         archive.extractall(folder, names)
     wheel.unlink()
-    if not (folder / INSIDE / "MANIFEST.json").is_file():
-        raise Stop(f"ansible {release} holds no kubernetes.core.")
+    if not (folder / inside / "MANIFEST.json").is_file():
+        raise Stop(f"ansible {release} holds no {name}.")

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 import tempfile
 from pathlib import Path
 
 import cache
 from processes import wait
 from pythons import NEWEST_CORE, Python, found
-from say import Stop
+from say import Stop, say
 
 REQUIREMENTS = cache.CHECKOUT / "tests" / "requirements"
 CONSTRAINTS = REQUIREMENTS / "constraints.txt"
@@ -41,6 +42,25 @@ def for_checks() -> Path:
 def for_tests(python: Python, core: str) -> Path:
     """pytest beside ansible-core and what the collection needs."""
     return environment(python, f"core-{core}", "runtime", "tests")
+
+
+def for_browser(python: Python) -> Path:
+    """pytest beside what drives a browser."""
+    return environment(python, f"core-{NEWEST_CORE[python.version]}", "runtime", "tests", "browser")
+
+
+def for_automation(python: Python) -> Path:
+    """What starts playbooks in place of a person, beside ansible-core and what the collection needs."""
+    return environment(python, f"core-{NEWEST_CORE[python.version]}", "runtime", "automation")
+
+
+def busybox() -> Path:
+    """The busybox of the debug image: the remote shells are tested with it on this machine, beside its own dash and bash."""
+    path = cache.root() / "busybox" / "busybox"
+    if not path.is_file():
+        say("Fetching the busybox of the debug image, once.")
+        run(Path(sys.executable), cache.CHECKOUT / "tests" / "cluster" / "cluster.py", "busybox")
+    return path
 
 
 def run(*command: Path | str, **variables: str) -> None:

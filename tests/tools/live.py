@@ -61,3 +61,10 @@ def demonstrate(environment: Path) -> None:
     command = [str(environment / "bin" / "python"), str(script)]
     if wait(command, cwd=cache.CHECKOUT, env=os.environ | variables(environment)):
         raise StepFailed("the demo did not come to its end; `make demo` starts it again")
+
+
+def benchmark(environment: Path, *arguments: str) -> None:
+    script = cache.CHECKOUT / "tests" / "bench" / "bench.py"
+    command = [str(environment / "bin" / "python"), str(script), *arguments]
+    if wait(command, cwd=cache.CHECKOUT, env=os.environ | variables(environment)):
+        raise StepFailed("the benchmark did not come to its end; `make bench` starts it again")

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import partial
 from types import FrameType
 
+import automation
 import cache
 import checks
 import live
@@ -24,6 +25,16 @@ import sanity
 from log import Log, StepFailed
 from pythons import Python, ends, missing, missing_sentence, pairs
 from say import Stop, say, stopping
+
+ON_CLUSTER = cache.CHECKOUT / "tests" / "integration"
+# options, results, action plugins and roles: what another ansible-core may take or give in another way
+USES_ANSIBLE = (
+    "test_actions.py",
+    "test_commands.py",
+    "test_ephemeral_debug.py",
+    "test_proc_fs_fetch.py",
+    "test_role_*.py",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +57,13 @@ def main(arguments: list[str]) -> int:
             everything()
         elif target == "demo":
             demonstration()
+        elif target == "bench":
+            benchmark(words)
         elif target == "integration":
             live.cluster()
-            on_cluster("tests/integration", *words)
+            on_cluster(*words)
+        elif target == "faults":
+            faults(words)
         else:
             passed(steps(target, words))
     except Stop as stop:
@@ -68,11 +83,19 @@ def everything() -> None:
     ):
         cluster = beside.submit(live.cluster)
         users = [beside.submit(live.user_environment, python, core) for python, core in ends()]
-        passed([step for target in ("unit", "sanity", "lint", "types", "docs", "build") for step in steps(target)])
+        automated = beside.submit(automation.places)
+        passed(
+            [
+                step
+                for target in ("unit", "sanity", "lint", "types", "docs", "build", "browser")
+                for step in steps(target)
+            ]
+        )
         cluster.result()
         for user in users:
             user.result()
-        on_cluster("tests/integration")
+        automated.result()
+        on_cluster()
 
 
 def demonstration() -> None:
@@ -83,12 +106,34 @@ def demonstration() -> None:
     live.demonstrate(environment.result())
 
 
+def benchmark(words: tuple[str, ...]) -> None:
+    python, core = ends()[-1]
+    with ThreadPoolExecutor(1) as beside:
+        environment = beside.submit(live.user_environment, python, core)
+        live.cluster()
+    live.benchmark(environment.result(), *words)
+
+
+def faults(words: tuple[str, ...]) -> None:
+    """Many trials with connections that fail, on the newest pair; writes the page about them."""
+    live.cluster()
+    os.environ.update({"FAULT_TRIALS": os.environ.get("FAULT_TRIALS", "1012"), "FAULT_PAGE": "yes"})
+    try:
+        live.integration(*ends()[-1], "tests/faults", *words)
+    except StepFailed as failure:
+        raise Stop(f"{failure}. Its output names the seeds; FAULT_SEED=<n> FAULT_TRIALS=1 repeats one.") from None
+
+
 def steps(target: str, words: tuple[str, ...] = ()) -> list[Step]:
     """The steps of one make target that needs no cluster."""
     match target:
         case "unit":
-            work = partial(checks.unit, arguments=words)
-            return [_pair(target, work, python, core) for python, core in pairs()]
+            # what a shell does is the same under each Python: the lowest and the newest see enough of it
+            both = ends()
+            return [
+                _pair(target, partial(checks.unit, arguments=words, with_shells=pair in both), *pair)
+                for pair in pairs()
+            ]
         case "sanity":
             return [_pair(target, sanity.check, python, core) for python, core in ends()]
         case _:
@@ -107,11 +152,18 @@ def passed(wanted: list[Step]) -> None:
 
 
 def on_cluster(*arguments: str) -> None:
-    """pytest on the lowest pair, then on the newest, whose closing line is the last of all."""
-    for python, core in ends():
+    """pytest on the lowest pair, then on the newest, whose closing line is the last of all.
+
+    The lowest gets what an ansible-core can change, the newest all: what the kernel, Kubernetes and the remote shells do is
+    the same under each.
+    """
+    *lower, newest = ends()
+    every = [str(path.relative_to(cache.CHECKOUT)) for name in USES_ANSIBLE for path in sorted(ON_CLUSTER.glob(name))]
+    for python, core in (*lower, newest):
         say(f"\nOn the cluster with Python {python.release} and ansible-core {core}:")
+        paths = ["tests/integration", "tests/faults"] if (python, core) == newest else every
         try:
-            live.integration(python, core, *arguments)
+            live.integration(python, core, *paths, *arguments)
         except StepFailed as failure:
             raise Stop(f"{failure}. After a change, repeat that part alone with `make integration`.") from None
 

@@ -5,6 +5,7 @@
 package main
 
 import (
+	"crypto/sha256"
 	"flag"
 	"fmt"
 	"io"
@@ -21,6 +22,8 @@ import (
 // behaviour is what one run of the app is asked for.
 type behaviour struct {
 	dropTo      string
+	become      string
+	work        bool
 	blob        string
 	blobSize    int64
 	seed        uint64
@@ -37,6 +40,8 @@ func behave(arguments []string) (behaviour, error) {
 	var b behaviour
 	flags := flag.NewFlagSet("app", flag.ContinueOnError)
 	flags.StringVar(&b.dropTo, "drop-to", "", "UID:GID to exec again as, without supplementary groups, as gosu does")
+	flags.StringVar(&b.become, "become", "", "UID:GID to go on as in the same program, as a server that opened its port does; the kernel then keeps others out of its process")
+	flags.BoolVar(&b.work, "work", false, "hash without end, and print how many rounds each second had")
 	flags.StringVar(&b.blob, "blob", "/data/blob.bin", "write pseudo-random bytes there at the start, where that can be written; empty: none")
 	flags.Int64Var(&b.blobSize, "blob-size", 4<<20, "how many bytes")
 	flags.Uint64Var(&b.seed, "seed", 1, "the same seed makes the same bytes")
@@ -59,6 +64,11 @@ func run(arguments []string) error {
 	if b.dropTo != "" {
 		return execAs(b.dropTo, arguments)
 	}
+	if b.become != "" {
+		if err := become(b.become); err != nil {
+			return err
+		}
+	}
 	if err := writeBlob(b); err != nil {
 		// A read-only root is a wanted case, not an error.
 		fmt.Println("app: no blob:", err)
@@ -72,6 +82,9 @@ func run(arguments []string) error {
 		if err := exec.Command("/proc/self/exe", "wait").Start(); err != nil {
 			return err
 		}
+	}
+	if b.work {
+		go work()
 	}
 	fmt.Printf("app: ready as %d:%d\n", os.Getuid(), os.Getgid())
 	return serve(b)
@@ -114,14 +127,23 @@ func wait([]string) error {
 
 // execAs becomes another user in the same process: the API goes on showing the user of the start.
 func execAs(who string, arguments []string) error {
+	if err := become(who); err != nil {
+		return err
+	}
+	// The flag given last wins, so that this one ends the recursion.
+	again := append([]string{os.Args[0], "run"}, append(arguments, "--drop-to=")...)
+	return syscall.Exec("/proc/self/exe", again, os.Environ())
+}
+
+func become(who string) error {
 	user, group, _ := strings.Cut(who, ":")
 	uid, err := strconv.Atoi(user)
 	if err != nil {
-		return fmt.Errorf("drop-to wants UID:GID: %w", err)
+		return fmt.Errorf("%s is no UID:GID: %w", who, err)
 	}
 	gid, err := strconv.Atoi(group)
 	if err != nil {
-		return fmt.Errorf("drop-to wants UID:GID: %w", err)
+		return fmt.Errorf("%s is no UID:GID: %w", who, err)
 	}
 	for _, step := range []func() error{
 		func() error { return syscall.Setgroups(nil) },
@@ -132,9 +154,20 @@ func execAs(who string, arguments []string) error {
 			return fmt.Errorf("cannot become %s: %w", who, err)
 		}
 	}
-	// The flag given last wins, so that this one ends the recursion.
-	again := append([]string{os.Args[0], "run"}, append(arguments, "--drop-to=")...)
-	return syscall.Exec("/proc/self/exe", again, os.Environ())
+	return nil
+}
+
+// work is a target's own business, whose speed shows what others take from it.
+func work() {
+	block := make([]byte, 16<<10)
+	for {
+		rounds, since := 0, time.Now()
+		for time.Since(since) < time.Second {
+			sha256.Sum256(block)
+			rounds++
+		}
+		fmt.Printf("app: %d rounds in %d ms\n", rounds, time.Since(since).Milliseconds())
+	}
 }
 
 func writeBlob(b behaviour) error {

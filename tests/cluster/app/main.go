@@ -19,7 +19,7 @@ func main() {
 	if len(arguments) > 0 && arguments[0] != "" && arguments[0][0] != '-' {
 		command, arguments = arguments[0], arguments[1:]
 	}
-	commands := map[string]func([]string) error{"run": run, "sha256": printHashes, "stat": printStats, "wait": wait}
+	commands := map[string]func([]string) error{"run": run, "sha256": printHashes, "stat": printStats, "wait": wait, "run-from-memory": runFromMemory}
 	act, known := commands[command]
 	if !known {
 		fmt.Fprintf(os.Stderr, "app: no command %q\n", command)

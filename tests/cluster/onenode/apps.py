@@ -39,6 +39,8 @@ FLAVOURS = {
     "named": Flavour("app", (2000, 3000), "app:x:2000:3000:app:/data:/nologin\n", "app:x:3000:\n"),
     # starts as root and becomes the owner of its files, as images of databases do by gosu
     "drops": Flavour("", (4321, 4321), arguments=("--drop-to", "4321:4321")),
+    # starts as root and goes on as another in the same program, as servers do that open their port as root: not dumpable
+    "becomes": Flavour("", (4321, 4321), arguments=("--become", "4321:4321")),
     # a program that its own process may not read: the kernel then lets no equal look into that process
     "sealed": Flavour("65532:65532", (65532, 65532), program_mode=0o711),
     "grouped": Flavour(

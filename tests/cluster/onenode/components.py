@@ -253,6 +253,8 @@ def _kubelet_config(world: World) -> dict[str, object]:
         "containerRuntimeEndpoint": f"unix://{world.places.containerd_socket}",
         "cgroupDriver": "cgroupfs",
         "cgroupRoot": f"/{world.places.cgroup}",
+        # the tests run side by side, fifty pods in one of them; the subnet has 253 addresses
+        "maxPods": 200,
         "failCgroupV1": not world.cgroup_v1,
         "enforceNodeAllocatable": [],
         "oomScoreAdj": 0,

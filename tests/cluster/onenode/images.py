@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The images of the cluster, made from files: the pause program, debug toolboxes with busybox, dash or bash, and the apps."""
+"""The images of the cluster, made from files: the pause program, debug toolboxes with busybox, dash, bash or tcpdump, and the apps."""
 
 from __future__ import annotations
 
@@ -23,18 +23,24 @@ from .tarball import Entry, Image, archive, directory, file, layer, link
 
 PAUSE = "incident.test/pause:1"
 BUSYBOX = "docker.io/library/busybox:1.37"
+# the same as busybox, for a user that the image itself names, as sites with a rule against root make theirs
+USER = "incident.test/debug-user:1"
 DASH, BASH = "incident.test/debug-dash:1", "incident.test/debug-bash:1"
+# busybox and tcpdump, for a look at packets
+NET = "incident.test/debug-net:1"
 PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 KEPT = 3  # archives, of 65 MB each; several checkouts may differ in what they are made from
 GNU_TOOLS = ("bash", "coreutils", "dash", "findutils", "grep", "gzip", "procps", "sed", "tar", "util-linux", "zstd")
+# of what tcpdump depends on, the rest is there already, or is for making users
+SNIFFER = ("tcpdump_", "libpcap0.8", "libdbus-1-3_")
 
 
 def pause(program: bytes) -> Image:
     return Image(PAUSE, (layer([file("pause", program, 0o755)]),), {"Entrypoint": ["/pause"]})
 
 
-def base(name: str) -> list[Entry]:
-    """What a toolbox has besides its tools; its /etc/os-release tells it from the app's."""
+def base(name: str, users: str = "") -> list[Entry]:
+    """What a toolbox has besides its tools; its /etc/os-release tells it from the app's. users: more lines of /etc/passwd."""
     return [
         directory("dev"),
         directory("etc"),
@@ -44,16 +50,17 @@ def base(name: str) -> list[Entry]:
         directory("tmp", 0o1777),
         file("etc/group", "root:x:0:\nnobody:x:65534:\n"),
         file("etc/os-release", f'NAME="{name}"\nID=toolbox\n'),
-        file("etc/passwd", "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n"),
+        file("etc/passwd", f"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n{users}"),
     ]
 
 
-def busybox(program: bytes, applets: Iterable[str]) -> Image:
-    """`applets`: paths as `busybox --list-full` prints them; each becomes a link to the program."""
+def busybox(program: bytes, applets: Iterable[str]) -> tuple[Image, Image]:
+    """The toolbox, and the same for a user of its own; `applets`: paths as `busybox --list-full` prints them, each a link to the program."""
     entries = [*base("busybox toolbox"), file("bin/busybox", program, 0o755)]
     entries += [directory(path) for path in ("bin", "sbin", "usr", "usr/bin", "usr/sbin")]
     entries += [link(path, "/bin/busybox") for path in sorted(set(applets)) if path != "bin/busybox"]
-    return Image(BUSYBOX, (layer(entries),), {"Env": [PATH], "Cmd": ["sh"]})
+    tools, config = (layer(entries),), {"Env": [PATH], "Cmd": ["sh"]}
+    return Image(BUSYBOX, tools, config), Image(USER, tools, {**config, "User": "1000:1000"})
 
 
 def gnu_tools(packages: Iterable[bytes]) -> bytes:
@@ -68,6 +75,16 @@ def gnu(name: str, tools: bytes, shell: str) -> Image:
     """A toolbox of GNU tools whose /bin/sh is `shell`."""
     own = [*base(f"{shell} toolbox"), link("usr/bin/sh", shell)]
     return Image(name, (tools, layer(own)), {"Env": [PATH], "Cmd": ["sh"]})
+
+
+def network(tools: bytes, packages: Iterable[bytes], program: bytes, applets: Iterable[str]) -> Image:
+    """The layer of GNU tools, of which the libraries are needed, with what more tcpdump takes (`packages`), and busybox's tools that GNU lacks."""
+    found = {entry.path: entry for package in packages for entry in unpacked(package)}
+    # as whom Debian's tcpdump goes on when it has its socket
+    user = "tcpdump:x:100:65534::/nonexistent:/usr/sbin/nologin\n"
+    own = [*base("network toolbox", user), link("usr/bin/sh", "dash"), file("usr/bin/busybox", program, 0o755)]
+    own += [link(f"usr/bin/{name}", "busybox") for name in ("nc", "nslookup") if f"usr/bin/{name}" in set(applets)]
+    return Image(NET, (tools, layer(found.values()), layer(own)), {"Env": [PATH], "Cmd": ["sh"]})
 
 
 def unpacked(package: bytes) -> Iterator[Entry]:
@@ -86,16 +103,32 @@ def unpacked(package: bytes) -> Iterator[Entry]:
             )
 
 
+def busybox_program(cache: Path) -> Path:
+    """The busybox of the debug image as a file of this machine: what runs in pods is tested with it outside of them as well."""
+
+    def make(path: Path) -> None:
+        (package,) = debian.packages(cache, ("busybox-static",))
+        tar = _files_of(package)
+        content = next(entry.content for entry in unpacked(tar) if entry.path == b"usr/bin/busybox")
+        path.write_bytes(content)
+        path.chmod(0o755)
+
+    folder = cache / "busybox"
+    folder.mkdir(parents=True, exist_ok=True)
+    return made(folder / "busybox", "unpacking busybox", make)
+
+
 def archive_file(cache: Path, programs: Programs) -> Path:
     """One archive of the cache with all images, made when something that they are made from changed."""
     packages = debian.packages(cache, ("busybox-static", *GNU_TOOLS))
+    sniffer = [path for path in debian.packages(cache, ("tcpdump",)) if path.name.startswith(SNIFFER)]
     code = [Path(__file__).with_name(name) for name in ("apps.py", "images.py", "tarball.py")]
-    inputs = [programs["app"], programs["pause"], *packages, *code]
+    inputs = [programs["app"], programs["pause"], *packages, *sniffer, *code]
     key = hashlib.sha256(b"".join(hashlib.sha256(path.read_bytes()).digest() for path in inputs)).hexdigest()[:12]
 
     def make(path: Path) -> None:
         with doing("Making the images from files", "5 s, once"):
-            _write(path, programs, packages)
+            _write(path, programs, packages, sniffer)
 
     path = made(cache / "images" / f"{key}.tar", "making the images", make)
     for old in sorted(path.parent.glob("*.tar"), key=lambda found: found.stat().st_mtime)[:-KEPT]:
@@ -103,17 +136,19 @@ def archive_file(cache: Path, programs: Programs) -> Path:
     return path
 
 
-def _write(path: Path, programs: Programs, packages: tuple[Path, ...]) -> None:
+def _write(path: Path, programs: Programs, packages: Iterable[Path], sniffer: Iterable[Path]) -> None:
     tars = {deb.name.split("_")[0]: _files_of(deb) for deb in packages}
     toolbox = tars.pop("busybox-static")
     tools = gnu_tools(tars.values())
     tool = next(entry.content for entry in unpacked(toolbox) if entry.path == b"usr/bin/busybox")
+    applets = _applets(tool)
     images = [
         pause(programs["pause"].read_bytes()),
-        busybox(tool, _applets(tool)),
+        *busybox(tool, applets),
         *apps.images(programs["app"].read_bytes()),
         gnu(DASH, tools, "dash"),
         gnu(BASH, tools, "bash"),
+        network(tools, map(_files_of, sniffer), tool, applets),
     ]
     with path.open("wb") as out:
         archive(images, out)
