@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -97,6 +97,8 @@ class Played:
 
 
 Play = Callable[..., Played]
+# rules of a Role -> the options that make a task one who may do exactly that
+Credentials = Callable[[list[dict[str, Any]]], dict[str, Any]]
 
 
 def facts() -> dict[str, str]:
@@ -114,6 +116,25 @@ def pod_manifest(name: str, image: str, *, container: Mapping[str, Any] | None =
         "metadata": {"name": name, "labels": {"app": name}},
         "spec": {"containers": [app], "terminationGracePeriodSeconds": 1, **spec},
     }
+
+
+@pytest.fixture
+def measured(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+    """Notes what a test measured, in a sentence; all of them stand before the closing line."""
+    return lambda sentence: record_property("measured", sentence)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    sentences = [
+        str(sentence)
+        for report in terminalreporter.getreports("passed") + terminalreporter.getreports("failed")
+        for name, sentence in report.user_properties
+        if name == "measured" and report.when == "call"
+    ]
+    if sentences:
+        terminalreporter.section("measured")
+        for sentence in sorted(sentences):
+            terminalreporter.line(sentence)
 
 
 @pytest.fixture(scope="session")
@@ -147,6 +168,62 @@ def kubectl(make_namespace: Callable[..., Kubectl]) -> Kubectl:
     return make_namespace()
 
 
+@pytest.fixture(scope="module")
+def credentials(kubectl: Kubectl) -> Credentials:
+    """Makes service accounts that may do exactly what the given rules say; gives the options to be one."""
+    server = kubectl.json("config", "view", "--minify", "--raw")["clusters"][0]["cluster"]["server"]
+    authority = facts()["CA_CERT"]
+    number = 0
+
+    def make(rules: list[dict[str, Any]]) -> dict[str, Any]:
+        nonlocal number
+        number += 1
+        name = f"oncall-{number}"
+        api = "rbac.authorization.k8s.io"
+        kubectl.run("create", "serviceaccount", name)
+        kubectl.apply({"apiVersion": f"{api}/v1", "kind": "Role", "metadata": {"name": name}, "rules": rules})
+        kubectl.run("create", "rolebinding", name, f"--role={name}", f"--serviceaccount={kubectl.namespace}:{name}")
+        token = kubectl.text("create", "token", name).strip()
+        return {
+            "host": server,
+            "api_key": token,
+            "ca_cert": authority,
+            "environment": {"KUBECONFIG": "/dev/null", "K8S_AUTH_KUBECONFIG": ""},
+        }
+
+    return make
+
+
+@dataclass(frozen=True, slots=True)
+class Automation:
+    """What starts playbooks in place of a person."""
+
+    programs: Path
+    """The folder with ansible-runner, ansible-builder and ansible-rulebook."""
+    awx: Path
+    """A collections folder with awx.awx."""
+
+    def environment(self, **variables: str) -> dict[str, str]:
+        """The environment of this process with those programs before all others."""
+        return {**os.environ, "PATH": f"{self.programs}{os.pathsep}{os.environ['PATH']}", **variables}
+
+
+@pytest.fixture(scope="session")
+def automation() -> Automation:
+    script = CHECKOUT / "tests" / "tools" / "automation.py"
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return Automation(**{key: Path(value) for key, value in json.loads(done.stdout.splitlines()[-1]).items()})
+
+
+@pytest.fixture(scope="session")
+def installed() -> Path:
+    """The collections folder in which the collection is installed from its tarball."""
+    folders = map(Path, os.environ["ANSIBLE_COLLECTIONS_PATH"].split(os.pathsep))
+    (only,) = (path for path in folders if (path / "ansible_collections/incident/distroless").is_dir())
+    return only
+
+
 @pytest.fixture
 def play(tmp_path: Path, kubectl: Kubectl) -> Play:
     """Runs one task of the installed collection by ansible-playbook and gives its registered result."""
@@ -158,6 +235,7 @@ def play(tmp_path: Path, kubectl: Kubectl) -> Play:
         diff: bool = False,
         verbosity: int = 0,
         environment: Mapping[str, str] | None = None,
+        within: Sequence[str] = (),
         **options: Any,
     ) -> Played:
         result = tmp_path / f"result-{uuid.uuid4().hex}.json"
@@ -174,7 +252,13 @@ def play(tmp_path: Path, kubectl: Kubectl) -> Play:
                 [{"hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": [task, save]}]
             )
         )
-        command = ["ansible-playbook", str(book), *(["--check"] if check else []), *(["--diff"] if diff else [])]
+        command = [
+            *within,
+            "ansible-playbook",
+            str(book),
+            *(["--check"] if check else []),
+            *(["--diff"] if diff else []),
+        ]
         if verbosity:
             command.append("-" + "v" * verbosity)
         variables = {

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A reverse proxy in front of the real API server that keeps every PATCH and what the server answered to it."""
+"""A reverse proxy in front of the real API server that keeps every PATCH and POST and what the server answered to it."""
 
 from __future__ import annotations
 
@@ -43,6 +43,19 @@ class Recorded:
         return _named(self.answer, name)
 
 
+@dataclass(frozen=True, slots=True)
+class Created:
+    """One POST: who sent it, its path with query, the server's status and the object that it would have made.
+
+    kubectl sends protobuf, which only the API server reads: what is compared is what it makes of both requests.
+    """
+
+    sender: str
+    path: str
+    status: int
+    answer: dict[str, Any]
+
+
 def _named(pod: Mapping[str, Any], name: str) -> dict[str, Any]:
     (found,) = (entry for entry in pod["spec"]["ephemeralContainers"] if entry.get("name") == name)
     container: dict[str, Any] = found
@@ -55,6 +68,7 @@ class Recorder:
 
     url: str = ""
     patches: list[Recorded] = field(default_factory=list)
+    creations: list[Created] = field(default_factory=list)
 
     def adding(self, name: str) -> Recorded:
         """The one PATCH that added the ephemeral container of that name."""
@@ -65,12 +79,17 @@ class Recorder:
         )
         return found
 
+    def creating(self, name: str) -> Created:
+        """The one POST that made the pod of that name."""
+        (found,) = (made for made in self.creations if (made.answer.get("metadata") or {}).get("name") == name)
+        return found
+
 
 @contextmanager
 def recording(kubeconfig: Mapping[str, Any], folder: Path) -> Iterator[Recorder]:
     """Runs the proxy with the credentials of a kubeconfig (its content, client certificates inside).
 
-    A PATCH goes on as a dry run: the API server decodes, validates, defaults and admits it, and the pod stays as it is.
+    A PATCH or POST goes on as a dry run: the API server decodes, validates, defaults and admits it, and nothing changes.
     """
     cluster, user = kubeconfig["clusters"][0]["cluster"], kubeconfig["users"][0]["user"]
     files = {
@@ -105,12 +124,19 @@ def _handler(recorder: Recorder, netloc: str, tls: ssl.SSLContext) -> type[BaseH
             self._forward(self.path, None)
 
         def do_PATCH(self) -> None:
+            body, status, answer = self._ask()
+            sender, kind = self.headers["User-Agent"] or "", self.headers["Content-Type"]
+            recorder.patches.append(Recorded(sender, self.path, kind, json.loads(body), status, json.loads(answer)))
+
+        def do_POST(self) -> None:
+            _body, status, answer = self._ask()
+            recorder.creations.append(Created(self.headers["User-Agent"] or "", self.path, status, json.loads(answer)))
+
+        def _ask(self) -> tuple[bytes, int, bytes]:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             joint = "&" if "?" in self.path else "?"
             # kubectl asks for protobuf; what is compared here is JSON
-            status, answer = self._forward(f"{self.path}{joint}dryRun=All", body, accept="application/json")
-            sender, kind = self.headers["User-Agent"] or "", self.headers["Content-Type"]
-            recorder.patches.append(Recorded(sender, self.path, kind, json.loads(body), status, json.loads(answer)))
+            return body, *self._forward(f"{self.path}{joint}dryRun=All", body, accept="application/json")
 
         def _forward(self, path: str, body: bytes | None, accept: str | None = None) -> tuple[int, bytes]:
             headers = {key: value for key, value in self.headers.items() if key.lower() not in _HOP_BY_HOP}

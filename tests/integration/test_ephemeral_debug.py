@@ -45,6 +45,13 @@ def test_asking_again_finds_the_one_that_runs(kubectl: Kubectl, play: Play, app:
     assert len(kubectl.debuggers(app)) == count
 
 
+def test_what_says_nothing_makes_no_other_debugger(play: Play, app: str) -> None:
+    custom = {"tty": False, "env": [{"name": "EMPTY", "value": ""}]}
+    first = play("ephemeral_debug", pod=app, custom=custom)
+    assert first.target["mutated_by_admission"] == [], first["msg"]
+    assert not play("ephemeral_debug", pod=app, custom=custom)["changed"]
+
+
 def test_another_request_is_another_debugger(play: Play, app: str) -> None:
     plain, with_env = play("ephemeral_debug", pod=app), play("ephemeral_debug", pod=app, env={"X": "1"})
     assert with_env["changed"]
@@ -88,6 +95,27 @@ def test_absent_ends_the_debugger_and_not_the_app(kubectl: Kubectl, play: Play, 
     states = {status["name"]: status["state"] for status in kubectl.pod(app)["status"]["ephemeralContainerStatuses"]}
     assert "terminated" in states["doomed"]
     assert not play("ephemeral_debug", pod=app, name="doomed", state="absent")["changed"]
+
+
+def test_absent_by_name_ends_the_one_that_took_the_names_place(kubectl: Kubectl, play: Play, app: str) -> None:
+    play("ephemeral_debug", pod=app, name="twice")
+    play("ephemeral_debug", pod=app, name="twice", state="absent")
+    assert play("ephemeral_debug", pod=app, name="twice").target["debugger"] == "twice-2"
+    assert play("ephemeral_debug", pod=app, name="twice", state="absent").target["ended"] == ["twice-2"]
+
+
+def test_absent_is_content_where_the_target_is_gone(kubectl: Kubectl, play: Play) -> None:
+    kubectl.apply(pod_manifest("passing", "incident.test/app:nonroot"))
+    kubectl.wait_until_running("passing")
+    earlier = play("ephemeral_debug", pod="passing", name="witness")
+    kubectl.run("delete", "pod", "passing", "--grace-period=0", "--force")
+    kubectl.run("wait", "pod/passing", "--for=delete", "--timeout=60s")
+    ended = play("ephemeral_debug", targets=earlier["targets"], state="absent")
+    assert not ended["failed_targets"], ended["msg"]
+    assert not ended["changed"]
+    assert ended.target["ended"] == []
+    assert "no pod passing" in ended.target["warnings"][0]
+    assert earlier.target.keys() <= ended.target.keys()
 
 
 def test_absent_never_ends_someone_elses_debugger(kubectl: Kubectl, play: Play, app: str) -> None:

@@ -8,16 +8,25 @@ from __future__ import annotations
 
 import json
 import time
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.incident.distroless.plugins.module_utils import _debugger
+from ansible_collections.incident.distroless.plugins.module_utils import (
+    _debug_task,
+    _debugger,
+    _fetch_target,
+    _fetch_task,
+)
 from ansible_collections.incident.distroless.plugins.module_utils._deadline import Deadline
 from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._identity import Wish
 
 from .conftest import Kubectl, Play, pod_manifest
-from .inside import connected, request, target_of
+from .inside import connected, target_of
+from .inside import request as asked
 
 APP = "incident.test/app:nonroot"
 
@@ -43,7 +52,7 @@ def test_a_target_that_restarts_between_injection_and_exec_is_said(
     monkeypatch.setattr(_debugger, "open_session", late)
     target = target_of(kubectl, name)
     with pytest.raises(Failure) as caught:
-        _debugger.ensure(connected(), target, request(), Wish(), Deadline(60))
+        _debugger.ensure(connected(), target, asked(), Wish(), Deadline(60))
     assert caught.value.reason == "TargetRestarted"
     assert "restart count 1" in caught.value.message
 
@@ -54,13 +63,72 @@ def test_a_target_that_restarted_before_the_injection_is_said(kubectl: Kubectl) 
     target = target_of(kubectl, "brief")
     wait_for_restart(kubectl, "brief")
     with pytest.raises(Failure) as caught:
-        _debugger.ensure(connected(), target, request(), Wish(), Deadline(60))
+        _debugger.ensure(connected(), target, asked(), Wish(), Deadline(60))
     assert caught.value.reason == "TargetRestarted"
 
 
-def on_no_node(kubectl: Kubectl, name: str, ready: str) -> None:
+END_THE_TARGET = "kill -TERM $TARGET_PID; sleep 30"
+
+
+@pytest.mark.parametrize(
+    ("policy", "reason"), [("Always", "TargetRestarted"), ("Never", "TargetNotRunning")], ids=["restarts", "finishes"]
+)
+def test_a_target_that_ends_during_a_command_is_said(kubectl: Kubectl, play: Play, policy: str, reason: str) -> None:
+    name = f"ends-{policy}".lower()
+    kubectl.apply(pod_manifest(name, APP, restartPolicy=policy))
+    kubectl.wait_until_running(name)
+    played = play("ephemeral_debug", pod=name, commands=["echo kept", END_THE_TARGET, "echo never"])
+    assert played["reason"] == reason, played["msg"]
+    assert [command["stdout"] for command in played.target["commands"]] == ["kept\n"]
+
+
+@pytest.fixture
+def attached(kubectl: Kubectl, request: pytest.FixtureRequest) -> _debugger.Attached:
+    """A debugger that looked into its target; the parameter is whether the pod shares its processes."""
+    shared = getattr(request, "param", False)
+    name = f"looked-into-{uuid.uuid4().hex[:6]}"
+    kubectl.apply(pod_manifest(name, APP, shareProcessNamespace=shared))
+    kubectl.wait_until_running(name)
+    return _debugger.ensure(connected(), target_of(kubectl, name), asked(), Wish(), Deadline(60))
+
+
+def options_of(spec: Mapping[str, Any], **changes: Any) -> dict[str, Any]:
+    """A module's options with their defaults."""
+    everywhere = {"concurrency": 1, "pod": None, "targets": None}
+    return {**everywhere, **{name: option.get("default") for name, option in spec.items()}, **changes}
+
+
+def test_a_pod_that_goes_before_a_command_is_said(kubectl: Kubectl, attached: _debugger.Attached) -> None:
+    options = options_of(_debug_task.argument_spec(), commands=["true"])
+    plan = _debug_task.parse_plan(options, is_check=False)
+    kubectl.run("delete", "pod", attached.target.pod)
+    done = _debug_task._run_commands(connected(), plan, attached, time.monotonic())
+    assert done.failure is not None
+    assert done.failure.reason == "PodGone"
+
+
+@pytest.mark.parametrize("attached", [False, True], ids=["own", "shared"], indirect=True)
+@pytest.mark.parametrize("src", ["/data/blob.bin", "/data/*"], ids=["path", "glob"])
+def test_a_target_that_restarts_before_its_files_are_fetched_is_said(
+    kubectl: Kubectl, tmp_path: Path, attached: _debugger.Attached, src: str
+) -> None:
+    options = options_of(_fetch_task.argument_spec(), src=[src], dest=str(tmp_path))
+    plan = _fetch_task.parse_plan(options, is_check=False)
+    pod, debugger = attached.target.pod, attached.debugger.name
+    end = f"kill -TERM {attached.seen.pid}"
+    kubectl.run("exec", pod, "-c", debugger, "--", "sh", "-c", end, check=False)
+    wait_for_restart(kubectl, pod)
+    try:
+        failure = _fetch_target._fetch(connected(), plan, attached).failure
+    except Failure as met:
+        failure = met
+    assert failure is not None
+    assert failure.reason == "TargetRestarted"
+
+
+def on_no_node(kubectl: Kubectl, name: str, ready: str, **spec: Any) -> None:
     """A pod of a node that is not there: what its kubelet said last stands for ever."""
-    manifest = pod_manifest(name, APP, nodeName="lost-node", tolerations=[{"operator": "Exists"}])
+    manifest = pod_manifest(name, APP, nodeName="lost-node", tolerations=[{"operator": "Exists"}], **spec)
     kubectl.apply(manifest)
     status = {
         "phase": "Running",
@@ -93,6 +161,6 @@ def test_nothing_is_waited_for_longer_than_allowed(kubectl: Kubectl) -> None:
     target = target_of(kubectl, "mute")
     began = time.monotonic()
     with pytest.raises(Failure) as caught:
-        _debugger.ensure(connected(), target, request(), Wish(), Deadline(2))
+        _debugger.ensure(connected(), target, asked(), Wish(), Deadline(2))
     assert caught.value.reason == "WaitTimeout"
     assert time.monotonic() - began < 3

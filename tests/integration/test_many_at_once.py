@@ -2,11 +2,13 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Twenty at the same pod, and one task over twenty pods of which some are broken."""
+"""Twenty at the same pod, and one task over twenty or fifty pods of which some are broken."""
 
 from __future__ import annotations
 
+import json
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -18,7 +20,7 @@ from .conftest import Kubectl, Play, pod_manifest
 from .inside import connected, request, target_of
 
 APP = "incident.test/app:nonroot"
-MANY = 20
+MANY, FIFTY = 20, 50
 
 
 def all_at_once(work: Callable[[int], Attached]) -> list[Attached]:
@@ -89,3 +91,61 @@ def test_the_pods_that_work_are_done_and_the_broken_ones_listed(kubectl: Kubectl
     assert strict["failed"]
     assert len(strict["targets"]) == MANY - len(broken_pods)
     assert all(target["reused"] for target in strict["targets"])
+
+
+def test_fifty_pods_of_a_deployment_in_one_task(
+    make_namespace: Callable[..., Kubectl], play: Play, measured: Callable[[str], None]
+) -> None:
+    kubectl = make_namespace()
+    # a pod of a deployment knows itself only by the end of its name: about one in five is broken
+    program = "case $HOSTNAME in *[bcdfgh]) exit 1 ;; esac; exec sleep 3600"
+    container = {"image": "busybox:1.37", "command": ["sh", "-c", program]}
+    template = pod_manifest("fifty", "busybox:1.37", container=container, terminationGracePeriodSeconds=0)
+    labels = {"app": "fifty"}
+    kubectl.apply(
+        {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": {"name": "fifty"},
+            "spec": {
+                "replicas": FIFTY,
+                "selector": {"matchLabels": labels},
+                "template": {"metadata": {"labels": labels}, "spec": template["spec"]},
+            },
+        }
+    )
+    until = time.monotonic() + 120
+    while not has_settled(pods := kubectl.json("get", "pods")["items"]):
+        assert time.monotonic() < until, [pod["status"] for pod in pods]
+        time.sleep(1)
+    broken = {name for pod in pods if (name := pod["metadata"]["name"])[-1] in "bcdfgh"}
+    began = time.monotonic()
+    played = play(
+        "ephemeral_debug",
+        namespace=kubectl.namespace,
+        workload="deployment/fifty",
+        max_pods=FIFTY,
+        concurrency=8,
+        continue_on_error=True,
+        # more than a result may hold: 50 times 20 kB, as text and as lines
+        commands=["yes '0123456789 abcdef' | head -c 20000"],
+        wait_timeout=240,
+    )
+    took = time.monotonic() - began
+    assert not played.result.get("failed"), played["msg"]
+    assert broken
+    assert {failed["pod"] for failed in played["failed_targets"]} == broken
+    # one that crashes again and again can run for the moment in which it is selected
+    assert {failed["reason"] for failed in played["failed_targets"]} <= {"TargetNotRunning", "TargetRestarted"}
+    assert {target["pod"] for target in played["targets"]} == {pod["metadata"]["name"] for pod in pods} - broken
+    assert all(target["root_readable"] and target["commands"][0]["rc"] == 0 for target in played["targets"])
+    size = len(json.dumps(played.result))
+    measured(f"{FIFTY} pods in one task, {len(broken)} of them broken: {took:.1f} s, a result of {size} bytes")
+    assert size < 500_000
+    assert any("below 500 kB" in warning for warning in played["warnings"])
+
+
+def has_settled(pods: list[dict[str, Any]]) -> bool:
+    """Whether each of the fifty runs, or has ended at least once."""
+    statuses = [status for pod in pods for status in pod["status"].get("containerStatuses") or ()]
+    return len(statuses) == FIFTY and all(status["restartCount"] or status["ready"] for status in statuses)

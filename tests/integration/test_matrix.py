@@ -58,6 +58,9 @@ ROOT: dict[str, Any] = {"profile": "baseline", "debugger": (0, 0), "target_ids":
 ELEVATED: dict[str, Any] = {"profile": "general", "debugger": (0, 0)}
 ALLOWED = {"allow_elevated": True}
 SEALED: dict[str, Any] = {"flavour": "sealed", "context": {**AS_NONROOT, **DROP_ALL}}
+BECOMES: dict[str, Any] = {"flavour": "becomes"}
+# a debug image whose own USER is 1000:1000, of which the kubelet passes on the uid only
+OF_A_USER = {"image": "incident.test/debug-user:1", "image_pull_policy": "Never"}
 
 MATRIX = [
     Row("root-reads-root", "root", **ROOT),
@@ -97,6 +100,13 @@ MATRIX = [
     Row("added-capability-without-root", "65532", {**AS_NONROOT, **adds("SYS_TIME")}),
     Row("not-dumpable", **SEALED, reason="PermissionDenied", words=["not dumpable", "allow_elevated"]),
     Row("not-dumpable-elevated", **SEALED, ask=ALLOWED, injected=2, **ELEVATED),
+    Row(
+        "drops-without-exec",
+        **BECOMES,
+        reason="PermissionDenied",
+        words=["not dumpable", "4321:4321", "allow_elevated"],
+    ),
+    Row("drops-without-exec-elevated", **BECOMES, ask=ALLOWED, injected=2, **{**ELEVATED, "target_ids": (4321, 4321)}),
     Row("elevated-by-name", "65532", AS_NONROOT, ask={"identity": "elevated"}, **ELEVATED),
     Row("odd-gid", "1234", {"runAsUser": 1234, "runAsGroup": 77}, debugger=(1234, 77), target_ids=(1234, 77)),
     Row("gid-of-the-runtime", "65532", debugger=(65532, 0), target_ids=(65532, 0)),
@@ -109,6 +119,17 @@ MATRIX = [
         words=["1234:65532", "65532:65532"],
     ),
     Row("right-user-by-name", "65532", AS_NONROOT, ask={"run_as_user": 65532, "run_as_group": 65532}),
+    Row("image-of-a-user", "65532", AS_NONROOT, ask=OF_A_USER),
+    Row("image-of-a-user-at-root", "root", ask=OF_A_USER, injected=2, **ROOT),
+    Row(
+        "image-of-a-user-by-name",
+        "65532",
+        AS_NONROOT,
+        ask={**OF_A_USER, "identity": "image"},
+        reason="PermissionDenied",
+        words=["1000:0", "65532:65532"],
+    ),
+    Row("image-of-a-user-elevated", "65532", AS_NONROOT, ask={**OF_A_USER, "identity": "elevated"}, **ELEVATED),
     Row("fs-group", "65532", AS_NONROOT, {"fsGroup": 5555}),
     Row("supplementary-groups-of-the-pod", "65532", AS_NONROOT, {"supplementalGroups": [5555, 6666]}),
     Row("pod-runs-as-non-root", "65532", pod_context={**AS_NONROOT, "runAsNonRoot": True}),
@@ -172,8 +193,12 @@ def test_a_group_that_only_the_image_gives_is_missing_and_said(kubectl: Kubectl,
     assert fetched["failed"]
     states = {row["src"]: (row["status"], row["reason"]) for row in fetched["files"]}
     assert states["/data/app.log"][0] == "fetched"
-    assert states["/data/shared.log"][0] == "failed"
-    assert states["/data/shared.log"][1] in ("GroupNotMatched", "PermissionDenied")
+    assert states["/data/shared.log"] == ("failed", "GroupNotMatched")
+    assert fetched.failure["reason"] == "GroupNotMatched"
+    assert "identity: elevated" in fetched.failure["hint"]
+    elevated = {"identity": "elevated"}
+    again = play("proc_fs_fetch", pod="grouped", src=["/data/shared.log"], dest=str(tmp_path), debug=elevated)
+    assert [row["status"] for row in again["files"]] == ["fetched"], again.printed
 
 
 def test_an_init_container_that_hangs_can_be_the_target(kubectl: Kubectl, play: Play) -> None:

@@ -7,8 +7,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import product
@@ -16,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-from .conftest import STATE, Kubectl, pod_manifest
+from .conftest import Kubectl, pod_manifest
 from .recorder import Recorder, recording
+from .tasks import run_tasks
 
 PROFILES = ("general", "baseline", "restricted", "netadmin", "sysadmin")
 TARGETS = {"root": "incident.test/app:root", "nonroot": "incident.test/app:nonroot"}
@@ -151,26 +149,7 @@ def ask_the_module(namespace: str, config: Path, folder: Path) -> None:
             "failed_when": "'flavour' not in refused.failed_targets[0].message or 'hunter2' in refused | string",
         }
     )
-    book = folder / "play.yml"
-    book.write_text(
-        yaml.safe_dump([{"hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": tasks}])
-    )
-    variables = {
-        **os.environ,
-        "K8S_AUTH_KUBECONFIG": str(STATE / "nowhere"),
-        "ANSIBLE_LOCALHOST_WARNING": "false",
-        "ANSIBLE_INVENTORY_UNPARSED_WARNING": "false",
-    }
-    done = subprocess.run(
-        ["ansible-playbook", str(book)],
-        capture_output=True,
-        text=True,
-        env=variables,
-        stdin=subprocess.DEVNULL,
-        timeout=600,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    run_tasks(tasks, folder)
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -101,6 +101,30 @@ def test_a_directory_is_taken_whole_whatever_its_names(kubectl: Kubectl, play: P
     assert again["stats"]["unchanged"] == 1
 
 
+@pytest.mark.parametrize(("image", "codec"), [("busybox:1.37", "gzip"), ("incident.test/debug-dash:1", "zstd")])
+def test_what_is_compressed_on_its_way_is_the_same_here(
+    kubectl: Kubectl, play: Play, app: str, home: Path, image: str, codec: str
+) -> None:
+    debug = {"image": image, "image_pull_policy": "Never"}
+    played = play("proc_fs_fetch", pod=app, src=["/data"], dest=str(home), compress=codec, debug=debug)
+    assert not played.result.get("failed"), played["msg"]
+    assert played["stats"]["codec"] == codec
+    # the log shrinks, the random bytes do not
+    assert played["stats"]["transferred_bytes"] < played["stats"]["bytes"] - 50_000
+    folder = home / kubectl.namespace / app / "app"
+    for path, truth in kubectl.hashes(app, BLOB, "/data/app.log").items():
+        assert digest(folder / path.lstrip("/")) == truth == rows(played)[path]["sha256"]
+
+
+def test_a_codec_that_the_debug_image_has_not_is_said(play: Play, app: str, home: Path) -> None:
+    debug = {"image": "busybox:1.37", "image_pull_policy": "Never"}
+    played = play("proc_fs_fetch", pod=app, src=[BLOB], dest=str(home), compress="zstd", debug=debug)
+    # which side is asked first depends on what this host has
+    assert played["reason"] in ("ImageHasNoShell", "InvalidRequest")
+    assert "zstd" in played["msg"]
+    assert not Path(home / BLOB).exists()
+
+
 def test_globs_are_the_targets_own(play: Play, app: str, home: Path) -> None:
     played = play("proc_fs_fetch", pod=app, src=["/da*/[ab]*.log", "/**/notes.*", "/none/*"], dest=str(home))
     assert set(rows(played)) == {"/data/app.log", "/data/private/notes.txt"}
@@ -195,6 +219,36 @@ def test_limits_leave_out_and_say_so(play: Play, app: str, home: Path) -> None:
     assert Path(rows(tail)[BLOB]["dest"]).stat().st_size == 1 << 20
 
 
+def test_modes_are_the_users_own_and_never_setuid(play: Play, app: str, home: Path) -> None:
+    played = play("proc_fs_fetch", pod=app, src=["/data"], dest=str(home), file_mode="0640", directory_mode="0750")
+    assert not played.result.get("failed"), played["msg"]
+    modes = {
+        stat.S_IMODE(path.lstat().st_mode)
+        for path in home.rglob("*")
+        if path.is_file() and not path.is_symlink() and "manifest" not in path.name
+    }
+    assert modes == {0o640}
+    assert stat.S_IMODE((home / played.target["namespace"] / app / "app" / "data").stat().st_mode) == 0o750
+    refused = play("proc_fs_fetch", pod=app, src=["/data"], dest=str(home), file_mode="4755")
+    assert refused["reason"] == "InvalidRequest", refused["msg"]
+
+
+def test_a_sparse_file_stays_one_and_its_holes_do_not_travel(
+    kubectl: Kubectl, play: Play, app: str, home: Path
+) -> None:
+    size = 256 << 20
+    make = f'cd "$TARGET_ROOT/data" && truncate -s {size} sparse && echo end | dd of=sparse bs=1 seek={size - 5} conv=notrunc'
+    made = play("ephemeral_debug", pod=app, commands=[make])
+    assert not made.result.get("failed"), made["msg"]
+    played = play("proc_fs_fetch", pod=app, src=["/data/sparse"], dest=str(home))
+    (row,) = played["files"]
+    copy = Path(row["dest"])
+    assert (row["size"], copy.stat().st_size) == (size, size)
+    assert digest(copy) == row["sha256"] == kubectl.hashes(app, "/data/sparse")["/data/sparse"]
+    assert copy.stat().st_blocks * 512 < 4 << 20
+    assert played["stats"]["transferred_bytes"] < 4 << 20
+
+
 def test_many_pods_come_home_side_by_side(kubectl: Kubectl, play: Play, home: Path) -> None:
     names = [f"one-of-many-{number}" for number in range(4)]
     for name in names:
@@ -220,3 +274,58 @@ def test_nothing_of_ours_is_left_in_the_targets_process_namespace(
     assert len(sleeps) == sum(
         "running" in status["state"] for status in kubectl.pod(app)["status"]["ephemeralContainerStatuses"]
     )
+
+
+def test_links_inside_a_tree_can_be_followed(kubectl: Kubectl, play: Play, app: str, home: Path) -> None:
+    played = play("proc_fs_fetch", pod=app, src=["/data", "/etc/app"], dest=str(home), follow=True)
+    assert (played.status, played.result.get("failed", False)) == (0, False), played.printed
+    found = rows(played)
+    truth = kubectl.hashes(app, "/data/app.log", "/etc/os-release")
+    for src, leads_to in (
+        ("/data/current.log", "/data/app.log"),
+        ("/data/latest.log", "/data/app.log"),
+        ("/etc/app/release", "/etc/os-release"),
+    ):
+        assert (found[src]["type"], found[src]["resolved"]) == ("file", leads_to)
+        assert digest(Path(found[src]["dest"])) == truth[leads_to] == found[src]["sha256"]
+    assert (found["/data/dangling"]["status"], found["/data/dangling"]["reason"]) == ("failed", "Missing")
+    again = play("proc_fs_fetch", pod=app, src=["/data", "/etc/app"], dest=str(home), follow=True)
+    assert (again["changed"], again["stats"]["transferred_bytes"]) == (False, 0)
+
+
+def test_a_file_that_is_held_open_though_deleted_comes_home(kubectl: Kubectl, play: Play, home: Path) -> None:
+    leaky = {"args": ["run", "--open-deleted", "/data/gone.log", "--fork", "2"]}
+    kubectl.apply(pod_manifest("leaky", "incident.test/app:nonroot", container=leaky))
+    kubectl.wait_until_running("leaky")
+    played = play("proc_fs_fetch", pod="leaky", open_deleted=True, dest=str(home))
+    assert (played.status, played.result.get("failed", False)) == (0, False), played.printed
+    (row,) = played["files"]
+    assert (row["resolved"], row["type"], row["status"]) == ("/data/gone.log (deleted)", "file", "fetched")
+    assert row["size"] > 60_000
+    assert row["src"].startswith("/proc/1/fd/")
+    assert Path(row["dest"]) == home / kubectl.namespace / "leaky" / "app" / row["src"].lstrip("/")
+    # the app can hash its own descriptor, by the same link
+    assert digest(Path(row["dest"])) == kubectl.hashes("leaky", row["src"])[row["src"]] == row["sha256"]
+    again = play("proc_fs_fetch", pod="leaky", src=["/data/empty"], open_deleted=True, dest=str(home))
+    assert (again["stats"]["files"], again["stats"]["unchanged"]) == (2, 1)
+    # by its path alone it is left out, as all of /proc is
+    asked = play("proc_fs_fetch", pod="leaky", src=[row["src"]], dest=str(home))
+    assert [(left["src"], left["reason"]) for left in asked["skipped_files"]] == [(row["src"], "KernelFilesystem")]
+
+
+def test_a_running_debugger_that_cannot_read_is_left_to_whom_it_serves(
+    kubectl: Kubectl, play: Play, tmp_path: Path
+) -> None:
+    kubectl.apply(pod_manifest("visited", "incident.test/app:nonroot"))
+    kubectl.wait_until_running("visited")
+    theirs = {"name": "theirs", "identity": "image", "profile": "baseline"}
+    play("ephemeral_debug", pod="visited", wait=False, **theirs)
+    runs = "--for=jsonpath={.status.ephemeralContainerStatuses[?(@.name=='theirs')].state.running}"
+    kubectl.run("wait", "pod/visited", runs, "--timeout=30s")
+    fetched = play("proc_fs_fetch", pod="visited", src=["/data/app.log"], dest=str(tmp_path / "home"))
+    assert not fetched.result.get("failed"), fetched["msg"]
+    assert fetched.target["debugger"] != "theirs"
+    states = {
+        status["name"]: status["state"] for status in kubectl.pod("visited")["status"]["ephemeralContainerStatuses"]
+    }
+    assert "running" in states["theirs"]

@@ -6,7 +6,10 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import socket
+import subprocess
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -15,11 +18,15 @@ from typing import Any
 import pytest
 import yaml
 
-from .conftest import CHECKOUT, Kubectl, Play, Played, facts, pod_manifest
+from .conftest import CHECKOUT, STATE, Credentials, Kubectl, Play, Played, facts, pod_manifest
+from .faulty import Fault, Request, faulty
 
 RULES: list[dict[str, Any]] = yaml.safe_load(
     (CHECKOUT / "playbooks" / "files" / "role.yml").read_text(encoding="utf-8")
 )["rules"]
+
+# nothing of the test run's own settings may help
+ALONE = {"KUBECONFIG": "/dev/null", "K8S_AUTH_KUBECONFIG": ""}
 
 
 @pytest.fixture(scope="module")
@@ -56,8 +63,10 @@ def test_an_image_that_is_not_there_and_may_not_be_pulled(play: Play, app: str) 
     )
 
 
-def test_an_image_name_that_is_none(play: Play, app: str) -> None:
-    assert_says(play("ephemeral_debug", pod=app, image="Not An Image"), "ImagePullFailed")
+def test_an_image_name_that_is_none(kubectl: Kubectl, play: Play, app: str) -> None:
+    before = kubectl.debuggers(app)
+    assert_says(play("ephemeral_debug", pod=app, image="Not An Image"), "ImagePullFailed", "no reference to an image")
+    assert kubectl.debuggers(app) == before
 
 
 def test_an_image_without_a_shell(play: Play, app: str) -> None:
@@ -129,6 +138,13 @@ def test_an_unreadable_target_is_not_a_success(play: Play, app: str) -> None:
     assert_says(played, "PermissionDenied", "0:0", "65532:65532", "allow_elevated")
 
 
+def test_a_debugger_that_its_runtime_refuses_to_create(play: Play, app: str) -> None:
+    # busybox runs as root, which is found out when the image is there
+    custom = {"securityContext": {"runAsNonRoot": True}}
+    played = play("ephemeral_debug", pod=app, identity="image", profile="baseline", custom=custom)
+    assert_says(played, "ContainerCreateFailed", "runAsNonRoot and image will run as root", "run_as_user")
+
+
 def test_the_time_runs_out(kubectl: Kubectl, play: Play, app: str) -> None:
     assert_says(
         play("ephemeral_debug", pod=app, image="registry.invalid/none:2", wait_timeout=1), "WaitTimeout", "wait_timeout"
@@ -144,35 +160,7 @@ def test_a_name_that_is_taken_by_someone_elses_container(kubectl: Kubectl, play:
     assert played.target["debugger"] == "app-2"
 
 
-@pytest.fixture(scope="module")
-def credentials(kubectl: Kubectl) -> Callable[..., dict[str, Any]]:
-    """Makes service accounts that may do exactly what the given rules say; gives the options to be one."""
-    server = kubectl.json("config", "view", "--minify", "--raw")["clusters"][0]["cluster"]["server"]
-    authority = facts()["CA_CERT"]
-    number = 0
-
-    def make(rules: list[dict[str, Any]]) -> dict[str, Any]:
-        nonlocal number
-        number += 1
-        name = f"oncall-{number}"
-        api = "rbac.authorization.k8s.io"
-        kubectl.run("create", "serviceaccount", name)
-        kubectl.apply({"apiVersion": f"{api}/v1", "kind": "Role", "metadata": {"name": name}, "rules": rules})
-        kubectl.run("create", "rolebinding", name, f"--role={name}", f"--serviceaccount={kubectl.namespace}:{name}")
-        token = kubectl.text("create", "token", name).strip()
-        return {
-            "host": server,
-            "api_key": token,
-            "ca_cert": authority,
-            "environment": {"KUBECONFIG": "/dev/null", "K8S_AUTH_KUBECONFIG": ""},
-        }
-
-    return make
-
-
-def test_the_documented_role_is_enough(
-    play: Play, app: str, credentials: Callable[..., dict[str, Any]], tmp_path: Path
-) -> None:
+def test_the_documented_role_is_enough(play: Play, app: str, credentials: Credentials, tmp_path: Path) -> None:
     oncall = credentials(RULES)
     played = play(
         "proc_fs_fetch",
@@ -198,7 +186,7 @@ def test_the_documented_role_is_enough(
     ],
 )
 def test_each_rule_is_needed_and_its_absence_is_named(
-    kubectl: Kubectl, play: Play, app: str, credentials: Callable[..., dict[str, Any]], resource: str, verb: str
+    kubectl: Kubectl, play: Play, app: str, credentials: Credentials, resource: str, verb: str
 ) -> None:
     rules = [
         {
@@ -213,13 +201,67 @@ def test_each_rule_is_needed_and_its_absence_is_named(
     assert_says(played, "RbacDenied", verb, resource, kubectl.namespace, "rbac.authorization.k8s.io")
 
 
-def test_a_token_that_is_none(play: Play, app: str, credentials: Callable[..., dict[str, Any]]) -> None:
+def test_a_token_that_is_none(play: Play, app: str, credentials: Credentials) -> None:
     played = play("ephemeral_debug", pod=app, **{**credentials(RULES), "api_key": "not-a-token-at-all"})
     assert_says(played, "Unauthorized")
     assert "not-a-token-at-all" not in played.printed
 
 
-def test_an_api_server_that_is_not_there(play: Play, app: str, credentials: Callable[..., dict[str, Any]]) -> None:
+@pytest.fixture
+def expired(tmp_path: Path) -> dict[str, str]:
+    """An administrator's client certificate, signed by the cluster's own authority, whose time is over."""
+    key, request, certificate = (str(tmp_path / name) for name in ("old.key", "old.csr", "old.crt"))
+    curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-noenc"]
+    subject = ["-subj", "/O=system:masters/CN=admin"]
+    asking = ["openssl", "req", "-new", *curve, *subject, "-keyout", key, "-out", request]
+    signing = ["openssl", "x509", "-req", "-in", request, "-CA", facts()["CA_CERT"], "-CAkey", facts()["CA_KEY"]]
+    # the one that ends in the moment in which it begins
+    for command in (
+        asking,
+        [*signing, "-CAcreateserial", "-CAserial", f"{request}.srl", "-days", "0", "-out", certificate],
+    ):
+        subprocess.run(command, check=True, capture_output=True)
+    return {"client_cert": certificate, "client_key": key}
+
+
+def test_a_client_certificate_whose_time_is_over(
+    play: Play, app: str, credentials: Credentials, expired: dict[str, str]
+) -> None:
+    options = {key: value for key, value in credentials(RULES).items() if key != "api_key"}
+    assert_says(play("ephemeral_debug", pod=app, **options, **expired), "Unauthorized", "certificate")
+
+
+def test_a_token_whose_account_is_gone(kubectl: Kubectl, play: Play, app: str, credentials: Credentials) -> None:
+    oncall = credentials(RULES)
+    account = json.loads(base64.urlsafe_b64decode(oncall["api_key"].split(".")[1] + "=="))["sub"].rpartition(":")[2]
+    kubectl.run("delete", "serviceaccount", account)
+    played = play("ephemeral_debug", pod=app, **oncall)
+    assert_says(played, "Unauthorized", "Renew the token")
+    assert oncall["api_key"] not in played.printed
+
+
+def test_an_api_without_ephemeral_containers(play: Play, app: str, tmp_path: Path) -> None:
+    kubeconfig = yaml.safe_load((STATE / "kubeconfig").read_text(encoding="utf-8"))
+
+    def older(request: Request) -> Fault | None:
+        # the words are the real server's, about a subresource that it does not know
+        unknown = request.path.replace("/ephemeralcontainers", "/ephemeralcontainersofold")
+        return Fault(path=unknown) if unknown != request.path else None
+
+    with faulty(kubeconfig, tmp_path, older) as proxy:
+        played = play(
+            "ephemeral_debug",
+            pod=app,
+            name="too-new",
+            host=proxy.url,
+            api_key="the-proxy-has-its-own",
+            environment=ALONE,
+        )
+        assert_says(played, "ApiUnsupported", "could not find the requested resource", "1.25")
+        assert proxy.count(lambda request: request.method == "PATCH") == 1
+
+
+def test_an_api_server_that_is_not_there(play: Play, app: str, credentials: Credentials) -> None:
     assert_says(
         play("ephemeral_debug", pod=app, **{**credentials(RULES), "host": "https://127.0.0.1:9"}),
         "ApiUnreachable",
@@ -227,19 +269,30 @@ def test_an_api_server_that_is_not_there(play: Play, app: str, credentials: Call
     )
 
 
-def test_an_api_server_with_another_certificate_authority(
-    play: Play, app: str, credentials: Callable[..., dict[str, Any]]
-) -> None:
+def test_an_api_server_with_another_certificate_authority(play: Play, app: str, credentials: Credentials) -> None:
     played = play("ephemeral_debug", pod=app, **{**credentials(RULES), "ca_cert": "/etc/ssl/certs/ca-certificates.crt"})
     assert_says(played, "ApiUnreachable", "certificate")
 
 
-def test_an_api_server_that_accepts_and_says_nothing(
-    play: Play, app: str, credentials: Callable[..., dict[str, Any]]
-) -> None:
+def test_an_api_server_that_accepts_and_says_nothing(play: Play, app: str, credentials: Credentials) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         threading.Thread(target=lambda: [silent.accept() for _connection in range(3)], daemon=True).start()
         host = f"https://127.0.0.1:{silent.getsockname()[1]}"
         assert_says(
             play("ephemeral_debug", pod=app, wait_timeout=2, **{**credentials(RULES), "host": host}), "ApiUnreachable"
         )
+
+
+def test_a_destination_that_is_full(play: Play, app: str, tmp_path: Path) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(small)], check=True)
+    try:
+        played = play("proc_fs_fetch", pod=app, src=["/data/blob.bin"], dest=str(small))
+        assert_says(played, "DestUnwritable", "do not fit", "free space")
+    finally:
+        subprocess.run(["umount", str(small)], check=True)
+
+
+def test_a_destination_that_nobody_may_write(play: Play, app: str) -> None:
+    assert_says(play("proc_fs_fetch", pod=app, src=["/data/app.log"], dest="/proc/evidence"), "DestUnwritable", "/proc")

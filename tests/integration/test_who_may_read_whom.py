@@ -127,3 +127,17 @@ def test_a_target_in_a_shared_process_namespace_is_proven_by_its_container_id(
     played = play("proc_fs_fetch", pod="twins", container="app", src=FILES, dest=str(tmp_path / "home"))
     assert_all_came_home(kubectl, played, tmp_path / "home", "twins", FILES)
     assert played.target["pid"] != 1
+
+
+def test_the_debugger_has_the_label_of_a_target_that_has_one_of_its_own(kubectl: Kubectl, play: Play) -> None:
+    # a kernel without SELinux takes any
+    label = {"level": "s0:c7,c9"}
+    kubectl.apply(
+        pod_manifest("labelled", "incident.test/app:nonroot", container={"securityContext": {"seLinuxOptions": label}})
+    )
+    kubectl.wait_until_running("labelled")
+    played, again = play("ephemeral_debug", pod="labelled"), play("ephemeral_debug", pod="labelled")
+    assert played.target["root_readable"], played["msg"]
+    assert again.target["reused"]
+    (debugger,) = kubectl.debuggers("labelled")
+    assert debugger["securityContext"]["seLinuxOptions"] == label

@@ -65,17 +65,16 @@ def test_every_test_that_a_page_names_exists(page: Path) -> None:
 
 
 def test_every_case_of_kubectl_has_its_row() -> None:
-    ours = {
-        name
-        for name in functions_in("tests/unit/plugins/module_utils/test_kubectl_cases.py")
-        if name.startswith("test")
-    }
+    files = ("test_kubectl_cases", "test_kubectl_copy_cases")
+    functions = {name for file in files for name in functions_in(f"tests/unit/plugins/module_utils/{file}.py")}
+    ours = {name for name in functions if name.startswith("test")}
     text = (PAGES / "kubectl_parity.rst").read_text(encoding="utf-8")
     assert ours <= set(re.findall(r"``(test_\w+)``", text))
 
 
-def test_every_deliberate_difference_from_kubectl_is_on_its_page() -> None:
-    tree = ast.parse((CHECKOUT / "tests/integration/test_parity.py").read_text(encoding="utf-8"))
+@pytest.mark.parametrize("file", ["test_parity", "test_copy_parity"])
+def test_every_deliberate_difference_from_kubectl_is_on_its_page(file: str) -> None:
+    tree = ast.parse((CHECKOUT / "tests/integration" / f"{file}.py").read_text(encoding="utf-8"))
     (table,) = (
         ast.literal_eval(node.value)
         for node in tree.body

@@ -11,19 +11,24 @@ from pathlib import Path
 
 import pytest
 
-UTILS = Path(__file__).parents[2] / "plugins" / "module_utils"
+PLUGINS = Path(__file__).parents[2] / "plugins"
+UTILS = PLUGINS / "module_utils"
 
 READING_ORDER = {
-    "what everything speaks": "_python _errors _deadline _names _sizes",
-    "the API server": "_refusals _client",
-    "which pods and containers": "_targets _select _secrets",
-    "who the debugger must be, and what to inject": "_identity _container _inject",
-    "the stream into it, and what is seen inside": "_loader _answer _session _exec _probe _end",
+    "what everything speaks": "_python _errors _deadline _names _sizes _progress _values",
+    "the API server": "_refusals _client _connect _watch _witness",
+    "which pods and containers": "_crowd _targets _limits _select _endings _secrets",
+    "who the debugger must be, and what to inject": "_identity _merge _image _container _inject",
+    "the stream into it, and what is seen inside": "_loader _answer _session _frames _exec _probe _unreadable _end",
     "one target's debugger": "_reuse _debugger _result _commands _diff",
-    "the target's files": "_looker _mounts _listing _reader _reading _patterns _resolve _globs _ground",
+    "a pod's copy": "_copy _claims _copy_select _copy_make _copy_wait",
+    "the target's files": "_looker _mounts _listing _packing _reader _wants _zstd _unpack _read_events _reading _measure _patterns _resolve _globs _ground",
     "the files here": "_partial _dest _rows _manifest",
-    "bringing them home": "_plan _survey _local _remote _transfer _fetch",
-    "the tasks": "_fanout _task _options _command_run _debug_task _fetch_task",
+    "bringing them home": "_plan _tree _deleted _survey _local _remote _incoming _doubts _transfer _groups _fetch",
+    "the tasks": "_fanout _task _options _command_run _absent _debug_task _fetch_target _fetch_task",
+    "the task of a pod's copy": "_copy_task",
+    "the task that keeps what the API says": "_evidence_task",
+    "the task that reads logs": "_logs_task",
 }
 ROOMS = [name for names in READING_ORDER.values() for name in names.split()]
 
@@ -53,3 +58,34 @@ def test_a_util_is_short_enough_to_be_read(name: str) -> None:
 def test_a_util_says_that_it_is_private(name: str) -> None:
     docstring = ast.get_docstring(ast.parse((UTILS / f"{name}.py").read_text(encoding="utf-8"))) or ""
     assert "private module utility" in docstring
+
+
+# what runs on the controller: the modules' actions, and the engine of the roles
+ON_THE_CONTROLLER = {
+    "before a module runs": "_live _action _case_action",
+    "what a collector printed": "_parse_text _parse_mounts _parse_files _parse_pod _parse_container _parse_processes _parse_sockets",
+    "what a network's collectors printed": "_parse_network _parse_tls _parse_certificates",
+    "and which parser is which": "_parse_evidence _parse_places _parsers",
+    "what to look at, what was found, and how it is judged": "_collectors _subjects _copies _facts _analyze",
+    "what a case says": "_timeline _findings _summary _tables _report _case_folder",
+    "a case that is sealed": "_sums _chain _zst _bundle _pack _sign _verify _acquisition _redact _derive",
+    "a pod in quarantine": "_policies _quarantine _isolation",
+}
+HALLS = [name for names in ON_THE_CONTROLLER.values() for name in names.split()]
+
+
+def test_every_util_of_the_controller_has_its_place() -> None:
+    assert sorted(path.stem for path in (PLUGINS / "plugin_utils").glob("*.py")) == sorted(HALLS)
+
+
+@pytest.mark.parametrize("name", HALLS)
+def test_a_util_of_the_controller_imports_only_what_comes_before_it_is_short_and_says_that_it_is_private(
+    name: str,
+) -> None:
+    text = (PLUGINS / "plugin_utils" / f"{name}.py").read_text(encoding="utf-8")
+    tree = ast.parse(text)
+    modules = [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    siblings = {module.rpartition(".")[2] for module in modules if ".distroless.plugins.plugin_utils." in module}
+    assert siblings <= set(HALLS[: HALLS.index(name)])
+    assert len(text.splitlines()) <= 300
+    assert "private plugin utility" in (ast.get_docstring(tree) or "")

@@ -24,7 +24,7 @@ MAKE = """
 import hashlib, io, sys
 sys.path.insert(0, sys.argv[1])
 from onenode import apps, images, tarball
-made = [images.pause(b"p"), images.busybox(b"b", ["bin/sh", "usr/bin/env"]), *apps.images(b"a")]
+made = [images.pause(b"p"), *images.busybox(b"b", ["bin/sh", "usr/bin/env"]), *apps.images(b"a")]
 out = io.BytesIO()
 print(sorted(tarball.archive(made, out).items()), hashlib.sha256(out.getvalue()).hexdigest())
 """
@@ -81,7 +81,7 @@ def test_only_the_app_itself_may_read_its_files() -> None:
 
 def test_an_absolute_link_leads_to_another_file_in_a_toolbox() -> None:
     app = members(tarball.layer(apps.files("root")))
-    toolbox = images.busybox(PROGRAM, ["bin/sh"])
+    toolbox, _for_a_user = images.busybox(PROGRAM, ["bin/sh"])
     assert app["etc/app/release"].linkname == "/etc/os-release"
     assert app["etc/os-release"].size != members(toolbox.layers[0])["etc/os-release"].size
 

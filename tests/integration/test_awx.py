@@ -1,0 +1,240 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What AWX would do: set the collection up, make its image, and run the project's playbooks by ansible-runner."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from . import controller as awx
+from .conftest import CHECKOUT, Automation, Credentials, Kubectl, pod_manifest
+from .oncall import rules_of
+
+PROJECT = CHECKOUT / "extensions" / "awx_project"
+SECRET = "the-token-of-the-cluster"
+GIVEN = {"image": "images.example/incident-distroless-ee:1", "project_url": "https://git.example/oncall.git"}
+# AWX keeps no more of what one event says (MAX_EVENT_RES_DATA)
+EVENT_LIMIT = 700_000
+
+
+@pytest.fixture
+def controller() -> Iterator[awx.Controller]:
+    with awx.running() as running:
+        yield running
+
+
+def set_up(controller: awx.Controller, automation: Automation, installed: Path, *words: str, **variables: str) -> str:
+    """Runs awx_setup as its head says; returns what it printed."""
+    extra = json.dumps({f"awx_setup_{key}": value for key, value in {**GIVEN, **variables}.items()})
+    environment = {
+        **os.environ,
+        "ANSIBLE_COLLECTIONS_PATH": f"{installed}{os.pathsep}{automation.awx}",
+        "ANSIBLE_LOCALHOST_WARNING": "false",
+        "ANSIBLE_INVENTORY_UNPARSED_WARNING": "false",
+        "ANSIBLE_NOCOLOR": "true",
+        "CONTROLLER_HOST": f"http://127.0.0.1:{controller.port}",
+        "CONTROLLER_OAUTH_TOKEN": awx.TOKEN,
+        "K8S_AUTH_HOST": "https://cluster.example:6443",
+        "K8S_AUTH_API_KEY": SECRET,
+    }
+    command = ["ansible-playbook", "incident.distroless.awx_setup", "--extra-vars", extra, *words]
+    done = subprocess.run(
+        command, capture_output=True, text=True, env=environment, stdin=subprocess.DEVNULL, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def test_awx_is_set_up_once_and_secrets_stay_where_they_belong(
+    controller: awx.Controller, automation: Automation, installed: Path
+) -> None:
+    printed = set_up(controller, automation, installed, "-vvv")
+    assert SECRET not in printed
+    assert [path for _method, path, body in controller.changes() if SECRET in json.dumps(body)] == [
+        "/api/v2/credentials/"
+    ]
+
+    templates = {name.split()[-1]: thing for name, thing in controller.named("job_templates").items()}
+    assert set(templates) >= {"crashloop_triage", "disk_triage", "process_triage"}
+    project, image = controller.named("projects")["incident.distroless"], controller.named("execution_environments")
+    assert project["scm_url"] == GIVEN["project_url"]
+    assert project["default_environment"] == image["incident.distroless"]["id"]
+    assert image["incident.distroless"]["image"] == GIVEN["image"]
+    (host,) = controller.things["hosts"].values()
+    assert json.loads(host["variables"])["ansible_python_interpreter"] == "{{ ansible_playbook_python }}"
+    credential = controller.named("credentials")["incident.distroless"]
+    assert credential["inputs"]["host"] == "https://cluster.example:6443"
+    assert credential["inputs"]["verify_ssl"] is True
+    for playbook, template in templates.items():
+        assert (PROJECT / template["playbook"]).is_file()
+        assert template["project"] == project["id"]
+        assert controller.attached[template["id"]] == [credential["id"]]
+        asked = {question["variable"] for question in controller.surveys[template["id"]]["spec"]}
+        assert {f"{playbook}_namespace", f"{playbook}_pod"} <= asked
+
+    before = len(controller.changes())
+    # only what differs would be changed, and in check mode nothing is
+    assert "changed=1 " in set_up(controller, automation, installed, "--check", image="images.example/newer:2")
+    assert controller.changes()[before:] == []
+
+
+def test_ansible_builder_makes_an_image_of_the_definition(
+    automation: Automation, installed: Path, tmp_path: Path
+) -> None:
+    project = shutil.copytree(PROJECT, tmp_path / "project")
+    context = tmp_path / "context"
+    command = ["ansible-builder", "create", "--context", context]
+    done = subprocess.run(
+        command, cwd=project, env=automation.environment(), capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    requirements = yaml.safe_load((context / "_build" / "requirements.yml").read_text(encoding="utf-8"))
+    assert [row["name"] for row in requirements["collections"]] == ["incident.distroless"]
+    # what is asked of the collection while the image is made
+    asked = subprocess.run(
+        ["ansible-builder", "introspect", installed],
+        env=automation.environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert "jsonpatch" in asked.stdout
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What ansible-runner tells AWX of a job: how it ended, its events, and the artifacts that the next job gets."""
+
+    status: str
+    events: Sequence[dict[str, Any]]
+    printed: str
+
+    @property
+    def artifacts(self) -> dict[str, Any]:
+        (last,) = (event for event in self.events if event["event"] == "playbook_on_stats")
+        found: dict[str, Any] = last["event_data"]["artifact_data"]
+        return found
+
+
+def run_job(
+    folder: Path, automation: Automation, installed: Path, playbook: str, environment: dict[str, str], **answers: str
+) -> Job:
+    """Runs a playbook of the project as AWX does: in a folder of its own, by ansible-runner, the cluster in variables only."""
+    shutil.copytree(PROJECT, folder / "project")
+    # where AWX puts what collections/requirements.yml asks for
+    shutil.copytree(installed / "ansible_collections", folder / "requirements_collections" / "ansible_collections")
+    (folder / "inventory").mkdir()
+    host = {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
+    (folder / "inventory" / "hosts.yml").write_text(yaml.safe_dump({"all": {"hosts": {"localhost": host}}}))
+    (folder / "env").mkdir()
+    (folder / "env" / "extravars").write_text(json.dumps(answers))
+    (folder / "env" / "envvars").write_text(
+        yaml.safe_dump({"ANSIBLE_COLLECTIONS_PATH": str(folder / "requirements_collections"), **environment})
+    )
+    around = automation.environment(ANSIBLE_NOCOLOR="true", HOME=str(folder))
+    for name in ("ANSIBLE_COLLECTIONS_PATH", "KUBECONFIG", "K8S_AUTH_KUBECONFIG"):
+        around.pop(name, None)
+    done = subprocess.run(
+        ["ansible-runner", "run", folder, "--playbook", playbook, "--ident", "job"],
+        env=around,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        timeout=300,
+        check=False,
+    )
+    job = folder / "artifacts" / "job"
+    status = (job / "status").read_text(encoding="utf-8")
+    events = [json.loads(path.read_text(encoding="utf-8")) for path in (job / "job_events").glob("*.json")]
+    return Job(status, sorted(events, key=lambda event: event["counter"]), done.stdout + done.stderr)
+
+
+@pytest.fixture(scope="module")
+def cluster_in_variables(credentials: Credentials) -> dict[str, str]:
+    """What AWX's credential for a cluster sets, for who may do what the documentation asks for."""
+    oncall = credentials(rules_of("role.yml", "triage-role.yml"))
+    return {
+        "K8S_AUTH_HOST": oncall["host"],
+        "K8S_AUTH_API_KEY": oncall["api_key"],
+        "K8S_AUTH_VERIFY_SSL": "True",
+        "K8S_AUTH_SSL_CA_CERT": oncall["ca_cert"],
+    }
+
+
+def test_a_job_looks_into_several_pods_and_leaves_an_artifact_for_each(
+    kubectl: Kubectl,
+    automation: Automation,
+    installed: Path,
+    cluster_in_variables: dict[str, str],
+    tmp_path: Path,
+    measured: Callable[[str], None],
+) -> None:
+    kubectl.run("create", "deployment", "uploads", "--image=incident.test/app:nonroot", "--replicas=2")
+    kubectl.run("wait", "deployment/uploads", "--for=condition=Available", "--timeout=90s")
+    job = run_job(
+        tmp_path,
+        automation,
+        installed,
+        "disk_triage.yml",
+        cluster_in_variables,
+        disk_triage_namespace=kubectl.namespace,
+        disk_triage_pod="",
+        disk_triage_workload="deployment/uploads",
+        disk_triage_container="",
+        disk_triage_reason="A job of AWX",
+        disk_triage_fail_on="fail",
+        disk_triage_dest=str(tmp_path / "cases"),
+    )
+    assert job.status == "successful", job.printed
+    pods = kubectl.json("get", "pods")["items"]
+    labels = {f"{kubectl.namespace}/{pod['metadata']['name']}/app" for pod in pods}
+    found = job.artifacts["incident_distroless"]
+    assert set(found) == labels
+    assert {row["disk_triage"]["verdict"] for row in found.values()} == {"pass"}
+    assert len(list((tmp_path / "cases").glob("*/report.html"))) == 1
+    biggest = max(len(json.dumps(event["event_data"].get("res", {}))) for event in job.events)
+    measured(f"the biggest event of a job with 2 pods: {biggest / 1000:.0f} kB")
+    assert 0 < biggest < EVENT_LIMIT
+    assert cluster_in_variables["K8S_AUTH_API_KEY"] not in json.dumps(job.events)
+
+
+def test_a_job_fails_where_the_survey_asked_for_it(
+    kubectl: Kubectl,
+    automation: Automation,
+    installed: Path,
+    cluster_in_variables: dict[str, str],
+    tmp_path: Path,
+) -> None:
+    kubectl.apply(
+        pod_manifest("orders-0", "incident.test/app:nonroot", container={"command": ["/app", "sha256", "/etc/shop"]})
+    )
+    kubectl.run(
+        "wait", "pod/orders-0", "--for=jsonpath={.status.containerStatuses[0].lastState.terminated}", "--timeout=90s"
+    )
+    job = run_job(
+        tmp_path,
+        automation,
+        installed,
+        "crashloop_triage.yml",
+        cluster_in_variables,
+        crashloop_triage_namespace=kubectl.namespace,
+        crashloop_triage_pod="orders-0",
+        crashloop_triage_fail_on="fail",
+        crashloop_triage_dest=str(tmp_path / "cases"),
+    )
+    assert job.status == "failed"
+    (artifact,) = job.artifacts["incident_distroless"].values()
+    assert artifact["crashloop_triage"]["verdict"] == "fail"

@@ -1,0 +1,246 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Why a pod restarts: the fault is really there, and the verdict is the right one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .cases import Case, run_playbook
+from .conftest import Credentials, Kubectl, Pod, pod_manifest
+from .oncall import rules_of, variables_of
+
+APP = "incident.test/app:nonroot"
+SCRIPTS = {"lost": "#!/bin/nope\n", "odd": "this is no program\n"}
+
+
+def apply(kubectl: Kubectl, name: str, *arguments: str, volumes: Any = (), **container: Any) -> None:
+    given = {"args": list(arguments), "volumeMounts": [{"name": "volume", "mountPath": "/volume"}] if volumes else []}
+    kubectl.apply(
+        pod_manifest(
+            name,
+            APP,
+            container={**given, **container},
+            volumes=[{"name": "volume", **volumes}] if volumes else [],
+        )
+    )
+
+
+def wait_until(kubectl: Kubectl, pod: str, is_so: Callable[[dict[str, Any]], bool]) -> Pod:
+    """Waits until the status of the pod's first container is so."""
+    deadline = time.monotonic() + 90
+    while time.monotonic() < deadline:
+        found = kubectl.pod(pod)
+        statuses = found.get("status", {}).get("containerStatuses") or []
+        if statuses and is_so(statuses[0]):
+            return found
+        time.sleep(0.5)
+    pytest.fail(f"{pod} did not come to that: {kubectl.pod(pod)['status']}")
+
+
+def has_ended(status: dict[str, Any]) -> bool:
+    return "terminated" in status["state"] or "terminated" in status["lastState"]
+
+
+def has_restarted(status: dict[str, Any]) -> bool:
+    return int(status["restartCount"]) > 0
+
+
+def waits_for(reason: str) -> Callable[[dict[str, Any]], bool]:
+    return says(reason, "")
+
+
+def says(reason: str, words: str) -> Callable[[dict[str, Any]], bool]:
+    def seen(status: dict[str, Any]) -> bool:
+        waiting = status["state"].get("waiting") or {}
+        return waiting.get("reason") == reason and words in waiting.get("message", "")
+
+    return seen
+
+
+def triage(kubectl: Kubectl, folder: Path, *words: str, environment: Any = None, **variables: Any) -> Case:
+    given = {"namespace": kubectl.namespace, **variables}
+    return run_playbook("crashloop_triage", folder, given, *words, environment=environment)
+
+
+def assert_found(case: Case, *analyzers: str) -> None:
+    """Exactly these are failures, each with its evidence, and nothing is unknown."""
+    assert case.status == 0, case.printed
+    assert {entry["analyzer"] for entry in case.findings(verdict="fail")} == set(analyzers), case.said()
+    assert case.findings(verdict="unknown") == [], case.said()
+    assert case.verdict == "fail"
+    for entry in case.findings(verdict="fail"):
+        case.assert_evidence(entry)
+
+
+def test_a_healthy_pod_passes_and_nothing_is_injected(kubectl: Kubectl, tmp_path: Path) -> None:
+    apply(kubectl, "healthy")
+    kubectl.wait_until_running("healthy")
+    case = triage(kubectl, tmp_path, pod="healthy")
+    assert case.status == 0, case.printed
+    assert case.verdict == "pass", case.said()
+    assert "0 restarts" in case.finding("no_trouble")["message"]
+    assert kubectl.debuggers("healthy") == []
+
+
+def test_a_missing_file_is_named(kubectl: Kubectl, tmp_path: Path) -> None:
+    apply(kubectl, "missing", command=["/app", "sha256", "/etc/shop/config.yaml"])
+    wait_until(kubectl, "missing", has_restarted)
+    case = triage(kubectl, tmp_path, pod="missing")
+    assert_found(case, "missing_file", "exit")
+    said = "app: open /etc/shop/config.yaml: no such file or directory"
+    assert case.finding("missing_file")["message"] == f"app ended with 1, and said: {said}"
+    assert said in case.finding("exit")["message"]
+
+
+def test_a_container_that_was_killed_for_its_memory_is_named_with_its_limit(kubectl: Kubectl, tmp_path: Path) -> None:
+    apply(
+        kubectl,
+        "hungry",
+        *("--blob", "/volume/blob", "--blob-size", str(64 << 20)),
+        volumes={"emptyDir": {"medium": "Memory"}},
+        resources={"limits": {"memory": "32Mi"}},
+    )
+    wait_until(kubectl, "hungry", has_ended)
+    case = triage(kubectl, tmp_path, pod="hungry")
+    assert case.status == 0, case.printed
+    assert case.verdict == "fail"
+    assert case.document["findings"][0]["analyzer"] == "out_of_memory", case.said()
+    assert "its limit is 32Mi" in case.finding("out_of_memory")["message"]
+
+
+def test_a_command_that_the_image_has_not_is_named(kubectl: Kubectl, tmp_path: Path) -> None:
+    apply(kubectl, "wrong", command=["/usr/bin/server"])
+    wait_until(kubectl, "wrong", has_ended)
+    case = triage(kubectl, tmp_path, pod="wrong")
+    assert_found(case, "wrong_command")
+    assert 'exec: "/usr/bin/server"' in case.finding("wrong_command")["message"]
+    assert "/usr/bin/server" in case.finding("wrong_command")["next"]
+
+
+def test_a_read_only_path_is_named(kubectl: Kubectl, tmp_path: Path) -> None:
+    apply(
+        kubectl,
+        "frozen",
+        *("--blob", "", "--log", "/data/app.log"),
+        securityContext={"readOnlyRootFilesystem": True},
+    )
+    wait_until(kubectl, "frozen", has_restarted)
+    case = triage(kubectl, tmp_path, pod="frozen")
+    assert_found(case, "read_only_path", "exit")
+    assert "/data/app.log: read-only file system" in case.finding("read_only_path")["message"]
+
+
+def test_a_failing_probe_is_named_with_its_last_answer(kubectl: Kubectl, tmp_path: Path) -> None:
+    probe = {"httpGet": {"port": 9, "path": "/healthz"}, "periodSeconds": 1, "failureThreshold": 2}
+    apply(kubectl, "deaf", livenessProbe=probe)
+    wait_until(kubectl, "deaf", has_restarted)
+    case = triage(kubectl, tmp_path, pod="deaf")
+    assert_found(case, "failing_probe")
+    assert case.finding("failing_probe")["message"].startswith("Liveness probe failed: Get "), case.said()
+    assert "connection refused" in case.finding("failing_probe")["message"]
+
+
+def test_a_missing_key_is_named_though_no_container_was_ever_made(kubectl: Kubectl, tmp_path: Path) -> None:
+    kubectl.run("create", "configmap", "settings", "--from-literal=there=1")
+    reference = {"configMapKeyRef": {"name": "settings", "key": "nope"}}
+    apply(kubectl, "keyless", env=[{"name": "KEY", "valueFrom": reference}])
+    # on a busy node the first of the kubelet's answers can be that its own cache is not filled yet
+    wait_until(kubectl, "keyless", says("CreateContainerConfigError", "couldn't find key nope"))
+    case = triage(kubectl, tmp_path, pod="keyless")
+    assert_found(case, "missing_config")
+    assert "couldn't find key nope in ConfigMap" in case.finding("missing_config")["message"]
+
+
+@pytest.mark.parametrize(
+    ("script", "analyzer", "said"),
+    [
+        ("lost", "missing_interpreter", "exec /volume/lost: no such file or directory"),
+        ("odd", "wrong_architecture", "exec /volume/odd: exec format error"),
+    ],
+)
+def test_a_program_that_cannot_be_run_is_named(
+    kubectl: Kubectl, tmp_path: Path, script: str, analyzer: str, said: str
+) -> None:
+    kubectl.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "scripts"}, "data": SCRIPTS})
+    apply(
+        kubectl,
+        script,
+        command=[f"/volume/{script}"],
+        volumes={"configMap": {"name": "scripts", "defaultMode": 0o755}},
+    )
+    wait_until(kubectl, script, has_restarted)
+    case = triage(kubectl, tmp_path, pod=script)
+    assert_found(case, analyzer, "exit")
+    assert said in case.finding(analyzer)["message"]
+
+
+def test_a_pod_that_has_finished_with_a_code_tells_it(kubectl: Kubectl, tmp_path: Path) -> None:
+    manifest = pod_manifest(
+        "done", APP, container={"args": ["--exit-after", "1s", "--exit-code", "3"]}, restartPolicy="Never"
+    )
+    kubectl.apply(manifest)
+    kubectl.run("wait", "pod/done", "--for=jsonpath={.status.phase}=Failed", "--timeout=60s")
+    case = triage(kubectl, tmp_path, pod="done")
+    assert_found(case, "exit")
+    assert case.finding("exit")["message"].startswith("app ended with 3 after "), case.said()
+
+
+def test_the_container_that_crashes_is_found_beside_a_healthy_one_by_a_selector(
+    kubectl: Kubectl, tmp_path: Path
+) -> None:
+    manifest = pod_manifest("pair", APP)
+    crashing = {
+        **manifest["spec"]["containers"][0],
+        "name": "proxy",
+        "args": ["--exit-after", "1ms", "--exit-code", "7"],
+    }
+    manifest["spec"]["containers"].append(crashing)
+    kubectl.apply(manifest)
+    deadline = time.monotonic() + 60
+    while not any(row["restartCount"] for row in kubectl.pod("pair").get("status", {}).get("containerStatuses") or []):
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+    case = triage(kubectl, tmp_path, label_selectors=["app=pair"])
+    assert_found(case, "exit")
+    assert case.finding("exit")["target"] == f"{kubectl.namespace}/pair/proxy"
+    assert case.finding("exit")["message"].startswith("proxy ended with 7"), case.said()
+
+
+def test_what_a_crashed_container_said_is_never_run_as_a_template(kubectl: Kubectl, tmp_path: Path) -> None:
+    apply(kubectl, "hostile", command=["/app", "sha256", "/{{ 7 * 191919 }}\x1b[2J<script>"])
+    wait_until(kubectl, "hostile", has_restarted)
+    case = triage(kubectl, tmp_path, pod="hostile")
+    assert_found(case, "missing_file", "exit")
+    message = case.finding("missing_file")["message"]
+    assert "/{{ 7 * 191919 }}\\x1b[2J<script>: no such file" in message
+    assert "1343433" not in case.printed
+    assert "\x1b" not in case.printed
+    assert "<script>: no such" not in (case.folder / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_pod_that_is_not_there_fails_the_play_with_a_reason(kubectl: Kubectl, tmp_path: Path) -> None:
+    case = triage(kubectl, tmp_path, pod="nobody")
+    assert case.status == 2
+    assert "NoTarget" in case.printed
+    assert case.verdict == "unknown"
+
+
+def test_the_role_of_the_documentation_is_enough(kubectl: Kubectl, tmp_path: Path, credentials: Credentials) -> None:
+    apply(kubectl, "watched", command=["/app", "sha256", "/etc/shop/config.yaml"])
+    wait_until(kubectl, "watched", has_restarted)
+    apply(kubectl, "fine")
+    kubectl.wait_until_running("fine")
+    environment = variables_of(credentials, rules_of("crashloop-role.yml"))
+    assert_found(triage(kubectl, tmp_path, pod="watched", environment=environment), "missing_file", "exit")
+    # of a pod that runs the debugger is refused, and is not needed
+    case = triage(kubectl, tmp_path / "fine", pod="fine", environment=environment)
+    assert case.status == 0, case.printed
+    assert case.verdict == "pass", case.said()

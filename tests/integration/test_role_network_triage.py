@@ -1,0 +1,186 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What stands in a pod's way to its peers: the fault is really there, and the verdict is the right one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.unit.plugins.plugin_utils.tls_world import server
+
+from .cases import Case, run_playbook
+from .conftest import Credentials, Kubectl, pod_manifest
+from .network_peers import full_port, knocking, nameserver, open_port, tls_server
+from .oncall import rules_of, variables_of
+
+APP = "incident.test/app:nonroot"
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """The node's address as pods know it, what the nameserver there was asked, and ports of peers."""
+
+    node: str
+    asked: list[str]
+    open: int
+    full: int
+    good: int
+    expired: int
+
+
+def apply(kubectl: Kubectl, name: str, server: str, **variables: object) -> None:
+    """A pod that asks the server for names, with these variables in its environment."""
+    env = [{"name": key, "value": str(value)} for key, value in variables.items()]
+    config = {
+        "nameservers": [server],
+        "searches": ["shop.svc.test", "svc.test"],
+        "options": [{"name": "ndots", "value": "2"}],
+    }
+    kubectl.apply(pod_manifest(name, APP, container={"env": env}, dnsPolicy="None", dnsConfig=config))
+
+
+@pytest.fixture(scope="module")
+def world(kubectl: Kubectl, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """Peers on the node, and pods that look for them."""
+    (node,) = kubectl.json("get", "nodes")["items"]
+    (address,) = [entry["address"] for entry in node["status"]["addresses"] if entry["type"] == "InternalIP"]
+    names = {"db.shop.svc.test": address, "pay.example.test": address}
+    folders = {name: tmp_path_factory.mktemp(name) for name in ("good", "expired")}
+    with ExitStack() as stack:
+        asked = stack.enter_context(nameserver(address, names))
+        ports = [stack.enter_context(make(address)) for make in (open_port, full_port)]
+        good = server(folders["good"], names=["pay.example.test"])
+        expired = server(folders["expired"], names=["pay.example.test"], subject="old {{ 7 * 191919 }}", days_left=-2)
+        ports += [stack.enter_context(tls_server(address, context)) for context in (good, expired)]
+        found = World(address, asked, *ports)
+        apply(kubectl, "healthy", address, DB_HOST="db", DB_PORT=found.open, PASSWORD="very-secret-value")
+        apply(kubectl, "lost", address, ORDERS_HOST="orders.shop", ORDERS_PORT=found.open)
+        # nobody listens on that port
+        apply(kubectl, "refused", address, CACHE_HOST=address, CACHE_PORT=9)
+        apply(kubectl, "deaf", f"{address.rpartition('.')[0]}.254", DB_HOST="db", DB_PORT=found.open)
+        for name in ("healthy", "lost", "refused", "deaf"):
+            kubectl.wait_until_running(name)
+        yield found
+
+
+def triage(kubectl: Kubectl, folder: Path, *words: str, environment: Any = None, **variables: Any) -> Case:
+    given = {"namespace": kubectl.namespace, **variables}
+    return run_playbook("network_triage", folder, given, *words, environment=environment)
+
+
+def test_a_healthy_pod_passes_with_the_least_role_and_nothing_of_its_environment_but_peers_is_told(
+    kubectl: Kubectl, world: World, tmp_path: Path, credentials: Credentials
+) -> None:
+    environment = variables_of(credentials, rules_of("role.yml", "triage-role.yml"))
+    peers = [f"tls://pay.example.test:{world.good}"]
+    case = triage(kubectl, tmp_path, "-vvv", pod="healthy", peers=peers, environment=environment)
+    assert case.status == 0, case.printed
+    assert case.verdict == "pass", case.said()
+    facts = case.document["facts"][f"{kubectl.namespace}/healthy/app"]
+    assert facts["missing"] == {}
+    assert facts["environment"] == [f"DB_HOST: db port {world.open}"]
+    assert "db is db.shop.svc.test." in case.finding("names")["message"]
+    assert "2 of 2 peers are reached" in case.finding("peers_reached")["message"]
+    # each suffix was asked, in the order of the target's own resolv.conf
+    assert [row["asked"] for row in facts["lookups"] if row["name"] == "db"] == [
+        "db.shop.svc.test.",
+        "db.svc.test.",
+        "db.",
+    ]
+    assert {"db.shop.svc.test", "db.svc.test", "db"} <= set(world.asked)
+    (certificate,) = facts["tls"]["certificates"]
+    assert (certificate["names"], certificate["serial"]) == (["pay.example.test"], "1267")
+    everything = case.printed + "".join(
+        path.read_text(encoding="utf-8", errors="replace") for path in case.folder.rglob("*") if path.is_file()
+    )
+    assert "very-secret-value" not in everything
+    assert environment["K8S_AUTH_API_KEY"] not in everything
+
+
+def test_a_name_that_does_not_resolve_is_named_with_all_that_was_asked(
+    kubectl: Kubectl, world: World, tmp_path: Path
+) -> None:
+    case = triage(kubectl, tmp_path, pod="lost")
+    assert case.verdict == "fail", case.said()
+    assert {entry["analyzer"] for entry in case.findings(verdict="fail")} == {"unresolved_name", "peer_failed"}
+    assert case.finding("unresolved_name")["message"] == (
+        "orders.shop does not resolve: orders.shop.shop.svc.test. NXDOMAIN, orders.shop.svc.test. NXDOMAIN, orders.shop. NXDOMAIN."
+    )
+    assert f"orders.shop port {world.open} (ORDERS_HOST) is unresolved" in case.finding("peer_failed")["message"]
+    case.assert_evidence(case.finding("unresolved_name"))
+
+
+def test_a_nameserver_that_does_not_answer_and_a_capture_that_cannot_be_made(
+    kubectl: Kubectl, world: World, tmp_path: Path
+) -> None:
+    ignore = ["KUBERNETES_SERVICE_HOST", "DB_HOST"]
+    case = triage(kubectl, tmp_path, pod="deaf", ignore=ignore, names=["db"], capture_seconds=2)
+    assert {entry["analyzer"] for entry in case.findings(verdict="fail")} == {"silent_nameserver", "unresolved_name"}
+    assert "answered none of 2 questions (timeout)" in case.finding("silent_nameserver")["message"]
+    assert "the debug image has no tcpdump" in case.finding("captured", verdict="unknown")["message"]
+
+
+def test_peers_that_refuse_that_are_silent_and_whose_certificate_is_not_good(
+    kubectl: Kubectl, world: World, tmp_path: Path
+) -> None:
+    peers = [
+        f"{world.node}:{world.full}",
+        f"tls://pay.example.test:{world.expired}",
+        f"tls://{world.node}:{world.good}",
+        f"tls://{world.node}:{world.open}",
+    ]
+    case = triage(kubectl, tmp_path, pod="refused", peers=peers, timeout=2)
+    said = {entry["analyzer"]: entry["message"] for entry in case.findings(verdict="fail")}
+    assert said.keys() == {"peer_refuses", "peer_silent", "certificate_expired", "certificate_name", "tls_refused"}
+    assert said["peer_refuses"] == f"{world.node} port 9 (CACHE_HOST) refuses the connection."
+    assert said["peer_silent"] == f"{world.node} port {world.full} (given) did not answer within 2 s."
+    assert said["certificate_expired"].startswith(
+        f"pay.example.test port {world.expired} shows a certificate that expired on 20"
+    )
+    # a subject is data, and no template
+    assert "CN=old {{ 7 * 191919 }}" in said["certificate_expired"]
+    assert "1343433" not in case.printed
+    assert f"{world.node} port {world.good} shows a certificate for pay.example.test." == said["certificate_name"]
+    assert "sends nothing back" in said["tls_refused"]
+    assert case.findings(verdict="unknown") == [], case.said()
+
+
+def test_packets_are_captured_for_as_long_as_it_is_said(kubectl: Kubectl, tmp_path: Path) -> None:
+    kubectl.apply(pod_manifest("busy", "incident.test/app:root"))
+    address = kubectl.wait_until_running("busy")["status"]["podIP"]
+    debug = {"image": "incident.test/debug-net:1", "image_pull_policy": "Never", "profile": "netadmin"}
+    with knocking(address, 4711):
+        case = triage(kubectl, tmp_path, pod="busy", debug=debug, capture_seconds=2, capture_filter="tcp port 4711")
+    assert case.verdict == "pass", case.said()
+    facts = case.document["facts"][f"{kubectl.namespace}/busy/app"]
+    packets = (case.folder / kubectl.namespace / "busy" / "app" / "capture.txt").read_bytes()
+    assert facts["capture"]["packets"] > 0
+    # nobody listens there: each knock is answered by a reset
+    assert (4711).to_bytes(2, "big") in packets
+    case.assert_evidence(case.finding("captured"))
+
+
+@pytest.mark.parametrize("peer", ["-e:80", "$(id):80", "host"])
+def test_what_is_no_peer_is_refused_before_anything_is_done(kubectl: Kubectl, tmp_path: Path, peer: str) -> None:
+    case = triage(kubectl, tmp_path, pod="healthy", peers=[peer])
+    assert case.status == 2
+    assert "are host:port" in case.printed
+    assert not case.folder.exists()
+
+
+def test_check_mode_says_what_would_be_collected(kubectl: Kubectl, world: World, tmp_path: Path) -> None:
+    case = triage(kubectl, tmp_path, "--check", pod="healthy", capture_seconds=2)
+    assert case.status == 0, case.printed
+    assert "Whether peers can be reached" in case.printed
+    assert "Packets of the pod's network" in case.printed
+    assert json.dumps("Names, asked as the target would ask, with each suffix") in case.printed
+    assert not case.folder.exists()

@@ -1,0 +1,118 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What runs that should not: the intruder is really there, and the verdict is the right one."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .cases import Case, run_playbook
+from .conftest import Kubectl, Play, pod_manifest
+
+APP = "incident.test/app:nonroot"
+Start = Callable[..., None]
+
+
+@pytest.fixture(scope="module")
+def pods(kubectl: Kubectl) -> Kubectl:
+    """A healthy pod, and one for each intruder."""
+    for name in ("healthy", "replaced", "listening", "changed"):
+        kubectl.apply(pod_manifest(name, APP))
+    kubectl.apply(pod_manifest("in-memory", APP, container={"args": ["run-from-memory"]}))
+    for name in ("healthy", "replaced", "listening", "changed", "in-memory"):
+        kubectl.wait_until_running(name)
+    return kubectl
+
+
+@pytest.fixture
+def start(kubectl: Kubectl) -> Iterator[Start]:
+    """Starts programs inside the app's own container, where they run until the test is done."""
+    running: list[subprocess.Popen[bytes]] = []
+
+    def run(pod: str, *words: str) -> None:
+        command = [kubectl.program, "--namespace", kubectl.namespace, "exec", pod, "-c", "app", "--", *words]
+        running.append(subprocess.Popen(command, stdin=subprocess.DEVNULL))
+
+    yield run
+    for process in running:
+        process.kill()
+        process.wait()
+
+
+def inside(play: Play, pod: str, command: str) -> None:
+    """Does something to the target's files, as the target's own user could."""
+    played = play("ephemeral_debug", pod=pod, commands=[command])
+    assert not played.result.get("failed"), played["msg"]
+
+
+def triage(kubectl: Kubectl, folder: Path, **variables: Any) -> Case:
+    return run_playbook("process_triage", folder, {"namespace": kubectl.namespace, **variables})
+
+
+def wait_for(command: str) -> str:
+    return f"for n in $(seq 100); do {command} && exit; sleep 0.1; done; exit 1"
+
+
+def test_a_healthy_pod_passes(pods: Kubectl, tmp_path: Path) -> None:
+    case = triage(pods, tmp_path, pod="healthy", indicators={"names": ["xmrig"], "addresses": ["192.0.2.1"]})
+    assert case.status == 0, case.printed
+    assert case.verdict == "pass", case.said()
+    assert case.finding("process_list")["message"] == "1 processes: 1 /app"
+    assert case.document["facts"][f"{pods.namespace}/healthy/app"]["missing"] == {}
+
+
+def test_a_process_whose_binary_is_deleted(pods: Kubectl, play: Play, start: Start, tmp_path: Path) -> None:
+    inside(play, "replaced", 'cp "$TARGET_ROOT/app" "$TARGET_ROOT/data/helper"')
+    start("replaced", "/data/helper", "wait")
+    runs = wait_for("ls -l /proc/[0-9]*/exe 2>/dev/null | grep -q /data/helper")
+    inside(play, "replaced", f'( {runs} ) && rm "$TARGET_ROOT/data/helper"')
+    case = triage(pods, tmp_path, pod="replaced", indicators={"names": ["helper"]})
+    assert case.verdict == "fail", case.said()
+    assert {entry["analyzer"] for entry in case.findings(verdict="fail")} == {"deleted_binary", "indicator_name"}
+    assert "runs from /data/helper, which is deleted: /data/helper wait" in case.finding("deleted_binary")["message"]
+    case.assert_evidence(case.finding("deleted_binary"))
+
+
+def test_a_process_that_is_in_no_file_system_and_whose_binary_comes_home(
+    pods: Kubectl, play: Play, tmp_path: Path
+) -> None:
+    case = triage(pods, tmp_path, pod="in-memory")
+    assert {entry["analyzer"] for entry in case.findings(verdict="fail")} == {"memory_binary"}, case.said()
+    assert "runs from /memfd:helper, which is in no file system" in case.finding("memory_binary")["message"]
+    case.assert_evidence(case.finding("memory_binary"))
+    played = play("proc_fs_fetch", pod="in-memory", open_deleted=True, dest=str(tmp_path / "home"))
+    (row,) = played["files"]
+    assert (row["resolved"], row["status"]) == ("/memfd:helper (deleted)", "fetched"), played["msg"]
+    # it is a copy of the app
+    assert row["sha256"] == pods.hashes("healthy", "/app")["/app"]
+
+
+def test_a_listener_that_nobody_declared_from_a_place_for_temporary_files(
+    pods: Kubectl, play: Play, start: Start, tmp_path: Path
+) -> None:
+    inside(play, "listening", 'cp "$(readlink -f /proc/self/exe)" "$TARGET_ROOT/tmp/nc"')
+    start("listening", "/tmp/nc", "-l", "-p", "4444")
+    inside(play, "listening", wait_for('grep -qi ":115C .* 0A " /proc/$TARGET_PID/net/tcp /proc/$TARGET_PID/net/tcp6'))
+    case = triage(pods, tmp_path, pod="listening")
+    assert case.verdict == "fail", case.said()
+    assert "runs from /tmp/nc: /tmp/nc -l -p 4444" in case.finding("odd_place")["message"]
+    assert "port 4444" in case.finding("undeclared_listener", verdict="warn")["message"]
+
+
+def test_a_file_that_was_changed_and_made_to_look_old(pods: Kubectl, play: Play, tmp_path: Path) -> None:
+    inside(
+        play,
+        "changed",
+        'sleep 2; cd "$TARGET_ROOT/etc/app" && echo x > new && echo x > old && touch -d "2020-01-01 00:00:00" old',
+    )
+    case = triage(pods, tmp_path, pod="changed")
+    assert case.verdict == "warn", case.said()
+    assert case.finding("new_system_file")["message"].startswith("/etc/app/new ")
+    assert case.finding("false_time")["message"].startswith("/etc/app/old ")

@@ -1,0 +1,213 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Alerts as Alertmanager sends them, ansible-rulebook with its webhook, and the playbooks that it starts on the cluster."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from .conftest import Automation, Credentials, Kubectl, pod_manifest
+from .oncall import rules_of, variables_of
+
+APP = "incident.test/app:nonroot"
+TOKEN = "a-token-of-the-webhook"
+INVENTORY = "ansible_collections/incident/distroless/extensions/eda/localhost.yml"
+
+
+@dataclass(frozen=True, slots=True)
+class Rulebook:
+    """One that runs: where its webhook listens, what it prints, where its cases go, and a file that no alert may make."""
+
+    port: int
+    log: Path
+    cases: Path
+    marker: Path
+
+    def post(self, *alerts: dict[str, str], token: str = TOKEN) -> int:
+        """Sends one message with an alert for each set of labels, as Alertmanager 0.28 does; returns the answer's status."""
+        firing = [
+            {
+                "status": "firing",
+                "labels": {"severity": "warning", "prometheus": "monitoring/k8s", **labels},
+                "annotations": {"description": "Pod is crash looping.", "summary": "Pod is crash looping."},
+                "startsAt": "2026-11-25T02:00:00.000Z",
+                "endsAt": "0001-01-01T00:00:00Z",
+                "generatorURL": "http://prometheus.example/graph?g0.expr=x",
+                "fingerprint": "d3b07384d113edec",
+            }
+            for labels in alerts
+        ]
+        body = {
+            "receiver": "incident",
+            "status": "firing",
+            "alerts": firing,
+            "groupLabels": {},
+            "commonLabels": {},
+            "commonAnnotations": {},
+            "externalURL": "http://alertmanager.example",
+            "version": "4",
+            "groupKey": "{}:{}",
+            "truncatedAlerts": 0,
+        }
+        headers = {
+            "Content-Type": "application/json",
+            "Authorization": f"Bearer {token}",
+            # a header is text of whoever reaches the webhook, too
+            "User-Agent": f"{{{{ lookup('pipe', 'touch {self.marker}') }}}}",
+        }
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection.request("POST", "/alerts", json.dumps(body), headers)
+        status = connection.getresponse().status
+        connection.close()
+        return status
+
+    def printed(self) -> str:
+        return self.log.read_text(encoding="utf-8", errors="replace")
+
+    def wait_for(self, is_so: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + 120
+        while not is_so():
+            assert time.monotonic() < deadline, self.printed()
+            time.sleep(0.3)
+
+    def findings(self, kubectl: Kubectl, pod: str) -> list[dict[str, Any]]:
+        """The content of findings.json of each case of a pod."""
+        folder = self.cases / kubectl.namespace / pod
+        return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*/findings.json"))]
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def rulebook(
+    kubectl: Kubectl,
+    credentials: Credentials,
+    automation: Automation,
+    installed: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Rulebook]:
+    """A rulebook that knows of the cluster what K8S_AUTH_* says, and may do what the Roles of the documentation allow."""
+    folder = tmp_path_factory.mktemp("rulebook")
+    port = free_port()
+    running = Rulebook(port, folder / "log", folder / "cases", folder / "marker")
+    given = {"host": "127.0.0.1", "port": port, "token": TOKEN, "dest": str(running.cases)}
+    variables = folder / "oncall.yml"
+    variables.write_text(yaml.safe_dump({f"alertmanager_{key}": value for key, value in given.items()}))
+    oncall = variables_of(credentials, rules_of("role.yml", "triage-role.yml"))
+    environment = automation.environment(**oncall, ANSIBLE_NOCOLOR="true")
+    command = ["ansible-rulebook", "--rulebook", "incident.distroless.alertmanager", "--vars", variables]
+    command += ["--inventory", installed / INVENTORY]
+    with running.log.open("wb") as output:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment, cwd=folder
+        )
+        try:
+            running.wait_for(lambda: process.poll() is not None or listens(port))
+            assert process.poll() is None, running.printed()
+            yield running
+        finally:
+            process.terminate()
+            process.wait(timeout=60)
+
+
+def listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+    except OSError:
+        return False
+    return True
+
+
+@pytest.fixture(scope="module")
+def pods(kubectl: Kubectl) -> Kubectl:
+    """One that crashes at once, and one whose cache is as big as its volume."""
+    kubectl.apply(pod_manifest("orders-0", APP, container={"command": ["/app", "sha256", "/etc/shop/config.yaml"]}))
+    kubectl.apply(
+        pod_manifest(
+            "uploads-0",
+            APP,
+            container={
+                "args": ["--blob", "/cache/blob", "--blob-size", str(8 << 20)],
+                "volumeMounts": [{"name": "cache", "mountPath": "/cache"}],
+            },
+            volumes=[{"name": "cache", "emptyDir": {"medium": "Memory", "sizeLimit": "8Mi"}}],
+        )
+    )
+    kubectl.wait_until_running("uploads-0")
+    kubectl.run(
+        "wait", "pod/orders-0", "--for=jsonpath={.status.containerStatuses[0].lastState.terminated}", "--timeout=90s"
+    )
+    return kubectl
+
+
+def test_an_alert_about_a_crashing_pod_ends_with_the_reason(
+    pods: Kubectl, rulebook: Rulebook, measured: Callable[[str], None]
+) -> None:
+    begin = time.monotonic()
+    labels = {"alertname": "KubePodCrashLooping", "namespace": pods.namespace, "pod": "orders-0", "container": "app"}
+    assert rulebook.post(labels) == 200
+    rulebook.wait_for(lambda: bool(rulebook.findings(pods, "orders-0")))
+    measured(f"from an alert to the case of a crashing pod: {time.monotonic() - begin:.0f} s")
+    (case,) = rulebook.findings(pods, "orders-0")
+    assert case["verdict"] == "fail"
+    assert case["reason"] == "Alert KubePodCrashLooping"
+    assert "open /etc/shop/config.yaml: no such file" in case["findings"][0]["message"]
+
+
+def test_an_alert_that_repeats_itself_is_answered_once_and_a_label_chooses_the_playbook(
+    pods: Kubectl, rulebook: Rulebook
+) -> None:
+    about = {"namespace": pods.namespace, "pod": "orders-0"}
+    full = {"alertname": "CacheFull", "namespace": pods.namespace, "pod": "uploads-0", "triage": "disk"}
+    # actions run one after the other: what the first of them started would be there before the last one's case
+    assert rulebook.post({"alertname": "KubePodNotReady", **about}, full) == 200
+    rulebook.wait_for(lambda: bool(rulebook.findings(pods, "uploads-0")))
+    (case,) = rulebook.findings(pods, "uploads-0")
+    assert case["findings"][0]["message"] == "/cache (tmpfs) is 100 % full: 0 Bytes of 8.0 MiB left."
+    assert len(rulebook.findings(pods, "orders-0")) == 1
+
+
+def test_hostile_labels_start_nothing(pods: Kubectl, rulebook: Rulebook) -> None:
+    touch = f"touch {rulebook.marker}"
+    hostile = [
+        f"{{{{ lookup('pipe', '{touch}') }}}}",
+        f"{{% set x = lookup('pipe', '{touch}') %}}",
+        f"$({touch})",
+        f"orders-0'; {touch}; '",
+        f"orders-0\"\nmsg: \"{{{{ lookup('pipe', '{touch}') }}}}",
+        "orders-0\n",
+        "../../orders-0",
+    ]
+    good = {"alertname": "KubePodCrashLooping", "namespace": pods.namespace, "pod": "orders-0", "container": "app"}
+    started = rulebook.printed().count("PLAY [")
+    assert rulebook.post(*({**good, label: text} for label in good for text in hostile)) == 200
+    refusals = len(good) * len(hostile)
+    rulebook.wait_for(lambda: rulebook.printed().count("holds what is no name.") == refusals)
+    # one that names no pod of the cluster comes last, and is the only one that starts a playbook
+    assert rulebook.post({**good, "pod": "nobody", "reason": hostile[0]}) == 200
+    rulebook.wait_for(lambda: bool(rulebook.findings(pods, "nobody")))
+    assert rulebook.printed().count("PLAY [") == started + 1
+    assert not rulebook.marker.exists()
+    assert "lookup" not in rulebook.printed()
+
+
+def test_who_does_not_know_the_token_is_not_heard(pods: Kubectl, rulebook: Rulebook) -> None:
+    good = {"alertname": "KubePodCrashLooping", "namespace": pods.namespace, "pod": "stranger"}
+    assert rulebook.post(good, token="another") == 401
+    assert "stranger" not in rulebook.printed()
