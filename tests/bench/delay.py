@@ -1,0 +1,113 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A TCP proxy that gives every byte on half a round trip after it came, in both directions, and a connection a whole one late."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+# read ahead in one direction of one connection: far more than a fast long line holds, so that the delay never costs rate
+MOST_UNDERWAY = 16 << 20
+CHUNK = 1 << 16
+
+
+class Line:
+    """Bytes under way in one direction."""
+
+    def __init__(self, delay: float) -> None:
+        self._delay = delay
+        self._underway: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(MOST_UNDERWAY // CHUNK)
+
+    async def carry(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        """From source to sink until the source ends, whose end is passed on as late as the bytes."""
+        await asyncio.gather(self._take(source), self._give(sink))
+
+    async def _take(self, source: asyncio.StreamReader) -> None:
+        clock = asyncio.get_running_loop().time
+        data = b"-"
+        while data:
+            try:
+                data = await source.read(CHUNK)
+            except OSError:
+                data = b""
+            await self._underway.put((clock() + self._delay, data))
+
+    async def _give(self, sink: asyncio.StreamWriter) -> None:
+        clock = asyncio.get_running_loop().time
+        while True:
+            due, data = await self._underway.get()
+            await asyncio.sleep(max(0.0, due - clock()))
+            try:
+                if not data:
+                    sink.write_eof()
+                    return
+                sink.write(data)
+                await sink.drain()
+            except OSError:
+                # the other side went: nothing more is wanted, and _take shall not wait for room
+                while data:
+                    _due, data = await self._underway.get()
+                return
+
+
+@contextmanager
+def delaying(address: str, server: tuple[str, int], round_trip: float) -> Iterator[int]:
+    """Runs the proxy in a thread, in front of server; gives the port that it listens on at address."""
+    loop = asyncio.new_event_loop()
+    stop = asyncio.Event()
+    ready = threading.Event()
+    ports: list[int] = []
+    connections: set[asyncio.Task[None]] = set()
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if task := asyncio.current_task():
+            connections.add(task)
+            task.add_done_callback(connections.discard)
+        # the handshake, which the kernel did without delay
+        await asyncio.sleep(round_trip)
+        try:
+            far_reader, far_writer = await asyncio.open_connection(*server)
+        except OSError:
+            writer.close()
+            return
+        try:
+            await asyncio.gather(
+                Line(round_trip / 2).carry(reader, far_writer), Line(round_trip / 2).carry(far_reader, writer)
+            )
+        finally:
+            for end in (writer, far_writer):
+                end.close()
+
+    async def serve() -> None:
+        listener = await asyncio.start_server(connected, address, 0)
+        ports.append(listener.sockets[0].getsockname()[1])
+        ready.set()
+        await stop.wait()
+        listener.close()
+        left = tuple(connections)
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+
+    def run() -> None:
+        try:
+            loop.run_until_complete(serve())
+        finally:
+            ready.set()
+            loop.close()
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    ready.wait()
+    if not ports:
+        raise OSError(f"cannot listen on {address}")
+    try:
+        yield ports[0]
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join()

@@ -1,0 +1,199 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What we want to reach, as data, and whether a run reached it. Nothing fails when it did not: the page says so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from figures import MIB, Sample, Table, Tables
+from names import (
+    AGAIN,
+    COPY,
+    COPY_HASHED,
+    EMPTY_MODULE,
+    EXEC_CAT,
+    K8S_CP,
+    KUBECTL_DEBUG,
+    OUR_DEBUG,
+    OUR_MODULES,
+    OURS,
+    OURS_UNHASHED,
+    OURS_ZSTD,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """`figure` takes the one number from a table, or None where it was not measured; it should be at least `wanted`, or at
+    most, when `at_most`."""
+
+    text: str
+    table: str
+    figure: Callable[[Table], float | None]
+    wanted: float
+    unit: str
+    at_most: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A goal and the figure that was found; `reached` is None when nothing was measured that could tell."""
+
+    goal: Goal
+    figure: float | None
+    reached: bool | None
+
+
+def seconds(sample: Sample) -> float | None:
+    return sample.seconds
+
+
+def inside(sample: Sample) -> float | None:
+    return sample.inside
+
+
+def elapsed(sample: Sample) -> float | None:
+    return sample.elapsed
+
+
+def faster(ours: str, peer: str, of: Callable[[Sample], float | None] = seconds) -> Callable[[Table], float | None]:
+    """How many times as long the peer takes, by the medians; `of` is what counts of our samples."""
+
+    def figure(table: Table) -> float | None:
+        mine, theirs = table.row(ours), table.row(peer)
+        if mine is None or theirs is None:
+            return None
+        our_time, their_time = mine.median(of), theirs.median()
+        return their_time / our_time if our_time and their_time else None
+
+    return figure
+
+
+def extra_milliseconds(ours: str, base: str) -> Callable[[Table], float | None]:
+    """How much longer the process of our module lives than that of the base, by the medians."""
+
+    def figure(table: Table) -> float | None:
+        mine, theirs = table.row(ours), table.row(base)
+        if mine is None or theirs is None:
+            return None
+        our_time, their_time = mine.median(inside), theirs.median(inside)
+        return None if our_time is None or their_time is None else 1000 * (our_time - their_time)
+
+    return figure
+
+
+def peak_mib(ours: str) -> Callable[[Table], float | None]:
+    def figure(table: Table) -> float | None:
+        row = table.row(ours)
+        return None if row is None or row.peak is None else row.peak / MIB
+
+    return figure
+
+
+def moved_bytes(ours: str) -> Callable[[Table], float | None]:
+    """The file bytes that crossed the wire in the worst run."""
+
+    def figure(table: Table) -> float | None:
+        row = table.row(ours)
+        moved = [sample.moved for sample in row.samples] if row is not None and not row.trouble else []
+        known = [count for count in moved if count is not None]
+        return max(known) if known and len(known) == len(moved) else None
+
+    return figure
+
+
+def goals() -> tuple[Goal, ...]:
+    """All goals in the order of the page."""
+    return (
+        Goal(
+            "one pod: the work on the target no slower than kubectl debug --attach=false plus wait",
+            *("inject-one", faster(OUR_DEBUG, KUBECTL_DEBUG, elapsed), 1.0, "x"),
+        ),
+        Goal(
+            "one pod: the same, the start of Python and the imports included",
+            *("inject-one", faster(OUR_DEBUG, KUBECTL_DEBUG, inside), 1.0, "x"),
+        ),
+        Goal(
+            "one pod: the same, the start of Ansible included too",
+            *("inject-one", faster(OUR_DEBUG, KUBECTL_DEBUG), 1.0, "x"),
+        ),
+        Goal(
+            "50 pods: at least 5 times as fast as a loop of kubectl, the start of Ansible included",
+            *("inject-many", faster(OUR_DEBUG, KUBECTL_DEBUG), 5.0, "x"),
+        ),
+        Goal(
+            "50 pods over the slow link: the same",
+            *("slow-inject-many", faster(OUR_DEBUG, KUBECTL_DEBUG), 5.0, "x"),
+        ),
+        *(
+            Goal(
+                f"start-up of {name} over that of an empty kubernetes.core module, under 350 ms",
+                *("start-up", extra_milliseconds(name, EMPTY_MODULE), 350.0, "ms", True),
+            )
+            for name in OUR_MODULES
+        ),
+        Goal(
+            "1 GiB of random bytes, hashed on both ends: at least 1.3 times as fast as kubectl cp and sha256sum on both ends",
+            *("random-large", faster(OURS, COPY_HASHED), 1.3, "x"),
+        ),
+        Goal(
+            "1 GiB of random bytes, without the remote hash: at least 0.95 times as fast as kubectl exec cat to a file",
+            *("random-large", faster(OURS_UNHASHED, EXEC_CAT), 0.95, "x"),
+        ),
+        Goal("1 GiB: peak memory of the module 80 MiB or less", "random-large", peak_mib(OURS), 80.0, "MiB", True),
+        Goal(
+            "10,000 files, hashed on both ends: at least as fast as kubectl cp",
+            *("tree", faster(OURS, COPY), 1.0, "x"),
+        ),
+        Goal(
+            "files of 1 KiB, hashed on both ends: at least 10 times as fast as kubernetes.core.k8s_cp",
+            *("tree-small", faster(OURS, K8S_CP), 10.0, "x"),
+        ),
+        Goal(
+            "10,000 unchanged files: file bytes moved by a second run", "tree", moved_bytes(AGAIN), 0.0, "bytes", True
+        ),
+        Goal(
+            "10,000 unchanged files: a second run at least 4 times as fast as the first, the start of Ansible left out",
+            *("tree", _faster_again(inside), 4.0, "x"),
+        ),
+        Goal(
+            "10,000 unchanged files: the same, the start of Ansible included", "tree", _faster_again(seconds), 4.0, "x"
+        ),
+        Goal("50 pods: at least 5 times as fast as a loop of kubectl cp", "pods", faster(OURS, COPY), 5.0, "x"),
+        Goal(
+            "log lines over the slow link, busybox alone: at least 2.5 times as fast as kubectl cp",
+            *("slow-log", faster(OURS, COPY), 2.5, "x"),
+        ),
+        Goal(
+            "log lines over the slow link, an image with zstd: at least 4 times as fast as kubectl cp",
+            *("slow-log", faster(OURS_ZSTD, COPY), 4.0, "x"),
+        ),
+    )
+
+
+def _faster_again(of: Callable[[Sample], float | None]) -> Callable[[Table], float | None]:
+    def figure(table: Table) -> float | None:
+        first, second = table.row(OURS), table.row(AGAIN)
+        if first is None or second is None:
+            return None
+        before, after = first.median(of), second.median(of)
+        return before / after if before and after else None
+
+    return figure
+
+
+def judged(tables: Tables) -> list[Verdict]:
+    """Every goal with what was found."""
+    return [_judge(goal, tables) for goal in goals()]
+
+
+def _judge(goal: Goal, tables: Tables) -> Verdict:
+    table = tables.get(goal.table)
+    figure = None if table is None else goal.figure(table)
+    if figure is None:
+        return Verdict(goal, None, None)
+    return Verdict(goal, figure, figure <= goal.wanted if goal.at_most else figure >= goal.wanted)

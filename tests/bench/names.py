@@ -1,0 +1,28 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The names of the contenders, as the page shows them."""
+
+from __future__ import annotations
+
+OUR_DEBUG = "ephemeral_debug"
+OUR_DEBUG_WIDE = "ephemeral_debug, concurrency: as many as pods"
+KUBECTL_DEBUG = "kubectl debug --attach=false, then kubectl wait"
+FLOOR = "bare requests side by side and one watch, without any proof"
+
+OURS = "proc_fs_fetch"
+OURS_UNHASHED = "proc_fs_fetch, checksum: false"
+OURS_ZSTD = "proc_fs_fetch, debug image with zstd"
+AGAIN = "proc_fs_fetch again, nothing changed"
+EXEC_CAT = "kubectl exec cat, to a file"
+COPY = "kubectl cp"
+COPY_HASHED = "kubectl cp, then sha256sum on both ends"
+DEBUG_TAR = "tar of /proc/1/root in a debugger of kubectl"
+K8S_CP = "kubernetes.core.k8s_cp"
+
+EMPTY_MODULE = "a module that only gets kubernetes.core's client"
+OUR_MODULES = ("ephemeral_debug", "proc_fs_fetch")
+
+# the first is the row that the others are compared with
+ROLES = ("disk_triage", "process_triage", "network_triage", "crashloop_triage")
