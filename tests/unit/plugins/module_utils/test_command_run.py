@@ -87,7 +87,7 @@ def test_a_failed_command_leaves_its_file_and_its_code(run: Run, tmp_path: Path)
 
 def test_a_time_out_leaves_what_was_there_before(run: Run, tmp_path: Path) -> None:
     (tmp_path / "x").write_text("before")
-    ran = run(Command("echo begun; sleep 30", timeout=1, dest=str(tmp_path / "x")))
+    ran = run(Command("echo begun; sleep 30", timeout=3, dest=str(tmp_path / "x")))
     assert (ran.wrote, ran.row["dest"], ran.row["timed_out"], ran.row["stdout"]) == (False, None, True, "begun\n")
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("x", "before")]
 

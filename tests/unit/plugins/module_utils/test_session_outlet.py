@@ -27,7 +27,7 @@ def saying(words: str) -> Pipes:
         "echo self",
         "echo '1; kill -9 1'",
         "echo ../1",
-        "echo 12; echo 13; sleep 0.1",
+        "printf '12\\n13\\n'",
         "echo 12345678901",
         "yes",
         "yes 1 | tr -d '\\n'",
