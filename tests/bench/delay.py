@@ -11,8 +11,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# read ahead in one direction of one connection: far more than a fast long line holds, so that the delay never costs rate
-MOST_UNDERWAY = 16 << 20
+# read ahead in one direction of one connection: more than a fast long line holds, so that the delay never costs rate
+MOST_UNDERWAY = 2 << 20
 CHUNK = 1 << 16
 
 
@@ -21,7 +21,10 @@ class Line:
 
     def __init__(self, delay: float) -> None:
         self._delay = delay
-        self._underway: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(MOST_UNDERWAY // CHUNK)
+        self._underway: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
+        self._size = 0
+        self._has_room = asyncio.Event()
+        self._has_room.set()
 
     async def carry(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
         """From source to sink until the source ends, whose end is passed on as late as the bytes."""
@@ -35,13 +38,16 @@ class Line:
                 data = await source.read(CHUNK)
             except OSError:
                 data = b""
-            await self._underway.put((clock() + self._delay, data))
+            self._count(len(data))
+            self._underway.put_nowait((clock() + self._delay, data))
+            await self._has_room.wait()
 
     async def _give(self, sink: asyncio.StreamWriter) -> None:
         clock = asyncio.get_running_loop().time
         while True:
             due, data = await self._underway.get()
             await asyncio.sleep(max(0.0, due - clock()))
+            self._count(-len(data))
             try:
                 if not data:
                     sink.write_eof()
@@ -52,7 +58,15 @@ class Line:
                 # the other side went: nothing more is wanted, and _take shall not wait for room
                 while data:
                     _due, data = await self._underway.get()
+                    self._count(-len(data))
                 return
+
+    def _count(self, size: int) -> None:
+        self._size += size
+        if self._size < MOST_UNDERWAY:
+            self._has_room.set()
+        else:
+            self._has_room.clear()
 
 
 @contextmanager

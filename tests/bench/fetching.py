@@ -83,7 +83,8 @@ def _contender(name: str, job: Job, scenario: Scenario) -> Contender:
     own = replace(job, dest=job.dest / ("again" if name == AGAIN else "fresh"))
     prepare = partial(_filled if name == AGAIN else _emptied, own)
     most_runs = 1 if name == K8S_CP and (scenario.total > ONCE_BEYOND or scenario.files > 1) else 1000
-    return Contender(name, partial(FETCHERS[name], own), prepare, partial(_check, own, scenario), most_runs)
+    check = partial(_check, own, scenario)
+    return Contender(name, partial(FETCHERS[name], own), prepare, check, most_runs, 2 if scenario.is_slow else 0)
 
 
 def _emptied(job: Job) -> None:

@@ -42,11 +42,15 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One contender: its samples in the order of the runs, or the `trouble` because of which there are none (or not all)."""
+    """One contender: its samples in the order of the runs, or the `trouble` because of which there are none (or not all).
+
+    `broken`: runs that failed and were made again.
+    """
 
     contender: str
     samples: tuple[Sample, ...]
     trouble: str = ""
+    broken: int = 0
 
     def median(self, of: Callable[[Sample], float | None] = lambda sample: sample.seconds) -> float | None:
         """The median of one figure; None when a sample lacks it, or there are no samples to trust."""

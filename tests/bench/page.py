@@ -32,7 +32,9 @@ HOW_TO_READ = """## How to read this
 - **MiB/s** is what came home divided by the median of seconds, whatever crossed the wire.
 - **memory** is the most that one process held in any run: the module's for ours and for k8s_cp (without Ansible's controller),
   the command's for the others.
-- A contender that failed, or brought something else than was asked for, shows what it said in place of figures.
+- A contender that failed, or brought something else than was asked for, shows what it said in place of figures. Over the slow
+  link a run that failed is made again, twice at most, and **runs** tells: a stream of kubectl that ends while its server has more
+  under way than the line takes at once can break off (websocket close 1006).
 - The files lie in the page cache of the node, and what earlier runs wrote is on disk before the next one starts.
 - Debuggers run before fetching is measured, as the containers do that the peers use; the first table is about injecting them.
 - The peers need a shell and tar in the target's image, so the target here is busybox. In an image without them only
@@ -129,7 +131,7 @@ def _cells(row: Row, table: Table) -> tuple[str, ...]:
     return (
         row.contender,
         f"{_seconds(times.low)} / {_seconds(times.median)} / {_seconds(times.high)}",
-        str(len(row.samples)),
+        f"{len(row.samples)} ({row.broken} more failed)" if row.broken else str(len(row.samples)),
         f"{times.median / first:.2f}" if first else "",
         *("" if value is None else _seconds(value) for value in (module, work, cpu)),
         *rate,

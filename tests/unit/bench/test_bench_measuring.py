@@ -30,14 +30,16 @@ def ignore(_line: str) -> None:
     """What is told to the person at the terminal."""
 
 
-def contender(name: str, ran: list[str], fails: bool = False) -> Contender:
+def contender(name: str, ran: list[str], fails: int = 0, most_broken: int = 0) -> Contender:
+    """One whose first runs fail."""
+
     def run() -> Sample:
         ran.append(name)
-        if fails:
+        if ran.count(name) <= fails:
             raise Trouble("no")
         return Sample(1.0)
 
-    return Contender(name, run)
+    return Contender(name, run, most_broken=most_broken)
 
 
 def test_contenders_take_turns_and_each_begins_once() -> None:
@@ -48,10 +50,17 @@ def test_contenders_take_turns_and_each_begins_once() -> None:
 
 def test_one_that_fails_is_not_run_again_and_the_others_go_on() -> None:
     ran: list[str] = []
-    good, bad = interleaved([contender("good", ran), contender("bad", ran, fails=True)], 3, ignore)
+    good, bad = interleaved([contender("good", ran), contender("bad", ran, fails=9)], 3, ignore)
     assert ran.count("bad") == 1
     assert (bad.trouble, bad.median()) == ("no", None)
     assert (len(good.samples), good.trouble) == (3, "")
+
+
+@pytest.mark.parametrize(("fails", "ran", "trouble"), [(1, 4, ""), (2, 5, ""), (3, 3, "no")])
+def test_a_run_that_may_break_is_made_again_and_counted(fails: int, ran: int, trouble: str) -> None:
+    names: list[str] = []
+    (row,) = interleaved([contender("shaky", names, fails, most_broken=2)], 3, ignore)
+    assert (len(names), len(row.samples), row.broken, row.trouble) == (ran, 0 if trouble else 3, fails, trouble)
 
 
 def test_work_that_is_not_whole_counts_as_a_failure() -> None:

@@ -59,6 +59,11 @@ def test_what_failed_shows_its_words_and_no_figures() -> None:
     assert line_of(text, COPY) == [COPY, "failed: tar: gone", *[""] * 7]
 
 
+def test_runs_that_broke_and_were_made_again_are_told() -> None:
+    shaky = Row(COPY, (Sample(10.0), Sample(12.0)), broken=1)
+    assert line_of(written(table(row(OURS, 5.0), shaky)), COPY)[1:3] == ["10.00 / 11.00 / 12.00", "2 (1 more failed)"]
+
+
 def test_nothing_that_a_program_printed_leaves_its_cell() -> None:
     text = written(table(row(OURS, 5.0), row(COPY, trouble="a | b\n| <script>c")))
     assert "failed: a \\| b \\| &lt;script>c |" in text

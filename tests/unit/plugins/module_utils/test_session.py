@@ -181,10 +181,13 @@ def test_the_next_job_needs_the_end_of_the_one_before(session: Session) -> None:
 
 
 def test_a_shell_that_dies_breaks_the_session(session: Session) -> None:
-    with pytest.raises(Failure) as caught:
-        # with an outlet the job's own answer may already tell of it: the shell is looked after meanwhile
+    def lose_the_shell_and_go_on() -> None:
+        # with an outlet this job's own answer may tell of it: the shell is looked after meanwhile
         session.run(b"kill -9 $$; sleep 0.1").end()
         session.run(b":").end()
+
+    with pytest.raises(Failure) as caught:
+        lose_the_shell_and_go_on()
     assert caught.value.reason == "ConnectionLost"
     with pytest.raises(Failure, match="cannot be used any more"):
         session.define(b":")
