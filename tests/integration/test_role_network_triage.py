@@ -138,11 +138,11 @@ def test_peers_that_refuse_that_are_silent_and_whose_certificate_is_not_good(
         f"tls://{world.node}:{world.good}",
         f"tls://{world.node}:{world.open}",
     ]
-    case = triage(kubectl, tmp_path, pod="refused", peers=peers, timeout=2)
+    case = triage(kubectl, tmp_path, pod="refused", peers=peers, timeout=5)
     said = {entry["analyzer"]: entry["message"] for entry in case.findings(verdict="fail")}
     assert said.keys() == {"peer_refuses", "peer_silent", "certificate_expired", "certificate_name", "tls_refused"}
     assert said["peer_refuses"] == f"{world.node} port 9 (CACHE_HOST) refuses the connection."
-    assert said["peer_silent"] == f"{world.node} port {world.full} (given) did not answer within 2 s."
+    assert said["peer_silent"] == f"{world.node} port {world.full} (given) did not answer within 5 s."
     assert said["certificate_expired"].startswith(
         f"pay.example.test port {world.expired} shows a certificate that expired on 20"
     )
