@@ -4,23 +4,34 @@
 
 """A real Kubernetes for this checkout: `cluster.py up`, `down` or `status`. README.md beside this file says what runs and how.
 
-`cluster.py busybox` prints where the busybox of its debug image is, which tests of the remote shells use.
+`cluster.py busybox` prints where the busybox of its debug image is, which tests of the remote shells use, and `cluster.py versitygw`
+where an object store is, built now where that has not been done.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
+from functools import partial
 
 from onenode import elsewhere, embedded, images, publish
+from onenode.build import TOOLS, Group, programs
 from onenode.places import Places, places
 from onenode.say import Stop, say
 
 
 def main(arguments: list[str]) -> int:
-    commands = {"up": up, "down": down, "status": status, "busybox": busybox}
+    tools: dict[str, Callable[[Places], int]] = {group.name: partial(tool, group) for group in TOOLS}
+    commands: dict[str, Callable[[Places], int]] = {
+        "up": up,
+        "down": down,
+        "status": status,
+        "busybox": busybox,
+        **tools,
+    }
     if len(arguments) != 1 or arguments[0] not in commands:
-        print("usage: cluster.py up|down|status|busybox", file=sys.stderr)
+        print(f"usage: cluster.py {'|'.join(commands)}", file=sys.stderr)
         return 2
     os.umask(0o022)  # pods run as many users, who walk through folders that the daemons make
     try:
@@ -66,6 +77,11 @@ def status(here: Places) -> int:
 
 def busybox(here: Places) -> int:
     print(images.busybox_program(here.cache))
+    return 0
+
+
+def tool(group: Group, here: Places) -> int:
+    print(programs(here.cache, (group,))[group.name])
     return 0
 
 

@@ -54,6 +54,11 @@ def for_automation(python: Python) -> Path:
     return environment(python, f"core-{NEWEST_CORE[python.version]}", "runtime", "automation")
 
 
+def for_s3(python: Python, core: str) -> Path:
+    """Ansible beside what the collection needs and what amazon.aws does."""
+    return environment(python, f"core-{core}", "s3")
+
+
 def busybox() -> Path:
     """The busybox of the debug image: the remote shells are tested with it on this machine, beside its own dash and bash."""
     path = cache.root() / "busybox" / "busybox"

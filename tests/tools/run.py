@@ -20,6 +20,7 @@ import automation
 import cache
 import checks
 import live
+import object_store
 import processes
 import sanity
 from log import Log, StepFailed
@@ -84,6 +85,7 @@ def everything() -> None:
         cluster = beside.submit(live.cluster)
         users = [beside.submit(live.user_environment, python, core) for python, core in ends()]
         automated = beside.submit(automation.places)
+        stores = [beside.submit(object_store.places, python.version, core) for python, core in ends()]
         passed(
             [
                 step
@@ -95,6 +97,8 @@ def everything() -> None:
         for user in users:
             user.result()
         automated.result()
+        for store in stores:
+            store.result()
         on_cluster()
 
 

@@ -85,6 +85,15 @@ GROUPS = (
         {"bridge": f"{_CNI}/main/bridge", "loopback": f"{_CNI}/main/loopback", "host-local": f"{_CNI}/ipam/host-local"},
     ),
 )
+# for tests alone: no part of the cluster
+TOOLS = (
+    Group(
+        "versitygw",
+        "1 minute on two cores, once",
+        {"versitygw": "github.com/versity/versitygw/cmd/versitygw"},
+        module="versitygw",
+    ),
+)
 DAEMONS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet")
 
 
@@ -96,7 +105,7 @@ class Programs:
 
     def __getitem__(self, name: str) -> Path:
         """The program called `name`, whatever group it is of."""
-        for group in GROUPS:
+        for group in (*GROUPS, *TOOLS):
             if name in group.packages or (group.name == "kubernetes" and name in DAEMONS):
                 return self.folders[group.name] / name
         raise KeyError(name)
