@@ -15,21 +15,15 @@ from typing import Any
 import yaml
 from ansible.release import __version__ as ansible_version
 from ansible_collections.incident.distroless.plugins.module_utils._sizes import show_size
-from ansible_collections.incident.distroless.plugins.plugin_utils._acquisition import (
-    CLOCK,
-    Acquired,
-    log_rows,
-    manifest,
-)
-from ansible_collections.incident.distroless.plugins.plugin_utils._bundle import LOG, MANIFEST, Content, read_folder
+from ansible_collections.incident.distroless.plugins.plugin_utils._acquisition import log_rows, manifest
+from ansible_collections.incident.distroless.plugins.plugin_utils._bundle import MANIFEST, Content, read_folder
 from ansible_collections.incident.distroless.plugins.plugin_utils._case_action import CaseAction
-from ansible_collections.incident.distroless.plugins.plugin_utils._case_folder import COLLECTED, CaseFolder
-from ansible_collections.incident.distroless.plugins.plugin_utils._chain import chain
-from ansible_collections.incident.distroless.plugins.plugin_utils._facts import label
+from ansible_collections.incident.distroless.plugins.plugin_utils._case_folder import CaseFolder
+from ansible_collections.incident.distroless.plugins.plugin_utils._left import read_acquired, write_log
 from ansible_collections.incident.distroless.plugins.plugin_utils._pack import packed
 from ansible_collections.incident.distroless.plugins.plugin_utils._sign import sign
 from ansible_collections.incident.distroless.plugins.plugin_utils._sums import SUMS, sums
-from ansible_collections.incident.distroless.plugins.plugin_utils._verify import link_rows
+from ansible_collections.incident.distroless.plugins.plugin_utils._verify import link_rows, lost_files
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "path": {"type": "str", "required": True},
@@ -53,7 +47,7 @@ class ActionModule(CaseAction):
         if self._task.check_mode:
             return {"changed": True, "msg": f"Would seal {path}"}
         try:
-            content, sealed = _seal(path)
+            content, about, sealed = _seal(path)
             if options["sign_key"]:
                 sign(path, str(self.place(options["sign_key"])))
             archive = packed(path, options["archive"])
@@ -61,62 +55,35 @@ class ActionModule(CaseAction):
             # what is sealed by half can be sealed again
             (path / SUMS).unlink(missing_ok=True)
             return {"failed": True, "msg": f"{path} cannot be sealed: {type(error).__name__}: {error}"}
+        open_end = "" if about["is_complete"] else "; the acquisition did not end"
         return {
             "changed": True,
-            "msg": f"{len(content.files)} files ({show_size(content.size)}) sealed; sha256 of {SUMS}: {sealed}",
+            "msg": f"{len(content.files)} files ({show_size(content.size)}) sealed; sha256 of {SUMS}: {sealed}{open_end}",
             "path": str(path),
+            "is_complete": about["is_complete"],
             "files": len(content.files),
             "sums_sha256": sealed,
             **archive,
         }
 
 
-def _seal(folder: Path) -> tuple[Content, str]:
-    """Writes the three files; the content that was sealed, and the hash of SHA256SUMS."""
+def _seal(folder: Path) -> tuple[Content, dict[str, Any], str]:
+    """Writes the three files; the content that was sealed, the manifest, and the hash of SHA256SUMS."""
     case = CaseFolder(folder)
-    acquired = _acquired(case)
-    log = chain(log_rows(acquired))
-    case.write_bytes(LOG, log.text)
+    acquired = read_acquired(case)
+    log = write_log(case, acquired)
     found = read_folder(folder)
     if found.others:
         raise ValueError(f"{found.others[0]!r} is neither file nor link")
+    if lost := lost_files(log_rows(acquired), found):
+        raise ValueError(f"{lost[0].path}: {lost[0].message}")
     counts = {"files": len(found.files) + 1, "bytes": found.size}
     sealed = {"log": {"lines": log.lines, "last": log.last}, "links": link_rows(found), "sealed": counts}
-    about = json.dumps(manifest(acquired, _versions(), sealed), indent=1).encode() + b"\n"
-    found.files[MANIFEST.encode()] = case.write_bytes(MANIFEST, about)
-    found.size += len(about)
-    return found, case.write_bytes(SUMS, sums(found.files))
-
-
-def _acquired(case: CaseFolder) -> Acquired:
-    """What the tasks left in the folder. Raises OSError, and ValueError for what is no JSON."""
-    collected = json.loads(case.read(COLLECTED))
-    clocks = {}
-    for target in collected["targets"]:
-        name = f"{label(target)}/{CLOCK}.txt"
-        if (case.path / name).is_file():
-            clocks[label(target)] = case.read(name)
-    return Acquired(
-        collected=collected,
-        before=_json(case.path / "api_before" / "record.json"),
-        after=_json(case.path / "api_after" / "record.json"),
-        fetch=_json(case.path / "fetched_files" / "fetch.json"),
-        files=[row for target in collected["targets"] for row in _fetched(case.path, target)],
-        clocks=clocks,
-    )
-
-
-def _fetched(folder: Path, target: dict[str, Any]) -> list[dict[str, Any]]:
-    found = _json(folder / "fetched_files" / f"{label(target)}.manifest.json")
-    return [{**row, "target": label(target)} for row in found.get("files", ())]
-
-
-def _json(path: Path) -> dict[str, Any]:
-    """What a file holds that need not be there."""
-    if not path.is_file():
-        return {}
-    found: dict[str, Any] = json.loads(path.read_bytes())
-    return found
+    about = manifest(acquired, _versions(), sealed)
+    text = json.dumps(about, indent=1).encode() + b"\n"
+    found.files[MANIFEST.encode()] = case.write_bytes(MANIFEST, text, is_durable=True)
+    found.size += len(text)
+    return found, about, case.write_bytes(SUMS, sums(found.files), is_durable=True)
 
 
 def _versions() -> dict[str, str | None]:

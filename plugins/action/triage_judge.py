@@ -29,6 +29,7 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._findings impo
     document,
     failed_finding,
     findings_of,
+    unfinished_finding,
 )
 from ansible_collections.incident.distroless.plugins.plugin_utils._report import EXCERPT, html
 from ansible_collections.incident.distroless.plugins.plugin_utils._summary import (
@@ -83,6 +84,8 @@ def _judge(
 ) -> dict[str, Any]:
     """The content of findings.json, which is written, as all files of the case are, when writes."""
     findings: list[Finding] = [failed_finding(collected["role"], failed) for failed in collected["failed_targets"]]
+    if collected["ended"] is None:
+        findings.append(unfinished_finding(collected))
     entries: list[dict[str, Any]] = []
     facts: dict[str, dict[str, Any]] = {}
     for target in collected["targets"]:

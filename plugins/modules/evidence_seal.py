@@ -16,8 +16,10 @@ description:
   - Writes C(acquisition.jsonl), C(manifest.json) and C(SHA256SUMS) into the case folder of the role
     P(incident.distroless.evidence_bundle#role), and packs it into an archive beside it.
   - C(acquisition.jsonl) says what was done in which order, by whom, when, with which result. Each of its lines carries the
-    sha256 of the line before.
-  - C(manifest.json) names the case, the cluster, the versions, how far clocks were apart, and what the acquisition changed.
+    sha256 of the line before. Where M(incident.distroless.evidence_log) began it, it is continued; where lines that stand, or files that
+    they name, were changed since, nothing is sealed, and the message names the first of them.
+  - C(manifest.json) names the case, the cluster, the versions, how far clocks were apart, and what the acquisition changed. C(is_complete)
+    is false where the acquisition was cut off, for example since the play was killed; what it took until then is sealed as it is.
   - C(SHA256SUMS) names every other file, and C(sha256sum -c) accepts it.
   - Runs on the controller and contacts neither a host nor a cluster. A folder that is sealed is never sealed again.
 extends_documentation_fragment:
@@ -43,6 +45,7 @@ attributes:
     description: Says what it would seal, and writes nothing.
     support: full
 seealso:
+  - module: incident.distroless.evidence_log
   - module: incident.distroless.evidence_verify
 """
 
@@ -66,6 +69,10 @@ files:
   description: How many files were sealed.
   returned: success
   type: int
+is_complete:
+  description: Whether the acquisition came to its end.
+  returned: success
+  type: bool
 sums_sha256:
   description: The sha256 of C(SHA256SUMS). Whoever has it from elsewhere can prove the whole bundle with it.
   returned: success

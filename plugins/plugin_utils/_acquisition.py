@@ -9,6 +9,7 @@ This is a private plugin utility of incident.distroless; its interface may chang
 
 from __future__ import annotations
 
+from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -21,13 +22,15 @@ Row = dict[str, Any]
 Given = Mapping[str, Any]
 
 CLOCK = "clock"
+# folders of the case
+BEFORE, AFTER, FETCHED = "api_before", "api_after", "fetched_files"
 
 
 @dataclass(frozen=True, slots=True)
 class Acquired:
-    """What the tasks left behind.
+    """What the tasks left behind, as far as they came.
 
-    collected: collected.json; before and after: the records of evidence_api, {} where there is none; fetch: when files were
+    collected: collected.json, in which `looked` and `ended` are None until the pods were looked into and all was taken; before and after: the records of evidence_api, {} where there is none; fetch: when files were
     fetched and what came of it, {} where none were; files: rows of the fetch's manifests, each with its target's label;
     clocks: label of a target -> what its collector `clock` printed.
     """
@@ -41,7 +44,10 @@ class Acquired:
 
 
 def log_rows(acquired: Acquired) -> Iterator[Row]:
-    """The rows of the acquisition log, in the order in which it was done. Times are RFC 3339 in UTC, of this host's clock."""
+    """The rows of the acquisition log, in the order in which it was done. Times are RFC 3339 in UTC, of this host's clock.
+
+    Those of an acquisition that goes on begin with those of before: what is written down once is never told otherwise.
+    """
     collected = acquired.collected
     yield {
         "time": collected["started"],
@@ -49,14 +55,14 @@ def log_rows(acquired: Acquired) -> Iterator[Row]:
         "case_id": collected["case_id"],
         "examiner": collected["examiner"],
         "reason": collected["reason"],
-        "who": (acquired.before or acquired.after).get("who"),
+        "who": acquired.before.get("who"),
     }
-    yield from _of_record("api_before", acquired.before)
+    yield from _of_record(BEFORE, acquired.before)
     titles = {row["name"]: row for row in collected["collectors"]}
     for failed in collected["failed_targets"]:
         keys = ("namespace", "pod", "container")
         yield {
-            "time": collected["ended"],
+            "time": collected["looked"],
             "action": "refused",
             "target": "/".join(str(failed[key]) for key in keys if failed.get(key)),
             "reason": failed["reason"],
@@ -67,16 +73,8 @@ def log_rows(acquired: Acquired) -> Iterator[Row]:
         for command in target["commands"]:
             yield _of_command(target, command, titles.get(command["name"], {}))
     for entry in acquired.files:
-        yield {
-            "time": acquired.fetch.get("start"),
-            "end": acquired.fetch.get("end"),
-            "action": "fetch",
-            **{
-                key: entry.get(key)
-                for key in ("target", "src", "src_b64", "type", "status", "reason", "size", "sha256")
-            },
-        }
-    yield from _of_record("api_after", acquired.after)
+        yield _of_file(entry, acquired.fetch)
+    yield from _of_record(AFTER, acquired.after)
 
 
 def _of_record(folder: str, record: Given) -> Iterator[Row]:
@@ -125,9 +123,38 @@ def _of_command(target: Given, row: Given, collector: Given) -> Row:
     }
 
 
+def _of_file(entry: Given, fetch: Given) -> Row:
+    keys = ("target", "src", "src_b64", "type", "status", "reason", "size", "sha256")
+    return {
+        "time": fetch.get("start"),
+        "end": fetch.get("end"),
+        "action": "fetch",
+        **{key: entry.get(key) for key in keys},
+        **_path_of_file(entry),
+    }
+
+
+def _path_of_file(entry: Given) -> Row:
+    """Where in the case folder a fetched file lies, {} where none came. A manifest has full paths, and a case can be moved."""
+    folder = f"{FETCHED}/{entry['target']}/"
+    found: Row = {}
+    if entry.get("dest"):
+        found["path"] = folder + entry["dest"].partition(f"/{folder}")[2]
+    if entry.get("dest_b64"):
+        exact = folder.encode() + b64decode(entry["dest_b64"]).partition(f"/{folder}".encode())[2]
+        found["path_b64"] = b64encode(exact).decode("ascii")
+    return found
+
+
 def changes(acquired: Acquired) -> list[Row]:
-    """What the acquisition changed in the targets; each: target, what (a word), message."""
+    """What the acquisition changed in the targets; each: target (None: any of them), what (a word), message."""
     found: list[Row] = []
+    if acquired.collected["ended"] is None:
+        message = (
+            "The acquisition did not end. What it did after the last line of its log is not known: a debugger may have been "
+            "added to the pods, commands may have run in it, and files may have been read."
+        )
+        found.append({"target": None, "what": "unfinished", "message": message})
     for target in acquired.collected["targets"]:
         name, debugger = label(target), target["debugger"]
         uid = (target.get("identity") or {}).get("uid")
@@ -217,6 +244,7 @@ def manifest(acquired: Acquired, versions: Given, sealed: Given) -> Row:
     record = acquired.before or acquired.after
     return {
         "schema": 1,
+        "is_complete": collected["ended"] is not None,
         **{key: collected[key] for key in ("role", "case_id", "examiner", "reason", "started", "ended")},
         "who": record.get("who"),
         "cluster": record.get("cluster"),

@@ -51,8 +51,8 @@ class CaseFolder:
         """Writes a file and returns its sha256. Raises OSError."""
         return self.write_bytes(name, content.encode("utf-8", "backslashreplace"))
 
-    def write_bytes(self, name: str, data: bytes) -> str:
-        """Writes a file and returns its sha256. Raises OSError."""
+    def write_bytes(self, name: str, data: bytes, *, is_durable: bool = False) -> str:
+        """Writes a file and returns its sha256. is_durable: it outlives a loss of power from then on. Raises OSError."""
         target = self.path / name
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         partial = target.with_name(f".{target.name}.partial")
@@ -60,12 +60,26 @@ class CaseFolder:
         descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
+            if is_durable:
+                file.flush()
+                os.fsync(descriptor)
         partial.replace(target)
+        if is_durable:
+            _sync_folder(target.parent)
         return hashlib.sha256(data).hexdigest()
 
     def write_json(self, name: str, value: Any) -> str:
         """Writes a value as JSON and returns the file's sha256. Raises OSError."""
         return self.write(name, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+
+
+def _sync_folder(folder: Path) -> None:
+    """A new name is on the disk when its folder is."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def read_checks(folders: list[str]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 # what the first line carries
@@ -39,8 +40,32 @@ def chain(rows: Iterable[Mapping[str, Any]]) -> Chain:
     return Chain(b"".join(lines), len(lines), last)
 
 
-def broken_links(text: bytes, lines: object, last: object) -> list[str]:
-    """What is wrong with a log's text that had so many lines, the last with that hash; each a sentence. Empty: nothing is."""
+def continued(standing: bytes, rows: Iterable[Mapping[str, Any]]) -> Chain:
+    """The log of these rows, whose first lines stand already.
+
+    Raises ValueError, which names the line, where the rows do not begin as what stands.
+    """
+    log = chain(rows)
+    if not log.text.startswith(standing):
+        pairs = enumerate(zip_longest(standing.split(b"\n"), log.text.split(b"\n")), start=1)
+        number = next(number for number, (stands, follows) in pairs if stands != follows)
+        raise ValueError(
+            f"line {number} of the log says something else than the case does now: it, or what it was made of, was changed"
+        )
+    return log
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """How a log's text holds together: a sentence for each break, how many lines it has, and the hash of its last one."""
+
+    breaks: tuple[str, ...]
+    lines: int
+    last: str
+
+
+def links(text: bytes) -> Links:
+    """Whether each line of a log's text follows the one before it, as far as the log goes."""
     found: list[str] = []
     rows = text.split(b"\n")
     if rows[-1]:
@@ -56,9 +81,16 @@ def broken_links(text: bytes, lines: object, last: object) -> list[str]:
             if carried != (number, before):
                 found.append(f"Line {number} does not follow the line before it: one was changed, added or taken out.")
         before = _hash(line)
-    if (len(rows) - 1, before) != (lines, last):
-        found.append(f"The log has {len(rows) - 1} lines and ends with {before}; it had {lines} and ended with {last}.")
-    return found
+    return Links(tuple(found), len(rows) - 1, before)
+
+
+def broken_links(text: bytes, lines: object, last: object) -> list[str]:
+    """What is wrong with a log's text that had so many lines, the last with that hash; each a sentence. Empty: nothing is."""
+    found = links(text)
+    if (found.lines, found.last) == (lines, last):
+        return list(found.breaks)
+    said = f"The log has {found.lines} lines and ends with {found.last}; it had {lines} and ended with {last}."
+    return [*found.breaks, said]
 
 
 def _hash(line: bytes) -> str:

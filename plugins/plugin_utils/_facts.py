@@ -125,7 +125,7 @@ def _ask(known: Known, collected: Mapping[str, Any], target: Mapping[str, Any], 
         known.objects["pod"] = known.facts["pod"] = without_values(pod)
         known.facts["volumes"] = volumes(pod, target["container"])
         known.facts["owners"] = owners(pod)
-        known.facts["container"] = container_life(pod, target["container"], collected["ended"])
+        known.facts["container"] = container_life(pod, target["container"], collected["ended"] or collected["looked"])
 
 
 def _answer(answers: Iterable[Mapping[str, Any]], **wanted: Any) -> Mapping[str, Any]:

@@ -64,6 +64,21 @@ def failed_finding(role: str, failed: Mapping[str, Any]) -> Finding:
     }
 
 
+def unfinished_finding(collected: Mapping[str, Any]) -> Finding:
+    """The finding of a case whose acquisition was cut off: what is not here may only not have been looked at."""
+    return {
+        "role": collected["role"],
+        "analyzer": "ended",
+        "target": printable(collected["case_id"]),
+        "verdict": "unknown",
+        "title": "The acquisition did not end",
+        "message": "The acquisition was cut off: what was taken until then is here, and nothing is said of the rest.",
+        "next": "See the last line of acquisition.jsonl for how far it came, seal it as it is, and take a new case.",
+        "severity": 100,
+        "evidence": [],
+    }
+
+
 def in_order(findings: Iterable[Finding]) -> list[Finding]:
     """The worst verdict first, then the higher severity, then by target."""
     return sorted(findings, key=lambda entry: (VERDICTS.index(entry["verdict"]), -entry["severity"], entry["target"]))

@@ -58,7 +58,7 @@ def _cut(line: str) -> str:
 def markdown(case: Mapping[str, Any]) -> str:
     """The case as short Markdown. What comes from a pod is escaped: it makes no link, no picture and calls nobody."""
     lines = [f"# {_plain(heading(case))}", ""]
-    lines += [f"Case {_plain(case['case_id'])}, {case['started']} to {case['ended']}.", ""]
+    lines += [f"Case {_plain(case['case_id'])}, {case['started']} {_until(case)}.", ""]
     if case["reason"]:
         lines += [f"Reason: {_plain(case['reason'])}", ""]
     for entry in case["findings"][:50]:
@@ -66,6 +66,10 @@ def markdown(case: Mapping[str, Any]) -> str:
         if entry["next"] and entry["verdict"] != "pass":
             lines.append(f"  Next: {_plain(entry['next'])}")
     return "\n".join(lines) + "\n"
+
+
+def _until(case: Mapping[str, Any]) -> str:
+    return f"to {case['ended']}" if case["ended"] else "and cut off"
 
 
 def _plain(text: str) -> str:

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from ansible_collections.incident.distroless.plugins.plugin_utils._bundle import LOG, MANIFEST, SIGNATURE, Content
-from ansible_collections.incident.distroless.plugins.plugin_utils._chain import broken_links
+from ansible_collections.incident.distroless.plugins.plugin_utils._chain import broken_links, links
 from ansible_collections.incident.distroless.plugins.plugin_utils._parse_text import printable, shown
 from ansible_collections.incident.distroless.plugins.plugin_utils._sign import check
 from ansible_collections.incident.distroless.plugins.plugin_utils._sums import SUMS, parse_sums
@@ -39,12 +39,15 @@ class Problem:
 
 
 def problems(content: Content, sums_sha256: str = "", public_key: str = "") -> list[Problem]:
-    """What is wrong with a bundle; nothing where it is as it was sealed. sums_sha256: the hash that its SHA256SUMS had, as it
+    """What is wrong with a bundle; nothing where it is as it was sealed. Of a case that is not sealed yet: that it is not, and
+    what is wrong with its log as far as it goes. sums_sha256: the hash that its SHA256SUMS had, as it
     was printed or written down elsewhere; without it whoever changed files could have sealed them anew. public_key: of whoever
     signed it, as ssh-keygen writes it.
 
     Raises OSError where ssh-keygen is needed and is not here, and ValueError for a public_key that is none.
     """
+    if not content.files.keys() & {SUMS.encode(), MANIFEST.encode()}:
+        return list(_of_unsealed(content))
     found = [*_of_seal(content, sums_sha256), *_of_files(content), *_of_manifest(content)]
     return [*_of_signature(content, public_key), *found] if public_key else found
 
@@ -55,6 +58,35 @@ def _of_seal(content: Content, sums_sha256: str) -> Iterator[Problem]:
         yield Problem("seal", SUMS, "It is not there: this is no sealed bundle.")
     elif sums_sha256 and found != sums_sha256.strip().lower():
         yield Problem("seal", SUMS, f"Its sha256 is {found} and not the one that was given: it was sealed anew.")
+
+
+def _of_unsealed(content: Content) -> Iterator[Problem]:
+    text = content.texts.get(LOG.encode(), b"")
+    found = links(text)
+    yield Problem("seal", SUMS, f"It is not there: this is no sealed bundle. Its log has {found.lines} lines so far.")
+    for sentence in found.breaks:
+        yield Problem("log", LOG, sentence)
+    if not found.breaks:
+        yield from lost_files((json.loads(line) for line in text.splitlines()), content)
+
+
+def lost_files(rows: Iterable[Mapping[str, Any]], content: Content) -> list[Problem]:
+    """The files that rows of a log name with their hash, and that are not, or no longer, what the rows say."""
+    wanted: dict[bytes, set[str]] = {}
+    for row in rows:
+        if row.get("path") and row.get("sha256"):
+            name = base64.b64decode(str(row["path_b64"])) if row.get("path_b64") else str(row["path"]).encode()
+            # one file can be asked for under two names
+            wanted.setdefault(name, set()).add(str(row["sha256"]))
+    found: list[Problem] = []
+    for name, hashes in sorted(wanted.items()):
+        now = content.files.get(name)
+        if now is None:
+            found.append(Problem("missing", shown(name), "The log names it, and it is not there."))
+        elif now not in hashes:
+            was = " or ".join(sorted(hashes))
+            found.append(Problem("changed", shown(name), f"Its sha256 is {now}; when it was taken it was {was}."))
+    return found
 
 
 def _of_signature(content: Content, public_key: str) -> Iterator[Problem]:

@@ -139,6 +139,8 @@ def test_a_bundle_is_taken_sealed_proven_by_other_tools_and_every_change_is_foun
     manifest = json.loads((case.folder / "manifest.json").read_text(encoding="utf-8"))
     assert manifest["cluster"]["uid"] == pods.json("get", "namespace", "kube-system")["metadata"]["uid"]
     assert (manifest["examiner"], manifest["reason"], manifest["case_id"]) == ("me", "drill", "case")
+    assert manifest["is_complete"] is True
+    assert manifest["ended"] >= manifest["started"]
     assert manifest["who"]["username"].startswith("system:serviceaccount:")
     assert abs(manifest["clocks"]["api"]["offset"]) < 3
     assert abs(manifest["clocks"]["nodes"]["node-1"]["offset"]) < 3
@@ -176,6 +178,9 @@ def test_a_bundle_is_taken_sealed_proven_by_other_tools_and_every_change_is_foun
     for row in rows:
         if row.get("path") and row["sha256"]:
             assert hashlib.sha256((case.folder / row["path"]).read_bytes()).hexdigest() == row["sha256"]
+
+    fetched = {row["src"]: row for row in rows if row["action"] == "fetch"}
+    assert fetched["/data/app.log"]["path"] == f"fetched_files/{label}/data/app.log"
 
     # other people's tools
     done = subprocess.run(

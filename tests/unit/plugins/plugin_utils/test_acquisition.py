@@ -6,8 +6,10 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import io
+import itertools
 import json
 import tarfile
 from email.utils import formatdate
@@ -24,6 +26,7 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._acquisition i
     manifest,
     node_clock,
 )
+from ansible_collections.incident.distroless.plugins.plugin_utils._chain import chain, continued
 from ansible_collections.incident.distroless.plugins.plugin_utils._parsers import PARSERS
 
 COMMAND = {
@@ -56,6 +59,7 @@ COLLECTED = {
     "examiner": "me",
     "reason": "drill",
     "started": "2026-11-25T01:59:50Z",
+    "looked": "2026-11-25T02:00:01Z",
     "ended": "2026-11-25T02:00:10Z",
     "collectors": [{"name": "clock", "command": "date", "argv": None, "suffix": "txt"}],
     "targets": [TARGET],
@@ -94,7 +98,14 @@ def asked(**changes: Any) -> dict[str, Any]:
 
 RECORD = {"who": {"username": "me@shop"}, "cluster": {"uid": "1-2-3", "version": "v1.36.0"}, "requests": [asked()]}
 FILES = [
-    {"target": "shop/api-0/app", "src": "/data/a", "type": "file", "status": "fetched", "atime_changed_by_us": True},
+    {
+        "target": "shop/api-0/app",
+        "src": "/data/a",
+        "dest": "/old/home/case/fetched_files/shop/api-0/app/data/a",
+        "type": "file",
+        "status": "fetched",
+        "atime_changed_by_us": True,
+    },
     {"target": "shop/api-0/app", "src": "/data/b", "type": "file", "status": "fetched", "atime_changed_by_us": False},
 ]
 
@@ -122,7 +133,52 @@ def test_the_log_tells_what_was_done_in_its_order() -> None:
     assert rows[3]["isolation"] == "same_uid"
     assert (rows[4]["command"], rows[4]["path"], rows[4]["sha256"]) == ("date", "shop/api-0/app/clock.txt", "b" * 64)
     assert rows[5]["time"] == "2026-11-25T02:00:02Z"
+    # wherever the case lay when it was fetched
+    assert rows[5]["path"] == "fetched_files/shop/api-0/app/data/a"
+    assert "path" not in rows[6]
     assert rows[7]["path"] == "api_after/shop/api-0/pod.json"
+
+
+OPENED = {**COLLECTED, "looked": None, "ended": None, "targets": [], "failed_targets": []}
+LOOKED = {**COLLECTED, "ended": None}
+BEGUN = {"start": "2026-11-25T02:00:02Z", "end": None}
+
+
+def test_each_step_continues_the_log_of_the_step_before_it() -> None:
+    nothing: dict[str, Any] = {"after": {}, "fetch": {}, "files": (), "clocks": {}}
+    steps = [
+        acquired(**{**nothing, "collected": OPENED}),
+        acquired(**{**nothing, "collected": LOOKED}),
+        acquired(**{**nothing, "collected": LOOKED, "fetch": BEGUN}),
+        acquired(collected=LOOKED, after={}),
+        acquired(collected=LOOKED),
+        acquired(),
+    ]
+    logs = [chain(log_rows(step)) for step in steps]
+    assert [log.lines for log in logs] == [2, 5, 5, 7, 8, 8]
+    for before, after in itertools.pairwise(logs):
+        assert continued(before.text, log_rows(steps[logs.index(after)])) == after
+
+
+def test_a_fetched_file_is_named_exactly_where_its_name_is_no_text() -> None:
+    folder = b"/home/case/fetched_files/shop/api-0/app"
+    shown, exact = "/home/case/fetched_files/shop/api-0/app/a\\xff", base64.b64encode(folder + b"/a\xff").decode()
+    (row,) = [
+        row
+        for row in log_rows(acquired(files=[{**FILES[0], "dest": shown, "dest_b64": exact}]))
+        if row["action"] == "fetch"
+    ]
+    assert row["path"] == "fetched_files/shop/api-0/app/a\\xff"
+    assert base64.b64decode(row["path_b64"]) == b"fetched_files/shop/api-0/app/a\xff"
+
+
+def test_a_manifest_says_that_the_acquisition_did_not_end_and_that_it_may_have_changed_the_pods() -> None:
+    found = manifest(acquired(collected=OPENED, after={}, fetch={}, files=()), {}, {})
+    assert (found["is_complete"], found["ended"]) == (False, None)
+    assert [(row["what"], row["target"]) for row in found["changes"]] == [("unfinished", None)]
+    whole = manifest(acquired(), {}, {})
+    assert whole["is_complete"] is True
+    assert "unfinished" not in [row["what"] for row in whole["changes"]]
 
 
 def test_a_request_without_an_answer_is_a_row_that_says_why() -> None:
