@@ -47,6 +47,11 @@ def quarantine_result(pod: Mapping[str, Any], policies: Objects, services: Objec
         raise AnsibleFilterError(str(error)) from error
 
 
+def quarantine_seen(looked: Objects, slices: Objects | None, folder: str) -> dict[str, Any]:
+    """What is seen of a pod."""
+    return _isolation.seen(_plain(looked), _plain(slices), str(folder))
+
+
 def ready_pods(pods: Objects, owner: Mapping[str, str] | None, uid: str) -> list[str]:
     """The names of a controller's pods that are ready, but for one."""
     return _quarantine.ready_pods(_plain(pods), _plain(owner), str(uid))
@@ -65,6 +70,7 @@ class FilterModule:
         return {
             "quarantine_plan": quarantine_plan,
             "quarantine_result": quarantine_result,
+            "quarantine_seen": quarantine_seen,
             "quarantine_undo": quarantine_undo,
             "ready_pods": ready_pods,
         }

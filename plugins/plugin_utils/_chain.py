@@ -40,6 +40,17 @@ def chain(rows: Iterable[Mapping[str, Any]]) -> Chain:
     return Chain(b"".join(lines), len(lines), last)
 
 
+def rows_of(text: bytes) -> list[dict[str, Any]]:
+    """The rows that a log was made of. Raises ValueError for a line that is none of a log."""
+    found: list[dict[str, Any]] = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        row = json.loads(line)
+        if not isinstance(row, dict):
+            raise ValueError(f"line {number} is none of a log")
+        found.append({key: value for key, value in row.items() if key not in ("line", "previous")})
+    return found
+
+
 def continued(standing: bytes, rows: Iterable[Mapping[str, Any]]) -> Chain:
     """The log of these rows, whose first lines stand already.
 

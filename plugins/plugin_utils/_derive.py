@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -26,7 +26,7 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._bundle import
     walk,
 )
 from ansible_collections.incident.distroless.plugins.plugin_utils._case_folder import CaseFolder
-from ansible_collections.incident.distroless.plugins.plugin_utils._chain import chain
+from ansible_collections.incident.distroless.plugins.plugin_utils._chain import chain, rows_of
 from ansible_collections.incident.distroless.plugins.plugin_utils._parse_text import shown
 from ansible_collections.incident.distroless.plugins.plugin_utils._redact import MAX_PEM, Redactor, is_binary
 from ansible_collections.incident.distroless.plugins.plugin_utils._sums import SUMS, sums
@@ -81,8 +81,7 @@ def derive(original: Path, copy: Path, salt: bytes, left_out: frozenset[bytes]) 
 
 def _seal(original: Path, copy: Path, derived: Derived, redactor: Redactor) -> None:
     case = CaseFolder(copy)
-    lines = (original / LOG).read_bytes().splitlines()
-    log = chain(_without_chain(redactor.value(json.loads(line))) for line in lines)
+    log = chain(redactor.value(row) for row in rows_of((original / LOG).read_bytes()))
     case.write_bytes(LOG, log.text)
     about = {"schema": 1, "replaced": dict(sorted(derived.counts.items())), "files": derived.rows}
     case.write_json(REDACTION, about)
@@ -96,10 +95,6 @@ def _seal(original: Path, copy: Path, derived: Derived, redactor: Redactor) -> N
     }
     found.files[MANIFEST.encode()] = case.write_json(MANIFEST, manifest)
     derived.sums_sha256 = case.write_bytes(SUMS, sums(found.files))
-
-
-def _without_chain(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in row.items() if key not in ("line", "previous")}
 
 
 def _place(copy: Path, name: bytes) -> Path:

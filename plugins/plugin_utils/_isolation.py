@@ -39,26 +39,30 @@ def isolation(
     successors: Sequence[str],
     wanted: int,
     fail_on: str,
+    slices: Objects | None = None,
 ) -> dict[str, Any]:
     """What came of it. pod, policies, services: as they are now; looked: the targets of ephemeral_debug now; successors: the
-    controller's pods that are ready now, of which wanted were before.
+    controller's pods that are ready now, of which wanted were before; slices: EndpointSlices, None where they are not known.
 
-    Gives isolation (isolated, not_isolated, unknown), verdict (of all findings), findings (verdict, message), summary (at most 20
-    lines), is_failure.
+    Gives isolation (isolated, not_isolated, unknown), verdict (of all findings), findings (analyzer, verdict, message), summary (at
+    most 20 lines), is_failure.
     """
     labels = pod["metadata"].get("labels") or {}
-    found = [
-        *_policies(pod, list(policies), labels),
-        *_enforced(plan["record"].get("reached"), reached(looked)),
+    still = sorted({row["service"] for row in endpoints(slices or ()) if row["pod"] == pod["metadata"]["name"]})
+    found = {
+        "policies": _policies(pod, list(policies), labels),
+        "enforced": _enforced(plan["record"].get("reached"), reached(looked)),
+        "services": _services(plan, services_of(services, labels), still),
+        "successors": _successors(plan, successors, wanted),
+        "probes": _probes(pod),
+        "connections": _connections(_sockets(looked)),
+    }
+    word = _word([*found["policies"], *found["enforced"]])
+    findings = [
+        {"analyzer": name, "verdict": verdict, "message": printable(message)}
+        for name, rows in found.items()
+        for verdict, message in rows
     ]
-    word = _word(found)
-    found += [
-        *_services(plan, services_of(services, labels)),
-        *_successors(plan, successors, wanted),
-        *_probes(pod),
-        *_connections(_sockets(looked)),
-    ]
-    findings = [{"verdict": verdict, "message": printable(message)} for verdict, message in found]
     findings.sort(key=lambda entry: VERDICTS.index(entry["verdict"]))
     verdict = next((entry["verdict"] for entry in findings), "unknown")
     name = f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"
@@ -69,6 +73,36 @@ def isolation(
         "summary": _summary(f"{name}: {word}", findings),
         "is_failure": is_failure(verdict, fail_on),
     }
+
+
+def seen(looked: Rows, slices: Objects | None, folder: str) -> dict[str, Any]:
+    """What is seen of a pod, as the case keeps it: reached (None where it was not tried), connections (the same), endpoints (None
+    where they are not known) and files (what commands printed, below that folder of the case, with its sha256)."""
+    rows = _sockets(looked)
+    keys = ("protocol", "local", "local_port", "remote", "remote_port")
+    return {
+        "reached": reached(looked),
+        "connections": None if rows is None else [{key: row[key] for key in keys} for row in _open(rows)],
+        "endpoints": None if slices is None else endpoints(slices),
+        "files": {
+            row["name"]: {"path": f"{folder}/{row['name']}.txt", "sha256": row["dest_sha256"]}
+            for target in looked
+            for row in target["commands"]
+            if row.get("dest_sha256")
+        },
+    }
+
+
+def endpoints(slices: Objects) -> list[dict[str, Any]]:
+    """The pods that Services send traffic to (EndpointSlices); each: service, pod, is_ready."""
+    rows = {
+        (str(service), str(entry["targetRef"]["name"])): (entry.get("conditions") or {}).get("ready") is not False
+        for found in slices
+        if (service := (found["metadata"].get("labels") or {}).get("kubernetes.io/service-name"))
+        for entry in found.get("endpoints") or ()
+        if (entry.get("targetRef") or {}).get("kind") == "Pod"
+    }
+    return [{"service": service, "pod": pod, "is_ready": is_ready} for (service, pod), is_ready in sorted(rows.items())]
 
 
 def reached(looked: Rows) -> list[str] | None:
@@ -126,9 +160,11 @@ def _enforced(before: Sequence[str] | None, after: Sequence[str] | None) -> Foun
     return [("pass", f"The pod no longer reaches {', '.join(before)}.")]
 
 
-def _services(plan: Mapping[str, Any], still: Sequence[str]) -> Found:
-    if still:
-        return [("fail", f"Service {', '.join(still)} still selects the pod.")]
+def _services(plan: Mapping[str, Any], selecting: Sequence[str], sending: Sequence[str]) -> Found:
+    if selecting:
+        return [("fail", f"Service {', '.join(selecting)} still selects the pod.")]
+    if sending:
+        return [("fail", f"Service {', '.join(sending)} still has the pod among its endpoints.")]
     if plan["services"]:
         return [("pass", f"It is taken out of Service {', '.join(plan['services'])}.")]
     return [("pass", "No Service selects it.")]
@@ -162,11 +198,11 @@ def _how(probe: Mapping[str, Any]) -> str:
     return "exec" if "exec" in probe else "unknown"
 
 
-def _connections(seen: Rows | None) -> Found:
-    if seen is None:
+def _connections(sockets_seen: Rows | None) -> Found:
+    if sockets_seen is None:
         return [("unknown", "What it is connected to could not be seen from inside.")]
-    listening = {row["local_port"] for row in seen if row["state"] == "LISTEN"}
-    rows = [row for row in seen if row["state"] == "ESTABLISHED" and row["protocol"].startswith("tcp")]
+    listening = {row["local_port"] for row in sockets_seen if row["state"] == "LISTEN"}
+    rows = _open(sockets_seen)
     if not rows:
         return [("pass", "No connection is open.")]
     said = [
@@ -175,6 +211,10 @@ def _connections(seen: Rows | None) -> Found:
     ]
     more = f" and {len(rows) - MAX_CONNECTIONS} more" if len(rows) > MAX_CONNECTIONS else ""
     return [("warn", f"{len(rows)} connections are open, which many plugins do not cut: {', '.join(said)}{more}.")]
+
+
+def _open(rows: Rows) -> list[Mapping[str, Any]]:
+    return [row for row in rows if row["state"] == "ESTABLISHED" and row["protocol"].startswith("tcp")]
 
 
 def _summary(heading: str, findings: Sequence[Mapping[str, str]]) -> list[str]:

@@ -13,6 +13,7 @@ This is a private plugin utility of incident.distroless; its interface may chang
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -30,6 +31,8 @@ HARM = {
     "Node": "it is a static pod, which only its node's kubelet manages",
     "StatefulSet": "it cannot make another pod of that name while this one is there",
 }
+# a case's name becomes a folder's, and who may change a pod may change its annotation
+_CASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 HARMLESS = ("ReplicaSet", "ReplicationController")
 
 
@@ -66,8 +69,8 @@ def plan(
 
 
 def undo(pod: Mapping[str, Any] | None, policies: Objects, name: str) -> dict[str, Any]:
-    """How to take a pod of this name out, which may be gone: is_quarantined, owner (of before), patch (or None), policies (names of
-    those to delete). Raises ValueError where the pod is in quarantine and nothing is written down of before."""
+    """How to take a pod of this name out, which may be gone: is_quarantined, owner (of before), case (or ""), patch (or None),
+    policies (names of those to delete). Raises ValueError where the pod is in quarantine and nothing is written down of before."""
     made = [
         entry["metadata"]["name"]
         for entry in policies
@@ -76,7 +79,7 @@ def undo(pod: Mapping[str, Any] | None, policies: Objects, name: str) -> dict[st
     ]
     metadata = pod["metadata"] if pod else {}
     if LABEL not in (metadata.get("labels") or {}) and RECORD not in (metadata.get("annotations") or {}):
-        return {"is_quarantined": False, "owner": None, "patch": None, "policies": made}
+        return {"is_quarantined": False, "owner": None, "case": "", "patch": None, "policies": made}
     before = read_record(metadata)
     if before is None:
         raise ValueError(
@@ -85,6 +88,7 @@ def undo(pod: Mapping[str, Any] | None, policies: Objects, name: str) -> dict[st
     return {
         "is_quarantined": True,
         "owner": before["owner"],
+        "case": before["case"],
         "patch": _patch(metadata, {**before["labels"], LABEL: None}, None),
         "policies": made,
     }
@@ -98,7 +102,10 @@ def read_record(metadata: Mapping[str, Any]) -> dict[str, Any] | None:
         is_good = isinstance(labels, dict) and all(isinstance(value, str) for value in labels.values())
     except (KeyError, TypeError, ValueError):
         return None
-    return {"owner": None, **found} if is_good else None
+    if not is_good:
+        return None
+    case = found.get("case")
+    return {"owner": None, **found, "case": case if isinstance(case, str) and _CASE.fullmatch(case) else ""}
 
 
 def _owner(metadata: Mapping[str, Any]) -> dict[str, str] | None:

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +42,17 @@ def workload(kubectl: Kubectl, kind: str, name: str, **spec: Any) -> str:
     return pod
 
 
+def log_of(case: Case) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (case.folder / "quarantine.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def table(case: Case, name: str) -> list[dict[str, Any]]:
+    """The rows of a fact of the only target."""
+    (facts,) = case.document["facts"].values()
+    rows: list[dict[str, Any]] = facts[name]
+    return rows
+
+
 def endpoints(kubectl: Kubectl, service: str) -> set[str]:
     """The pods that a Service sends traffic to."""
     slices = kubectl.json("get", "endpointslices", "-l", f"kubernetes.io/service-name={service}")["items"]
@@ -54,9 +67,12 @@ def test_a_pod_of_a_deployment_is_replaced_and_kept_and_a_network_that_enforces_
     before = kubectl.pod(name)
     environment = variables_of(credentials, rules_of("role.yml", "quarantine-role.yml"))
     node = before["status"]["hostIP"]
+    environment["USER"] = "mallory"
     with open_port(node) as port:
         given = {"pod": name, "probes": [f"{node}:{port}"], "reason": "page 4711", "environment": environment}
         case = quarantine(kubectl, tmp_path, "-vvv", "--diff", **given)
+        first = (case.folder / "quarantine.jsonl").read_bytes()
+        document = case.document
         again = quarantine(kubectl, tmp_path, **given)
     assert case.status == 0, case.printed
     assert f"{kubectl.namespace}/{name}: not_isolated" in case.printed
@@ -78,11 +94,71 @@ def test_a_pod_of_a_deployment_is_replaced_and_kept_and_a_network_that_enforces_
     assert policy["spec"] == {"podSelector": {"matchLabels": {LABEL: uid}}, "policyTypes": ["Ingress", "Egress"]}
     (other,) = endpoints(kubectl, "api")
     assert other != name
-    # a second time changes nothing, and knows what was reached before
+    # the case says what was done, by whom and for whom the API took them, and what that came to
+    assert document["verdict"] == "fail"
+    assert (document["examiner"], document["reason"], document["role"]) == ("oncall", "page 4711", "quarantine")
+    rows = [json.loads(line) for line in first.splitlines()]
+    assert [row["action"] for row in rows] == ["begin", "policy", "labels", "judged"]
+    assert rows[0]["who"]["username"].startswith("system:serviceaccount:")
+    assert (rows[0]["pod_uid"], rows[0]["reached"]) == (uid, [f"{node}:{port}"])
+    assert rows[0]["endpoints"] == [{"service": "api", "pod": name, "is_ready": True}]
+    assert rows[1]["spec"] == policy["spec"]
+    assert (rows[2]["before"], rows[2]["after"]) == (before["metadata"]["labels"], after["metadata"]["labels"])
+    assert rows[3]["reached"] == [f"{node}:{port}"]
+    assert name not in [row["pod"] for row in rows[3]["endpoints"]]
+    for entry in [entry for row in rows for entry in row.get("files", {}).values()]:
+        assert hashlib.sha256((case.folder / entry["path"]).read_bytes()).hexdigest() == entry["sha256"]
+    (enforced,) = [entry for entry in document["findings"] if entry["analyzer"] == "enforced"]
+    assert enforced["evidence"][0]["path"].endswith("/after/reach.txt")
+    kept = [path for path in case.folder.rglob("pod.json")]
+    assert {path.parents[2].name for path in kept} == {"api_before", "api_after"}
+    for path in (path for path in case.folder.rglob("*") if path.is_file()):
+        assert b"very-secret-value" not in path.read_bytes(), path
+        assert path.stat().st_mode & 0o777 == 0o600
+        assert str(environment["K8S_AUTH_API_KEY"]).encode() not in path.read_bytes()
+    page = (case.folder / "report.html").read_text(encoding="utf-8")
+    assert "does not enforce this policy" in page
+    assert "began to isolate it: page 4711" in page
+    # a second time changes nothing, adds to the case, and knows what was reached before
     assert again.status == 0, again.printed
     assert "changed=0" in again.printed
     assert "not_isolated" in again.printed
     assert "It is taken out of Service api." in again.printed
+    assert (again.folder / "quarantine.jsonl").read_bytes().startswith(first)
+    assert [row["action"] for row in log_of(again)[4:]] == ["begin", "judged"]
+    assert log_of(again)[4]["reached"] == [f"{node}:{port}"]
+
+
+def test_the_undo_finds_the_case_that_the_pod_names_and_a_log_that_was_changed_stops_it(
+    kubectl: Kubectl, tmp_path: Path
+) -> None:
+    name = workload(kubectl, "Deployment", "web")
+    given: dict[str, Any] = {"pod": name, "look_inside": False}
+    case = quarantine(kubectl, tmp_path, case_id="named-by-me", **given)
+    assert case.status == 0, case.printed
+    log = case.folder / "quarantine.jsonl"
+    good = log.read_bytes()
+    log.write_bytes(good.replace(b'"by": "oncall"', b'"by": "nobody"'))
+    labels = kubectl.pod(name)["metadata"]["labels"]
+    stopped = quarantine(kubectl, tmp_path, case_id="", state="absent", **given)
+    assert stopped.status == 2
+    assert "line 2 of the log says something else" in stopped.printed
+    assert kubectl.pod(name)["metadata"]["labels"] == labels
+    log.write_bytes(good)
+    undone = quarantine(kubectl, tmp_path, case_id="", state="absent", examiner="day", reason="all clear", **given)
+    assert undone.status == 0, undone.printed
+    assert f"Case: {case.folder}" in undone.printed
+    rows = log_of(case)
+    assert [row["action"] for row in rows[3:]] == ["judged", "begin", "labels", "policies_deleted", "end"]
+    assert (rows[4]["state"], rows[4]["by"], rows[4]["reason"]) == ("absent", "day", "all clear")
+    assert rows[5]["after"]["app"] == "web"
+    assert case.verdict == "pass"
+    assert "has its labels back" in case.finding("ended")["message"]
+    assert "day, whom the API takes for" in (case.folder / "report.html").read_text(encoding="utf-8")
+    # nothing is left to undo, and of nothing there is no case
+    nothing = quarantine(kubectl, tmp_path, case_id="other", state="absent", **given)
+    assert nothing.status == 0, nothing.printed
+    assert not nothing.folder.exists()
 
 
 def test_a_policy_that_lets_something_through_is_named_and_so_is_a_liveness_probe_and_all_of_it_is_undone(
@@ -108,6 +184,7 @@ def test_a_policy_that_lets_something_through_is_named_and_so_is_a_liveness_prob
     assert '-            "team": "shop"' in checked.printed
     assert "very-secret-value" not in checked.printed
     assert kubectl.pod("lone")["metadata"]["labels"] == {"app": "lone", "team": "shop"}
+    assert list(tmp_path.iterdir()) == []
 
     case = quarantine(kubectl, tmp_path, fail_on="fail", **given)
     assert case.status == 2, case.printed
@@ -118,10 +195,15 @@ def test_a_policy_that_lets_something_through_is_named_and_so_is_a_liveness_prob
     assert "Container app has a liveness probe (exec)" in case.printed
     assert "Whether the cluster's network plugin enforces policies was not tried" in case.printed
     assert kubectl.debuggers("lone") == []
+    assert case.verdict == "fail"
+    assert "allow-dns" in case.findings("policies", verdict="fail")[0]["message"]
+    assert table(case, "reached") == []
+    assert {row["label"]: row["before"] for row in table(case, "labels")} == {"app": "lone", "team": "shop", LABEL: None}
 
     undone = quarantine(kubectl, tmp_path, state="absent", **given)
     assert undone.status == 0, undone.printed
     assert "has its labels back; 1 policies deleted" in undone.printed
+    assert [row["is_deleted"] for row in table(undone, "policies")] == [True]
     metadata = kubectl.pod("lone")["metadata"]
     assert metadata["labels"] == {"app": "lone", "team": "shop"}
     assert RECORD not in metadata["annotations"]
@@ -136,6 +218,7 @@ def test_a_pod_whose_controller_would_do_harm_is_refused(kubectl: Kubectl, tmp_p
     assert case.status == 2
     assert "StatefulSet db: it cannot make another pod of that name" in case.printed
     assert kubectl.pod(name)["metadata"]["labels"] == before
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("given", [{"pod": "x", "probes": ["$(id):80"]}, {"pod": ""}])

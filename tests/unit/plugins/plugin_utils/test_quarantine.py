@@ -10,7 +10,7 @@ import json
 from typing import Any
 
 import pytest
-from ansible_collections.incident.distroless.plugins.plugin_utils._isolation import MAX_LINES, isolation, reached
+from ansible_collections.incident.distroless.plugins.plugin_utils._isolation import MAX_LINES, isolation, reached, seen
 from ansible_collections.incident.distroless.plugins.plugin_utils._policies import closings, openings, selects
 from ansible_collections.incident.distroless.plugins.plugin_utils._quarantine import (
     LABEL,
@@ -41,7 +41,8 @@ def policy(name: str, **spec: Any) -> dict[str, Any]:
 
 def planned(given: dict[str, Any], **options: Any) -> dict[str, Any]:
     services = options.pop("services", [service("api", {"app": "api"}), service("db", {"app": "db"})])
-    return plan(given, services, **{"is_forced": False, "keep_labels": [], "record": RECORDED, **options})
+    record = {**RECORDED, "case": "quarantine-1"}
+    return plan(given, services, **{"is_forced": False, "keep_labels": [], "record": record, **options})
 
 
 def patched(before: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
@@ -116,7 +117,7 @@ def test_all_labels_go_one_comes_and_what_was_before_is_written_down() -> None:
     assert found["patch"]["metadata"]["uid"] == "uid-1"
     assert found["patch"]["metadata"]["labels"] == {"app": None, "pod-template-hash": None, LABEL: "uid-1"}
     record = json.loads(found["patch"]["metadata"]["annotations"][RECORD])
-    assert record == {**RECORDED, "labels": LABELS, "owner": {"kind": "ReplicaSet", "name": "api-5d4f"}}
+    assert record == {**RECORDED, "case": "quarantine-1", "labels": LABELS, "owner": {"kind": "ReplicaSet", "name": "api-5d4f"}}
     assert found["policy"]["spec"] == {
         "podSelector": {"matchLabels": {LABEL: "uid-1"}},
         "policyTypes": ["Ingress", "Egress"],
@@ -151,6 +152,18 @@ def test_undo_brings_back_what_was_before() -> None:
     assert undo(restored, [], "api-0")["patch"] is None
 
 
+def test_the_case_of_a_pod_in_quarantine_is_the_one_that_is_written_down() -> None:
+    after = patched(pod(), planned(pod())["patch"])
+    assert undo(after, [], "api-0")["case"] == "quarantine-1"
+    assert planned(after, record={"case": "another"})["record"]["case"] == "quarantine-1"
+
+
+@pytest.mark.parametrize("case", ["../../etc", "/etc", "..", ".", "", "a/b", "a" * 200, "new\nline", 7, None, ["x"]])
+def test_a_name_of_a_case_that_is_none_is_not_taken_from_a_pod(case: Any) -> None:
+    after = patched(pod(), planned(pod(), record={"case": case})["patch"])
+    assert undo(after, [], "api-0")["case"] == ""
+
+
 @pytest.mark.parametrize("record", [None, "{", '{"labels": 1}', '{"labels": {"a": 1}}', "[]", '"x"'])
 def test_undo_without_a_good_record_is_refused(record: str | None) -> None:
     annotations = {RECORD: record} if record else {}
@@ -166,6 +179,7 @@ def test_the_policies_of_a_pod_are_found_when_it_is_gone_and_nobody_elses() -> N
     assert undo(None, [*policies, policy("d")], "api-0") == {
         "is_quarantined": False,
         "owner": None,
+        "case": "",
         "patch": None,
         "policies": ["a"],
     }
@@ -270,6 +284,33 @@ def test_what_keeps_a_pod_from_being_isolated_is_said(options: dict[str, Any], w
 def test_a_service_that_still_selects_it_fails() -> None:
     found = judged(services=[service("all", {LABEL: "uid-1"})])
     assert "Service all still selects the pod." in messages(found, "fail")
+
+
+def slices(*pods: str, service: str = "api", ready: bool | None = True) -> list[dict[str, Any]]:
+    rows = [{"targetRef": {"kind": "Pod", "name": name}, "conditions": {"ready": ready}} for name in pods]
+    labels = {"kubernetes.io/service-name": service}
+    # one of an address without a pod, and one that is nobody's
+    return [{"metadata": {"labels": labels}, "endpoints": [*rows, {}]}, {"metadata": {}, "endpoints": rows}]
+
+
+def test_a_service_that_still_has_it_among_its_endpoints_fails() -> None:
+    assert "Service api still has the pod among" in messages(judged(slices=slices("api-0", "api-1")), "fail")
+    assert "taken out of Service api" in messages(judged(slices=slices("api-1")), "pass")
+
+
+def test_what_is_seen_of_a_pod_is_kept_as_values_and_what_is_not_seen_is_not_known() -> None:
+    line = "   0: 0100000A:C350 0900000A:1538 01 00000000:00000000 00:00000000 00000000 0 0 3\n"
+    found = looked(("10.0.0.1", 443, 0), sockets=f"==> tcp\n{line}")
+    found[0]["commands"][1]["dest_sha256"] = "a" * 64
+    assert seen(found, slices("b", "a", ready=None), "run/before") == {
+        "reached": ["10.0.0.1:443"],
+        "connections": [
+            {"protocol": "tcp", "local": "10.0.0.1", "local_port": 50000, "remote": "10.0.0.9", "remote_port": 5432}
+        ],
+        "endpoints": [{"service": "api", "pod": name, "is_ready": True} for name in ("a", "b")],
+        "files": {"reach": {"path": "run/before/reach.txt", "sha256": "a" * 64}},
+    }
+    assert seen([], None, "") == {"reached": None, "connections": None, "endpoints": None, "files": {}}
 
 
 def test_open_connections_a_missing_successor_and_a_liveness_probe_are_warnings() -> None:

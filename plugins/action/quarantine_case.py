@@ -1,0 +1,64 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The controller's whole part of quarantine_case: it needs no host, so it runs where the case folder is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.incident.distroless.plugins.plugin_utils._case_action import CaseAction
+from ansible_collections.incident.distroless.plugins.plugin_utils._case_folder import (
+    FINDINGS,
+    REPORT,
+    SUMMARY,
+    CaseFolder,
+)
+from ansible_collections.incident.distroless.plugins.plugin_utils._chain import continued, rows_of
+from ansible_collections.incident.distroless.plugins.plugin_utils._quarantine_case import case_of
+from ansible_collections.incident.distroless.plugins.plugin_utils._report import EXCERPT, html
+from ansible_collections.incident.distroless.plugins.plugin_utils._summary import heading, markdown
+
+LOG = "quarantine.jsonl"
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "path": {"type": "str", "required": True},
+    "row": {"type": "json", "required": True},
+}
+
+
+class ActionModule(CaseAction):
+    """Writes down one thing that was done, and what the case says now."""
+
+    arguments = ARGUMENTS
+
+    def work(self, path: Path, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Runs the task. In check mode it says where it would write."""
+        if self._task.check_mode:
+            return {"changed": True, "msg": f"Would write {path / LOG}"}
+        folder = CaseFolder(path)
+        now = datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        try:
+            standing = (path / LOG).read_bytes() if (path / LOG).is_file() else b""
+            rows = [*rows_of(standing), {"time": now, **json.loads(options["row"])}]
+            log = continued(standing, rows)
+            case = case_of(rows, path.name)
+            folder.write_bytes(LOG, log.text, is_durable=True)
+            folder.write_json(FINDINGS, case)
+            folder.write(SUMMARY, markdown(case))
+            pieces = {piece["path"] for finding in case["findings"] for piece in finding["evidence"]}
+            folder.write(REPORT, html(case, {name: folder.beginning(name, EXCERPT + 1) for name in pieces}))
+        except (OSError, ValueError, LookupError, TypeError) as error:
+            return {"failed": True, "msg": f"{path / LOG} cannot be continued: {type(error).__name__}: {error}"}
+        return {
+            "changed": True,
+            "msg": heading(case),
+            "path": str(path),
+            "lines": log.lines,
+            "last": log.last,
+            "report_path": str(path / REPORT),
+        }
