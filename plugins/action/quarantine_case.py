@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,7 @@ class ActionModule(CaseAction):
         if self._task.check_mode:
             return {"changed": True, "msg": f"Would write {path / LOG}"}
         folder = CaseFolder(path)
-        now = datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         try:
             standing = (path / LOG).read_bytes() if (path / LOG).is_file() else b""
             rows = [*rows_of(standing), {"time": now, **json.loads(options["row"])}]

@@ -26,6 +26,7 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._summary impor
 
 MAX_CONNECTIONS = 5
 MAX_LINES = 20
+_TARGET = ("image_id", "restart_count", "target_started_at", "target_identity", "isolation")
 Rows = Sequence[Mapping[str, Any]]
 
 
@@ -77,7 +78,8 @@ def isolation(
 
 def seen(looked: Rows, slices: Objects | None, folder: str) -> dict[str, Any]:
     """What is seen of a pod, as the case keeps it: reached (None where it was not tried), connections (the same), endpoints (None
-    where they are not known) and files (what commands printed, below that folder of the case, with its sha256)."""
+    where they are not known), files (what commands printed, below that folder of the case, with its sha256) and target (how it
+    runs, {} where no debugger told)."""
     rows = _sockets(looked)
     keys = ("protocol", "local", "local_port", "remote", "remote_port")
     return {
@@ -90,6 +92,7 @@ def seen(looked: Rows, slices: Objects | None, folder: str) -> dict[str, Any]:
             for row in target["commands"]
             if row.get("dest_sha256")
         },
+        "target": {key: looked[0].get(key) for key in _TARGET} if looked else {},
     }
 
 

@@ -5,7 +5,7 @@
 """What was done to a pod in quarantine, when and by whom, as a case: told by its log, which the undo continues.
 
 A row of the log has `time` and `action`, and what that action is about:
-begin (state, by, reason, who, namespace, pod, pod_uid, node, container, owner, services, reached, connections, endpoints, files),
+begin (state, by, reason, who, namespace, pod, pod_uid, node, container, owner, services, reached, connections, endpoints, files, target),
 policy (name, spec), labels (before, after), policies_deleted (names), judged (isolation, findings, reached, connections, endpoints,
 files), end (message).
 
@@ -32,11 +32,16 @@ ABOUT: dict[str, tuple[str, str, tuple[str, ...], int]] = {
     ),
     "enforced": (
         "Whether the network enforces the policy",
-        "Isolate the pod by other means, such as its node's firewall. Where nothing could be tried, name a host:port that it reaches.",
+        "Name a host:port that it reaches in quarantine_probes. Where nothing is enforced, isolate the pod by other means.",
         ("reach",),
         95,
     ),
-    "services": ("Whether Services send traffic to it", "See what gives it that Service, and run the playbook again.", (), 80),
+    "services": (
+        "Whether Services send traffic to it",
+        "See what gives it that Service, and run the playbook again.",
+        (),
+        80,
+    ),
     "successors": ("Who does its work now", "See why its controller has not as many pods ready as before.", (), 60),
     "probes": ("What restarts it", "Take what is in its memory and in its own files before that.", (), 70),
     "connections": (
@@ -64,7 +69,7 @@ def case_of(rows: Rows, case_id: str) -> dict[str, Any]:
         "reason": first["reason"],
         "started": first["time"],
         "ended": rows[-1]["time"],
-        "targets": [{**{key: first[key] for key in keys}, "commands": []}],
+        "targets": [{**first["target"], **{key: first[key] for key in keys}, "commands": []}],
         "failed_targets": [],
     }
     name = label(first)
@@ -136,7 +141,12 @@ def _tables(rows: Rows, run: Rows) -> dict[str, list[dict[str, Any]]]:
     return {
         "labels": _of_labels(changed) if changed else [],
         "policies": [
-            {"name": name, "closes": spec["policyTypes"], "selector": spec["podSelector"], "is_deleted": name in deleted}
+            {
+                "name": name,
+                "closes": spec["policyTypes"],
+                "selector": spec["podSelector"],
+                "is_deleted": name in deleted,
+            }
             for name, spec in made.items()
         ],
         "endpoints": _of_endpoints(before.get("endpoints"), after.get("endpoints")),
@@ -155,7 +165,12 @@ def _of_endpoints(before: Rows | None, after: Rows | None) -> list[dict[str, Any
     """Each pod of each Service, and whether it was and is sent traffic to; of what is not known nothing is said."""
     states = [{(row["service"], row["pod"]): row["is_ready"] for row in found or ()} for found in (before, after)]
     return [
-        {"service": service, "pod": pod, "before": _state(before, states[0], place), "after": _state(after, states[1], place)}
+        {
+            "service": service,
+            "pod": pod,
+            "before": _state(before, states[0], place),
+            "after": _state(after, states[1], place),
+        }
         for place in sorted(states[0].keys() | states[1].keys())
         for service, pod in [place]
     ]

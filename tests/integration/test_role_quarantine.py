@@ -198,7 +198,11 @@ def test_a_policy_that_lets_something_through_is_named_and_so_is_a_liveness_prob
     assert case.verdict == "fail"
     assert "allow-dns" in case.findings("policies", verdict="fail")[0]["message"]
     assert table(case, "reached") == []
-    assert {row["label"]: row["before"] for row in table(case, "labels")} == {"app": "lone", "team": "shop", LABEL: None}
+    assert {row["label"]: row["before"] for row in table(case, "labels")} == {
+        "app": "lone",
+        "team": "shop",
+        LABEL: None,
+    }
 
     undone = quarantine(kubectl, tmp_path, state="absent", **given)
     assert undone.status == 0, undone.printed

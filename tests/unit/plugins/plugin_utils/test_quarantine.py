@@ -117,7 +117,12 @@ def test_all_labels_go_one_comes_and_what_was_before_is_written_down() -> None:
     assert found["patch"]["metadata"]["uid"] == "uid-1"
     assert found["patch"]["metadata"]["labels"] == {"app": None, "pod-template-hash": None, LABEL: "uid-1"}
     record = json.loads(found["patch"]["metadata"]["annotations"][RECORD])
-    assert record == {**RECORDED, "case": "quarantine-1", "labels": LABELS, "owner": {"kind": "ReplicaSet", "name": "api-5d4f"}}
+    assert record == {
+        **RECORDED,
+        "case": "quarantine-1",
+        "labels": LABELS,
+        "owner": {"kind": "ReplicaSet", "name": "api-5d4f"},
+    }
     assert found["policy"]["spec"] == {
         "podSelector": {"matchLabels": {LABEL: "uid-1"}},
         "policyTypes": ["Ingress", "Egress"],
@@ -301,6 +306,7 @@ def test_a_service_that_still_has_it_among_its_endpoints_fails() -> None:
 def test_what_is_seen_of_a_pod_is_kept_as_values_and_what_is_not_seen_is_not_known() -> None:
     line = "   0: 0100000A:C350 0900000A:1538 01 00000000:00000000 00:00000000 00000000 0 0 3\n"
     found = looked(("10.0.0.1", 443, 0), sockets=f"==> tcp\n{line}")
+    found[0]["restart_count"] = 2
     found[0]["commands"][1]["dest_sha256"] = "a" * 64
     assert seen(found, slices("b", "a", ready=None), "run/before") == {
         "reached": ["10.0.0.1:443"],
@@ -309,8 +315,16 @@ def test_what_is_seen_of_a_pod_is_kept_as_values_and_what_is_not_seen_is_not_kno
         ],
         "endpoints": [{"service": "api", "pod": name, "is_ready": True} for name in ("a", "b")],
         "files": {"reach": {"path": "run/before/reach.txt", "sha256": "a" * 64}},
+        "target": {
+            "image_id": None,
+            "restart_count": 2,
+            "target_started_at": None,
+            "target_identity": None,
+            "isolation": None,
+        },
     }
-    assert seen([], None, "") == {"reached": None, "connections": None, "endpoints": None, "files": {}}
+    nothing = {"reached": None, "connections": None, "endpoints": None, "files": {}, "target": {}}
+    assert seen([], None, "") == nothing
 
 
 def test_open_connections_a_missing_successor_and_a_liveness_probe_are_warnings() -> None:

@@ -40,6 +40,7 @@ def begin(**changes: Any) -> dict[str, Any]:
         "connections": [],
         "endpoints": [{"service": "api", "pod": "api-0", "is_ready": True}],
         "files": {},
+        "target": {"restart_count": 3},
         **changes,
     }
 
@@ -74,10 +75,16 @@ def end_of(**changes: Any) -> dict[str, Any]:
     }
 
 
-UNDO = begin(time="2026-11-26T02:00:00.000Z", state="absent", by="day", reason="", who=None, reached=None, endpoints=None)
+UNDO = begin(
+    time="2026-11-26T02:00:00.000Z", state="absent", by="day", reason="", who=None, reached=None, endpoints=None
+)
 BACK = {"time": "2026-11-26T02:00:01.000Z", "action": "labels", "before": LABELS["after"], "after": LABELS["before"]}
 GONE = {"time": "2026-11-26T02:00:02.000Z", "action": "policies_deleted", "names": ["quarantine-uid-1"]}
-OUT = {"time": "2026-11-26T02:00:03.000Z", "action": "end", "message": "shop/api-0 has its labels back; 1 policies deleted."}
+OUT = {
+    "time": "2026-11-26T02:00:03.000Z",
+    "action": "end",
+    "message": "shop/api-0 has its labels back; 1 policies deleted.",
+}
 WHOLE = [begin(), POLICY, LABELS, end_of()]
 
 
@@ -85,6 +92,7 @@ def test_a_case_says_what_was_before_and_after_when_and_by_whom() -> None:
     found = case_of(WHOLE, "case")
     assert (found["role"], found["examiner"], found["reason"]) == ("quarantine", "oncall", "page 4711")
     assert (found["started"], found["ended"]) == (WHOLE[0]["time"], WHOLE[-1]["time"])
+    assert (found["targets"][0]["pod"], found["targets"][0]["restart_count"]) == ("api-0", 3)
     facts = found["facts"]["shop/api-0/app"]
     assert {row["label"]: (row["before"], row["after"]) for row in facts["labels"]} == {
         "app": ("api", None),
@@ -119,7 +127,9 @@ def test_its_findings_have_a_title_and_the_file_that_they_stand_on() -> None:
 def test_a_play_that_was_cut_off_is_unknown_and_says_how_far_it_came(length: int) -> None:
     (only,) = case_of(WHOLE[:length], "case")["findings"]
     assert only["verdict"] == "unknown"
-    assert ["began to isolate", "NetworkPolicy quarantine-uid-1 stands", "labels were changed"][length - 1] in only["message"]
+    assert ["began to isolate", "NetworkPolicy quarantine-uid-1 stands", "labels were changed"][length - 1] in only[
+        "message"
+    ]
 
 
 def test_the_undo_adds_to_the_case_and_is_its_last_word() -> None:
