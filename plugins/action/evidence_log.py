@@ -13,7 +13,7 @@ from typing import Any
 from ansible_collections.incident.distroless.plugins.plugin_utils._bundle import LOG
 from ansible_collections.incident.distroless.plugins.plugin_utils._case_action import CaseAction
 from ansible_collections.incident.distroless.plugins.plugin_utils._case_folder import COLLECTED, CaseFolder
-from ansible_collections.incident.distroless.plugins.plugin_utils._left import FETCH, read_acquired, write_log
+from ansible_collections.incident.distroless.plugins.plugin_utils._left import FETCH, next_log, read_acquired
 from ansible_collections.incident.distroless.plugins.plugin_utils._sums import SUMS
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
@@ -36,11 +36,12 @@ class ActionModule(CaseAction):
             return {"changed": True, "msg": f"Would write {path / LOG}"}
         case = CaseFolder(path)
         try:
-            # these first: a log that says more than the case would be a broken one
+            log = next_log(case, read_acquired(case, options["collected"], options["fetch"]))
+            # the log last: one that says more than the case would be a broken one
             for name, document in ((COLLECTED, options["collected"]), (FETCH, options["fetch"])):
                 if document is not None:
                     case.write_bytes(name, document.encode(), is_durable=True)
-            log = write_log(case, read_acquired(case))
+            case.write_bytes(LOG, log.text, is_durable=True)
         except (OSError, ValueError, LookupError, TypeError) as error:
             return {"failed": True, "msg": f"{path / LOG} cannot be written: {type(error).__name__}: {error}"}
         return {

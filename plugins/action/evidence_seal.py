@@ -16,10 +16,10 @@ import yaml
 from ansible.release import __version__ as ansible_version
 from ansible_collections.incident.distroless.plugins.module_utils._sizes import show_size
 from ansible_collections.incident.distroless.plugins.plugin_utils._acquisition import log_rows, manifest
-from ansible_collections.incident.distroless.plugins.plugin_utils._bundle import MANIFEST, Content, read_folder
+from ansible_collections.incident.distroless.plugins.plugin_utils._bundle import LOG, MANIFEST, Content, read_folder
 from ansible_collections.incident.distroless.plugins.plugin_utils._case_action import CaseAction
 from ansible_collections.incident.distroless.plugins.plugin_utils._case_folder import CaseFolder
-from ansible_collections.incident.distroless.plugins.plugin_utils._left import read_acquired, write_log
+from ansible_collections.incident.distroless.plugins.plugin_utils._left import next_log, read_acquired
 from ansible_collections.incident.distroless.plugins.plugin_utils._pack import packed
 from ansible_collections.incident.distroless.plugins.plugin_utils._sign import sign
 from ansible_collections.incident.distroless.plugins.plugin_utils._sums import SUMS, sums
@@ -71,7 +71,8 @@ def _seal(folder: Path) -> tuple[Content, dict[str, Any], str]:
     """Writes the three files; the content that was sealed, the manifest, and the hash of SHA256SUMS."""
     case = CaseFolder(folder)
     acquired = read_acquired(case)
-    log = write_log(case, acquired)
+    log = next_log(case, acquired)
+    case.write_bytes(LOG, log.text, is_durable=True)
     found = read_folder(folder)
     if found.others:
         raise ValueError(f"{found.others[0]!r} is neither file nor link")

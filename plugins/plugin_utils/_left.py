@@ -29,9 +29,12 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._facts import 
 FETCH = f"{FETCHED}/fetch.json"
 
 
-def read_acquired(case: CaseFolder) -> Acquired:
-    """What is there so far. Raises OSError, and ValueError for what is no JSON."""
-    collected = json.loads(case.read(COLLECTED))
+def read_acquired(case: CaseFolder, collected_now: str | None = None, fetch_now: str | None = None) -> Acquired:
+    """What is there so far; of collected.json and fetch.json rather what is to be written there, where that is given.
+
+    Raises OSError, and ValueError for what is no JSON.
+    """
+    collected = json.loads(case.read(COLLECTED) if collected_now is None else collected_now)
     clocks = {}
     for target in collected["targets"]:
         name = f"{label(target)}/{CLOCK}.txt"
@@ -41,18 +44,16 @@ def read_acquired(case: CaseFolder) -> Acquired:
         collected=collected,
         before=_json(case.path / BEFORE / "record.json"),
         after=_json(case.path / AFTER / "record.json"),
-        fetch=_json(case.path / FETCH),
+        fetch=_json(case.path / FETCH) if fetch_now is None else json.loads(fetch_now),
         files=[row for target in collected["targets"] for row in _fetched(case.path, target)],
         clocks=clocks,
     )
 
 
-def write_log(case: CaseFolder, acquired: Acquired) -> Chain:
-    """Continues the log that stands in the folder, if one does. Raises OSError, and ValueError where it was changed."""
+def next_log(case: CaseFolder, acquired: Acquired) -> Chain:
+    """The log that continues the one in the folder, if one stands there. Raises OSError, and ValueError where it was changed."""
     path = case.path / LOG
-    log = continued(path.read_bytes() if path.is_file() else b"", log_rows(acquired))
-    case.write_bytes(LOG, log.text, is_durable=True)
-    return log
+    return continued(path.read_bytes() if path.is_file() else b"", log_rows(acquired))
 
 
 def _fetched(folder: Path, target: dict[str, Any]) -> list[dict[str, Any]]:

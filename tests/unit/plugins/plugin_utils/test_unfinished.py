@@ -18,9 +18,9 @@ import pytest
 from ansible_collections.incident.distroless.plugins.plugin_utils._acquisition import Acquired, log_rows
 from ansible_collections.incident.distroless.plugins.plugin_utils._bundle import read_folder
 from ansible_collections.incident.distroless.plugins.plugin_utils._case_folder import CaseFolder
-from ansible_collections.incident.distroless.plugins.plugin_utils._chain import BEGINNING, chain, links
+from ansible_collections.incident.distroless.plugins.plugin_utils._chain import BEGINNING, Chain, chain, links
 from ansible_collections.incident.distroless.plugins.plugin_utils._findings import unfinished_finding
-from ansible_collections.incident.distroless.plugins.plugin_utils._left import read_acquired, write_log
+from ansible_collections.incident.distroless.plugins.plugin_utils._left import next_log, read_acquired
 from ansible_collections.incident.distroless.plugins.plugin_utils._report import html
 from ansible_collections.incident.distroless.plugins.plugin_utils._summary import markdown
 from ansible_collections.incident.distroless.plugins.plugin_utils._verify import lost_files, problems
@@ -32,6 +32,13 @@ POD = b'{"kind": "Pod"}'
 KEPT = asked(sha256=hashlib.sha256(POD).hexdigest(), size=len(POD))
 OUTPUT = b"date 1795572060\n"
 RAN = {**TARGET["commands"][0], "dest_sha256": hashlib.sha256(OUTPUT).hexdigest()}
+
+
+def write_log(case: CaseFolder) -> Chain:
+    """As evidence_log does."""
+    log = next_log(case, read_acquired(case))
+    case.write_bytes("acquisition.jsonl", log.text, is_durable=True)
+    return log
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -47,7 +54,7 @@ def case(tmp_path: Path) -> CaseFolder:
     (tmp_path / "api_before" / "shop" / "api-0" / "pod.json").write_bytes(POD)
     write_json(tmp_path / "collected.json", OPENED)
     found = CaseFolder(tmp_path)
-    write_log(found, read_acquired(found))
+    write_log(found)
     return found
 
 
@@ -64,12 +71,20 @@ def look(case: CaseFolder) -> None:
 def test_what_comes_later_continues_the_log_that_stands(case: CaseFolder) -> None:
     before = log_of(case)
     look(case)
-    log = write_log(case, read_acquired(case))
+    log = write_log(case)
     assert log_of(case) == log.text
     assert log.text.startswith(before)
     assert [json.loads(line)["action"] for line in log.text.splitlines()] == ["open", "ask", "refused", "inject", "run"]
     assert links(log.text).breaks == ()
     assert (case.path / "acquisition.jsonl").stat().st_mode & 0o777 == 0o600
+
+
+def test_what_is_to_be_written_counts_before_it_is(case: CaseFolder) -> None:
+    later = read_acquired(case, json.dumps(LOOKED), '{"start": "now"}')
+    assert (later.collected, later.fetch) == (LOOKED, {"start": "now"})
+    assert next_log(case, later).lines > next_log(case, read_acquired(case)).lines
+    with pytest.raises(ValueError, match="line 1 of the log"):
+        next_log(case, read_acquired(case, json.dumps({**LOOKED, "reason": "another"})))
 
 
 def change_a_line(case: CaseFolder) -> None:
@@ -100,7 +115,7 @@ def test_a_log_is_not_continued_where_it_or_what_it_was_made_of_was_changed(
     tamper(case)
     before = log_of(case)
     with pytest.raises(ValueError, match=f"line {line} of the log"):
-        write_log(case, read_acquired(case))
+        write_log(case)
     assert log_of(case) == before
 
 
@@ -117,12 +132,11 @@ def files_of_at_most(size: int) -> Iterator[None]:
 def test_where_there_is_no_room_for_more_the_log_of_before_stands_whole(case: CaseFolder) -> None:
     before = log_of(case)
     look(case)
-    acquired = read_acquired(case)
     with files_of_at_most(len(before) + 10), pytest.raises(OSError, match="File too large"):
-        write_log(case, acquired)
+        write_log(case)
     assert log_of(case) == before
     # and goes on when there is room again, past what was left over
-    assert write_log(case, acquired).text.startswith(before)
+    assert write_log(case).text.startswith(before)
     assert not list(case.path.glob(".*.partial"))
 
 
