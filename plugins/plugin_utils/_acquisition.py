@@ -30,9 +30,10 @@ BEFORE, AFTER, FETCHED = "api_before", "api_after", "fetched_files"
 class Acquired:
     """What the tasks left behind, as far as they came.
 
-    collected: collected.json, in which `looked` and `ended` are None until the pods were looked into and all was taken; before and after: the records of evidence_api, {} where there is none; fetch: when files were
-    fetched and what came of it, {} where none were; files: rows of the fetch's manifests, each with its target's label;
-    clocks: label of a target -> what its collector `clock` printed.
+    collected: collected.json, in which `looked` and `ended` are None until the pods were looked into and all was taken;
+    before and after: the records of evidence_api, {} where there is none; fetch: when files were fetched and what came of it,
+    {} where none were; files: rows of the fetch's manifests, each with its target's label; clocks: label of a target -> what its
+    collector `clock` printed.
     """
 
     collected: Given
