@@ -57,24 +57,42 @@ Rows = Sequence[Row]
 
 
 def case_of(rows: Rows, case_id: str) -> dict[str, Any]:
-    """The content of findings.json. rows: the log's, of which the first is a begin; the last run's verdict is the case's."""
-    begun = max(place for place, row in enumerate(rows) if row["action"] == "begin")
-    run = rows[begun:]
-    first = rows[0]
-    keys = ("namespace", "pod", "pod_uid", "node", "container")
+    """The content of findings.json. rows: the log's, of which the first is a begin; the verdict is of each pod's last run."""
+    findings: list[Finding] = []
+    entries: list[dict[str, Any]] = []
+    facts: dict[str, dict[str, Any]] = {}
+    targets: list[dict[str, Any]] = []
+    for runs in _by_pod(rows):
+        first, own = runs[0][0], [row for run in runs for row in run]
+        keys = ("namespace", "pod", "pod_uid", "node", "container")
+        targets.append({**first["target"], **{key: first[key] for key in keys}, "commands": []})
+        name = label(first)
+        findings += _findings(runs[-1], name)
+        entries += [{"time": row["time"], "target": name, "source": ROLE, "text": printable(_told(row))} for row in own]
+        facts[name] = _tables(own, runs[-1])
     collected = {
         "role": ROLE,
         "case_id": case_id,
-        "examiner": first["by"],
-        "reason": first["reason"],
-        "started": first["time"],
+        "examiner": rows[0]["by"],
+        "reason": rows[0]["reason"],
+        "started": rows[0]["time"],
         "ended": rows[-1]["time"],
-        "targets": [{**first["target"], **{key: first[key] for key in keys}, "commands": []}],
+        "targets": targets,
         "failed_targets": [],
     }
-    name = label(first)
-    entries = [{"time": row["time"], "target": name, "source": ROLE, "text": printable(_told(row))} for row in rows]
-    return document(collected, _findings(run, name), entries, {name: _tables(rows, run)})
+    return document(collected, findings, entries, facts)
+
+
+def _by_pod(rows: Rows) -> list[list[list[Row]]]:
+    """The runs of each pod, each from its begin on: an incident has one case, and can have several pods."""
+    found: dict[tuple[str, str], list[list[Row]]] = {}
+    run: list[Row] = []
+    for row in rows:
+        if row["action"] == "begin":
+            run = []
+            found.setdefault((row["namespace"], row["pod"]), []).append(run)
+        run.append(row)
+    return list(found.values())
 
 
 def _findings(run: Rows, target: str) -> list[Finding]:

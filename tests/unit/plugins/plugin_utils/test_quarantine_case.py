@@ -145,6 +145,20 @@ def test_the_undo_adds_to_the_case_and_is_its_last_word() -> None:
     assert (found["examiner"], found["ended"]) == ("oncall", OUT["time"])
 
 
+def test_a_case_can_be_of_several_pods_each_with_its_own_last_word() -> None:
+    other = begin(time="2026-11-25T03:00:00.000Z", pod="api-9", by="day", endpoints=None)
+    found = case_of([*WHOLE, other], "case")
+    assert [target["pod"] for target in found["targets"]] == ["api-0", "api-9"]
+    by_pod = {entry["target"]: entry["verdict"] for entry in found["findings"]}
+    assert by_pod == {"shop/api-0/app": "pass", "shop/api-9/app": "unknown"}
+    assert found["facts"]["shop/api-9/app"]["labels"] == []
+    assert len(found["facts"]["shop/api-0/app"]["labels"]) == 3
+    assert "api-9" in html(found, {})
+    # and goes on with the first one
+    again = case_of([*WHOLE, other, UNDO, BACK, GONE, OUT], "case")
+    assert {entry["target"]: entry["message"] for entry in again["findings"]}["shop/api-0/app"] == OUT["message"]
+
+
 def test_what_was_not_looked_at_is_not_said() -> None:
     blind = [begin(reached=None, endpoints=None), end_of(reached=None, endpoints=None)]
     facts = case_of(blind, "case")["facts"]["shop/api-0/app"]
