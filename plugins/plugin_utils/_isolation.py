@@ -26,7 +26,10 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._summary impor
 
 MAX_CONNECTIONS = 5
 MAX_LINES = 20
-_TARGET = ("image_id", "restart_count", "target_started_at", "target_identity", "isolation")
+_TARGET = (
+    *("image_id", "restart_count", "target_started_at", "target_identity", "isolation"),
+    *("debugger", "image", "reused", "started_at"),
+)
 Rows = Sequence[Mapping[str, Any]]
 
 

@@ -14,7 +14,7 @@ This is a private plugin utility of incident.distroless; its interface may chang
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.incident.distroless.plugins.plugin_utils._facts import label
@@ -68,7 +68,8 @@ def case_of(rows: Rows, case_id: str) -> dict[str, Any]:
         targets.append({**first["target"], **{key: first[key] for key in keys}, "commands": []})
         name = label(first)
         findings += _findings(runs[-1], name)
-        entries += [{"time": row["time"], "target": name, "source": ROLE, "text": printable(_told(row))} for row in own]
+        told = [*((row["time"], _told(row)) for row in own), *_debuggers(own)]
+        entries += [{"time": time, "target": name, "source": ROLE, "text": printable(text)} for time, text in told]
         facts[name] = _tables(own, runs[-1])
     collected = {
         "role": ROLE,
@@ -143,6 +144,14 @@ def _told(row: Row) -> str:
         case "judged":
             return f"Judged: {row['isolation']}"
     return str(row["message"])
+
+
+def _debuggers(rows: Rows) -> Iterator[tuple[str, str]]:
+    """Those that were put into the pod to look from inside; what was there already is no change to it."""
+    for row in rows:
+        seen = row.get("target") or {}
+        if seen.get("debugger") and not seen["reused"]:
+            yield seen["started_at"], f"Debugger {seen['debugger']} started in it, from {seen['image']}"
 
 
 def _differing(labels: Mapping[str, str], others: Mapping[str, str]) -> str:

@@ -118,6 +118,8 @@ def test_a_pod_of_a_deployment_is_replaced_and_kept_and_a_network_that_enforces_
     page = (case.folder / "report.html").read_text(encoding="utf-8")
     assert "does not enforce this policy" in page
     assert "began to isolate it: page 4711" in page
+    (debugger,) = [entry["text"] for entry in document["timeline"] if entry["text"].startswith("Debugger ")]
+    assert rows[0]["target"]["debugger"] in debugger
     # a second time changes nothing, adds to the case, and knows what was reached before
     assert again.status == 0, again.printed
     assert "changed=0" in again.printed

@@ -306,7 +306,7 @@ def test_a_service_that_still_has_it_among_its_endpoints_fails() -> None:
 def test_what_is_seen_of_a_pod_is_kept_as_values_and_what_is_not_seen_is_not_known() -> None:
     line = "   0: 0100000A:C350 0900000A:1538 01 00000000:00000000 00:00000000 00000000 0 0 3\n"
     found = looked(("10.0.0.1", 443, 0), sockets=f"==> tcp\n{line}")
-    found[0]["restart_count"] = 2
+    found[0] |= {"restart_count": 2, "debugger": "debugger-1"}
     found[0]["commands"][1]["dest_sha256"] = "a" * 64
     assert seen(found, slices("b", "a", ready=None), "run/before") == {
         "reached": ["10.0.0.1:443"],
@@ -321,6 +321,10 @@ def test_what_is_seen_of_a_pod_is_kept_as_values_and_what_is_not_seen_is_not_kno
             "target_started_at": None,
             "target_identity": None,
             "isolation": None,
+            "debugger": "debugger-1",
+            "image": None,
+            "reused": None,
+            "started_at": None,
         },
     }
     nothing = {"reached": None, "connections": None, "endpoints": None, "files": {}, "target": {}}

@@ -114,6 +114,14 @@ def test_a_case_says_what_was_before_and_after_when_and_by_whom() -> None:
     assert told[3] == "Judged: isolated"
 
 
+def test_a_debugger_that_was_put_in_stands_in_the_timeline_and_one_that_was_there_does_not() -> None:
+    made = {"debugger": "debugger-1", "image": "busybox:1.37", "reused": False, "started_at": "2026-11-25T01:59:59Z"}
+    found = case_of([begin(target=made), end_of(target={**made, "reused": True})], "case")
+    said = [entry["text"] for entry in found["timeline"] if "Debugger" in entry["text"]]
+    assert said == ["Debugger debugger-1 started in it, from busybox:1.37"]
+    assert found["timeline"][0]["text"] == said[0]
+
+
 def test_its_findings_have_a_title_and_the_file_that_they_stand_on() -> None:
     found = case_of(WHOLE, "case")
     assert found["verdict"] == "pass"
