@@ -142,5 +142,5 @@ def test_a_store_that_does_not_take_it_is_named_and_nothing_is_lost(store: Store
 def test_without_the_collection_nothing_begins_and_what_to_install_is_said(take: Any, store: Store) -> None:
     case = take({"AWS_ACCESS_KEY_ID": USER, "AWS_SECRET_ACCESS_KEY": SECRET})
     assert case.status == 2
-    assert "ansible-galaxy collection install amazon.aws" in case.printed
+    assert "Delivery to S3 needs the collection amazon.aws" in case.printed
     assert not case.folder.exists()

@@ -16,8 +16,8 @@ from say import Stop
 
 # ansible-core -> the kubernetes.core that is tested with it, and the `ansible` release that carries that one.
 KUBERNETES_CORE = {"2.18": ("6.2.0", "12.3.0"), "2.19": ("6.2.0", "12.3.0"), "2.21": ("6.6.0", "14.5.0")}
-# the amazon.aws of the same releases
-AMAZON_AWS = {"2.18": "10.1.2", "2.19": "10.1.2", "2.21": "11.4.0"}
+# with every ansible-core: amazon.aws 10 does not say why a bucket cannot be looked up
+AMAZON_AWS = ("11.4.0", "14.5.0")
 # the newest awx.awx, and the last `ansible` release that carries it
 AWX = ("24.6.1", "12.3.0")
 
@@ -32,10 +32,9 @@ def awx() -> Path:
     return _collection("awx.awx", *AWX)
 
 
-def amazon(core: str) -> Path:
+def amazon() -> Path:
     """A collections folder with the amazon.aws that delivery to S3 is tested with."""
-    _version, release = KUBERNETES_CORE[core]
-    return _collection("amazon.aws", AMAZON_AWS[core], release)
+    return _collection("amazon.aws", *AMAZON_AWS)
 
 
 def _collection(name: str, version: str, release: str) -> Path:

@@ -25,7 +25,7 @@ def places(version: str, core: str) -> dict[str, str]:
     (python,) = (python for python in found() if python.version == version)
     return {
         "programs": str(environments.for_s3(python, core) / "bin"),
-        "collections": str(dependencies.amazon(core)),
+        "collections": str(dependencies.amazon()),
         "server": str(built.program("versitygw")),
     }
 
