@@ -5,12 +5,14 @@
 """A real Kubernetes for this checkout: `cluster.py up`, `down` or `status`. README.md beside this file says what runs and how.
 
 `cluster.py busybox` prints where the busybox of its debug image is, which tests of the remote shells use, and `cluster.py versitygw`
-where an object store is, built now where that has not been done.
+where an object store is, built now where that has not been done. `cluster.py policies` has the cluster's network enforce
+NetworkPolicies until its stdin ends.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -28,6 +30,7 @@ def main(arguments: list[str]) -> int:
         "down": down,
         "status": status,
         "busybox": busybox,
+        "policies": policies,
         **tools,
     }
     if len(arguments) != 1 or arguments[0] not in commands:
@@ -82,6 +85,12 @@ def busybox(here: Places) -> int:
 
 def tool(group: Group, here: Places) -> int:
     print(programs(here.cache, (group,))[group.name])
+    return 0
+
+
+def policies(here: Places) -> int:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was begun is ended well
+    embedded.enforce_policies(here)
     return 0
 
 

@@ -94,6 +94,10 @@ TOOLS = (
         module="versitygw",
     ),
 )
+# built when it is first asked for: the cluster runs without
+POLICIES = Group(
+    "policies", "20 s after Kubernetes, else 90 s on two cores, once", {"policies": "."}, module="policies", sources=(".",)
+)
 DAEMONS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet")
 
 
@@ -105,7 +109,7 @@ class Programs:
 
     def __getitem__(self, name: str) -> Path:
         """The program called `name`, whatever group it is of."""
-        for group in (*GROUPS, *TOOLS):
+        for group in (*GROUPS, *TOOLS, POLICIES):
             if name in group.packages or (group.name == "kubernetes" and name in DAEMONS):
                 return self.folders[group.name] / name
         raise KeyError(name)

@@ -59,9 +59,16 @@ def create(name: str) -> Path:
         if hierarchy.version == 1 and "cpuset" in hierarchy.controllers:
             for what in ("cpuset.cpus", "cpuset.mems"):  # v1 starts them empty, and empty ones take no process
                 (folder / what).write_text((hierarchy.mount / what).read_text(encoding="ascii"), encoding="ascii")
+    procs = daemons(name)
+    procs.parent.mkdir(exist_ok=True)
+    return procs
+
+
+def daemons(name: str) -> Path:
+    """The cgroup.procs that the daemons of the cgroup `name` belong in."""
+    every = hierarchies()
     home = next((h for h in every if unified() or "pids" in h.controllers), every[0])
     # a leaf of its own: with v2 a cgroup that has children with controllers may have no members
-    (home.mount / name / "daemons").mkdir(exist_ok=True)
     return home.mount / name / "daemons" / "cgroup.procs"
 
 

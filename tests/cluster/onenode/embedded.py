@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from . import certificates, cgroups, components, debian, images, network, processes, publish, sandbox
+from . import certificates, cgroups, components, debian, images, network, policies, processes, publish, sandbox
 from .api import Api, wait
 from .build import GROUPS, programs
 from .certificates import NODE
@@ -40,6 +40,7 @@ def up(places: Places) -> None:
     with locked(places.home / "lock", "Another launcher is busy with this cluster; waiting for it."):
         debian.ensure(TOOLS)
         if status(places):
+            policies.clear(places)
             _refresh_images(places)
             say(f"The cluster is already running: {places.published / 'kubeconfig'}")
             return
@@ -66,6 +67,13 @@ def down(places: Places) -> None:
     with locked(places.home / "lock", "Another launcher is busy with this cluster; waiting for it."):
         _clear(places)
     say("The cluster is down; nothing of it is left but the programs in the cache.")
+
+
+def enforce_policies(places: Places) -> None:
+    """Have this cluster's network enforce NetworkPolicies until stdin ends."""
+    if not status(places):
+        raise Stop("no embedded cluster of this checkout is running; `make cluster` starts one.")
+    policies.enforce(places)
 
 
 def status(places: Places) -> bool:
@@ -168,6 +176,7 @@ def _clear(places: Places) -> None:
     cgroups.kill(places.cgroup)
     processes.wait_for_end(left, 20)
     cgroups.remove(places.cgroup)
+    policies.clear(places)
     network.remove_bridge(places.bridge)
     _unmount(places.state)
     shutil.rmtree(places.state, ignore_errors=True)

@@ -54,23 +54,36 @@ def start(name: str, command: Sequence[str | Path], log: Path, pids: Path, procs
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as out:
         child = subprocess.Popen(
-            ["sh", "-c", 'echo $$ > "$0" && exec "$@"', str(procs), *map(str, command)],
+            member(procs, command),
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=out,
             cwd="/",
             start_new_session=True,
         )
-    begun = started(child.pid)
-    if begun is None:
+    process = remember(name, child.pid, pids)
+    if process is None:
         raise Stop(f"{name} ended at once:\n{tail(log)}")
-    process = Process(name, child.pid, begun, boot())
+    return process
+
+
+def member(procs: Path, command: Sequence[str | Path]) -> list[str]:
+    """The command line that runs `command` in the cgroup whose cgroup.procs is `procs`, what it starts included."""
+    return ["sh", "-c", 'echo $$ > "$0" && exec "$@"', str(procs), *map(str, command)]
+
+
+def remember(name: str, pid: int, pids: Path) -> Process | None:
+    """Write down who a process that was just started is; None where it has ended already."""
+    begun = started(pid)
+    if begun is None:
+        return None
+    process = Process(name, pid, begun, boot())
     write(pids / f"{name}.json", json.dumps(asdict(process)))
     return process
 
 
 def known(pids: Path) -> dict[str, Process]:
-    """The processes that were started by `start`, alive or not, by name."""
+    """The processes that were remembered, alive or not, by name."""
     found = {}
     for path in sorted(pids.glob("*.json")):
         process = Process(**json.loads(path.read_text(encoding="utf-8")))
