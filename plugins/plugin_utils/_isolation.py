@@ -55,7 +55,9 @@ def isolation(
     still = sorted({row["service"] for row in endpoints(slices or ()) if row["pod"] == pod["metadata"]["name"]})
     found = {
         "policies": _policies(pod, list(policies), labels),
-        "enforced": _enforced(plan["record"].get("reached"), reached(looked)),
+        "enforced": _enforced(
+            plan["record"].get("reached"), reached(looked), is_let_out=_is_let_out(pod, list(policies), labels)
+        ),
         "services": _services(plan, services_of(services, labels), still),
         "successors": _successors(plan, successors, wanted),
         "probes": _probes(pod),
@@ -152,12 +154,29 @@ def _policies(pod: Mapping[str, Any], policies: Sequence[Mapping[str, Any]], lab
     return found or [("pass", "Of the NetworkPolicies of this namespace none lets anything through.")]
 
 
-def _enforced(before: Sequence[str] | None, after: Sequence[str] | None) -> Found:
+def _is_let_out(pod: Mapping[str, Any], policies: Sequence[Mapping[str, Any]], labels: Mapping[str, str]) -> bool:
+    """Whether something is let out of the pod even where policies are enforced."""
+    return (
+        bool(pod["spec"].get("hostNetwork"))
+        or "egress" not in closings(policies, labels)
+        or any(row["direction"] == "egress" for row in openings(policies, labels))
+    )
+
+
+def _enforced(before: Sequence[str] | None, after: Sequence[str] | None, *, is_let_out: bool) -> Found:
     plugin = "the cluster's network plugin"
     if before is None or after is None:
         return [("unknown", f"Whether {plugin} enforces policies was not tried from inside the pod.")]
     if still := [peer for peer in before if peer in after]:
-        return [("fail", f"The pod still reaches {', '.join(still)}: {plugin} does not enforce this policy.")]
+        said = f"The pod still reaches {', '.join(still)}"
+        if cut := [peer for peer in before if peer not in after]:
+            return [
+                ("fail", f"{said}, and no longer {', '.join(cut)}: {plugin} enforces policies, but lets that through.")
+            ]
+        if is_let_out:
+            unknown = f"whether {plugin} enforces policies is not known"
+            return [("fail", f"{said}: what lets egress through may be why, and {unknown}.")]
+        return [("fail", f"{said}: {plugin} does not enforce this policy.")]
     if not before:
         advice = "name a host:port that it reaches in quarantine_probes"
         return [

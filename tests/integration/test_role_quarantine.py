@@ -2,12 +2,16 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A pod in quarantine, and out again. This cluster's network enforces no policy: that it is found out is what can be shown here."""
+"""A pod in quarantine, and out again, on a network that enforces no policy, as this cluster's is, and on one that does."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +19,8 @@ import pytest
 import yaml
 
 from .cases import Case, run_playbook
-from .conftest import Credentials, Kubectl, pod_manifest
+from .conftest import Credentials, Kubectl, facts, pod_manifest
+from .enforcing import LAUNCHER, PORT, address, answers, begin, enforcing, firewall, server, talk, until
 from .network_peers import open_port
 from .oncall import rules_of, variables_of
 
@@ -231,3 +236,135 @@ def test_what_is_no_pod_or_no_probe_is_refused(kubectl: Kubectl, tmp_path: Path,
     case = quarantine(kubectl, tmp_path, **given)
     assert case.status == 2
     assert "each of quarantine_probes is host:port" in case.printed
+
+
+POLICY = {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy"}
+
+
+@pytest.fixture
+def shop(make_namespace: Callable[..., Kubectl]) -> Iterator[Kubectl]:
+    """A namespace with a peer, and a network that enforces policies."""
+    kubectl = make_namespace()
+    kubectl.apply(server("peer"))
+    kubectl.wait_until_running("peer")
+    with enforcing():
+        yield kubectl
+    assert kubectl.namespace not in firewall()
+
+
+def test_where_policies_are_enforced_the_pod_is_isolated_while_its_sibling_works_and_undo_gives_its_traffic_back(
+    shop: Kubectl, tmp_path: Path
+) -> None:
+    template = {"metadata": {"labels": {"app": "api"}}, "spec": server("api")["spec"]}
+    spec = {"replicas": 2, "selector": {"matchLabels": {"app": "api"}}, "template": template}
+    shop.apply({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "api"}, "spec": spec})
+    shop.run("expose", "deployment/api", f"--port={PORT}")
+    shop.run("rollout", "status", "deployment/api", "--timeout=90s")
+    name, sibling = (pod["metadata"]["name"] for pod in shop.json("get", "pods", "-l", "app=api")["items"])
+    until(lambda: endpoints(shop, "api") == {name, sibling})
+    for pod in (name, sibling):
+        assert answers(shop, "peer", pod)
+        assert answers(shop, pod, "peer")
+    peer, node = f"{address(shop, 'peer')}:{PORT}", shop.pod(name)["status"]["hostIP"]
+
+    with open_port(node) as port:
+        own_node = f"{node}:{port}"
+        case = quarantine(shop, tmp_path, pod=name, probes=[peer, own_node], fail_on="fail")
+    assert case.status == 0, case.printed
+    assert f"{shop.namespace}/{name}: isolated" in case.printed
+    assert "Of the NetworkPolicies of this namespace none lets anything through." in case.printed
+    seen = case.finding("enforced", verdict="pass")
+    assert seen["message"] == f"The pod no longer reaches {peer}, {own_node}."
+    case.assert_evidence(seen)
+    assert "It is taken out of Service api." in case.printed
+    assert not answers(shop, "peer", name)
+    assert not answers(shop, name, "peer")
+    assert not answers(shop, sibling, name)
+    assert answers(shop, "peer", sibling)
+    assert answers(shop, sibling, "peer")
+    assert name not in endpoints(shop, "api")
+    # the node is let in, for the kubelet's probes
+    with urllib.request.urlopen(f"http://{address(shop, name)}:{PORT}/", timeout=10) as answer:
+        assert answer.read().decode().strip() == name
+    # a second time knows it still
+    again = quarantine(shop, tmp_path, pod=name)
+    assert again.status == 0, again.printed
+    assert f"{shop.namespace}/{name}: isolated" in again.printed
+    assert "changed=0" in again.printed
+
+    # its controller takes it in again, and deletes the pod that costs less
+    shop.run("annotate", "pod", name, "controller.kubernetes.io/pod-deletion-cost=1000")
+    undone = quarantine(shop, tmp_path, pod=name, state="absent")
+    assert undone.status == 0, undone.printed
+    until(lambda: answers(shop, "peer", name) and answers(shop, name, "peer"))
+    until(lambda: name in endpoints(shop, "api"))
+
+
+def test_where_policies_are_enforced_what_another_one_lets_through_gets_through_and_nothing_else(
+    shop: Kubectl, tmp_path: Path
+) -> None:
+    for manifest in (server("suspect"), server("workbench", role="forensics")):
+        shop.apply(manifest)
+    for name in ("suspect", "workbench"):
+        shop.wait_until_running(name)
+    selected = {"matchExpressions": [{"key": LABEL, "operator": "Exists"}]}
+    workbench = [{"podSelector": {"matchLabels": {"role": "forensics"}}}]
+    ports = [{"port": PORT}]
+    rules = {"ingress": [{"from": workbench, "ports": ports}], "egress": [{"to": workbench, "ports": ports}]}
+    shop.apply({**POLICY, "metadata": {"name": "allow-forensics"}, "spec": {"podSelector": selected, **rules}})
+    friend, stranger = (f"{address(shop, pod)}:{PORT}" for pod in ("workbench", "peer"))
+    given = {"pod": "suspect", "probes": [friend, stranger], "fail_on": "fail"}
+    echoed = talk(shop, "peer", "suspect")
+    until(lambda: echoed() > 0)
+
+    case = quarantine(shop, tmp_path, **given)
+    assert case.status == 2, case.printed
+    assert f"{shop.namespace}/suspect: not_isolated" in case.printed
+    allowed = "NetworkPolicy allow-forensics still lets {} through: {} some pods (TCP 8080)."
+    assert allowed.format("ingress", "from") in case.printed
+    assert allowed.format("egress", "to") in case.printed
+    assert (
+        f"The pod still reaches {friend}, and no longer {stranger}: the cluster's network plugin enforces policies"
+        in (case.printed)
+    )
+    assert answers(shop, "workbench", "suspect")
+    assert answers(shop, "suspect", "workbench")
+    assert not answers(shop, "peer", "suspect")
+    assert not answers(shop, "suspect", "peer")
+    # a connection of before is not cut, and named
+    assert "1 connections are open, which many plugins do not cut: " in case.printed
+    assert f"{address(shop, 'peer')} port " in case.printed
+    heard = echoed()
+    until(lambda: echoed() > heard)
+
+    # as soon as that is gone, the verdict is another one
+    shop.run("delete", "networkpolicy", "allow-forensics")
+    case = quarantine(shop, tmp_path, **given)
+    assert case.status == 0, case.printed
+    assert f"{shop.namespace}/suspect: isolated" in case.printed
+    assert f"The pod no longer reaches {friend}, {stranger}." in case.printed
+    assert not answers(shop, "workbench", "suspect")
+    assert not answers(shop, "suspect", "workbench")
+
+
+def test_what_enforcing_leaves_behind_when_all_of_it_is_killed_is_removed_by_the_next_start(
+    make_namespace: Callable[..., Kubectl],
+) -> None:
+    kubectl = make_namespace()
+    for name in ("peer", "closed"):
+        kubectl.apply(server(name))
+        kubectl.wait_until_running(name)
+    closed = {"podSelector": {"matchLabels": {"app": "closed"}}}
+    kubectl.apply({**POLICY, "metadata": {"name": "closed"}, "spec": closed})
+    assert answers(kubectl, "peer", "closed")
+    with begin() as launcher:
+        until(lambda: not answers(kubectl, "peer", "closed"))
+        controller = json.loads((Path(facts()["LOGS"]).parent / "pids" / "policies.json").read_text(encoding="utf-8"))
+        launcher.kill()
+    # it ends with those who wanted it
+    until(lambda: not Path(f"/proc/{controller['pid']}").exists())
+    assert kubectl.namespace in firewall()
+    done = subprocess.run([sys.executable, str(LAUNCHER), "up"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert kubectl.namespace not in firewall()
+    assert answers(kubectl, "peer", "closed")

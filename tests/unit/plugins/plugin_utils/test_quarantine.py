@@ -286,6 +286,32 @@ def test_what_keeps_a_pod_from_being_isolated_is_said(options: dict[str, Any], w
     assert found["is_failure"] is (word == "not_isolated")
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"others": [policy("allow-some", egress=[{"ports": [{"port": 443}]}])]},
+        {"given": pod()},
+        {"given": {**pod(labels={LABEL: "uid-1"}), "spec": {"containers": [], "hostNetwork": True}}},
+    ],
+    ids=["a policy", "no policy", "the node's network"],
+)
+def test_a_network_is_not_blamed_for_what_is_let_out_anyway(options: dict[str, Any]) -> None:
+    said = messages(judged(**options, looked=looked(("10.0.0.1", 443, 0))), "fail")
+    assert "The pod still reaches 10.0.0.1:443: what lets egress through may be why" in said
+    assert "does not enforce" not in said
+
+
+def test_a_network_that_cuts_off_some_and_not_others_does_enforce_policies() -> None:
+    made = planned(pod(), record={**RECORDED, "reached": ["10.0.0.1:443", "10.0.0.2:53"]})
+    seen = looked(("10.0.0.1", 443, 0), ("10.0.0.2", 53, 1))
+    found = judged(plan=made, looked=seen)
+    assert found["isolation"] == "not_isolated"
+    assert (
+        "The pod still reaches 10.0.0.1:443, and no longer 10.0.0.2:53: the cluster's network plugin enforces policies, "
+        "but lets that through."
+    ) in messages(found, "fail")
+
+
 def test_a_service_that_still_selects_it_fails() -> None:
     found = judged(services=[service("all", {LABEL: "uid-1"})])
     assert "Service all still selects the pod." in messages(found, "fail")
