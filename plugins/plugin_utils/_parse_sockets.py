@@ -84,7 +84,9 @@ def _address(field: bytes) -> tuple[str, int]:
     packed = bytes.fromhex(digits.decode("ascii"))
     if sys.byteorder == "little":
         packed = b"".join(packed[at : at + 4][::-1] for at in range(0, len(packed), 4))
-    return str(ipaddress.ip_address(packed)), int(port, 16)
+    address = ipaddress.ip_address(packed)
+    # a socket of tcp6 has IPv4 peers too; Python before 3.13 writes those as ::ffff:af4:940f
+    return str(getattr(address, "ipv4_mapped", None) or address), int(port, 16)
 
 
 def _unix(line: bytes) -> dict[str, Any]:
