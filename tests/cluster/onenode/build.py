@@ -96,7 +96,11 @@ TOOLS = (
 )
 # built when it is first asked for: the cluster runs without
 POLICIES = Group(
-    "policies", "20 s after Kubernetes, else 90 s on two cores, once", {"policies": "."}, module="policies", sources=(".",)
+    "policies",
+    "20 s after Kubernetes, else 90 s on two cores, once",
+    {"policies": "."},
+    module="policies",
+    sources=(".",),
 )
 DAEMONS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet")
 
