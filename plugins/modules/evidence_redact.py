@@ -36,8 +36,10 @@ options:
     type: str
   sign_key:
     description:
-      - The key that C(SHA256SUMS) is signed with by C(ssh-keygen), into C(SHA256SUMS.sig). A private key without a passphrase, or
+      - The key that C(SHA256SUMS) is signed with, into C(SHA256SUMS.sig). For C(ssh-keygen) a private key without a passphrase, or
         a public key whose other half is in the agent.
+      - For C(cosign) (2.6 or newer) a private key that it made. Its password comes from the environment variable C(COSIGN_PASSWORD),
+        and nothing is uploaded.
       - A relative path is relative to the playbook's directory.
     type: path
   archive:

@@ -33,8 +33,9 @@ options:
     type: str
     default: ""
   public_key:
-    description: >-
-      The public key that the bundle must have been signed with, a line as C(ssh-keygen) writes it. Needs C(ssh-keygen).
+    description:
+      - The public key that the bundle must have been signed with. Either a line as C(ssh-keygen) writes it, which needs C(ssh-keygen), or
+        a key in PEM as C(cosign) writes it (ECDSA on P-256), which needs no program.
     type: str
     default: ""
 attributes:

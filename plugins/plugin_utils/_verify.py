@@ -42,7 +42,7 @@ def problems(content: Content, sums_sha256: str = "", public_key: str = "") -> l
     """What is wrong with a bundle; nothing where it is as it was sealed. Of a case that is not sealed yet: that it is not, and
     what is wrong with its log as far as it goes. sums_sha256: the hash that its SHA256SUMS had, as it
     was printed or written down elsewhere; without it whoever changed files could have sealed them anew. public_key: of whoever
-    signed it, as ssh-keygen writes it.
+    signed it, as ssh-keygen or cosign writes it.
 
     Raises OSError where ssh-keygen is needed and is not here, and ValueError for a public_key that is none.
     """

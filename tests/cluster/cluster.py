@@ -4,9 +4,9 @@
 
 """A real Kubernetes for this checkout: `cluster.py up`, `down` or `status`. README.md beside this file says what runs and how.
 
-`cluster.py busybox` prints where the busybox of its debug image is, which tests of the remote shells use, and `cluster.py versitygw`
-where an object store is, built now where that has not been done. `cluster.py policies` has the cluster's network enforce
-NetworkPolicies until its stdin ends.
+`cluster.py busybox` prints where the busybox of its debug image is, which tests of the remote shells use, `cluster.py versitygw` where
+an object store and `cluster.py cosign` where cosign is, built now where that has not been done. `cluster.py policies` has the
+cluster's network enforce NetworkPolicies until its stdin ends.
 """
 
 from __future__ import annotations

@@ -2,7 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Programs for tests that the cluster's launcher builds from Go modules, beside the cluster's own."""
+"""Programs for tests that the cluster's launcher builds from Go modules, beside the cluster's own.
+
+As a script, `built.py cosign` prints in its last line where it is: the tests on the cluster ask it.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from pathlib import Path
 
 import cache
 from processes import wait
-from say import Stop
+from say import Stop, say, stopping
 
 
 def program(name: str) -> Path:
@@ -26,3 +29,10 @@ def program(name: str) -> Path:
     if failed:
         raise Stop(f"{name} was not built:\n{printed}")
     return Path(printed.splitlines()[-1])
+
+
+if __name__ == "__main__":
+    try:
+        say(str(program(*sys.argv[1:])))
+    except Stop as stop:
+        sys.exit(stopping(stop))

@@ -17,6 +17,7 @@ from functools import partial
 from types import FrameType
 
 import automation
+import built
 import cache
 import checks
 import live
@@ -85,6 +86,7 @@ def everything() -> None:
         cluster = beside.submit(live.cluster)
         users = [beside.submit(live.user_environment, python, core) for python, core in ends()]
         automated = beside.submit(automation.places)
+        signer = beside.submit(built.program, "cosign")
         stores = [beside.submit(object_store.places, python.version, core) for python, core in ends()]
         passed(
             [
@@ -97,6 +99,7 @@ def everything() -> None:
         for user in users:
             user.result()
         automated.result()
+        signer.result()
         for store in stores:
             store.result()
         on_cluster()

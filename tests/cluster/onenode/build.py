@@ -93,6 +93,12 @@ TOOLS = (
         {"versitygw": "github.com/versity/versitygw/cmd/versitygw"},
         module="versitygw",
     ),
+    Group(
+        "cosign",
+        "2 minutes on two cores, once",
+        {"cosign": "github.com/sigstore/cosign/v3/cmd/cosign"},
+        module="cosign",
+    ),
 )
 # built when it is first asked for: the cluster runs without
 POLICIES = Group(

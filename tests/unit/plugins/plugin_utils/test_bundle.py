@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import shutil
@@ -22,6 +23,16 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._sign import s
 from ansible_collections.incident.distroless.plugins.plugin_utils._sums import parse_sums, sums, sums_line
 from ansible_collections.incident.distroless.plugins.plugin_utils._verify import Problem, link_rows, problems
 from ansible_collections.incident.distroless.plugins.plugin_utils._zst import Codec
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric.ec import (
+    ECDSA,
+    SECP256R1,
+    SECP384R1,
+    EllipticCurvePrivateKey,
+    generate_private_key,
+)
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -324,6 +335,48 @@ def test_a_key_with_a_passphrase_is_refused_without_a_question(bundle: Path, tmp
     with pytest.raises(ValueError, match="cannot sign"):
         sign(bundle, str(key))
     assert not (bundle / "SHA256SUMS.sig").exists()
+
+
+def cosign_signature(key: EllipticCurvePrivateKey, bundle: Path) -> None:
+    """What cosign writes."""
+    made = key.sign((bundle / "SHA256SUMS").read_bytes(), ECDSA(SHA256()))
+    (bundle / "SHA256SUMS.sig").write_bytes(base64.b64encode(made))
+
+
+def pem(key: EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> str:
+    return key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+
+
+def test_a_signature_of_cosign_is_the_key_s_and_nobody_else_s(bundle: Path, keys: Callable[[str], Path]) -> None:
+    mine, other = generate_private_key(SECP256R1()), generate_private_key(SECP256R1())
+    cosign_signature(mine, bundle)
+    content = read_folder(bundle)
+    assert problems(content, "", pem(mine)) == []
+    # as it comes from a command line that keeps no newlines
+    assert problems(content, "", pem(mine).replace("\n", " ")) == []
+    for stranger in (pem(other), public(keys("mine"))):
+        assert kinds(problems(content, "", stranger)) == {("signature", "SHA256SUMS.sig")}
+    (bundle / "SHA256SUMS.sig").write_bytes(b"no base64")
+    assert kinds(problems(read_folder(bundle), "", pem(mine))) == {("signature", "SHA256SUMS.sig")}
+    sign(bundle, str(keys("mine")))
+    assert kinds(problems(read_folder(bundle), "", pem(mine))) == {("signature", "SHA256SUMS.sig")}
+
+
+def test_a_key_that_cosign_does_not_make_is_refused(bundle: Path) -> None:
+    cosign_signature(generate_private_key(SECP256R1()), bundle)
+    broken = "-----BEGIN PUBLIC KEY-----\nTm8ga2V5IGF0IGFsbA==\n-----END PUBLIC KEY-----\n"
+    for key in (pem(generate_private_key(SECP384R1())), pem(rsa.generate_private_key(65537, 2048)), broken):
+        with pytest.raises(ValueError, match="public_key"):
+            problems(read_folder(bundle), "", key)
+
+
+@pytest.mark.parametrize("kind", ["SIGSTORE", "COSIGN"])
+def test_a_key_of_cosign_wants_cosign(bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    key = tmp_path / "cosign.key"
+    key.write_text(f"-----BEGIN ENCRYPTED {kind} PRIVATE KEY-----\n")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ValueError, match="is a key of cosign, which is not installed here"):
+        sign(bundle, str(key))
 
 
 @pytest.mark.parametrize(
