@@ -40,6 +40,7 @@ class ActionModule(CaseAction):
             return {"failed": True, "is_intact": False, "msg": f"{path} cannot be checked: {error}"}
         first = f"; first: {found[0].path}: {found[0].message}" if found else ""
         sealed = content.files.get(SUMS.encode())
+        has_the_signature = sealed is not None and not any(problem.kind == "signature" for problem in found)
         return {
             "changed": False,
             "failed": bool(found),
@@ -49,7 +50,7 @@ class ActionModule(CaseAction):
             "sums_sha256": sealed,
             "problems": [problem.as_result() for problem in found[:MAX_PROBLEMS]],
             "problem_count": len(found),
-            "is_signed": bool(options["public_key"]) and not any(problem.kind == "signature" for problem in found),
+            "is_signed": bool(options["public_key"]) and has_the_signature,
             "msg": f"{len(content.files)} files, {len(found)} problems{first}"
             if found
             else f"{len(content.files)} files are as they were sealed; sha256 of {SUMS}: {sealed}",

@@ -100,6 +100,7 @@ def test_cosign_signs_and_both_it_and_evidence_verify_find_out_another_key_and_a
     again = shutil.copytree(case.folder, tmp_path / "again")
     for name in SEALED:
         (again / name).unlink()
+    assert '"is_signed": false' in verify(again, "mine").printed
     for environment, said in (
         ({**around, "COSIGN_PASSWORD": "another-password-7d"}, "decryption failed"),
         ({"PATH": around["PATH"]}, "COSIGN_PASSWORD is not set"),
