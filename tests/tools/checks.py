@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import tempfile
 from pathlib import Path
 
 import cache
@@ -39,7 +40,7 @@ def lint(log: Log) -> None:
     ]
     with tree.copy(_kubernetes_core()) as folder:
         command = (tools / "ansible-lint", "--offline", "--strict", "--nocolor")
-        variables = {"ANSIBLE_COLLECTIONS_PATH": str(folder), "PATH": _path(tools)}
+        variables = {"ANSIBLE_COLLECTIONS_PATH": str(folder), "PATH": _path(tools), **_own_home(folder)}
         failed += filter(None, [log.failure(*command, cwd=folder / tree.PLACE, **variables)])
     if failed:
         raise StepFailed("; ".join(failed))
@@ -70,15 +71,17 @@ def build(log: Log) -> None:
     environment = environments.for_checks()
     target = cache.own() / "build"
     tarball = install.built(environment, target)
-    printed = log.run(
-        environment / "bin" / "python",
-        *("-m", "galaxy_importer.main", tarball),
-        cwd=target,
-        PATH=_path(environment / "bin"),
-        # the importer sets its own collections path, where documentation fragments of kubernetes.core would be missing
-        PYTHONPATH=str(_kubernetes_core()),
-        GALAXY_IMPORTER_CHECK_REQUIRED_TAGS="true",
-    )
+    with tempfile.TemporaryDirectory(dir=target) as folder:
+        printed = log.run(
+            environment / "bin" / "python",
+            *("-m", "galaxy_importer.main", tarball),
+            cwd=target,
+            PATH=_path(environment / "bin"),
+            # the importer sets its own collections path, where documentation fragments of kubernetes.core would be missing
+            PYTHONPATH=str(_kubernetes_core()),
+            GALAXY_IMPORTER_CHECK_REQUIRED_TAGS="true",
+            **_own_home(Path(folder)),
+        )
     # it ends with status 0 whatever it found
     if complaints := re.findall(r"^.*\b(?:WARNING|ERROR)\b.*$", printed, re.MULTILINE):
         raise StepFailed("galaxy-importer complains:\n" + "\n".join(complaints))
@@ -116,6 +119,11 @@ def _shell_tests() -> list[Path]:
 
 def _kubernetes_core() -> Path:
     return dependencies.collections(NEWEST_CORE[found()[-1].version])
+
+
+def _own_home(folder: Path) -> dict[str, str]:
+    """Offline, ansible-lint makes the modules that it mocks in Ansible's home, and takes them from another run when it ends."""
+    return {"ANSIBLE_HOME": str(folder / "home")}
 
 
 def _path(tools: Path) -> str:
