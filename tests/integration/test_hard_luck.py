@@ -41,7 +41,7 @@ def test_a_target_that_restarts_between_injection_and_exec_is_said(
     kubectl: Kubectl, monkeypatch: pytest.MonkeyPatch, shared: bool
 ) -> None:
     name = f"short-{shared}".lower()
-    kubectl.apply(pod_manifest(name, APP, container={"args": ["--exit-after", "6s"]}, shareProcessNamespace=shared))
+    kubectl.apply(pod_manifest(name, APP, container={"args": ["--exit-after", "12s"]}, shareProcessNamespace=shared))
     kubectl.wait_until_running(name)
     opening = _debugger.open_session
 
@@ -58,7 +58,7 @@ def test_a_target_that_restarts_between_injection_and_exec_is_said(
 
 
 def test_a_target_that_restarted_before_the_injection_is_said(kubectl: Kubectl) -> None:
-    kubectl.apply(pod_manifest("brief", APP, container={"args": ["--exit-after", "3s"]}))
+    kubectl.apply(pod_manifest("brief", APP, container={"args": ["--exit-after", "6s"]}))
     kubectl.wait_until_running("brief")
     target = target_of(kubectl, "brief")
     wait_for_restart(kubectl, "brief")

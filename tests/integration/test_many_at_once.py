@@ -84,7 +84,8 @@ def test_the_pods_that_work_are_done_and_the_broken_ones_listed(kubectl: Kubectl
     played = play("ephemeral_debug", **options, continue_on_error=True)
     assert not played.result.get("failed"), played["msg"]
     assert {failed["pod"] for failed in played["failed_targets"]} == broken_pods
-    assert {failed["reason"] for failed in played["failed_targets"]} == {"TargetNotRunning"}
+    # one that crashes again and again can run for the moment in which it is selected
+    assert {failed["reason"] for failed in played["failed_targets"]} <= {"TargetNotRunning", "TargetRestarted"}
     assert len(played["targets"]) == MANY - len(broken_pods)
     assert all(target["commands"][0]["rc"] == 0 for target in played["targets"])
     strict = play("ephemeral_debug", **options)

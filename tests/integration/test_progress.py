@@ -101,7 +101,7 @@ def on_a_terminal(playbook: Path, **variables: str) -> list[tuple[float, str]]:
 
 
 def test_a_terminal_shows_each_step_of_each_pod_as_it_happens(kubectl: Kubectl, app: str, tmp_path: Path) -> None:
-    command = {"cmd": "sleep 2", "name": "long \x1b[31m"}
+    command = {"cmd": "sleep 5", "name": "long \x1b[31m"}
     lines = on_a_terminal(book(tmp_path, kubectl.namespace, pod=app, name="seen", commands=[command]))
     at = {line.partition(": ")[2]: moment for moment, line in lines if line.startswith(f"{kubectl.namespace}/api/app:")}
     steps = list(at)
