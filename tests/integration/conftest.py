@@ -142,6 +142,13 @@ def kubectl_program() -> str:
     return facts().get("KUBECTL") or shutil.which("kubectl") or "kubectl"
 
 
+@pytest.fixture
+def kubeconfig() -> dict[str, Any]:
+    """The administrator's, a copy for each test."""
+    loaded: dict[str, Any] = yaml.safe_load((STATE / "kubeconfig").read_text(encoding="utf-8"))
+    return loaded
+
+
 @pytest.fixture(scope="module")
 def make_namespace(kubectl_program: str) -> Iterator[Callable[..., Kubectl]]:
     """Makes namespaces, with the Pod Security level that is asked for; they go when the module's tests are done."""

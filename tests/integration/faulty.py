@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 import select
@@ -19,6 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+
+from .upstream import tls_of
 
 # how an event begins in a watch's chunks
 _EVENT = rb'\r\n\{"type"'
@@ -83,9 +84,8 @@ def faulty(
     kubeconfig: Mapping[str, Any], folder: Path, interfere: Callable[[Request], Fault | None]
 ) -> Iterator[FaultyProxy]:
     """Runs the proxy with the credentials of a kubeconfig (its content, client certificates inside)."""
-    cluster, user = kubeconfig["clusters"][0]["cluster"], kubeconfig["users"][0]["user"]
-    tls = _tls(cluster, user, folder)
-    place = urlsplit(cluster["server"])
+    tls = tls_of(kubeconfig, folder)
+    place = urlsplit(kubeconfig["clusters"][0]["cluster"]["server"])
     listener = socket.create_server(("127.0.0.1", 0))
     proxy = FaultyProxy(interfere, f"http://127.0.0.1:{listener.getsockname()[1]}")
     over = threading.Event()
@@ -121,20 +121,6 @@ def faulty(
         listener.shutdown(socket.SHUT_RDWR)
         listener.close()
         thread.join()
-
-
-def _tls(cluster: Mapping[str, str], user: Mapping[str, str], folder: Path) -> ssl.SSLContext:
-    files = {
-        "ca.crt": cluster["certificate-authority-data"],
-        "client.crt": user["client-certificate-data"],
-        "client.key": user["client-key-data"],
-    }
-    for name, encoded in files.items():
-        (folder / name).touch(mode=0o600)
-        (folder / name).write_bytes(base64.b64decode(encoded))
-    tls = ssl.create_default_context(cafile=str(folder / "ca.crt"))
-    tls.load_cert_chain(folder / "client.crt", folder / "client.key")
-    return tls
 
 
 def _read(client: socket.socket) -> Request:

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import base64
 import http.client
 import json
 import ssl
@@ -18,6 +17,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+
+from .upstream import tls_of
 
 # those of one connection, and those that this proxy sets itself (RFC 9110, 7.6.1)
 _HOP_BY_HOP = {"connection", "content-length", "host", "keep-alive", "te", "transfer-encoding", "upgrade"}
@@ -91,19 +92,9 @@ def recording(kubeconfig: Mapping[str, Any], folder: Path) -> Iterator[Recorder]
 
     A PATCH or POST goes on as a dry run: the API server decodes, validates, defaults and admits it, and nothing changes.
     """
-    cluster, user = kubeconfig["clusters"][0]["cluster"], kubeconfig["users"][0]["user"]
-    files = {
-        "ca.crt": cluster["certificate-authority-data"],
-        "client.crt": user["client-certificate-data"],
-        "client.key": user["client-key-data"],
-    }
-    for name, encoded in files.items():
-        (folder / name).touch(mode=0o600)
-        (folder / name).write_bytes(base64.b64decode(encoded))
-    tls = ssl.create_default_context(cafile=str(folder / "ca.crt"))
-    tls.load_cert_chain(folder / "client.crt", folder / "client.key")
+    netloc = urlsplit(kubeconfig["clusters"][0]["cluster"]["server"]).netloc
     recorder = Recorder()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(recorder, urlsplit(cluster["server"]).netloc, tls))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(recorder, netloc, tls_of(kubeconfig, folder)))
     server.daemon_threads = True
     recorder.url = f"http://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever)

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import yaml
 
-from .conftest import STATE, Kubectl, Play, Played, pod_manifest
+from .conftest import Kubectl, Play, Played, pod_manifest
 from .test_saying_no import RULES
 
 # nothing of the test run's own settings may help
@@ -30,13 +30,6 @@ def app(kubectl: Kubectl) -> str:
     kubectl.apply(pod_manifest("api", "incident.test/app:nonroot"))
     kubectl.wait_until_running("api")
     return "api"
-
-
-@pytest.fixture(scope="module")
-def config() -> dict[str, Any]:
-    """The administrator's kubeconfig."""
-    loaded: dict[str, Any] = yaml.safe_load((STATE / "kubeconfig").read_text(encoding="utf-8"))
-    return loaded
 
 
 def part(section: dict[str, Any], key: str, folder: Path) -> str:
@@ -56,10 +49,12 @@ def assert_works(played: Played) -> None:
 COMMANDS = [{"cmd": "echo inside", "changed": False}]
 
 
-def test_a_kubeconfig_by_its_path_and_a_context(play: Play, app: str, tmp_path: Path, config: dict[str, Any]) -> None:
+def test_a_kubeconfig_by_its_path_and_a_context(
+    play: Play, app: str, tmp_path: Path, kubeconfig: dict[str, Any]
+) -> None:
     two = {
-        **config,
-        "contexts": [*config["contexts"], {**config["contexts"][0], "name": "other"}],
+        **kubeconfig,
+        "contexts": [*kubeconfig["contexts"], {**kubeconfig["contexts"][0], "name": "other"}],
         "current-context": "broken",
     }
     path = tmp_path / "two.yml"
@@ -69,16 +64,18 @@ def test_a_kubeconfig_by_its_path_and_a_context(play: Play, app: str, tmp_path: 
     )
 
 
-def test_a_kubeconfig_as_a_dictionary_leaves_the_result_as_it_is(play: Play, app: str, config: dict[str, Any]) -> None:
-    played = play("ephemeral_debug", pod=app, commands=COMMANDS, kubeconfig=config, environment=ALONE, verbosity=3)
+def test_a_kubeconfig_as_a_dictionary_leaves_the_result_as_it_is(
+    play: Play, app: str, kubeconfig: dict[str, Any]
+) -> None:
+    played = play("ephemeral_debug", pod=app, commands=COMMANDS, kubeconfig=kubeconfig, environment=ALONE, verbosity=3)
     assert_works(played)
     assert played.target["namespace"].startswith("test-")
-    key = config["users"][0]["user"].get("client-key-data")
+    key = kubeconfig["users"][0]["user"].get("client-key-data")
     assert key is None or key not in played.printed
 
 
-def test_a_client_certificate(play: Play, app: str, tmp_path: Path, config: dict[str, Any]) -> None:
-    user, cluster = config["users"][0]["user"], config["clusters"][0]["cluster"]
+def test_a_client_certificate(play: Play, app: str, tmp_path: Path, kubeconfig: dict[str, Any]) -> None:
+    user, cluster = kubeconfig["users"][0]["user"], kubeconfig["clusters"][0]["cluster"]
     options = {
         "host": cluster["server"],
         "ca_cert": part(cluster, "certificate-authority", tmp_path),
@@ -175,9 +172,9 @@ def test_a_proxy_with_a_password_carries_requests_and_streams(play: Play, app: s
 
 
 def test_a_host_that_needs_no_proxy_gets_none(
-    play: Play, app: str, proxy: ConnectProxy, config: dict[str, Any]
+    play: Play, app: str, proxy: ConnectProxy, kubeconfig: dict[str, Any]
 ) -> None:
-    host = config["clusters"][0]["cluster"]["server"].split("//")[1].rpartition(":")[0]
+    host = kubeconfig["clusters"][0]["cluster"]["server"].split("//")[1].rpartition(":")[0]
     played = play("ephemeral_debug", pod=app, commands=COMMANDS, proxy=f"http://127.0.0.1:{proxy.port}", no_proxy=host)
     assert_works(played)
     assert proxy.tunnels == []

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 import yaml
 
-from .conftest import CHECKOUT, STATE, Credentials, Kubectl, Play, Played, facts, pod_manifest
+from .conftest import CHECKOUT, Credentials, Kubectl, Play, Played, facts, pod_manifest
 from .faulty import Fault, Request, faulty
 
 RULES: list[dict[str, Any]] = yaml.safe_load(
@@ -240,9 +240,7 @@ def test_a_token_whose_account_is_gone(kubectl: Kubectl, play: Play, app: str, c
     assert oncall["api_key"] not in played.printed
 
 
-def test_an_api_without_ephemeral_containers(play: Play, app: str, tmp_path: Path) -> None:
-    kubeconfig = yaml.safe_load((STATE / "kubeconfig").read_text(encoding="utf-8"))
-
+def test_an_api_without_ephemeral_containers(play: Play, app: str, tmp_path: Path, kubeconfig: dict[str, Any]) -> None:
     def older(request: Request) -> Fault | None:
         # the words are the real server's, about a subresource that it does not know
         unknown = request.path.replace("/ephemeralcontainers", "/ephemeralcontainersofold")

@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-from .conftest import STATE, Credentials, Kubectl, Play, facts, pod_manifest
+from .conftest import Credentials, Kubectl, Play, facts, pod_manifest
 from .test_saying_no import RULES
 
 # one word for each way in, so that a failure names the leak
@@ -84,10 +83,9 @@ def syslog(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Syslog]:
 
 
 @pytest.fixture
-def secrets(credentials: Credentials) -> dict[str, Any]:
+def secrets(credentials: Credentials, kubeconfig: dict[str, Any]) -> dict[str, Any]:
     """The options of a user with a kubeconfig in memory, whose token is one of the secrets."""
     oncall = credentials(RULES)
-    kubeconfig = yaml.safe_load((STATE / "kubeconfig").read_text(encoding="utf-8"))
     kubeconfig["users"][0]["user"] = {"token": oncall["api_key"]}
     environment = {"KUBECONFIG": "/dev/null", "K8S_AUTH_KUBECONFIG": ""}
     return {"kubeconfig": kubeconfig, "environment": environment}

@@ -13,7 +13,6 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-import yaml
 from ansible_collections.incident.distroless.plugins.module_utils._client import Cluster
 from ansible_collections.incident.distroless.plugins.module_utils._deadline import Deadline
 from ansible_collections.incident.distroless.plugins.module_utils._debugger import ensure
@@ -21,7 +20,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._errors import
 from ansible_collections.incident.distroless.plugins.module_utils._identity import Wish
 from kubernetes.client import ApiClient, Configuration
 
-from .conftest import STATE, Kubectl, Play, pod_manifest
+from .conftest import Kubectl, Play, pod_manifest
 from .faulty import Fault, FaultyProxy, Request, answer, faulty, stream
 from .inside import request, target_of
 
@@ -42,13 +41,6 @@ def app(kubectl: Kubectl) -> str:
     kubectl.apply(pod_manifest("api", "incident.test/app:nonroot"))
     kubectl.wait_until_running("api")
     return "api"
-
-
-@pytest.fixture(scope="module")
-def kubeconfig() -> dict[str, Any]:
-    """The administrator's."""
-    loaded: dict[str, Any] = yaml.safe_load((STATE / "kubeconfig").read_text(encoding="utf-8"))
-    return loaded
 
 
 def through(proxy: FaultyProxy) -> Cluster:

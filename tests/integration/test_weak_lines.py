@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-from .conftest import STATE, Kubectl, Play, pod_manifest
+from .conftest import Kubectl, Play, pod_manifest
 from .cutting import cutting
 
 SIZE = 64 << 20
@@ -32,15 +31,14 @@ def app(kubectl: Kubectl) -> str:
 
 @pytest.mark.parametrize("checksum", [True, False])
 def test_a_large_file_comes_home_through_a_proxy_that_cuts_every_stream(
-    kubectl: Kubectl, play: Play, app: str, tmp_path: Path, checksum: bool
+    kubectl: Kubectl, play: Play, app: str, tmp_path: Path, kubeconfig: dict[str, Any], checksum: bool
 ) -> None:
-    config: dict[str, Any] = yaml.safe_load((STATE / "kubeconfig").read_text(encoding="utf-8"))
-    with cutting(config["clusters"][0]["cluster"]["server"], 9 << 20) as proxy:
-        config["clusters"][0]["cluster"]["server"] = proxy.url
+    with cutting(kubeconfig["clusters"][0]["cluster"]["server"], 9 << 20) as proxy:
+        kubeconfig["clusters"][0]["cluster"]["server"] = proxy.url
         played = play(
             "proc_fs_fetch",
             pod=app,
-            kubeconfig=config,
+            kubeconfig=kubeconfig,
             src=[BLOB],
             dest=str(tmp_path / "home"),
             retries=1,
