@@ -98,7 +98,10 @@ def test_a_finished_pod(kubectl: Kubectl, play: Play) -> None:
 
 def test_a_crashing_container(kubectl: Kubectl, play: Play) -> None:
     kubectl.apply(pod_manifest("crashing", "incident.test/app:65532", container={"args": ["--no-such-flag"]}))
-    kubectl.run("wait", "pod/crashing", "--for=jsonpath={.status.containerStatuses[0].restartCount}=1", "--timeout=60s")
+    # from its second restart on it waits for 20 seconds; before that it may run for the moment in which it is selected
+    status = "jsonpath={.status.containerStatuses[0]"
+    kubectl.run("wait", "pod/crashing", f"--for={status}.restartCount}}=2", "--timeout=90s")
+    kubectl.run("wait", "pod/crashing", f"--for={status}.state.waiting.reason}}=CrashLoopBackOff", "--timeout=60s")
     assert_says(play("ephemeral_debug", pod="crashing"), "TargetNotRunning")
 
 
