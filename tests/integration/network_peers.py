@@ -37,8 +37,12 @@ def serving(work: Callable[[], None], *sockets: socket.socket) -> Iterator[None]
 
 
 @contextmanager
-def nameserver(address: str, names: Mapping[str, str]) -> Iterator[list[str]]:
-    """Knows these names (name -> IPv4 address) and no other; gives what it was asked for, a name each time."""
+def nameserver(address: str, names: Mapping[str, str], *, silent: str) -> Iterator[list[str]]:
+    """Knows these names (name -> IPv4 address) and no other; gives what it was asked for, a name each time.
+
+    It never answers for names in the zone `silent`: an address at which nobody listens would not keep that silence, since a
+    pod can get it.
+    """
     asked: list[str] = []
     server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     server.bind((address, 53))
@@ -50,6 +54,8 @@ def nameserver(address: str, names: Mapping[str, str]) -> Iterator[list[str]]:
         end = question.index(b"\0", 12)
         name, kind = _name(question[12:end]), struct.unpack_from(">H", question, end + 1)[0]
         asked.append(name)
+        if name.endswith(f".{silent}"):
+            return
         known = names.get(name)
         records = b""
         if known and kind == 1:

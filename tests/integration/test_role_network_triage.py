@@ -37,12 +37,12 @@ class World:
     expired: int
 
 
-def apply(kubectl: Kubectl, name: str, server: str, **variables: object) -> None:
-    """A pod that asks the server for names, with these variables in its environment."""
+def apply(kubectl: Kubectl, name: str, server: str, *, zone: str = "svc.test", **variables: object) -> None:
+    """A pod that asks the server for names of the zone, with these variables in its environment."""
     env = [{"name": key, "value": str(value)} for key, value in variables.items()]
     config = {
         "nameservers": [server],
-        "searches": ["shop.svc.test", "svc.test"],
+        "searches": [f"shop.{zone}", zone],
         "options": [{"name": "ndots", "value": "2"}],
     }
     kubectl.apply(pod_manifest(name, APP, container={"env": env}, dnsPolicy="None", dnsConfig=config))
@@ -56,7 +56,7 @@ def world(kubectl: Kubectl, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     names = {"db.shop.svc.test": address, "pay.example.test": address}
     folders = {name: tmp_path_factory.mktemp(name) for name in ("good", "expired")}
     with ExitStack() as stack:
-        asked = stack.enter_context(nameserver(address, names))
+        asked = stack.enter_context(nameserver(address, names, silent="silent.test"))
         ports = [stack.enter_context(make(address)) for make in (open_port, full_port)]
         good = server(folders["good"], names=["pay.example.test"])
         expired = server(folders["expired"], names=["pay.example.test"], subject="old {{ 7 * 191919 }}", days_left=-2)
@@ -66,7 +66,7 @@ def world(kubectl: Kubectl, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         apply(kubectl, "lost", address, ORDERS_HOST="orders.shop", ORDERS_PORT=found.open)
         # nobody listens on that port
         apply(kubectl, "refused", address, CACHE_HOST=address, CACHE_PORT=9)
-        apply(kubectl, "deaf", f"{address.rpartition('.')[0]}.254", DB_HOST="db", DB_PORT=found.open)
+        apply(kubectl, "deaf", address, zone="silent.test", DB_HOST="db", DB_PORT=found.open)
         for name in ("healthy", "lost", "refused", "deaf"):
             kubectl.wait_until_running(name)
         yield found
