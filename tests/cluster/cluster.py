@@ -5,8 +5,8 @@
 """A real Kubernetes for this checkout: `cluster.py up`, `down` or `status`. README.md beside this file says what runs and how.
 
 `cluster.py busybox` prints where the busybox of its debug image is, which tests of the remote shells use, `cluster.py versitygw` where
-an object store and `cluster.py cosign` where cosign is, built now where that has not been done. `cluster.py policies` has the
-cluster's network enforce NetworkPolicies until its stdin ends.
+an object store, `cluster.py cosign` where cosign and `cluster.py alertmanager` where Alertmanager is, built now where that has not
+been done. `cluster.py policies` has the cluster's network enforce NetworkPolicies until its stdin ends.
 """
 
 from __future__ import annotations

@@ -118,6 +118,14 @@ def pod_manifest(name: str, image: str, *, container: Mapping[str, Any] | None =
     }
 
 
+def built(name: str) -> Path:
+    """A program that is no part of the cluster; tests/tools builds it where that has not been done."""
+    script = CHECKOUT / "tests" / "tools" / "built.py"
+    done = subprocess.run([sys.executable, script, name], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return Path(done.stdout.splitlines()[-1])
+
+
 @pytest.fixture
 def measured(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
     """Notes what a test measured, in a sentence; all of them stand before the closing line."""

@@ -10,14 +10,13 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from .cases import run_playbook
-from .conftest import CHECKOUT, Kubectl, pod_manifest
+from .conftest import Kubectl, built, pod_manifest
 
 PASSWORD = "the-password-of-the-key-40c1"
 # what sealing writes
@@ -26,10 +25,7 @@ SEALED = ("SHA256SUMS", "SHA256SUMS.sig", "manifest.json", "acquisition.jsonl")
 
 @pytest.fixture(scope="module")
 def cosign() -> Path:
-    script = CHECKOUT / "tests" / "tools" / "built.py"
-    done = subprocess.run([sys.executable, script, "cosign"], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return Path(done.stdout.splitlines()[-1])
+    return built("cosign")
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Alerts as Alertmanager sends them, ansible-rulebook with its webhook, and the playbooks that it starts on the cluster."""
+"""Alertmanager, ansible-rulebook with its webhook, and the playbooks that it starts on the cluster."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 import yaml
 
+from .alerting import Alertmanager, running
 from .conftest import Automation, Credentials, Kubectl, pod_manifest
 from .oncall import rules_of, variables_of
 
@@ -37,7 +38,7 @@ class Rulebook:
     marker: Path
 
     def post(self, *alerts: dict[str, str], token: str = TOKEN) -> int:
-        """Sends one message with an alert for each set of labels, as Alertmanager 0.28 does; returns the answer's status."""
+        """Sends one message with an alert for each set of labels, as whoever reaches the webhook can; returns the answer's status."""
         firing = [
             {
                 "status": "firing",
@@ -65,7 +66,7 @@ class Rulebook:
         headers = {
             "Content-Type": "application/json",
             "Authorization": f"Bearer {token}",
-            # a header is text of whoever reaches the webhook, too
+            # a header is such a text, too
             "User-Agent": f"{{{{ lookup('pipe', 'touch {self.marker}') }}}}",
         }
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
@@ -126,6 +127,12 @@ def rulebook(
             process.wait(timeout=60)
 
 
+@pytest.fixture(scope="module")
+def alertmanager(rulebook: Rulebook, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Alertmanager]:
+    with running(tmp_path_factory.mktemp("alertmanager"), free_port(), rulebook.port, TOKEN) as manager:
+        yield manager
+
+
 def listens(port: int) -> bool:
     try:
         socket.create_connection(("127.0.0.1", port), timeout=5).close()
@@ -157,11 +164,10 @@ def pods(kubectl: Kubectl) -> Kubectl:
 
 
 def test_an_alert_about_a_crashing_pod_ends_with_the_reason(
-    pods: Kubectl, rulebook: Rulebook, measured: Callable[[str], None]
+    pods: Kubectl, rulebook: Rulebook, alertmanager: Alertmanager, measured: Callable[[str], None]
 ) -> None:
     begin = time.monotonic()
-    labels = {"alertname": "KubePodCrashLooping", "namespace": pods.namespace, "pod": "orders-0", "container": "app"}
-    assert rulebook.post(labels) == 200
+    alertmanager.alert(alertname="KubePodCrashLooping", namespace=pods.namespace, pod="orders-0", container="app")
     rulebook.wait_for(lambda: bool(rulebook.findings(pods, "orders-0")))
     measured(f"from an alert to the case of a crashing pod: {time.monotonic() - begin:.0f} s")
     (case,) = rulebook.findings(pods, "orders-0")
@@ -171,12 +177,15 @@ def test_an_alert_about_a_crashing_pod_ends_with_the_reason(
 
 
 def test_an_alert_that_repeats_itself_is_answered_once_and_a_label_chooses_the_playbook(
-    pods: Kubectl, rulebook: Rulebook
+    pods: Kubectl, rulebook: Rulebook, alertmanager: Alertmanager
 ) -> None:
-    about = {"namespace": pods.namespace, "pod": "orders-0"}
-    full = {"alertname": "CacheFull", "namespace": pods.namespace, "pod": "uploads-0", "triage": "disk"}
+    before = alertmanager.delivered()
+    alertmanager.alert(alertname="KubePodNotReady", namespace=pods.namespace, pod="orders-0")
+    rulebook.wait_for(lambda: alertmanager.delivered() >= before + 3)
+    for name in ("KubePodNotReady", "KubePodCrashLooping"):
+        alertmanager.alert(alertname=name, namespace=pods.namespace, pod="orders-0", is_over=True)
+    alertmanager.alert(alertname="CacheFull", namespace=pods.namespace, pod="uploads-0", triage="disk")
     # actions run one after the other: what the first of them started would be there before the last one's case
-    assert rulebook.post({"alertname": "KubePodNotReady", **about}, full) == 200
     rulebook.wait_for(lambda: bool(rulebook.findings(pods, "uploads-0")))
     (case,) = rulebook.findings(pods, "uploads-0")
     assert case["findings"][0]["message"] == "/cache (tmpfs) is 100 % full: 0 Bytes of 8.0 MiB left."

@@ -86,7 +86,7 @@ def everything() -> None:
         cluster = beside.submit(live.cluster)
         users = [beside.submit(live.user_environment, python, core) for python, core in ends()]
         automated = beside.submit(automation.places)
-        signer = beside.submit(built.program, "cosign")
+        tools = [beside.submit(built.program, name) for name in ("cosign", "alertmanager")]
         stores = [beside.submit(object_store.places, python.version, core) for python, core in ends()]
         passed(
             [
@@ -99,7 +99,8 @@ def everything() -> None:
         for user in users:
             user.result()
         automated.result()
-        signer.result()
+        for tool in tools:
+            tool.result()
         for store in stores:
             store.result()
         on_cluster()

@@ -99,6 +99,12 @@ TOOLS = (
         {"cosign": "github.com/sigstore/cosign/v3/cmd/cosign"},
         module="cosign",
     ),
+    Group(
+        "alertmanager",
+        "1 minute on two cores, once",
+        {"alertmanager": "github.com/prometheus/alertmanager/cmd/alertmanager"},
+        module="alertmanager",
+    ),
 )
 # built when it is first asked for: the cluster runs without
 POLICIES = Group(
