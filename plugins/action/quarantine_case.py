@@ -27,6 +27,8 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._summary impor
 LOG = "quarantine.jsonl"
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "path": {"type": "str", "required": True},
+    "namespace": {"type": "str", "required": True},
+    "pod": {"type": "str", "required": True},
     "row": {"type": "json", "required": True},
 }
 
@@ -41,17 +43,19 @@ class ActionModule(CaseAction):
         if self._task.check_mode:
             return {"changed": True, "msg": f"Would write {path / LOG}"}
         folder = CaseFolder(path)
-        now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        about = {name: options[name] for name in ("namespace", "pod")}
         try:
-            standing = (path / LOG).read_bytes() if (path / LOG).is_file() else b""
-            rows = [*rows_of(standing), {"time": now, **json.loads(options["row"])}]
-            log = continued(standing, rows)
-            case = case_of(rows, path.name)
-            folder.write_bytes(LOG, log.text, is_durable=True)
-            folder.write_json(FINDINGS, case)
-            folder.write(SUMMARY, markdown(case))
-            pieces = {piece["path"] for finding in case["findings"] for piece in finding["evidence"]}
-            folder.write(REPORT, html(case, {name: folder.beginning(name, EXCERPT + 1) for name in pieces}))
+            with folder.locked():
+                now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+                standing = (path / LOG).read_bytes() if (path / LOG).is_file() else b""
+                rows = [*rows_of(standing), {"time": now, **json.loads(options["row"]), **about}]
+                log = continued(standing, rows)
+                case = case_of(rows, path.name)
+                folder.write_bytes(LOG, log.text, is_durable=True)
+                folder.write_json(FINDINGS, case)
+                folder.write(SUMMARY, markdown(case))
+                pieces = {piece["path"] for finding in case["findings"] for piece in finding["evidence"]}
+                folder.write(REPORT, html(case, {name: folder.beginning(name, EXCERPT + 1) for name in pieces}))
         except (OSError, ValueError, LookupError, TypeError) as error:
             return {"failed": True, "msg": f"{path / LOG} cannot be continued: {type(error).__name__}: {error}"}
         return {

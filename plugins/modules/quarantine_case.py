@@ -15,13 +15,22 @@ author: incident.distroless maintainers (@incident-distroless)
 description:
   - Continues C(quarantine.jsonl) in the case folder of the role P(incident.distroless.quarantine#role) by one line, and writes
     C(findings.json), C(summary.md) and C(report.html) anew from all of them.
-  - Each line has the time of this host's clock, and the sha256 of the line before. Fails, and writes nothing, where a line was changed.
+  - Each line has the time of this host's clock, the pod, and the sha256 of the line before. Fails, and writes nothing, where a line was
+    changed. Plays that continue one case at the same moment wait for each other.
   - Runs on the controller and contacts neither a host nor a cluster.
 extends_documentation_fragment:
   - incident.distroless.case
 options:
   path:
     description: The case folder. A relative path is relative to the playbook's directory.
+    type: str
+    required: true
+  namespace:
+    description: The pod's namespace.
+    type: str
+    required: true
+  pod:
+    description: The pod that this was done to. A case can be about several.
     type: str
     required: true
   row:
@@ -40,6 +49,8 @@ EXAMPLES = r"""
 - name: Write down which labels the pod had and has
   incident.distroless.quarantine_case:
     path: cases/4711
+    namespace: shop
+    pod: api-0
     row: "{{ {'action': 'labels', 'before': {'app': 'api'}, 'after': {}} | to_json }}"
 """
 

@@ -9,9 +9,12 @@ This is a private plugin utility of incident.distroless; its interface may chang
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +23,7 @@ import yaml
 
 COLLECTED = "collected.json"
 FINDINGS = "findings.json"
+LOCK = ".lock"
 REPORT = "report.html"
 SUMMARY = "summary.md"
 # a collector's output that is larger is kept, and not parsed
@@ -31,6 +35,17 @@ class CaseFolder:
     """One case's folder. Paths in it are relative, with names that the API server lets through as names only."""
 
     path: Path
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Waits until nobody else holds this case, makes its folder where it is not there, and holds it. Raises OSError."""
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
 
     def read(self, name: str) -> bytes:
         """A file of the case. Raises OSError, and ValueError for one that is too large to be parsed."""

@@ -4,8 +4,8 @@
 
 """What was done to a pod in quarantine, when and by whom, as a case: told by its log, which the undo continues.
 
-A row of the log has `time` and `action`, and what that action is about:
-begin (state, by, reason, who, namespace, pod, pod_uid, node, container, owner, services, reached, connections, endpoints, files, target),
+A row of the log has `time`, `namespace`, `pod` and `action`, and what that action is about:
+begin (state, by, reason, who, pod_uid, node, container, owner, services, reached, connections, endpoints, files, target),
 policy (name, spec), labels (before, after), policies_deleted (names), judged (isolation, findings, reached, connections, endpoints,
 files), end (message).
 
@@ -57,7 +57,7 @@ Rows = Sequence[Row]
 
 
 def case_of(rows: Rows, case_id: str) -> dict[str, Any]:
-    """The content of findings.json. rows: the log's, of which the first is a begin; the verdict is of each pod's last run."""
+    """The content of findings.json. rows: the log's, of which each pod's first is a begin; the verdict is of each pod's last run."""
     findings: list[Finding] = []
     entries: list[dict[str, Any]] = []
     facts: dict[str, dict[str, Any]] = {}
@@ -85,14 +85,13 @@ def case_of(rows: Rows, case_id: str) -> dict[str, Any]:
 
 
 def _by_pod(rows: Rows) -> list[list[list[Row]]]:
-    """The runs of each pod, each from its begin on: an incident has one case, and can have several pods."""
+    """The runs of each pod, each from its begin on: an incident has one case, and can have several pods, also at once."""
     found: dict[tuple[str, str], list[list[Row]]] = {}
-    run: list[Row] = []
     for row in rows:
+        runs = found.setdefault((row["namespace"], row["pod"]), [])
         if row["action"] == "begin":
-            run = []
-            found.setdefault((row["namespace"], row["pod"]), []).append(run)
-        run.append(row)
+            runs.append([])
+        runs[-1].append(row)
     return list(found.values())
 
 

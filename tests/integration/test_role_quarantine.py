@@ -12,6 +12,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +134,20 @@ def test_a_pod_of_a_deployment_is_replaced_and_kept_and_a_network_that_enforces_
     assert (again.folder / "quarantine.jsonl").read_bytes().startswith(first)
     assert [row["action"] for row in log_of(again)[4:]] == ["begin", "judged"]
     assert log_of(again)[4]["reached"] == [f"{node}:{port}"]
+
+
+def test_two_plays_can_continue_one_case_at_the_same_moment(kubectl: Kubectl, tmp_path: Path) -> None:
+    names = [workload(kubectl, "Deployment", name) for name in ("left", "right")]
+    with ThreadPoolExecutor(2) as plays:
+        cases = list(plays.map(lambda name: quarantine(kubectl, tmp_path, pod=name, look_inside=False), names))
+    assert [case.status for case in cases] == [0, 0], cases[0].printed + cases[1].printed
+    rows = log_of(cases[0])
+    for name in names:
+        own = [row for row in rows if row["pod"] == name]
+        assert [row["action"] for row in own] == ["begin", "policy", "labels", "judged"]
+        assert own[2]["after"] == kubectl.pod(name)["metadata"]["labels"]
+    assert len(rows) == 8
+    assert cases[0].targets == sorted(names)
 
 
 def test_the_undo_finds_the_case_that_the_pod_names_and_a_log_that_was_changed_stops_it(

@@ -7,9 +7,12 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.incident.distroless.plugins.plugin_utils._case_folder import CaseFolder
 from ansible_collections.incident.distroless.plugins.plugin_utils._chain import chain, continued, rows_of
 from ansible_collections.incident.distroless.plugins.plugin_utils._quarantine_case import ABOUT, case_of
 from ansible_collections.incident.distroless.plugins.plugin_utils._report import html
@@ -21,16 +24,18 @@ from .test_quarantine import judged
 LABEL = "incident.distroless/quarantine"
 
 
+POD = {"namespace": "shop", "pod": "api-0"}
+
+
 def begin(**changes: Any) -> dict[str, Any]:
     return {
+        **POD,
         "time": "2026-11-25T02:00:00.000Z",
         "action": "begin",
         "state": "present",
         "by": "oncall",
         "reason": "page 4711",
         "who": {"username": "system:serviceaccount:shop:oncall"},
-        "namespace": "shop",
-        "pod": "api-0",
         "pod_uid": "uid-1",
         "node": "node-1",
         "container": "app",
@@ -46,12 +51,14 @@ def begin(**changes: Any) -> dict[str, Any]:
 
 
 POLICY = {
+    **POD,
     "time": "2026-11-25T02:00:01.000Z",
     "action": "policy",
     "name": "quarantine-uid-1",
     "spec": {"podSelector": {"matchLabels": {LABEL: "uid-1"}}, "policyTypes": ["Ingress", "Egress"]},
 }
 LABELS = {
+    **POD,
     "time": "2026-11-25T02:00:02.000Z",
     "action": "labels",
     "before": {"app": "api", "kept": "x"},
@@ -63,6 +70,7 @@ FILES = {"reach": {"path": "run/after/reach.txt", "sha256": "a" * 64}}
 def end_of(**changes: Any) -> dict[str, Any]:
     found = judged()
     return {
+        **POD,
         "time": "2026-11-25T02:00:09.000Z",
         "action": "judged",
         "isolation": found["isolation"],
@@ -78,9 +86,16 @@ def end_of(**changes: Any) -> dict[str, Any]:
 UNDO = begin(
     time="2026-11-26T02:00:00.000Z", state="absent", by="day", reason="", who=None, reached=None, endpoints=None
 )
-BACK = {"time": "2026-11-26T02:00:01.000Z", "action": "labels", "before": LABELS["after"], "after": LABELS["before"]}
-GONE = {"time": "2026-11-26T02:00:02.000Z", "action": "policies_deleted", "names": ["quarantine-uid-1"]}
+BACK = {
+    **POD,
+    "time": "2026-11-26T02:00:01.000Z",
+    "action": "labels",
+    "before": LABELS["after"],
+    "after": LABELS["before"],
+}
+GONE = {**POD, "time": "2026-11-26T02:00:02.000Z", "action": "policies_deleted", "names": ["quarantine-uid-1"]}
 OUT = {
+    **POD,
     "time": "2026-11-26T02:00:03.000Z",
     "action": "end",
     "message": "shop/api-0 has its labels back; 1 policies deleted.",
@@ -162,6 +177,10 @@ def test_a_case_can_be_of_several_pods_each_with_its_own_last_word() -> None:
     assert found["facts"]["shop/api-9/app"]["labels"] == []
     assert len(found["facts"]["shop/api-0/app"]["labels"]) == 3
     assert "api-9" in html(found, {})
+    # two plays at once: each line is about its own pod, whichever came before
+    mixed = case_of([WHOLE[0], other, *WHOLE[1:]], "case")
+    assert {entry["target"]: entry["verdict"] for entry in mixed["findings"]} == by_pod
+    assert len(mixed["facts"]["shop/api-0/app"]["labels"]) == 3
     # and goes on with the first one
     again = case_of([*WHOLE, other, UNDO, BACK, GONE, OUT], "case")
     assert {entry["target"]: entry["message"] for entry in again["findings"]}["shop/api-0/app"] == OUT["message"]
@@ -195,3 +214,20 @@ def test_a_log_is_read_as_it_was_written_and_continued() -> None:
     for wrong in (b"[]\n", b"7\n", b"{\n"):
         with pytest.raises(ValueError, match=r"none of a log|Expecting"):
             rows_of(wrong)
+
+
+def test_who_continues_a_case_waits_for_who_does_already(tmp_path: Path) -> None:
+    case = CaseFolder(tmp_path / "case")
+
+    def continue_it(number: int) -> None:
+        with case.locked():
+            path = case.path / "log"
+            standing = path.read_bytes() if path.is_file() else b""
+            rows = [*rows_of(standing), {"time": str(number)}]
+            case.write_bytes("log", continued(standing, rows).text)
+
+    with ThreadPoolExecutor(8) as plays:
+        list(plays.map(continue_it, range(64)))
+    rows = rows_of((case.path / "log").read_bytes())
+    assert sorted(int(row["time"]) for row in rows) == list(range(64))
+    assert (case.path / ".lock").stat().st_mode & 0o777 == 0o600
