@@ -56,8 +56,14 @@ def log_rows(acquired: Acquired) -> Iterator[Row]:
         "case_id": collected["case_id"],
         "examiner": collected["examiner"],
         "reason": collected["reason"],
-        "who": acquired.before.get("who"),
     }
+    if acquired.before:
+        yield {
+            "time": acquired.before["requests"][0]["start"],
+            "action": "identify",
+            "who": acquired.before["who"],
+            "cluster": acquired.before["cluster"],
+        }
     yield from _of_record(BEFORE, acquired.before)
     titles = {row["name"]: row for row in collected["collectors"]}
     for failed in collected["failed_targets"]:

@@ -104,9 +104,9 @@ def test_the_log_of_a_play_that_was_killed_stands_and_is_sealed_only_where_nothi
     case = killed(tmp_path, is_collecting, collectors=[str(checks)], **given)
     # what was known when the collector began is there, and holds together
     rows = rows_of(case)
-    assert [row["action"] for row in rows] == ["open", *["ask"] * (len(rows) - 1)]
+    assert [row["action"] for row in rows] == ["open", "identify", *["ask"] * (len(rows) - 2)]
     assert (rows[0]["examiner"], rows[0]["reason"]) == ("me", "drill")
-    kept = [row for row in rows[1:] if row["path"] is not None]
+    kept = [row for row in rows[2:] if row["path"] is not None]
     assert {Path(row["path"]).name for row in kept} >= {"pod.json", "app.log"}
     for row in kept:
         assert hashlib.sha256((case.folder / row["path"]).read_bytes()).hexdigest() == row["sha256"]
@@ -138,6 +138,22 @@ def test_the_log_of_a_play_that_was_killed_stands_and_is_sealed_only_where_nothi
     assert verify(case).status == 0
 
 
+@pytest.mark.parametrize("pod", ["asked"], indirect=True)
+def test_a_play_that_is_killed_while_it_asks_the_api_leaves_a_case_that_can_be_sealed(
+    kubectl: Kubectl, pod: str, tmp_path: Path
+) -> None:
+    given = {"namespace": kubectl.namespace, "pod": pod, "examiner": "me"}
+    kept = tmp_path / "case" / "api_before" / kubectl.namespace / pod / "pod.json"
+    case = killed(tmp_path, kept.is_file, **given)
+    first = rows_of(case)[0]
+    assert (first["action"], first["examiner"]) == ("open", "me")
+    sealed = run_playbook("evidence_bundle", tmp_path, given, *SEAL)
+    assert sealed.status == 0, sealed.printed
+    assert json.loads((case.folder / "manifest.json").read_text(encoding="utf-8"))["is_complete"] is False
+    assert f"api_before/{kubectl.namespace}/{pod}/pod.json" in (case.folder / "SHA256SUMS").read_text(encoding="utf-8")
+    assert verify(case).status == 0
+
+
 @pytest.mark.parametrize("pod", ["fetched"], indirect=True)
 def test_a_case_that_was_cut_off_is_not_taken_again_and_is_finished_by_its_playbook(
     kubectl: Kubectl, play: Play, pod: str, tmp_path: Path
@@ -153,7 +169,7 @@ def test_a_case_that_was_cut_off_is_not_taken_again_and_is_finished_by_its_playb
     case = killed(tmp_path, is_fetching, **given)
     standing = log.read_bytes()
     rows = rows_of(case)
-    assert {row["action"] for row in rows} == {"open", "ask", "reuse", "run"}
+    assert {row["action"] for row in rows} == {"open", "identify", "ask", "reuse", "run"}
     assert {"clock", "processes", "maps"} <= {row.get("collector") for row in rows}
     begun = json.loads((case.folder / "fetched_files" / "fetch.json").read_text(encoding="utf-8"))
     assert begun["start"] is not None

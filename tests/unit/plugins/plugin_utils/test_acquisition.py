@@ -124,19 +124,22 @@ def acquired(**changes: Any) -> Acquired:
 
 
 def test_the_log_tells_what_was_done_in_its_order() -> None:
-    rows = list(log_rows(acquired()))
-    assert [row["action"] for row in rows] == ["open", "ask", "refused", "inject", "run", "fetch", "fetch", "ask"]
-    assert rows[0]["who"] == {"username": "me@shop"}
-    assert rows[1]["path"] == "api_before/shop/api-0/pod.json"
-    assert (rows[1]["audit_id"], rows[1]["rc"]) == ("audit-1", 0)
-    assert rows[2]["target"] == "shop/api-1"
-    assert rows[3]["isolation"] == "same_uid"
-    assert (rows[4]["command"], rows[4]["path"], rows[4]["sha256"]) == ("date", "shop/api-0/app/clock.txt", "b" * 64)
-    assert rows[5]["time"] == "2026-11-25T02:00:02Z"
+    first, who, asked_before, refused, inject, run, *fetched, asked_after = log_rows(acquired())
+    assert (first["action"], first["examiner"]) == ("open", COLLECTED["examiner"])
+    assert (who["action"], who["who"], who["cluster"]["uid"]) == ("identify", {"username": "me@shop"}, "1-2-3")
+    assert who["time"] == asked_before["time"]
+    assert asked_before["path"] == "api_before/shop/api-0/pod.json"
+    assert (asked_before["action"], asked_before["audit_id"], asked_before["rc"]) == ("ask", "audit-1", 0)
+    assert (refused["action"], refused["target"]) == ("refused", "shop/api-1")
+    assert (inject["action"], inject["isolation"]) == ("inject", "same_uid")
+    assert (run["action"], run["command"]) == ("run", "date")
+    assert (run["path"], run["sha256"]) == ("shop/api-0/app/clock.txt", "b" * 64)
+    assert [row["action"] for row in fetched] == ["fetch", "fetch"]
+    assert fetched[0]["time"] == "2026-11-25T02:00:02Z"
     # wherever the case lay when it was fetched
-    assert rows[5]["path"] == "fetched_files/shop/api-0/app/data/a"
-    assert "path" not in rows[6]
-    assert rows[7]["path"] == "api_after/shop/api-0/pod.json"
+    assert fetched[0]["path"] == "fetched_files/shop/api-0/app/data/a"
+    assert "path" not in fetched[1]
+    assert asked_after["path"] == "api_after/shop/api-0/pod.json"
 
 
 OPENED = {**COLLECTED, "looked": None, "ended": None, "targets": [], "failed_targets": []}
@@ -147,6 +150,7 @@ BEGUN = {"start": "2026-11-25T02:00:02Z", "end": None}
 def test_each_step_continues_the_log_of_the_step_before_it() -> None:
     nothing: dict[str, Any] = {"after": {}, "fetch": {}, "files": (), "clocks": {}}
     steps = [
+        acquired(**{**nothing, "collected": OPENED, "before": {}}),
         acquired(**{**nothing, "collected": OPENED}),
         acquired(**{**nothing, "collected": LOOKED}),
         acquired(**{**nothing, "collected": LOOKED, "fetch": BEGUN}),
@@ -155,7 +159,7 @@ def test_each_step_continues_the_log_of_the_step_before_it() -> None:
         acquired(),
     ]
     logs = [chain(log_rows(step)) for step in steps]
-    assert [log.lines for log in logs] == [2, 5, 5, 7, 8, 8]
+    assert [log.lines for log in logs] == [1, 3, 6, 6, 8, 9, 9]
     for before, after in itertools.pairwise(logs):
         assert continued(before.text, log_rows(steps[logs.index(after)])) == after
 
@@ -183,8 +187,10 @@ def test_a_manifest_says_that_the_acquisition_did_not_end_and_that_it_may_have_c
 
 def test_a_request_without_an_answer_is_a_row_that_says_why() -> None:
     refused = asked(reason="RbacDenied", message="may not get nodes", path=None, sha256=None)
-    rows = list(log_rows(acquired(before={**RECORD, "requests": [refused]})))
-    assert (rows[1]["rc"], rows[1]["reason"], rows[1]["path"]) == (1, "RbacDenied", None)
+    (row, *_later) = [
+        row for row in log_rows(acquired(before={**RECORD, "requests": [refused]})) if row["action"] == "ask"
+    ]
+    assert (row["rc"], row["reason"], row["path"]) == (1, "RbacDenied", None)
 
 
 def test_what_the_acquisition_changed_is_told_for_each_target() -> None:

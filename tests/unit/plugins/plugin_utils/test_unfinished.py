@@ -74,7 +74,8 @@ def test_what_comes_later_continues_the_log_that_stands(case: CaseFolder) -> Non
     log = write_log(case)
     assert log_of(case) == log.text
     assert log.text.startswith(before)
-    assert [json.loads(line)["action"] for line in log.text.splitlines()] == ["open", "ask", "refused", "inject", "run"]
+    actions = [json.loads(line)["action"] for line in log.text.splitlines()]
+    assert actions == ["open", "identify", "ask", "refused", "inject", "run"]
     assert links(log.text).breaks == ()
     assert (case.path / "acquisition.jsonl").stat().st_mode & 0o777 == 0o600
 
@@ -103,9 +104,9 @@ def change_the_reason(case: CaseFolder) -> None:
 @pytest.mark.parametrize(
     ("tamper", "line"),
     [
-        (change_a_line, 2),
-        (change_the_record, 2),
-        (lambda case: (case.path / "api_before" / "record.json").unlink(), 1),
+        (change_a_line, 3),
+        (change_the_record, 3),
+        (lambda case: (case.path / "api_before" / "record.json").unlink(), 2),
         (change_the_reason, 1),
     ],
 )
@@ -143,7 +144,7 @@ def test_where_there_is_no_room_for_more_the_log_of_before_stands_whole(case: Ca
 def test_a_case_that_is_not_sealed_is_not_intact_and_its_log_is_as_far_as_it_goes(case: CaseFolder) -> None:
     (only,) = problems(read_folder(case.path))
     assert (only.kind, only.path) == ("seal", "SHA256SUMS")
-    assert "Its log has 2 lines so far." in only.message
+    assert "Its log has 3 lines so far." in only.message
 
 
 def flip(path: Path) -> None:
