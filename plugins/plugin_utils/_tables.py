@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from ansible_collections.incident.distroless.plugins.module_utils._sizes import show_size
@@ -40,15 +41,19 @@ ORDER = (
     "lookups",
     "tls",
     "sockets",
-    "deleted_files",
-    "mounts",
     "disk_usage",
+    "big_files",
+    "big_folders",
+    "deleted_files",
     "volumes",
     "events",
+    "mounts",
     "limits",
 )
 # numbers of bytes, which people read in larger units
 SIZES = ("allocated", "available", "rss", "size", "size_limit", "used")
+# seconds since 1970, which people read as a date
+TIMES = ("ctime", "mtime")
 # of one pod only, and compared with the others side by side
 COMPARED = {
     "verdict": "Verdict",
@@ -96,7 +101,7 @@ def tables(facts: Mapping[str, Mapping[str, Any]]) -> list[Table]:
     """The tables of a case. facts: label of a target -> its facts; those that are lists of rows become tables."""
     names = dict.fromkeys(name for found in facts.values() for name in found)
     made = [_table(name, {label: _rows(found.get(name)) for label, found in facts.items()}) for name in names]
-    return sorted((table for table in made if table.lines), key=_place)
+    return sorted((table for table in made if table.lines and table.columns), key=_place)
 
 
 def _place(table: Table) -> tuple[int, str]:
@@ -113,7 +118,10 @@ def _rows(value: Any) -> list[Row]:
 
 
 def _table(name: str, by_target: Mapping[str, Sequence[Row]]) -> Table:
-    keys = list(dict.fromkeys(key for rows in by_target.values() for row in rows for key in row))
+    # a column in which nothing stands would only be in the way
+    entries = [entry for rows in by_target.values() for row in rows for entry in row.items()]
+    filled = {key for key, value in entries if value not in (None, "")}
+    keys = [key for key in dict.fromkeys(key for key, _value in entries) if key in filled]
     is_compared = name in IDENTITY and len(by_target) > 1
     presence = _presence(IDENTITY.get(name, ()), by_target) if is_compared else {}
     many = len(by_target) > 1
@@ -181,6 +189,8 @@ def _cell(value: Any, key: object = "", depth: int = 0) -> Cell:
         text = ""
     elif is_number and key in SIZES and value >= 0:
         text = show_size(int(value))
+    elif is_number and key in TIMES:
+        text = _date(value)
     elif isinstance(value, bool):
         text = "yes" if value else "no"
     elif isinstance(value, list | tuple):
@@ -193,6 +203,14 @@ def _cell(value: Any, key: object = "", depth: int = 0) -> Cell:
     return Cell(shown, str(value) if is_number else shown, is_number, depth)
 
 
+def _date(seconds: float) -> str:
+    """RFC 3339 in UTC; a file's time can be any number."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    except (ValueError, OverflowError, OSError):
+        return str(seconds)
+
+
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """One property of all pods, side by side: values in the targets' order, differing those that are not the most frequent."""
@@ -203,9 +221,13 @@ class Comparison:
 
 
 def comparisons(targets: Sequence[Row], verdicts: Mapping[str, str], labels: Sequence[str]) -> list[Comparison]:
-    """What is the same in all pods and what is not. targets: rows of ephemeral_debug; verdicts: label of a target -> verdict."""
+    """What is the same in all pods and what is not; what is known of none is left out.
+
+    targets: rows of ephemeral_debug; verdicts: label of a target -> verdict.
+    """
     rows = [{**target, "verdict": verdicts.get(label, "")} for target, label in zip(targets, labels, strict=True)]
-    return [_comparison(title, [_property(row, key) for row in rows]) for key, title in COMPARED.items()]
+    found = [_comparison(title, [_property(row, key) for row in rows]) for key, title in COMPARED.items()]
+    return [row for row in found if any(row.values)]
 
 
 def _property(row: Row, key: str) -> str:

@@ -121,3 +121,11 @@ def test_without_script_all_can_be_read(browser: Browser, tmp_path: Path) -> Non
     page.goto(path.as_uri())
     assert page.get_by_text("only here").is_visible()
     assert not page.get_by_label("Search").first.is_visible()
+
+
+def test_what_is_folded_away_is_there_on_paper(browser: Browser, tmp_path: Path) -> None:
+    opened = Opened(browser, tmp_path, html(bad_night(), {PATH: RAW}))
+    folded = [opened.page.get_by_text(text).first for text in (PATH, "No volume uses 95 % of its inodes.")]
+    assert [part.is_visible() for part in folded] == [False, False]
+    opened.page.emulate_media(media="print")
+    assert [part.is_visible() for part in folded] == [True, True]

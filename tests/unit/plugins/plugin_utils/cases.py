@@ -148,7 +148,9 @@ def hostile_night() -> dict[str, Any]:
             next=text,
             target=text,
             evidence=[{"collector": text, "path": PATH, "sha256": text}],
+            verdict=verdict,
         )
+        for verdict in ("fail", "pass")
         for text in HOSTILE
     ]
     case["timeline"] = [{"time": text, "target": text, "source": text, "text": text} for text in HOSTILE]

@@ -48,6 +48,21 @@ def test_each_finding_has_its_evidence_with_its_hash_and_its_beginning() -> None
     assert "/data ext4 8:1 4096" in page
 
 
+def test_what_is_fine_says_so_and_is_folded_away_where_something_is_not() -> None:
+    def passed(**changes: object) -> str:
+        page = html({**bad_night(), **changes}, {PATH: RAW})
+        (part,) = re.findall(r'<details class="passed"(.*?)</section>', page, re.DOTALL)
+        return str(part)
+
+    part = passed()
+    assert part.startswith(">\n<summary>1 check passed</summary>")
+    assert re.search(r'<span class="verdict">pass</span> No volume uses 95 % of its inodes\.</h3>', part)
+    # what was looked for would read as if it was so
+    assert "Inodes" not in part
+    fine = [entry for entry in bad_night()["findings"] if entry["verdict"] == "pass"]
+    assert passed(findings=fine * 2, verdict="pass").startswith(" open>\n<summary>2 checks passed</summary>")
+
+
 def test_hostile_texts_make_no_element_and_no_attribute() -> None:
     page = Page(html(hostile_night(), {PATH: RAW}))
     allowed = (

@@ -53,10 +53,26 @@ def test_of_one_pod_nothing_is_marked_and_no_pod_is_named() -> None:
 
 
 def test_numbers_sort_as_numbers_and_long_values_are_cut() -> None:
-    (line,) = table_of("x", {"a": {"x": [{"size": 1048576, "text": "y" * 9999, "none": None, "flag": True}]}}).lines
+    whole = {"size": 1048576, "text": "y" * 9999, "none": None, "flag": True}
+    line, _other = table_of("x", {"a": {"x": [whole, {"none": 0}]}}).lines
     assert (line.cells[0].is_number, line.cells[0].sort, line.cells[0].text) == (True, "1048576", "1 MiB")
     assert len(line.cells[1].text) < 500
     assert [cell.text for cell in line.cells[2:]] == ["", "yes"]
+
+
+def test_a_files_time_is_a_date_that_sorts_as_a_number() -> None:
+    files = [{"mtime": number} for number in (1795837894, 0, -1, 1 << 62)]
+    cells = [line.cells[0] for line in table_of("x", {"a": {"x": files}}).lines]
+    dates = ["2026-11-28T03:51:34Z", "1970-01-01T00:00:00Z", "1969-12-31T23:59:59Z", str(1 << 62)]
+    assert [cell.text for cell in cells] == dates
+    assert [cell.sort for cell in cells] == [str(entry["mtime"]) for entry in files]
+    assert all(cell.is_number for cell in cells)
+
+
+def test_a_column_in_which_nothing_stands_is_left_out() -> None:
+    rows = [{"name": "cache", "claim": None, "sub_path": "", "count": 0}, {"name": "", "claim": None, "late": False}]
+    assert [heading for heading, _is_numeric in table_of("x", {"a": {"x": rows}}).columns] == ["name", "count", "late"]
+    assert tables({"a": {"x": [{"claim": None}]}}) == []
 
 
 def test_rows_in_a_dictionary_are_a_table_and_other_facts_are_none() -> None:
@@ -81,3 +97,8 @@ def test_the_odd_one_of_several_pods_differs_and_of_two_both_do() -> None:
     assert restarts(0, 4) == (True, True)
     assert restarts(2, 2) == (False, False)
     assert restarts(3) == (False,)
+
+
+def test_what_is_known_of_no_pod_is_left_out() -> None:
+    bare = [{"namespace": "shop", "pod": name, "container": "app", "node": "node-1"} for name in ("a", "b")]
+    assert [row.title for row in comparisons(bare, {"a": "pass"}, ["a", "b"])] == ["Verdict", "Node"]
