@@ -22,6 +22,8 @@ import yaml
 
 CHECKOUT = Path(__file__).parents[2]
 STATE = CHECKOUT / ".cluster"
+# what the plays of tests use beside what is tested
+ACTIONS = str(Path(__file__).with_name("action_plugins"))
 
 # some tests use the collection's own parts in this process: they are where Ansible finds them
 sys.path += [path for path in os.environ.get("ANSIBLE_COLLECTIONS_PATH", "").split(os.pathsep) if path not in sys.path]
@@ -257,7 +259,7 @@ def play(tmp_path: Path, kubectl: Kubectl) -> Play:
         options.setdefault("namespace", kubectl.namespace)
         task = {f"incident.distroless.{module}": options, "register": "outcome", "ignore_errors": True}
         save = {
-            "ansible.builtin.copy": {"content": "{{ outcome | to_json }}", "dest": str(result), "mode": "0600"},
+            "save_result": {"content": "{{ outcome | to_json }}", "dest": str(result)},
             "check_mode": False,
             "no_log": True,
         }
@@ -279,6 +281,7 @@ def play(tmp_path: Path, kubectl: Kubectl) -> Play:
         variables = {
             **os.environ,
             "K8S_AUTH_KUBECONFIG": os.environ.get("KUBECONFIG", str(STATE / "kubeconfig")),
+            "ANSIBLE_ACTION_PLUGINS": ACTIONS,
             "ANSIBLE_LOCALHOST_WARNING": "false",
             "ANSIBLE_INVENTORY_UNPARSED_WARNING": "false",
             "ANSIBLE_NOCOLOR": "true",

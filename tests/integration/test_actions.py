@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import yaml
 
-from .conftest import STATE, Kubectl, pod_manifest
+from .conftest import ACTIONS, STATE, Kubectl, pod_manifest
 
 # a connection that is not the controller's own, as far as an action can see
 ELSEWHERE = """\
@@ -76,8 +76,7 @@ class Project:
         """Runs a play whose tasks register outcome."""
         result = self.folder.parent / "result.json"
         result.unlink(missing_ok=True)
-        content = {"content": "{{ outcome | to_json }}", "dest": str(result)}
-        save = {"ansible.builtin.copy": content, "connection": "local", "no_log": True}
+        save = {"save_result": {"content": "{{ outcome | to_json }}", "dest": str(result)}, "no_log": True}
         defaults = {"group/incident.distroless.k8s": {"namespace": self.namespace}}
         python = {"ansible_python_interpreter": "{{ ansible_playbook_python }}"}
         play = {"hosts": "localhost", "connection": "local", "gather_facts": False, "vars": python}
@@ -87,6 +86,7 @@ class Project:
         environment = {
             **os.environ,
             "KUBECONFIG": "/dev/null",
+            "ANSIBLE_ACTION_PLUGINS": ACTIONS,
             "ANSIBLE_CONNECTION_PLUGINS": str(self.folder / "connections"),
             **({"ANSIBLE_VAULT_PASSWORD_FILE": str(password)} if password.exists() else {}),
         }
