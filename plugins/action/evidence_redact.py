@@ -15,7 +15,6 @@ from typing import Any
 from ansible_collections.incident.distroless.plugins.plugin_utils._bundle import read_folder
 from ansible_collections.incident.distroless.plugins.plugin_utils._case_action import CaseAction
 from ansible_collections.incident.distroless.plugins.plugin_utils._case_folder import COLLECTED, CaseFolder
-from ansible_collections.incident.distroless.plugins.plugin_utils._collectors import file_of
 from ansible_collections.incident.distroless.plugins.plugin_utils._derive import derive
 from ansible_collections.incident.distroless.plugins.plugin_utils._pack import packed
 from ansible_collections.incident.distroless.plugins.plugin_utils._sign import sign
@@ -48,7 +47,8 @@ class ActionModule(CaseAction):
             if self._task.check_mode:
                 return {"changed": True, "msg": f"Would make {copy}"}
             salt = (options["salt"] or secrets.token_hex(32)).encode()
-            derived = derive(path, copy, salt, _secret_files(path))
+            collected = json.loads(CaseFolder(path).read(COLLECTED))
+            derived = derive(path, copy, salt, collected["collectors"])
             if options["sign_key"]:
                 sign(copy, str(self.place(options["sign_key"])))
             archive = packed(copy, options["archive"])
@@ -64,14 +64,3 @@ class ActionModule(CaseAction):
             "sums_sha256": derived.sums_sha256,
             **archive,
         }
-
-
-def _secret_files(folder: Path) -> frozenset[bytes]:
-    """What secret collectors printed, which is never shared."""
-    collected = json.loads(CaseFolder(folder).read(COLLECTED))
-    return frozenset(
-        file_of(row, target).encode()
-        for row in collected["collectors"]
-        if row.get("secret")
-        for target in collected["targets"]
-    )

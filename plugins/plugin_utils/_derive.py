@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -29,6 +29,7 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._case_folder i
 from ansible_collections.incident.distroless.plugins.plugin_utils._chain import chain, rows_of
 from ansible_collections.incident.distroless.plugins.plugin_utils._parse_text import shown
 from ansible_collections.incident.distroless.plugins.plugin_utils._redact import MAX_PEM, Redactor, is_binary
+from ansible_collections.incident.distroless.plugins.plugin_utils._shared_secrets import secret_paths
 from ansible_collections.incident.distroless.plugins.plugin_utils._sums import SUMS, sums
 from ansible_collections.incident.distroless.plugins.plugin_utils._verify import link_rows
 
@@ -49,12 +50,14 @@ class Derived:
     sums_sha256: str = ""
 
 
-def derive(original: Path, copy: Path, salt: bytes, left_out: frozenset[bytes]) -> Derived:
-    """Makes copy, which must not be there, from a sealed bundle, and seals it. left_out: files that do not come along.
+def derive(original: Path, copy: Path, salt: bytes, collectors: Sequence[Mapping[str, Any]]) -> Derived:
+    """Makes copy, which must not be there, from a sealed bundle, and seals it. collectors: rows of collected.json; what those of
+    them printed that are secret does not come along.
 
     Raises OSError and ValueError.
     """
     derived = Derived()
+    secret = secret_paths(collectors)
     names = Redactor(salt)
     copy.mkdir(mode=0o700)
     for name, entry in walk(original):
@@ -62,7 +65,7 @@ def derive(original: Path, copy: Path, salt: bytes, left_out: frozenset[bytes]) 
             continue
         ours = b"/".join(names.text(part) for part in name.split(b"/"))
         row: dict[str, Any] = {"path": shown(ours), "replaced": {}}
-        if name in left_out:
+        if secret.fullmatch(name):
             row["what"] = "left_out"
         elif entry.is_symlink():
             row["what"] = "link"

@@ -95,7 +95,7 @@ def test_the_log_of_a_play_that_was_killed_stands_and_is_sealed_only_where_nothi
     checks.mkdir()
     hang = {"name": "hang", "volatility": 99, "command": 'touch "$TARGET_ROOT/data/here"; sleep 3600', "timeout": 3600}
     (checks / "hang.yml").write_text(yaml.safe_dump({"collectors": [hang]}), encoding="utf-8")
-    given = {"namespace": kubectl.namespace, "pod": pod, "examiner": "me", "reason": "drill"}
+    given = {"namespace": kubectl.namespace, "pod": pod, "examiner": "me", "reason": "drill", "env_values": True}
 
     def is_collecting() -> bool:
         words = [kubectl.program, "--namespace", kubectl.namespace, "exec", pod, "--", "/app", "sha256", "/data/here"]
@@ -128,14 +128,27 @@ def test_the_log_of_a_play_that_was_killed_stands_and_is_sealed_only_where_nothi
         assert "cannot be sealed" in refused.printed
         assert said in refused.printed
         assert not (tmp_path / name / "case" / "SHA256SUMS").exists()
-    # and the case itself
-    sealed = run_playbook("evidence_bundle", tmp_path, given, *SEAL)
+    # and the case itself; its copy for sharing has no value of a variable, though its record names no target
+    sealed = run_playbook("evidence_bundle", tmp_path, {**given, "redact": True}, *SEAL)
     assert sealed.status == 0, sealed.printed
     manifest = json.loads((case.folder / "manifest.json").read_text(encoding="utf-8"))
     assert (manifest["is_complete"], manifest["ended"], manifest["targets"]) == (False, None, [])
     assert [row["what"] for row in manifest["changes"]] == ["unfinished"]
     assert rows_of(case) == rows
     assert verify(case).status == 0
+    (kept_values,) = case.folder.rglob("environment_values.txt")
+    values = [line.split(b"_")[1] for line in kept_values.read_bytes().splitlines()]
+    assert b"PATH=".hex().encode() in b"".join(values)
+    copy = case.folder.with_name("case.redacted")
+    assert (copy / "redaction.json").is_file()
+    assert not [
+        path for path in copy.rglob("*") if path.is_file() and any(value in path.read_bytes() for value in values)
+    ]
+    left_out = [
+        row["path"] for row in json.loads((copy / "redaction.json").read_bytes())["files"] if row["what"] == "left_out"
+    ]
+    assert str(kept_values.relative_to(case.folder)) in left_out
+    assert verify(Case(0, "", copy)).status == 0
 
 
 @pytest.mark.parametrize("pod", ["asked"], indirect=True)

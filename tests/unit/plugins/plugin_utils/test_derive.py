@@ -31,7 +31,7 @@ def original(tmp_path: Path) -> Path:
         "shop/facts.json": json.dumps({"peer": "10.9.8.7", "password": "hunter2"}).encode(),
         "shop/plain.txt": b"nothing here",
         "shop/tool": ELF,
-        "shop/values.txt": b"VALUES",
+        "shop/api-0/app/values.txt": b"VALUES",
         "shop/holes.log": b"\0" * 100_000 + b"mail jane@shop.example.com\n",
     }
     for name, data in files.items():
@@ -53,7 +53,7 @@ def original(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def copy(original: Path, tmp_path: Path) -> Path:
-    derive(original, tmp_path / "copy", b"salt", frozenset({b"shop/values.txt"}))
+    derive(original, tmp_path / "copy", b"salt", [{"name": "values", "suffix": "txt", "file": None, "secret": True}])
     return tmp_path / "copy"
 
 
@@ -67,7 +67,7 @@ def test_nothing_secret_is_in_the_copy_but_in_a_binary_that_it_names(copy: Path)
     assert (copy / "shop" / "tool").read_bytes() == ELF
     what = {row["path"]: row["what"] for row in json.loads((copy / "redaction.json").read_bytes())["files"]}
     assert what.pop("shop/tool") == "binary"
-    assert what.pop("shop/values.txt") == "left_out"
+    assert what.pop("shop/api-0/app/values.txt") == "left_out"
     assert what.pop("shop/plain.txt") == "unchanged"
     assert what.pop("shop/link") == "link"
     assert sorted(what.values()) == ["replaced", "replaced", "replaced", "unchanged"]
@@ -84,14 +84,14 @@ def test_the_copy_is_sealed_its_links_lead_where_they_did_and_it_names_its_origi
 def test_the_original_is_as_it_was(original: Path, tmp_path: Path) -> None:
     before = read_folder(original)
     times = {path: path.lstat().st_mtime_ns for path in original.rglob("*")}
-    derive(original, tmp_path / "copy", b"salt", frozenset())
+    derive(original, tmp_path / "copy", b"salt", [])
     assert read_folder(original) == before
     assert {path: path.lstat().st_mtime_ns for path in original.rglob("*")} == times
 
 
 def test_a_value_has_one_marker_in_all_files_and_another_with_another_salt(original: Path, tmp_path: Path) -> None:
     def markers(salt: bytes, name: str) -> tuple[str, str, Derived]:
-        derived = derive(original, tmp_path / name, salt, frozenset())
+        derived = derive(original, tmp_path / name, salt, [])
         line = (tmp_path / name / "shop" / "app.log").read_text(encoding="utf-8").split()[-1]
         return line, json.loads((tmp_path / name / "shop" / "facts.json").read_bytes())["peer"], derived
 
