@@ -62,7 +62,7 @@ def _meant(found: Sequence[Debugger], earlier: str | None, name: str | None) -> 
     successors too, when it does not run itself: asking for it again made them."""
     ours = [entry for entry in found if entry.is_running and is_ours(entry.manifest)]
     wanted = earlier or name
-    if wanted is None:
+    if not wanted:
         return ours
     exact = [entry for entry in ours if entry.name == wanted]
     return exact or [entry for entry in ours if earlier is None and is_numbered(wanted, entry.name)]

@@ -13,6 +13,7 @@ This is a private module utility of incident.distroless; its interface may chang
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -35,7 +36,13 @@ CHUNK = 1 << 16
 
 
 def api_path(*segments: str) -> str:
-    """A path of the API whose segments are quoted, so that a name with a slash is a name with a slash."""
+    """A path of the API whose segments are quoted, so that a name with a slash is a name with a slash.
+
+    Raises Failure InvalidRequest for a segment that would make it the path of something else.
+    """
+    for segment in segments:
+        if segment in ("", ".", ".."):
+            raise Failure("InvalidRequest", f"{segment!r} is no name of an object.", "Set the name that was meant.")
     return "/" + "/".join(quote(segment, safe="") for segment in segments)
 
 
@@ -56,8 +63,13 @@ class Cluster:
 
     @property
     def host(self) -> str:
-        """The URL of the API server, which names the cluster."""
+        """The URL of the API server, for requests: somebody can have put a password into it."""
         return str(self.configuration.host).rstrip("/")
+
+    @property
+    def name(self) -> str:
+        """The URL of the API server without what stands before its @, which names the cluster to people and in manifests."""
+        return re.sub(r"//[^/]*@", "//", self.host)
 
     def now(self) -> float:
         """Seconds since the epoch on the API server's clock, by the Date of its last answer."""
@@ -235,7 +247,7 @@ class Cluster:
             # the text of these exceptions can hold a proxy's URL with its password: only what is known to be harmless is shown
             cause = getattr(error, "reason", None) or error.__cause__ or error
             raise Failure(
-                "ApiUnreachable", f"{doing}: {self.host} does not answer as it should ({harmless(cause)})"
+                "ApiUnreachable", f"{doing}: {self.name} does not answer as it should ({harmless(cause)})"
             ) from error
 
     def _note(self, headers: Mapping[str, str]) -> None:

@@ -62,7 +62,8 @@ def find_copies(cluster: Cluster, params: Mapping[str, Any], deadline: Deadline)
     A pod may be gone by now; its copies are found by its name. Raises Failure InvalidRequest.
     """
     name, namespace = params.get("copy_to"), params.get("namespace")
-    is_selected = any(params.get(key) for key in ("pod", "workload", "label_selectors", "field_selectors", "targets"))
+    ways = ("pod", "workload", "label_selectors", "field_selectors")
+    is_selected = any(params.get(way) for way in ways) or params.get("targets") is not None
     if name and not is_selected:
         if not namespace:
             raise Failure("InvalidRequest", "namespace is needed with copy_to.", "Set namespace.")
@@ -92,7 +93,7 @@ def _named(cluster: Cluster, namespace: str, name: str, deadline: Deadline) -> l
 
 def _wanted(cluster: Cluster, selection: Selection, deadline: Deadline) -> set[tuple[str, str]]:
     """Namespaces and names of the pods meant, which may be originals or copies."""
-    if selection.targets:
+    if selection.targets is not None:
         return {_place(index, row) for index, row in enumerate(selection.targets)}
     namespace = selection.namespace or ""
     if selection.pod:
@@ -106,9 +107,9 @@ def _selected(
     cluster: Cluster, selection: Selection, deadline: Deadline
 ) -> tuple[list[dict[str, Any]], str, str | None]:
     """The pods of a selection, how a message names it, and the container that it asks for."""
-    if selection.targets:
-        (namespace, name), earlier = _place(0, selection.targets[0]), selection.targets[0]
+    if selection.targets is not None:
         check_count(len(selection.targets), 1, "targets")
+        (namespace, name), earlier = _place(0, selection.targets[0]), selection.targets[0]
         pod = get_pod(cluster, namespace, name, deadline)
         if earlier.get("pod_uid") not in (None, pod["metadata"]["uid"]):
             raise Failure("PodGone", f"Pod {namespace}/{name} is another one than in targets: its uid is not the same.")

@@ -109,12 +109,16 @@ def work(module: Any) -> Report:
     params = module.params
     selection = parse_selection(params)
     plan = parse_plan(params, is_check=module.check_mode)
+    if plan.is_absent and selection.targets == ():
+        return Report(summary([], plan), False, [], [])
     deadline = Deadline(plan.wait_timeout)
     cluster = connect(module, deadline)
     selected = select(cluster, selection, deadline)
     outcomes = each(partial(_work_on, cluster, plan), selected.targets, params["concurrency"])
     done, failed = gather(selected.targets, outcomes)
-    gone, lost = nothing_to_end(selected.failed) if plan.is_absent and selection.targets else ([], selected.failed)
+    gone, lost = (
+        nothing_to_end(selected.failed) if plan.is_absent and selection.targets is not None else ([], selected.failed)
+    )
     failed = [*lost, *failed]
     warnings = [*selected.warnings, *limit_output([entry.row for entry in done])]
     succeeded = sum(entry.failure is None for entry in done) + len(gone)

@@ -92,7 +92,7 @@ def work(module: Any) -> Report:
     record = {
         "schema": 1,
         "who": who,
-        "cluster": {"server": cluster.host, **about},
+        "cluster": {"server": cluster.name, **about},
         "requests": sorted(rows, key=lambda row: str(row["start"])),
     }
     _write(plan, (RECORD.encode(),), json.dumps(record, indent=1).encode() + b"\n")

@@ -193,7 +193,7 @@ def open_exec(
             # an answer that goes on without end is read no further
             connection.shutdown()
             deadline.remaining(doing)
-            raise Failure("ApiUnreachable", f"{doing}: no stream to {cluster.host} ({type(error).__name__})") from error
+            raise Failure("ApiUnreachable", f"{doing}: no stream to {cluster.name} ({type(error).__name__})") from error
         return ExecStream(connection, doing)
 
 

@@ -121,7 +121,7 @@ def _fetch(cluster: Cluster, plan: Plan, attached: Attached) -> Fetched:
             )
 
     try:
-        about = {**pinned(target), "cluster": cluster.host, "debugger": attached.debugger.name}
+        about = {**pinned(target), "cluster": cluster.name, "debugger": attached.debugger.name}
         with looking_again(cluster, target, Deadline(plan.wait_timeout)):
             fetched = fetch(
                 about,

@@ -51,8 +51,8 @@ def argument_spec() -> dict[str, Any]:
         "src_b64": {"type": "list", "elements": "str"},
         "dest": {"type": "path", "required": True},
         "flat": {"type": "bool", "default": False},
-        "file_mode": {"type": "str", "default": "0600"},
-        "directory_mode": {"type": "str", "default": "0700"},
+        "file_mode": {"type": "raw", "default": "0600"},
+        "directory_mode": {"type": "raw", "default": "0700"},
         "overwrite": {"type": "bool", "default": False},
         "exclude": {"type": "list", "elements": "str", "default": []},
         "include_secrets": {"type": "bool", "default": False},
@@ -156,13 +156,18 @@ def parse_plan(params: Mapping[str, Any], *, is_check: bool) -> Plan:
     )
 
 
-def parse_mode(text: str, option: str) -> int:
-    """Permission bits in an octal string. Raises Failure InvalidRequest for anything else, setuid and the like included."""
-    if not re.fullmatch(r"0?[0-7]{3}", text):
+def parse_mode(value: object, option: str) -> int:
+    """Permission bits: three octal digits as text, or the number itself, which YAML makes of 0640 without quotes.
+
+    Raises Failure InvalidRequest for anything else, setuid and the like included.
+    """
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 0o777:
+        return value
+    if not isinstance(value, str) or not re.fullmatch(r"0?[0-7]{3}", value):
         raise Failure(
-            "InvalidRequest", f"{option} {text!r} is not three octal digits.", f"Quote it in YAML: {option}: '0640'."
+            "InvalidRequest", f"{option} {value!r} is not three octal digits.", f"Quote it in YAML: {option}: '0640'."
         )
-    return int(text, 8)
+    return int(value, 8)
 
 
 def total(fetched: Sequence[Fetched], elapsed: float) -> dict[str, Any]:

@@ -139,7 +139,7 @@ class QuietModule(AnsibleModule):  # type: ignore[misc]
     def _load_params(self) -> None:
         super()._load_params()
         # Ansible lets an alias silently win over its option, and this pair is easily taken for debugger and target
-        names = {self.params[key] for key in ("container", "target") if self.params.get(key) is not None}
+        names = {str(self.params[key]) for key in ("container", "target") if self.params.get(key) is not None}
         self.is_container_ambiguous = len(names) > 1
 
     def exit_json(self, **kwargs: Any) -> None:
@@ -173,7 +173,7 @@ def masked(params: Mapping[str, Any], spec: Mapping[str, Any]) -> dict[str, Any]
             shown[key] = MASK
         elif key in ("host", "proxy") and isinstance(value, str):
             # kubernetes.core takes credentials in these URLs and does not call them secret
-            shown[key] = re.sub(r"//[^/@]*@", f"//{MASK}@", value)
+            shown[key] = re.sub(r"//[^/]*@", f"//{MASK}@", value)
         else:
             shown[key] = value
     return shown

@@ -51,8 +51,8 @@ class Selected:
 
 def select(cluster: Cluster, selection: Selection, deadline: Deadline) -> Selected:
     """The targets that a selection means. Raises Failure when there is none or too many, or the API refuses."""
-    if selection.targets:
-        return _earlier(cluster, selection, deadline)
+    if selection.targets is not None:
+        return _earlier(cluster, selection.targets, selection.container, deadline)
     namespace = selection.namespace or ""
     if selection.pod:
         pod = get_pod(cluster, namespace, selection.pod, deadline)
@@ -84,11 +84,15 @@ def refresh(cluster: Cluster, target: Target, deadline: Deadline) -> Mapping[str
     return pod
 
 
-def _earlier(cluster: Cluster, selection: Selection, deadline: Deadline) -> Selected:
+def _earlier(
+    cluster: Cluster, rows: Sequence[Mapping[str, Any]], container: str | None, deadline: Deadline
+) -> Selected:
+    if not rows:
+        # a list that was filtered until nothing was left means nothing, and never all pods
+        raise Failure("NoTarget", "targets is empty.", "Look why the earlier task found none, or skip this one.")
     targets: list[Target] = []
     failed: list[FailedTarget] = []
-    check_count(len(selection.targets), max(selection.max_pods, len(selection.targets)), "targets")
-    for index, earlier in enumerate(selection.targets):
+    for index, earlier in enumerate(rows):
         missing = [key for key in ("namespace", "pod", "container") if not isinstance(earlier.get(key), str)]
         if missing:
             raise Failure(
@@ -98,7 +102,7 @@ def _earlier(cluster: Cluster, selection: Selection, deadline: Deadline) -> Sele
             )
         try:
             pod = get_pod(cluster, earlier["namespace"], earlier["pod"], deadline)
-            targets.append(make_target(pod, selection.container or earlier["container"], earlier))
+            targets.append(make_target(pod, container or earlier["container"], earlier))
         except Failure as failure:
             failed.append(FailedTarget(earlier["namespace"], earlier["pod"], earlier["container"], failure))
     return Selected(targets, failed, [])

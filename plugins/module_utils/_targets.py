@@ -31,7 +31,7 @@ class Selection:
     workload: str | None = None
     label_selectors: tuple[str, ...] = ()
     field_selectors: tuple[str, ...] = ()
-    targets: tuple[Mapping[str, Any], ...] = ()
+    targets: tuple[Mapping[str, Any], ...] | None = None
     container: str | None = None
     max_pods: int = 10
 
@@ -113,7 +113,7 @@ def parse_selection(params: Mapping[str, Any]) -> Selection:
         workload=params.get("workload") or None,
         label_selectors=tuple(params.get("label_selectors") or ()),
         field_selectors=tuple(params.get("field_selectors") or ()),
-        targets=tuple(params.get("targets") or ()),
+        targets=tuple(params["targets"]) if ways["targets"] else None,
         container=params.get("container") or None,
         max_pods=params["max_pods"],
     )

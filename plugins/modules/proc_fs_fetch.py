@@ -127,12 +127,14 @@ options:
   file_mode:
     description:
       - The permissions of the files here. The target's own are in the manifest.
-    type: str
+      - Three octal digits in quotes, or a number as YAML makes it of V(0640) without quotes.
+    type: raw
     default: '0600'
   directory_mode:
     description:
       - The permissions of the directories here.
-    type: str
+      - Written as O(file_mode) is.
+    type: raw
     default: '0700'
   overwrite:
     description:

@@ -50,6 +50,8 @@ def test_namespace_is_needed_but_for_targets() -> None:
     with pytest.raises(Failure, match="namespace is needed with pod"):
         parse_selection({"pod": "a", "max_pods": 10})
     assert parse_selection({"targets": [{}], "max_pods": 10}).targets == ({},)
+    assert parse_selection({"targets": [], "max_pods": 10}).targets == ()
+    assert parse_selection({"pod": "a", "namespace": "shop", "max_pods": 10}).targets is None
 
 
 def test_the_annotation_names_the_default_container() -> None:

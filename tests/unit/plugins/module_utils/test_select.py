@@ -1,0 +1,65 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a selection means, and that one of nothing never means everything."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.incident.distroless.plugins.module_utils._client import Cluster, api_path
+from ansible_collections.incident.distroless.plugins.module_utils._copy_select import find_copies, find_original
+from ansible_collections.incident.distroless.plugins.module_utils._deadline import Deadline
+from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._fetch_task import parse_mode
+from ansible_collections.incident.distroless.plugins.module_utils._select import select
+from ansible_collections.incident.distroless.plugins.module_utils._targets import parse_selection
+from kubernetes import client
+
+EMPTY: dict[str, Any] = {"targets": [], "max_pods": 10}
+
+
+@pytest.fixture
+def nowhere() -> Cluster:
+    """A cluster that nothing is asked of: there is none."""
+    return Cluster(client.ApiClient(client.Configuration(host="https://user:pass@word@api.example:6443/k8s/x")))
+
+
+@pytest.mark.parametrize("namespace", [None, "shop"])
+def test_an_empty_list_of_targets_is_no_target_and_never_all_pods(nowhere: Cluster, namespace: str | None) -> None:
+    selection = parse_selection({**EMPTY, "namespace": namespace})
+    for find in (select, find_original):
+        with pytest.raises(Failure) as caught:
+            find(nowhere, selection, Deadline(5))
+        assert caught.value.reason == "NoTarget"
+    assert find_copies(nowhere, {**EMPTY, "namespace": namespace, "copy_to": "mine"}, Deadline(5)) == []
+
+
+@pytest.mark.parametrize("name", ["", ".", ".."])
+def test_a_name_that_would_lead_to_another_path_of_the_api_is_refused(name: str) -> None:
+    with pytest.raises(Failure) as caught:
+        api_path("api", "v1", "namespaces", "shop", "pods", name)
+    assert caught.value.reason == "InvalidRequest"
+    assert api_path("pods", "a/../b", "..a") == "/pods/a%2F..%2Fb/..a"
+
+
+def test_a_cluster_is_named_without_the_password_in_its_url(nowhere: Cluster) -> None:
+    assert nowhere.name == "https://api.example:6443/k8s/x"
+    assert nowhere.host == "https://user:pass@word@api.example:6443/k8s/x"
+    plain = client.Configuration(host="https://api.example:6443/a@b")
+    assert Cluster(client.ApiClient(plain)).name == "https://api.example:6443/a@b"
+
+
+# YAML makes 416 of 0640 without quotes
+@pytest.mark.parametrize(("value", "mode"), [("0640", 0o640), ("640", 0o640), (416, 0o640), (0o600, 0o600), (0, 0)])
+def test_a_mode_is_octal_text_or_the_number_itself(value: object, mode: int) -> None:
+    assert parse_mode(value, "file_mode") == mode
+
+
+@pytest.mark.parametrize("value", ["416x", "9", "4755", "u=rw", "", 0o1755, 640, -1, True, None, 4.5, ["0640"]])
+def test_what_is_no_mode_is_refused(value: object) -> None:
+    with pytest.raises(Failure) as caught:
+        parse_mode(value, "file_mode")
+    assert caught.value.reason == "InvalidRequest"
