@@ -44,6 +44,7 @@ options:
     description:
       - The list RV(ignore:targets) that an earlier task of this collection returned.
       - A target whose debugger has ended is injected again as it was.
+      - An empty list selects nothing, which fails with C(NoTarget); where a state V(absent) is asked for, nothing is what has to be done.
     type: list
     elements: dict
   container:
