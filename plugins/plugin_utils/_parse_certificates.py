@@ -25,7 +25,7 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._parse_text im
 )
 from ansible_collections.incident.distroless.plugins.plugin_utils._parse_tls import Answer, answer
 
-# of what one peer shows
+# of what one peer shows, in the report; names are matched with all of them
 MAX_CERTIFICATES = 10
 MAX_NAMES = 50
 UNREADABLE = "(not readable)"
@@ -35,7 +35,8 @@ def tls(data: bytes) -> dict[str, Any]:
     """What peers answered to a first message of TLS: a line `now epoch`, lines `source host port _hex-hello _hex-answer`.
 
     Gives certificates (host, port, place: 0 is the peer's own, subject, issuer, serial, not_before, not_after: RFC 3339,
-    seconds_left, seconds_before: until it counts, names, is_self_signed, error) and peers (source, host, port, outcome, detail,
+    seconds_left, seconds_before: until it counts, names: the first of them, names_left_out: how many more it has, is_self_signed,
+    error) and peers (source, host, port, outcome, detail,
     version, wants_certificate, names_match: null where there is no certificate to read).
     """
     now: int | None = None
@@ -56,7 +57,7 @@ def tls(data: bytes) -> dict[str, Any]:
             {**peer, "place": place, **_row(der, now)}
             for place, der in enumerate(found.certificates[:MAX_CERTIFICATES])
         ]
-        certificates += rows
+        certificates += map(_cut, rows)
         answered.append({"source": shown(source), **peer, **_judged(name, found, rows)})
     return {"certificates": certificates, "peers": answered}
 
@@ -74,6 +75,11 @@ def _judged(host: str, found: Answer, rows: list[dict[str, Any]]) -> dict[str, A
         "wants_certificate": found.wants_certificate,
         "names_match": is_named(host, own["names"]) if own else None,
     }
+
+
+def _cut(row: dict[str, Any]) -> dict[str, Any]:
+    names = row["names"]
+    return {**row, "names": names[:MAX_NAMES], "names_left_out": len(names[MAX_NAMES:])}
 
 
 def is_named(host: str, names: list[str]) -> bool:
@@ -140,4 +146,4 @@ def _names(certificate: Any) -> list[str]:
         return []
     hosts = extension.get_values_for_type(x509.DNSName)
     addresses = extension.get_values_for_type(x509.IPAddress)
-    return [printable(str(name)) for name in (*hosts, *addresses)][:MAX_NAMES]
+    return [printable(str(name)) for name in (*hosts, *addresses)]

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.incident.distroless.plugins.plugin_utils._analyze import analyze, parse_analyzers
+from ansible_collections.incident.distroless.plugins.plugin_utils._analyze import Judgement, analyze, parse_analyzers
 from ansible_collections.incident.distroless.plugins.plugin_utils._case_folder import read_checks
 from ansible_collections.incident.distroless.plugins.plugin_utils._collectors import parse_collectors
 from ansible_collections.incident.distroless.plugins.plugin_utils._parse_network import (
@@ -231,11 +231,16 @@ QUIET: dict[str, Any] = {
 SETTINGS = {"timeout": "3", "certificate_days": "30", "retransmit_percent": "5", "close_wait": "2"}
 
 
-def judge(folder: str = "analyzers", **changes: Any) -> dict[str, str]:
-    """The analyzers that do not pass, and their verdicts."""
+def judgements(folder: str = "analyzers", **changes: Any) -> list[Judgement]:
+    """All that is said of a quiet network with these changes."""
     judged = analyze({**QUIET, **changes}, parse_analyzers(read_checks([str(ROLE / folder)])), SETTINGS)
     assert judged
-    return {entry.analyzer: entry.verdict for entry in judged if entry.verdict != "pass"}
+    return judged
+
+
+def judge(folder: str = "analyzers", **changes: Any) -> dict[str, str]:
+    """The analyzers that do not pass, and their verdicts."""
+    return {entry.analyzer: entry.verdict for entry in judgements(folder, **changes) if entry.verdict != "pass"}
 
 
 @pytest.mark.parametrize("folder", ["analyzers", "capture/analyzers"])
@@ -267,3 +272,10 @@ def test_the_analyzers_are_in_doubt_of_nothing_where_nothing_happens(folder: str
 )
 def test_each_trouble_has_its_verdict(changes: dict[str, Any], expected: dict[str, str]) -> None:
     assert judge(**changes) == expected
+
+
+def test_a_certificate_for_another_name_is_told_by_its_first_names_and_how_many_there_are() -> None:
+    found = shown(names=[f"n{count}" for count in range(50)], names_left_out=11)
+    found["peers"][0]["names_match"] = False
+    (told,) = (entry.message for entry in judgements(tls=found) if entry.analyzer == "certificate_name")
+    assert told == "a port 443 shows a certificate for n0, n1, n2, n3, n4 and 56 more."

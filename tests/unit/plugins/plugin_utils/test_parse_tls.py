@@ -153,6 +153,17 @@ def test_a_peer_by_its_address_is_matched_by_address(tmp_path: Path) -> None:
     assert [found["peers"][0]["names_match"] for found in (own, other)] == [True, False]
 
 
+@pytest.mark.parametrize("host", ["last.example", "10.1.2.3"])
+def test_a_name_behind_many_others_is_matched_and_the_row_says_how_many_are_left_out(tmp_path: Path, host: str) -> None:
+    many = [f"site{count}.example" for count in range(59)]
+    context = server(tmp_path, names=[*many, "last.example"], addresses=["10.1.2.3"])
+    sent = hello(host)
+    found = rows(host, sent, flight(context, sent))
+    (peer,), (certificate,) = found["peers"], found["certificates"]
+    assert peer["names_match"] is True
+    assert (certificate["names"], certificate["names_left_out"]) == (many[:50], 11)
+
+
 @pytest.mark.parametrize(
     ("host", "names", "expected"),
     [
