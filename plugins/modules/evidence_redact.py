@@ -17,7 +17,10 @@ description:
     which keys (PEM), tokens (JWT and those of well-known services), passwords, e-mail and IP addresses are replaced by markers.
   - The same value is the same marker wherever it stands. Without the salt a marker does not tell its value.
   - Names of files are replaced in the same way, and so are names and command lines that collectors sent as hexadecimal digits.
-    What collectors marked as secret is left out.
+    Where two names would become one, or one too long, the whole name is a marker, such as C([name-3fa9c1d20b7e]).
+  - What collectors marked as secret printed is left out, of every target, also of an acquisition that was cut off.
+  - C(summary.md) and C(report.html) are made anew, of the findings in which everything was replaced. Of binary files that report shows
+    nothing.
   - Binary files come along as they are; C(redaction.json) in the copy lists them, and how much was replaced in each other file.
     Look at them before you share the copy.
   - The copy is sealed anew, and names the bundle that it was made of. The bundle itself is only read.

@@ -25,17 +25,22 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._bundle import
     read_folder,
     walk,
 )
-from ansible_collections.incident.distroless.plugins.plugin_utils._case_folder import CaseFolder
+from ansible_collections.incident.distroless.plugins.plugin_utils._case_folder import FINDINGS, CaseFolder
 from ansible_collections.incident.distroless.plugins.plugin_utils._chain import chain, rows_of
 from ansible_collections.incident.distroless.plugins.plugin_utils._parse_text import shown
 from ansible_collections.incident.distroless.plugins.plugin_utils._redact import MAX_PEM, Redactor, is_binary
-from ansible_collections.incident.distroless.plugins.plugin_utils._shared_secrets import secret_paths
+from ansible_collections.incident.distroless.plugins.plugin_utils._shared_names import SharedNames
+from ansible_collections.incident.distroless.plugins.plugin_utils._shared_report import PAGES, pages, shared_case
+from ansible_collections.incident.distroless.plugins.plugin_utils._shared_secrets import secret_names, secret_paths
 from ansible_collections.incident.distroless.plugins.plugin_utils._sums import SUMS, sums
 from ansible_collections.incident.distroless.plugins.plugin_utils._verify import link_rows
 
 REDACTION = "redaction.json"
 # they are made anew
-_OWN = {name.encode() for name in (LOG, MANIFEST, SIGNATURE, SUMS)}
+_OWN = {name.encode() for name in (LOG, MANIFEST, REDACTION, SIGNATURE, SUMS)}
+# they are made of the findings
+_PAGES = {name.encode() for name in PAGES}
+_FINDINGS = FINDINGS.encode()
 _CHUNK = 8 << 20
 # a document is replaced as a whole where it is not larger than this, else as text
 _MAX_DOCUMENT = 64 << 20
@@ -49,6 +54,11 @@ class Derived:
     counts: Counter[str] = field(default_factory=Counter)
     sums_sha256: str = ""
 
+    def add(self, ours: bytes, what: str, replaced: Counter[str]) -> None:
+        """Notes a file by its path in the copy."""
+        self.rows.append({"path": shown(ours), "replaced": dict(sorted(replaced.items())), "what": what})
+        self.counts += replaced
+
 
 def derive(original: Path, copy: Path, salt: bytes, collectors: Sequence[Mapping[str, Any]]) -> Derived:
     """Makes copy, which must not be there, from a sealed bundle, and seals it. collectors: rows of collected.json; what those of
@@ -56,30 +66,78 @@ def derive(original: Path, copy: Path, salt: bytes, collectors: Sequence[Mapping
 
     Raises OSError and ValueError.
     """
-    derived = Derived()
+    making = _Making(copy, salt, SharedNames(salt, len(os.fsencode(copy)), {*_OWN, *_PAGES, _FINDINGS}))
     secret = secret_paths(collectors)
-    names = Redactor(salt)
+    findings: bytes | None = None
+    pages: list[bytes] = []
     copy.mkdir(mode=0o700)
     for name, entry in walk(original):
-        if name in _OWN:
-            continue
-        ours = b"/".join(names.text(part) for part in name.split(b"/"))
-        row: dict[str, Any] = {"path": shown(ours), "replaced": {}}
         if secret.fullmatch(name):
-            row["what"] = "left_out"
+            making.derived.add(making.names.of(name), "left_out", Counter())
         elif entry.is_symlink():
-            row["what"] = "link"
-            place = _place(copy, ours)
-            place.symlink_to(os.fsdecode(names.text(os.readlink(entry.path))))  # noqa: PTH115 - names are bytes
+            making.link(name, os.readlink(entry.path))  # noqa: PTH115 - names are bytes
+        elif name in _PAGES:
+            pages.append(name)
+        elif name == _FINDINGS:
+            findings = entry.path
+        elif name not in _OWN:
+            making.file(name, entry.path)
+    case = making.findings(findings, secret_names(collectors)) if findings else None
+    making.pages(pages, case)
+    _seal(original, copy, making.derived, Redactor(salt))
+    return making.derived
+
+
+@dataclass(slots=True)
+class _Making:
+    """A copy while it is made. texts: path as it is shown -> path in the copy, of files that were no binaries."""
+
+    copy: Path
+    salt: bytes
+    names: SharedNames
+    derived: Derived = field(default_factory=Derived)
+    texts: dict[str, bytes] = field(default_factory=dict)
+
+    def link(self, name: bytes, text: bytes) -> None:
+        ours = self.names.of(name)
+        _place(self.copy, ours).symlink_to(os.fsdecode(self.names.link(name, text)))
+        self.derived.add(ours, "link", Counter())
+
+    def file(self, name: bytes, path: bytes) -> None:
+        ours, redactor = self.names.of(name), Redactor(self.salt)
+        with opened(path) as file, _created(_place(self.copy, ours)) as target:
+            what = _copy(file, target, redactor, is_document=name.endswith((b".json", b".jsonl")))
+        if what != "binary":
+            self.texts[shown(ours)] = ours
+        self.derived.add(ours, what, redactor.counts)
+
+    def findings(self, path: bytes, secrets: frozenset[str]) -> dict[str, Any] | None:
+        """Adds findings.json; its content, None where it is not understood and was copied as any file."""
+        redactor = Redactor(self.salt)
+        with opened(path) as file:
+            is_small = os.fstat(file.fileno()).st_size <= _MAX_DOCUMENT
+            case = shared_case(file.read(), redactor, self.names.of, secrets) if is_small else None
+        if case is None:
+            self.file(_FINDINGS, path)
         else:
-            redactor = Redactor(salt)
-            with opened(entry.path) as file, _created(_place(copy, ours)) as target:
-                row["what"] = _copy(file, target, redactor, is_document=name.endswith((b".json", b".jsonl")))
-            row["replaced"] = dict(sorted(redactor.counts.items()))
-            derived.counts += redactor.counts
-        derived.rows.append(row)
-    _seal(original, copy, derived, Redactor(salt))
-    return derived
+            CaseFolder(self.copy).write_json(FINDINGS, case)
+            self.derived.add(_FINDINGS, "replaced" if redactor.counts else "unchanged", redactor.counts)
+        return case
+
+    def pages(self, names: Sequence[bytes], case: dict[str, Any] | None) -> None:
+        """Adds those pages that the original has, where a case tells what they say; else they are left out."""
+        told = pages(case, self._beginning) if names and case else {}
+        for name in names:
+            text = told.get(name.decode())
+            if text is not None:
+                CaseFolder(self.copy).write(name.decode(), text)
+            self.derived.add(name, "left_out" if text is None else "made_anew", Counter())
+
+    def _beginning(self, path: str, size: int) -> bytes | None:
+        if path not in self.texts:
+            return None
+        with opened(os.fsencode(self.copy) + b"/" + self.texts[path]) as file:
+            return file.read(size)
 
 
 def _seal(original: Path, copy: Path, derived: Derived, redactor: Redactor) -> None:

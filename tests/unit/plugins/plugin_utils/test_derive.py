@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.incident.distroless.plugins.plugin_utils._bundle import read_folder
-from ansible_collections.incident.distroless.plugins.plugin_utils._chain import chain
 from ansible_collections.incident.distroless.plugins.plugin_utils._derive import Derived, derive, pieces
-from ansible_collections.incident.distroless.plugins.plugin_utils._sums import sums
-from ansible_collections.incident.distroless.plugins.plugin_utils._verify import link_rows, problems
+from ansible_collections.incident.distroless.plugins.plugin_utils._verify import problems
+
+from .bundles import sealed, whats
 
 ELF = b"\x7fELF\x02\x01\x01\0\0\xff\xfe password=hunter2 10.9.8.7"
 SECRETS = [b"hunter2", b"10.9.8.7", b"jane@shop.example.com", b"MIIEow", b"VALUES"]
@@ -24,7 +24,6 @@ SECRETS = [b"hunter2", b"10.9.8.7", b"jane@shop.example.com", b"MIIEow", b"VALUE
 
 @pytest.fixture
 def original(tmp_path: Path) -> Path:
-    folder = tmp_path / "case"
     files = {
         "shop/app.log": b"password=hunter2 from 10.9.8.7\n",
         "shop/jane@shop.example.com.txt": b"nothing",
@@ -34,21 +33,15 @@ def original(tmp_path: Path) -> Path:
         "shop/api-0/app/values.txt": b"VALUES",
         "shop/holes.log": b"\0" * 100_000 + b"mail jane@shop.example.com\n",
     }
-    for name, data in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
-    (folder / "shop" / "link").symlink_to("jane@shop.example.com.txt")
-    log = chain([{"action": "run", "command": "connect 10.9.8.7"}, {"action": "open", "who": "jane@shop.example.com"}])
-    (folder / "acquisition.jsonl").write_bytes(log.text)
-    about = {
-        "who": "jane@shop.example.com",
-        "links": link_rows(read_folder(folder)),
-        "log": {"lines": log.lines, "last": log.last},
-    }
-    (folder / "manifest.json").write_text(json.dumps(about), encoding="utf-8")
-    (folder / "SHA256SUMS").write_bytes(sums(read_folder(folder).files))
-    return folder
+    log = ({"action": "run", "command": "connect 10.9.8.7"}, {"action": "open", "who": "jane@shop.example.com"})
+    links = {b"shop/link": b"jane@shop.example.com.txt"}
+    return sealed(
+        tmp_path / "case",
+        {name.encode(): data for name, data in files.items()},
+        links,
+        log,
+        who="jane@shop.example.com",
+    )
 
 
 @pytest.fixture
@@ -65,7 +58,7 @@ def test_nothing_secret_is_in_the_copy_but_in_a_binary_that_it_names(copy: Path)
         data = (copy / os.fsdecode(name)).read_bytes()
         assert name == b"shop/tool" or not any(secret in data for secret in SECRETS), name
     assert (copy / "shop" / "tool").read_bytes() == ELF
-    what = {row["path"]: row["what"] for row in json.loads((copy / "redaction.json").read_bytes())["files"]}
+    what = whats(copy)
     assert what.pop("shop/tool") == "binary"
     assert what.pop("shop/api-0/app/values.txt") == "left_out"
     assert what.pop("shop/plain.txt") == "unchanged"

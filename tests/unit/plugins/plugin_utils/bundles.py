@@ -1,0 +1,50 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Bundles that are sealed, with whatever files in them."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.incident.distroless.plugins.plugin_utils._bundle import read_folder
+from ansible_collections.incident.distroless.plugins.plugin_utils._chain import chain
+from ansible_collections.incident.distroless.plugins.plugin_utils._sums import sums
+from ansible_collections.incident.distroless.plugins.plugin_utils._verify import link_rows
+
+
+def sealed(
+    folder: Path,
+    files: Mapping[bytes, bytes],
+    links: Mapping[bytes, bytes] | None = None,
+    rows: Iterable[Mapping[str, Any]] = ({"action": "open"},),
+    **manifest: Any,
+) -> Path:
+    """A sealed bundle. files: path -> content; links: path -> text; rows: of its log; manifest: more of its keys."""
+    for name, data in files.items():
+        place(folder, name).write_bytes(data)
+    for name, text in (links or {}).items():
+        place(folder, name).symlink_to(os.fsdecode(text))
+    log = chain(rows)
+    (folder / "acquisition.jsonl").write_bytes(log.text)
+    about = {**manifest, "links": link_rows(read_folder(folder)), "log": {"lines": log.lines, "last": log.last}}
+    (folder / "manifest.json").write_text(json.dumps(about), encoding="utf-8")
+    (folder / "SHA256SUMS").write_bytes(sums(read_folder(folder).files))
+    return folder
+
+
+def place(folder: Path, name: bytes) -> Path:
+    """Where a file of the bundle lies; its folder is made."""
+    path = folder / os.fsdecode(name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def whats(copy: Path) -> dict[str, str]:
+    """What was done with each file, as the copy says: path -> what."""
+    return {row["path"]: row["what"] for row in json.loads((copy / "redaction.json").read_bytes())["files"]}
