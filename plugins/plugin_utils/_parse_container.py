@@ -18,6 +18,7 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._parse_text im
 KINDS = (("containers", "app"), ("initContainers", "init"))
 # a container that has not been made yet waits with these, and nothing is wrong
 ON_ITS_WAY = ("", "ContainerCreating", "PodInitializing")
+FINISHED = ("Succeeded", "Failed")
 # the runtime's own number for the time that never was
 NEVER = "1970-01-01T00:00:00Z"
 # man 7 signal, x86 and arm
@@ -36,7 +37,8 @@ def container_life(pod: Mapping[str, Any], name: str, now: str) -> dict[str, Any
     name, kind (app, init, sidecar), state (running, waiting, terminated, "" where the API has none), reason and message (of a
     state of waiting, else of the last end), ready, restarts, started_at, has_ended, end_reason, exit_code (None where it never
     ended), signal (KILL ... or ""), ended_at, ran_seconds (None where it never ran), memory_limit (as in the spec, or ""),
-    command (what the spec has of it), and trouble_age (seconds since something was wrong with it: 0 where it is now, None where
+    command (what the spec has of it), pod_waits (whether nothing in its pod can be started, for volumes, network or sandbox are
+    not there yet), and trouble_age (seconds since something was wrong with it: 0 where it is now, None where
     it never was, as far as the API remembers).
     """
     kind, spec = _spec(pod, name)
@@ -65,6 +67,7 @@ def container_life(pod: Mapping[str, Any], name: str, now: str) -> dict[str, Any
         "ran_seconds": None if not end or began_at == NEVER else seconds(began_at, ended_at),
         "memory_limit": str(((spec.get("resources") or {}).get("limits") or {}).get("memory", "")),
         "command": [*(spec.get("command") or ()), *(spec.get("args") or ())],
+        "pod_waits": _pod_waits(pod),
         "trouble_age": _trouble_age(pod, kind, (state, state_row), end, now),
     }
 
@@ -79,9 +82,25 @@ def _spec(pod: Mapping[str, Any], name: str) -> tuple[str, Mapping[str, Any]]:
 
 
 def _status(pod: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    return next((row for row in _statuses(pod) if row["name"] == name), {})
+
+
+def _statuses(pod: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
     status = pod.get("status") or {}
-    rows = (*(status.get("containerStatuses") or ()), *(status.get("initContainerStatuses") or ()))
-    return next((row for row in rows if row["name"] == name), {})
+    return (*(status.get("containerStatuses") or ()), *(status.get("initContainerStatuses") or ()))
+
+
+def _pod_waits(pod: Mapping[str, Any]) -> bool:
+    status = pod.get("status") or {}
+    if status.get("phase") in FINISHED or any("running" in (row.get("state") or {}) for row in _statuses(pod)):
+        return False
+    for condition in status.get("conditions") or ():
+        # a node that starts anew makes another sandbox (KEP-3085, since Kubernetes 1.29)
+        if condition["type"] == "PodReadyToStartContainers":
+            return bool(condition["status"] != "True")
+    return not any(
+        "terminated" in {**(row.get("state") or {}), **(row.get("lastState") or {})} for row in _statuses(pod)
+    )
 
 
 def _only(state: Mapping[str, Any] | None) -> tuple[str, Mapping[str, Any]]:

@@ -7,7 +7,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -146,6 +147,44 @@ def test_a_failing_probe_is_named_with_its_last_answer(kubectl: Kubectl, tmp_pat
     assert_found(case, "failing_probe")
     assert case.finding("failing_probe")["message"].startswith("Liveness probe failed: Get "), case.said()
     assert "connection refused" in case.finding("failing_probe")["message"]
+
+
+def test_an_app_that_ends_with_0_is_found_though_its_readiness_probe_fails_too(
+    kubectl: Kubectl, tmp_path: Path
+) -> None:
+    probe = {"httpGet": {"port": 9, "path": "/ready"}, "periodSeconds": 1}
+    apply(kubectl, "brief", "--exit-after", "4s", "--exit-code", "0", readinessProbe=probe)
+    wait_until(kubectl, "brief", has_restarted)
+    events = kubectl.text("get", "events", "--field-selector=involvedObject.name=brief,reason=Unhealthy")
+    assert "Readiness probe failed" in events
+    case = triage(kubectl, tmp_path, pod="brief")
+    assert_found(case, "ended_well")
+    assert case.finding("ended_well")["message"].startswith("app ended with 0 after "), case.said()
+
+
+@pytest.fixture
+def unknown_runtime(kubectl: Kubectl) -> Iterator[str]:
+    """A RuntimeClass whose handler no node has. It belongs to no namespace."""
+    name = f"none-{uuid.uuid4().hex[:10]}"
+    kubectl.apply(
+        {"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "metadata": {"name": name}, "handler": "nope"}
+    )
+    yield name
+    kubectl.run("delete", "runtimeclass", name)
+
+
+def test_a_sandbox_that_no_runtime_makes_is_named_by_the_kubelets_own_words(
+    kubectl: Kubectl, tmp_path: Path, unknown_runtime: str
+) -> None:
+    kubectl.apply(pod_manifest("homeless", APP, runtimeClassName=unknown_runtime))
+    deadline = time.monotonic() + 60
+    reasons = "--field-selector=involvedObject.name=homeless,reason=FailedCreatePodSandBox"
+    while not kubectl.json("get", "events", reasons)["items"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+    case = triage(kubectl, tmp_path, pod="homeless")
+    assert_found(case, "no_sandbox")
+    assert 'no runtime for "nope" is configured' in case.finding("no_sandbox")["message"], case.said()
 
 
 def test_a_missing_key_is_named_though_no_container_was_ever_made(kubectl: Kubectl, tmp_path: Path) -> None:
