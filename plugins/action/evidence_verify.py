@@ -6,16 +6,15 @@
 
 from __future__ import annotations
 
-import tarfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.incident.distroless.plugins.plugin_utils._bundle import read_archive, read_folder
+from ansible_collections.incident.distroless.plugins.plugin_utils._bundle import SIGNATURE, read_archive, read_folder
 from ansible_collections.incident.distroless.plugins.plugin_utils._case_action import CaseAction
 from ansible_collections.incident.distroless.plugins.plugin_utils._sums import SUMS
-from ansible_collections.incident.distroless.plugins.plugin_utils._verify import problems
+from ansible_collections.incident.distroless.plugins.plugin_utils._verify import Problem, problems
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "path": {"type": "str", "required": True},
@@ -36,11 +35,12 @@ class ActionModule(CaseAction):
         try:
             content = read_folder(path) if path.is_dir() else read_archive(path)
             found = problems(content, options["sums_sha256"], options["public_key"])
-        except (OSError, ValueError, EOFError, tarfile.TarError, zlib.error) as error:
+        except (OSError, ValueError, EOFError, zlib.error) as error:
             return {"failed": True, "is_intact": False, "msg": f"{path} cannot be checked: {error}"}
-        first = f"; first: {found[0].path}: {found[0].message}" if found else ""
         sealed = content.files.get(SUMS.encode())
-        has_the_signature = sealed is not None and not any(problem.kind == "signature" for problem in found)
+        has_signature = SIGNATURE.encode() in content.files
+        is_checked = bool(options["public_key"]) and sealed is not None and has_signature
+        is_signed = is_checked and not any(problem.kind == "signature" for problem in found)
         return {
             "changed": False,
             "failed": bool(found),
@@ -50,8 +50,22 @@ class ActionModule(CaseAction):
             "sums_sha256": sealed,
             "problems": [problem.as_result() for problem in found[:MAX_PROBLEMS]],
             "problem_count": len(found),
-            "is_signed": bool(options["public_key"]) and has_the_signature,
-            "msg": f"{len(content.files)} files, {len(found)} problems{first}"
+            "has_signature": has_signature,
+            "is_signed": is_signed,
+            "msg": _of_problems(found, len(content.files), path.name)
             if found
-            else f"{len(content.files)} files are as they were sealed; sha256 of {SUMS}: {sealed}",
+            else _of_intact(len(content.files), sealed, has_signature=has_signature, is_signed=is_signed),
         }
+
+
+def _of_problems(found: list[Problem], files: int, name: str) -> str:
+    first = found[0]
+    return f"{files} files, {len(found)} problems; first: {first.path or name}: {first.message}"
+
+
+def _of_intact(files: int, sealed: str | None, *, has_signature: bool, is_signed: bool) -> str:
+    # nothing of what was sealed says what a signature has to be
+    said = f"{files - has_signature} files are as they were sealed; sha256 of {SUMS}: {sealed}"
+    if is_signed:
+        return f"{said}, signed by the key"
+    return f"{said}; {SIGNATURE} was not checked, since no public_key was given" if has_signature else said

@@ -17,7 +17,11 @@ description:
     a file or link was added or taken away, or a line of its log was changed or taken out.
   - Fails for a case that is not sealed too, and says how many lines its log has so far, and whether they, and the files that they name, are
     as they were written.
-  - An archive is read as a stream; nothing is unpacked.
+  - An archive is read as a stream, to its last byte; nothing is unpacked. It has to be in GNU tar's format, as M(incident.distroless.evidence_seal)
+    and C(tar) write it. It fails where programs could make other files of it than those that were sealed, for example since a name stands
+    in it twice, or something stands behind its end.
+  - A signature that was added to a bundle, or taken away from it, is found, since C(manifest.json) says whether it was signed. In a copy
+    of M(incident.distroless.evidence_redact) it does not.
   - Runs on the controller and contacts neither a host nor a cluster.
 extends_documentation_fragment:
   - incident.distroless.case
@@ -36,6 +40,7 @@ options:
     description:
       - The public key that the bundle must have been signed with. Either a line as C(ssh-keygen) writes it, which needs C(ssh-keygen), or
         a key in PEM as C(cosign) writes it (ECDSA on P-256), which needs no program.
+      - With it, a signature that was made after the bundle was sealed is accepted too.
     type: str
     default: ""
 attributes:
@@ -60,8 +65,8 @@ is_intact:
   type: bool
 problems:
   description: >-
-    What is wrong, at most 200; each with C(kind) (V(changed), V(missing), V(extra), V(log), V(seal), V(signature)), C(path) (what is not
-    printable in it is escaped) and C(message).
+    What is wrong, at most 200; each with C(kind) (V(changed), V(missing), V(extra), V(archive), V(log), V(seal), V(signature)), C(path) (what is
+    not printable in it is escaped; empty for the archive) and C(message).
   returned: when the bundle can be read
   type: list
   elements: dict
@@ -69,6 +74,10 @@ problem_count:
   description: How many problems there are.
   returned: when the bundle can be read
   type: int
+has_signature:
+  description: Whether there is a signature, checked or not. Without O(public_key) it is not checked, and RV(msg) says so.
+  returned: when the bundle can be read
+  type: bool
 is_signed:
   description: Whether the signature was checked and is the key's.
   returned: when the bundle can be read

@@ -14,14 +14,22 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import IO
 
 from ansible_collections.incident.distroless.plugins.plugin_utils._sums import SUMS
+from ansible_collections.incident.distroless.plugins.plugin_utils._tar import (
+    DIRECTORY,
+    FILE,
+    LINK,
+    Member,
+    NoMember,
+    members,
+)
 from ansible_collections.incident.distroless.plugins.plugin_utils._zst import decompressed
 
 MANIFEST = "manifest.json"
@@ -37,7 +45,8 @@ _CHUNK = 1 << 20
 class Content:
     """Paths below the bundle: files with their hashes, links with their texts, and what is neither (nor a directory).
 
-    texts are the bytes of those files that a bundle is judged by; size is of all files together.
+    texts are the bytes of those files that a bundle is judged by; size is of all files together; fault says why an archive was not read
+    to its end, "" where it was.
     """
 
     files: dict[bytes, str] = field(default_factory=dict)
@@ -45,12 +54,13 @@ class Content:
     others: list[bytes] = field(default_factory=list)
     texts: dict[bytes, bytes] = field(default_factory=dict)
     size: int = 0
+    fault: str = ""
 
-    def add(self, name: bytes, file: IO[bytes]) -> None:
+    def add(self, name: bytes, pieces: Iterable[bytes]) -> None:
         """Hashes a file. Raises OSError, and ValueError for one that is too large for what it is."""
         sha256 = hashlib.sha256()
         text = bytearray()
-        while piece := file.read(_CHUNK):
+        for piece in pieces:
             sha256.update(piece)
             self.size += len(piece)
             if name in _READ:
@@ -95,7 +105,7 @@ def read_folder(folder: Path) -> Content:
             content.links[name] = os.readlink(entry.path)  # noqa: PTH115 - names are bytes
         elif entry.is_file(follow_symlinks=False):
             with opened(entry.path) as file:
-                content.add(name, file)
+                content.add(name, iter(partial(file.read, _CHUNK), b""))
         else:
             content.others.append(name)
     return content
@@ -107,20 +117,32 @@ def read_archive(path: Path) -> Content:
     Its members lie in one folder, whose name is left out; what lies elsewhere, or twice, is among the others.
     """
     content = Content()
-    with decompressed(path) as stream, tarfile.open(fileobj=stream, mode="r|", format=tarfile.GNU_FORMAT) as archive:
-        top: bytes | None = None
-        for member in archive:
-            first, _slash, name = os.fsencode(member.name).partition(b"/")
-            top = first if top is None else top
-            is_known = name in content.files or name in content.links
-            if first != top or is_known or b".." in name.split(b"/"):
-                content.others.append(os.fsencode(member.name))
-            elif member.isreg():
-                file = archive.extractfile(member)
-                if file is not None:
-                    content.add(name, file)
-            elif member.issym():
-                content.links[name] = os.fsencode(member.linkname)
-            elif not member.isdir():
-                content.others.append(name)
+    top: bytes | None = None
+    with decompressed(path) as stream:
+        try:
+            for member in members(stream):
+                top = member.name.partition(b"/")[0] if top is None else top
+                _take(content, member, top)
+        except NoMember as error:
+            if top is None:
+                raise
+            content.fault = str(error)
     return content
+
+
+def _take(content: Content, member: Member, top: bytes) -> None:
+    """Adds a member. One file must not have two names: of a name that is taken, unpacking leaves what comes last."""
+    first, _slash, inside = member.name.partition(b"/")
+    name = inside.removesuffix(b"/") if member.kind == DIRECTORY else inside
+    if first != top or first in (b"", b".."):
+        content.others.append(member.name)
+    elif member.kind == DIRECTORY and not name:
+        return
+    elif name in content.files or name in content.links or not {b"", b".", b".."}.isdisjoint(name.split(b"/")):
+        content.others.append(member.name)
+    elif member.kind == FILE:
+        content.add(name, member.pieces)
+    elif member.kind == LINK:
+        content.links[name] = member.link
+    elif member.kind != DIRECTORY:
+        content.others.append(name)

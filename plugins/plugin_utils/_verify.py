@@ -27,7 +27,7 @@ _BESIDE = {SUMS.encode(), SIGNATURE.encode()}
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What is wrong: kind is changed, missing, extra, seal, log or signature; path (shown, "" for the bundle) and a sentence."""
+    """What is wrong: kind is changed, missing, extra, archive, seal, log or signature; path (shown, "" for the bundle) and a sentence."""
 
     kind: str
     path: str
@@ -46,9 +46,14 @@ def problems(content: Content, sums_sha256: str = "", public_key: str = "") -> l
 
     Raises OSError where ssh-keygen is needed and is not here, and ValueError for a public_key that is none.
     """
+    found = [Problem("archive", "", content.fault)] if content.fault else []
     if not content.files.keys() & {SUMS.encode(), MANIFEST.encode()}:
-        return list(_of_unsealed(content))
-    found = [*_of_seal(content, sums_sha256), *_of_files(content), *_of_manifest(content)]
+        return [*found, *_of_unsealed(content)]
+    found += [
+        *_of_seal(content, sums_sha256),
+        *_of_files(content),
+        *_of_manifest(content, is_key_known=bool(public_key)),
+    ]
     return [*_of_signature(content, public_key), *found] if public_key else found
 
 
@@ -115,7 +120,7 @@ def _of_files(content: Content) -> Iterator[Problem]:
         yield Problem("extra", shown(name), "It is neither file nor link, or lies where a bundle has nothing.")
 
 
-def _of_manifest(content: Content) -> Iterator[Problem]:
+def _of_manifest(content: Content, *, is_key_known: bool) -> Iterator[Problem]:
     text = content.texts.get(MANIFEST.encode())
     if text is None:
         yield Problem("missing", MANIFEST, "Without it nothing can be said of the log and of links.")
@@ -124,9 +129,15 @@ def _of_manifest(content: Content) -> Iterator[Problem]:
         manifest = json.loads(text)
         links = {base64.b64decode(row["path_b64"]): base64.b64decode(row["link_b64"]) for row in manifest["links"]}
         lines, last = manifest["log"]["lines"], manifest["log"]["last"]
+        is_signed = dict(manifest.get("sealed", {})).get("is_signed")
     except (ValueError, TypeError, LookupError, RecursionError):
         yield Problem("changed", MANIFEST, "It is not understood.")
         return
+    # the key says more of a signature than the manifest can; a copy for sharing does not say whether it is signed
+    if not is_key_known and is_signed is False and SIGNATURE.encode() in content.files:
+        yield Problem("extra", SIGNATURE, "It is there, and the bundle was sealed without a signature.")
+    if not is_key_known and is_signed is True and SIGNATURE.encode() not in content.files:
+        yield Problem("signature", SIGNATURE, "It is not there, and the bundle was signed when it was sealed.")
     for sentence in broken_links(content.texts.get(LOG.encode(), b""), lines, last):
         yield Problem("log", LOG, sentence)
     for name in sorted(links.keys() | content.links.keys()):

@@ -44,7 +44,10 @@ def compressing(file: IO[bytes], codec: Codec) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def decompressed(path: Path) -> Iterator[IO[bytes]]:
-    """What is compressed in a file, as a stream. Raises OSError, and ValueError where that is what is wrong with it."""
+    """What is compressed in a file, as a stream, which is read to its end: what proves it stands there.
+
+    Raises OSError, and EOFError, zlib.error or ValueError where that is what is wrong with it.
+    """
     # without a buffer: the program reads on from where the descriptor stands
     with path.open("rb", buffering=0) as file:
         is_zstd = file.read(len(_ZSTD_MAGIC)) == _ZSTD_MAGIC
@@ -52,6 +55,7 @@ def decompressed(path: Path) -> Iterator[IO[bytes]]:
         if not is_zstd:
             with gzip.GzipFile(fileobj=file, mode="rb") as stream:
                 yield stream  # type: ignore[misc]
+                _drain(stream)
             return
         if not has_zstd():
             raise ValueError("the program zstd is needed for this archive, and is not here")
@@ -59,10 +63,13 @@ def decompressed(path: Path) -> Iterator[IO[bytes]]:
             if process.stdout is None:
                 raise OSError("zstd has no pipe")
             yield process.stdout
-            # what stands behind the archive's end
-            while process.stdout.read(1 << 16):
-                pass
+            _drain(process.stdout)
             _end(process)
+
+
+def _drain(stream: IO[bytes] | gzip.GzipFile) -> None:
+    while stream.read(1 << 16):
+        pass
 
 
 @contextmanager

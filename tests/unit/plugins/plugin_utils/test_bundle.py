@@ -277,7 +277,7 @@ def test_an_archive_with_a_member_elsewhere_is_not_intact(bundle: Path, tmp_path
     archive = tmp_path / "case.tar.gz"
     pack(bundle, archive, "gz")
     again = tmp_path / "again.tar.gz"
-    with tarfile.open(archive) as old, tarfile.open(again, "w:gz") as new:
+    with tarfile.open(archive) as old, tarfile.open(again, "w:gz", format=tarfile.GNU_FORMAT) as new:
         for member in old:
             new.addfile(member, old.extractfile(member) if member.isreg() else None)
         new.addfile(tarfile.TarInfo(name))
