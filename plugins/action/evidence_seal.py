@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,13 @@ import yaml
 from ansible.release import __version__ as ansible_version
 from ansible_collections.incident.distroless.plugins.module_utils._sizes import show_size
 from ansible_collections.incident.distroless.plugins.plugin_utils._acquisition import log_rows, manifest
-from ansible_collections.incident.distroless.plugins.plugin_utils._bundle import LOG, MANIFEST, Content, read_folder
+from ansible_collections.incident.distroless.plugins.plugin_utils._bundle import (
+    LOG,
+    MANIFEST,
+    SIGNATURE,
+    Content,
+    read_folder,
+)
 from ansible_collections.incident.distroless.plugins.plugin_utils._case_action import CaseAction
 from ansible_collections.incident.distroless.plugins.plugin_utils._case_folder import CaseFolder
 from ansible_collections.incident.distroless.plugins.plugin_utils._left import next_log, read_acquired
@@ -46,15 +53,20 @@ class ActionModule(CaseAction):
             }
         if self._task.check_mode:
             return {"changed": True, "msg": f"Would seal {path}"}
+        is_sealed = False
         try:
-            content, about, sealed = _seal(path)
+            _unseal(path)
+            content, about, sealed = _seal(path, is_signed=bool(options["sign_key"]))
             if options["sign_key"]:
                 sign(path, str(self.place(options["sign_key"])))
             archive = packed(path, options["archive"])
+            is_sealed = True
         except (OSError, ValueError, LookupError, TypeError) as error:
-            # what is sealed by half can be sealed again
-            (path / SUMS).unlink(missing_ok=True)
             return {"failed": True, "msg": f"{path} cannot be sealed: {type(error).__name__}: {error}"}
+        finally:
+            if not is_sealed:
+                with suppress(OSError):
+                    _unseal(path)
         open_end = "" if about["is_complete"] else "; the acquisition did not end"
         return {
             "changed": True,
@@ -67,7 +79,16 @@ class ActionModule(CaseAction):
         }
 
 
-def _seal(folder: Path) -> tuple[Content, dict[str, Any], str]:
+def _unseal(folder: Path) -> None:
+    """Takes away what sealing by half leaves, also where it was killed: a case without a seal can be sealed again. Raises OSError.
+
+    SHA256SUMS goes first, since a folder that has it is never touched again.
+    """
+    for name in (SUMS, SIGNATURE, MANIFEST, f".{SUMS}.partial", f".{MANIFEST}.partial"):
+        (folder / name).unlink(missing_ok=True)
+
+
+def _seal(folder: Path, *, is_signed: bool) -> tuple[Content, dict[str, Any], str]:
     """Writes the three files; the content that was sealed, the manifest, and the hash of SHA256SUMS."""
     case = CaseFolder(folder)
     acquired = read_acquired(case)
@@ -78,7 +99,7 @@ def _seal(folder: Path) -> tuple[Content, dict[str, Any], str]:
         raise ValueError(f"{found.others[0]!r} is neither file nor link")
     if lost := lost_files(log_rows(acquired), found):
         raise ValueError(f"{lost[0].path}: {lost[0].message}")
-    counts = {"files": len(found.files) + 1, "bytes": found.size}
+    counts = {"files": len(found.files) + 1, "bytes": found.size, "is_signed": is_signed}
     sealed = {"log": {"lines": log.lines, "last": log.last}, "links": link_rows(found), "sealed": counts}
     about = manifest(acquired, _versions(), sealed)
     text = json.dumps(about, indent=1).encode() + b"\n"
