@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +17,7 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._bundle import
 from ansible_collections.incident.distroless.plugins.plugin_utils._case_action import CaseAction
 from ansible_collections.incident.distroless.plugins.plugin_utils._case_folder import COLLECTED, CaseFolder
 from ansible_collections.incident.distroless.plugins.plugin_utils._derive import derive
+from ansible_collections.incident.distroless.plugins.plugin_utils._made_beside import made_beside
 from ansible_collections.incident.distroless.plugins.plugin_utils._pack import packed
 from ansible_collections.incident.distroless.plugins.plugin_utils._sign import sign
 from ansible_collections.incident.distroless.plugins.plugin_utils._sums import SUMS
@@ -37,7 +39,7 @@ class ActionModule(CaseAction):
     def work(self, path: Path, options: Mapping[str, Any]) -> dict[str, Any]:
         """Runs the task. In check mode it says what it would make."""
         copy = path.with_name(f"{path.name}.redacted")
-        if copy.exists():
+        if os.path.lexists(copy):
             return {"failed": True, "msg": f"{copy} is there already."}
         try:
             wrong = problems(read_folder(path))
@@ -46,12 +48,13 @@ class ActionModule(CaseAction):
                 return {"failed": True, "msg": message}
             if self._task.check_mode:
                 return {"changed": True, "msg": f"Would make {copy}"}
-            salt = (options["salt"] or secrets.token_hex(32)).encode()
             collected = json.loads(CaseFolder(path).read(COLLECTED))
-            derived = derive(path, copy, salt, collected["collectors"])
-            if options["sign_key"]:
-                sign(copy, str(self.place(options["sign_key"])))
-            archive = packed(copy, options["archive"])
+            salt = (options["salt"] or secrets.token_hex(32)).encode()
+            with made_beside(copy) as place:
+                derived = derive(path, place, salt, collected["collectors"])
+                if options["sign_key"]:
+                    sign(place, str(self.place(options["sign_key"])))
+                archive = packed(place, options["archive"])
         except (OSError, ValueError, LookupError, TypeError) as error:
             return {"failed": True, "msg": f"{path} cannot be copied: {type(error).__name__}: {error}"}
         kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(derived.counts.items())) or "nothing"
@@ -62,5 +65,6 @@ class ActionModule(CaseAction):
             "replaced": dict(derived.counts),
             "binaries": [row["path"] for row in derived.rows if row["what"] == "binary"][:200],
             "sums_sha256": derived.sums_sha256,
-            **archive,
+            "archive": str(copy.with_name(Path(archive["archive"]).name)) if archive["archive"] else None,
+            "archive_sha256": archive["archive_sha256"],
         }

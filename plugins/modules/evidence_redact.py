@@ -24,6 +24,9 @@ description:
   - Binary files come along as they are; C(redaction.json) in the copy lists them, and how much was replaced in each other file.
     Look at them before you share the copy.
   - The copy is sealed anew, and names the bundle that it was made of. The bundle itself is only read.
+  - It is made in a hidden folder beside the bundle, C(.<name>.redacted.partial), and has its name when it is complete. Of a copy that
+    fails nothing stays. What a killed run left is known by a file in that folder, C(.incident-distroless.made-here), and is removed by
+    the next run; a folder of that name that has files and not that one is left as it is, and nothing is made.
   - Runs on the controller and contacts neither a host nor a cluster.
 extends_documentation_fragment:
   - incident.distroless.case
@@ -64,6 +67,9 @@ EXAMPLES = r"""
   incident.distroless.evidence_redact:
     path: cases/4711
   register: shared
+
+# By hand, of a bundle that was sealed before:
+# ansible localhost -m incident.distroless.evidence_redact -a path=/srv/cases/4711
 """
 
 RETURN = r"""

@@ -68,7 +68,8 @@ ON_THE_CONTROLLER = {
     "and which parser is which": "_parse_evidence _parse_places _parsers",
     "what to look at, what was found, and how it is judged": "_collectors _subjects _copies _facts _analyze",
     "what a case says": "_timeline _findings _summary _tables _report _case_folder",
-    "a case that is sealed": "_sums _chain _zst _tar _bundle _pack _signer _cosign _sign _verify _acquisition _left _redact _shared_secrets _shared_names _shared_report _derive",
+    "a case that is sealed": "_sums _chain _zst _tar _bundle _pack _signer _cosign _sign _verify _acquisition _left",
+    "a copy of it for sharing": "_redact _shared_secrets _shared_names _shared_report _derive _made_beside",
     "a pod in quarantine": "_policies _quarantine _isolation _quarantine_case",
 }
 HALLS = [name for names in ON_THE_CONTROLLER.values() for name in names.split()]
