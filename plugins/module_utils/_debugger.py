@@ -233,6 +233,7 @@ def _attach(cluster: Cluster, attached: Attached, deadline: Deadline) -> Attache
         session.close()
         raise
     attached.session = session
+    attached.warnings += attached.sight.warnings
     if attached.sight.closed_groups:
         groups = ", ".join(str(group) for group in attached.sight.closed_groups)
         attached.warnings.append(f"files that only the target's group {groups} may read stay closed to the debugger")

@@ -25,11 +25,12 @@ _MOST = 10_000
 
 # `[ -f` follows /proc/<pid>/fd/<n> to the open file itself: fifos, sockets and devices are left alone. A process that has
 # ended and is not reaped has no files; one that keeps us out says so. The one `ls` spares a readlink for each open file
-# of the many processes that hold nothing deleted.
+# of the many processes that hold nothing deleted. The name in stat is the process's own choice, newlines and `) Z` included:
+# what counts stands behind the last bracket of all its lines.
 _PROGRAM = rb"""
 held() { # of process $1
   line=
-  { read -r line <"/proc/$1/stat"; } 2>/dev/null
+  while IFS= read -r more || [ -n "$more" ]; do line="$line$more "; done 2>/dev/null <"/proc/$1/stat"
   case ${line##*) } in ''|[ZX]*) return ;; esac
   if ! { [ -r "/proc/$1/fd" ] && [ -d "/proc/$1/root/." ]; }; then echo "//D $1"; return; fi
   ls -l "/proc/$1/fd/" 2>/dev/null | grep -q '(deleted)' || return

@@ -10,8 +10,8 @@ This is a private module utility of incident.distroless; its interface may chang
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._identity import TargetIdentity
@@ -29,7 +29,8 @@ CAPABILITIES = (
 # a process with one of these passes the permission bits of any file
 READS_ANY_FILE = frozenset({"DAC_OVERRIDE", "DAC_READ_SEARCH"})
 
-# only builtins in the loop: on a node's whole process table (hostPID) a fork for each would take seconds
+# Only builtins in the loop: on a node's whole process table (hostPID) a fork for each would take seconds. A process names
+# itself, with newlines as well, and stat has its name as it is (fs/proc/array.c, do_task_stat): all its lines are one here.
 _LIST_PROCESSES = rb"""
 for dir in /proc/[0-9]*; do
   [ -r "$dir/cgroup" ] || continue
@@ -39,7 +40,7 @@ for dir in /proc/[0-9]*; do
   done 2>/dev/null <"$dir/cgroup"
   [ -n "$path" ] || [ "$dir" = /proc/1 ] || continue
   stat=
-  read -r stat 2>/dev/null <"$dir/stat"
+  while IFS= read -r line || [ -n "$line" ]; do stat="$stat$line "; done 2>/dev/null <"$dir/stat"
   printf 'process %s\n' "$stat"
   printf 'cgroup %s\n' "$path"
 done
@@ -99,7 +100,8 @@ class Credentials:
 class Sight:
     """What a debugger sees of its target. target is None when /proc/<pid>/status was not there to read.
 
-    is_dumpable is False when the kernel lets no equal look into the target (prctl(2), PR_SET_DUMPABLE).
+    is_dumpable is False when the kernel lets no equal look into the target (prctl(2), PR_SET_DUMPABLE). warnings are of
+    processes of the target's container that could not be understood.
     """
 
     pid: int
@@ -107,6 +109,7 @@ class Sight:
     target: Credentials | None
     root_readable: bool
     is_dumpable: bool = True
+    warnings: tuple[str, ...] = ()
 
     @property
     def root(self) -> str:
@@ -141,15 +144,21 @@ class Sight:
 
 def probe(session: Session, target: Target) -> Sight:
     """Looks from inside. Raises Failure TargetProcessAmbiguous when the target's process cannot be proven."""
-    processes = parse_processes(run_text(session, b"container_id=%s\n" % _checked_id(target) + _LIST_PROCESSES))
-    pid = main_process(processes, target)
-    return parse_sight(pid, run_text(session, b"pid=%d\n" % pid + _LOOK_AT_PROCESS))
+    listed = list(_listed(session, target))
+    pid = main_process((process for stat, cgroup in listed if (process := _process(stat, cgroup))), target)
+    garbled = [stat for stat, cgroup in listed if names_container(cgroup, target.id) and _process(stat, cgroup) is None]
+    warnings = tuple(f"a process of the container cannot be understood by its stat: {stat[:80]!r}" for stat in garbled)
+    return replace(parse_sight(pid, run_text(session, b"pid=%d\n" % pid + _LOOK_AT_PROCESS)), warnings=warnings)
 
 
 def container_processes(session: Session, target: Target) -> list[int]:
-    """All processes of the target's container, by the same proof: their cgroup names it."""
-    processes = parse_processes(run_text(session, b"container_id=%s\n" % _checked_id(target) + _LIST_PROCESSES))
-    return sorted(process.pid for process in processes if names_container(process.cgroup, target.id))
+    """All processes of the target's container, by the same proof: their cgroup names it, whatever their stat says."""
+    own = (stat.split(" ")[0] for stat, cgroup in _listed(session, target) if names_container(cgroup, target.id))
+    return sorted(int(pid) for pid in own if _NUMBER.fullmatch(pid))
+
+
+def _listed(session: Session, target: Target) -> Iterator[tuple[str, str]]:
+    return _records(run_text(session, b"container_id=%s\n" % _checked_id(target) + _LIST_PROCESSES))
 
 
 def run_text(session: Session, script: bytes) -> list[str]:
@@ -177,22 +186,30 @@ def _checked_id(target: Target) -> bytes:
 
 def parse_processes(lines: Iterable[str]) -> list[Process]:
     """The processes in the listing's answer: lines `process <stat>` each followed by `cgroup <line>`."""
-    processes: list[Process] = []
+    return [process for stat, cgroup in _records(lines) if (process := _process(stat, cgroup))]
+
+
+def _records(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """What the listing says of each process, as stat and cgroup line; one that has ended meanwhile has no stat."""
     stat = ""
     for line in lines:
         word, _space, rest = line.partition(" ")
         if word == "process":
             stat = rest
         elif word == "cgroup" and stat:
-            # the command's name stands in brackets and may hold anything, brackets and spaces included
-            head, _bracket, tail = stat.rpartition(")")
-            pid, _bracket, command = head.partition(" (")
-            fields = tail.split()
-            # what is no number is none of the kernel's
-            if len(fields) > 19 and all(map(_NUMBER.fullmatch, (pid, fields[1], fields[19]))):
-                processes.append(Process(int(pid), command, int(fields[1]), int(fields[19]), rest))
+            yield stat, rest
             stat = ""
-    return processes
+
+
+def _process(stat: str, cgroup: str) -> Process | None:
+    """None for what is no stat of the kernel's."""
+    # the command's name stands in brackets and may hold anything, brackets and spaces included
+    head, _bracket, tail = stat.rpartition(")")
+    pid, _bracket, command = head.partition(" (")
+    fields = tail.split()
+    if len(fields) > 19 and all(map(_NUMBER.fullmatch, (pid, fields[1], fields[19]))):
+        return Process(int(pid), command, int(fields[1]), int(fields[19]), cgroup)
+    return None
 
 
 def main_process(processes: Iterable[Process], target: Target) -> int:

@@ -24,7 +24,7 @@ from .fetch_world import World, statuses
 from .lying_remote import Liar, session_with
 from .remote_world import SHELLS, open_session
 from .test_listing import NOBODY
-from .things import entry, mount
+from .things import entry, mount, named_process
 
 GROUND = survey_ground(
     [mount(1, b"/"), mount(2, b"/proc", "proc"), mount(3, b"/etc/tls", "tmpfs")], [b"/etc/tls"], include_secrets=False
@@ -102,6 +102,16 @@ def test_only_regular_files_without_a_name_are_brought_each_once(world: World, t
         assert [item.src for item in mine] == [b"/proc/%d/fd/%d" % (os.getpid(), min(descriptor, opened[-1]))]
     for number in opened:
         os.close(number)
+
+
+@pytest.mark.parametrize("name", ["rotated\nlog", "a) Z\nb", "a) X 1\n) R 1"])
+def test_no_name_that_a_process_gives_itself_hides_what_it_holds(world: World, tmp_path: Path, name: str) -> None:
+    gone = tmp_path / "gone"
+    script = f"import os; held = open({str(gone)!r}, 'wb'); held.write(b'traces'); held.flush(); os.unlink(held.name)"
+    with named_process(name, script) as pid:
+        done = world.fetch(open_deleted=True, processes=[pid])
+    # what it has from its parent may be deleted as well
+    assert (f"{gone} (deleted)", "fetched") in [(row["resolved"], row["status"]) for row in done.files]
 
 
 def test_a_process_that_keeps_us_out_is_listed(world: World) -> None:

@@ -13,19 +13,24 @@ import pytest
 from ansible_collections.incident.distroless.plugins.module_utils._end import own_main_process
 from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._probe import (
+    _LIST_PROCESSES,
     _LOOK_AT_PROCESS,
     Process,
     Sight,
     capability_names,
+    container_processes,
     main_process,
     names_container,
     parse_processes,
     parse_sight,
+    probe,
     run_text,
 )
 from ansible_collections.incident.distroless.plugins.module_utils._unreadable import why_unreadable
 
+from .lying_remote import Liar, session_with
 from .remote_world import SHELLS, open_session
+from .things import named_process
 from .world import target
 
 ID = f"0{'c' * 63}"
@@ -50,6 +55,41 @@ def test_processes_are_parsed_whatever_their_name() -> None:
 
 def test_a_process_that_went_away_meanwhile_is_left_out() -> None:
     assert parse_processes(["process ", "cgroup ", "process 5", f"cgroup {V1}"]) == []
+
+
+NAMES = ["busybox\nx", "a) Z\nb", "\n) R 1 1 (\n", "\n\n\nprocess 1", "x\ncgroup /"]
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("name", NAMES)
+def test_no_name_that_a_process_gives_itself_hides_it(shell: str, name: str, tmp_path: Path) -> None:
+    with named_process(name) as pid, open_session(shell) as session:
+        (tmp_path / str(pid)).mkdir()
+        (tmp_path / f"{pid}/stat").write_bytes(Path(f"/proc/{pid}/stat").read_bytes())
+        (tmp_path / f"{pid}/cgroup").write_text(f"{V1}\n")
+        script = _LIST_PROCESSES.replace(b"/proc/", os.fsencode(f"{tmp_path}/"))
+        (process,) = parse_processes(run_text(session, b"container_id=%s\n" % ID.encode() + script))
+    assert (process.pid, process.parent, process.cgroup) == (pid, os.getpid(), V1)
+    # a name of several lines comes as one
+    assert process.command == name.replace("\n", " ")
+
+
+NOT_STAT = f"process 9 garbled\ncgroup {V1}\nprocess 8 garbled\ncgroup 0::/other\nprocess \ncgroup {V1}\n"
+
+
+def test_a_process_that_cannot_be_understood_is_still_one_of_the_containers() -> None:
+    listing = f"{stat(1, 'app', 0, 100)}\ncgroup {V1}\n{NOT_STAT}"
+    assert container_processes(session_with(Liar(listing.encode())), target()) == [1, 9]
+
+
+def test_a_process_that_cannot_be_understood_is_said() -> None:
+    main = f"{stat(1, 'app', 0, 100)}\ncgroup {V1}\n"
+    status = "\n".join(["debugger", *ROOT_STATUS, "target", *ROOT_STATUS, "root readable", ""])
+    sight = probe(session_with(Liar(f"{main}{NOT_STAT}{status}".encode())), target())
+    assert sight.pid == 1
+    (warning,) = sight.warnings
+    assert "9 garbled" in warning
+    assert probe(session_with(Liar(f"{main}{status}".encode())), target()).warnings == ()
 
 
 @pytest.mark.parametrize(

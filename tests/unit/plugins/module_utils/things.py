@@ -6,6 +6,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import subprocess
+import sys
+from collections.abc import Iterator
 from typing import Any
 
 from ansible_collections.incident.distroless.plugins.module_utils._listing import Entry
@@ -47,3 +51,17 @@ def link(path: bytes, text: bytes) -> Entry:
 def mount(number: int, point: bytes, fstype: str = "ext4") -> Mount:
     """Something mounted at point."""
     return Mount(id=number, parent=1, device="8:1", root=b"/", point=point, fstype=fstype, source="none")
+
+
+@contextlib.contextmanager
+def named_process(name: str, script: str = "") -> Iterator[int]:
+    """A process of this machine that gives itself a name, after a script in Python: its pid."""
+    # include/uapi/linux/prctl.h, PR_SET_NAME
+    rename = f"import ctypes, sys; ctypes.CDLL(None).prctl(15, {name.encode()!r}); print('named', flush=True)"
+    words = [sys.executable, "-c", f"{script}\n{rename}; sys.stdin.read()"]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"named\n"
+        yield process.pid
+        assert process.stdin is not None
+        process.stdin.close()
