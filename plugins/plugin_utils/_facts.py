@@ -90,18 +90,30 @@ def _check(row: Mapping[str, Any] | None, collector: Mapping[str, Any]) -> None:
 
 
 def _take_last_run(known: Known) -> None:
-    """What the container printed in its last two runs: the older one often tells why it ended, and the newer one is not always
-    there yet."""
-    asked = [name for name in DERIVED["last_run"] if name in known.facts or name in known.missing]
-    logs = [known.facts[name] for name in asked if name in known.facts and not known.facts[name].startswith(NO_LOG)]
+    """What the container printed before it last ended, and in the run before that, which often tells why; of one that never
+    ended, what it prints now."""
+    if not any(name in known.facts or name in known.missing for name in DERIVED["last_run"]):
+        return
     life = known.facts.get("container")
+    names = _logs_of_the_end(life)
+    logs = [known.facts[name] for name in names if name in known.facts and not known.facts[name].startswith(NO_LOG)]
+    if life and life["state"] == "waiting":
+        # both are of the run that ended last (pkg/kubelet, validateContainerLogStatus), or the second is of one that began since
+        del logs[1:]
     if logs:
         lines = [printable(line) for log in logs for line in log.split("\n") if line.strip()]
         known.facts["last_run"] = lines[-MAX_LINES:]
-    elif asked and life and not life["has_ended"] and life["state"] != "running":
+    elif life and not life["has_ended"] and life["state"] != "running":
         known.facts["last_run"] = []
-    elif asked:
-        known.missing["last_run"] = known.missing.get(asked[-1]) or printable(known.facts[asked[-1]].strip())
+    else:
+        why = known.missing.get(names[-1]) or known.facts.get(names[-1], NEVER_ASKED)
+        known.missing["last_run"] = printable(why.strip())
+
+
+def _logs_of_the_end(life: Mapping[str, Any] | None) -> tuple[str, ...]:
+    """The logs that may hold the last words. What a container says that runs again is about a run that did not end."""
+    runs_again = life and life["has_ended"] and life["state"] == "running"
+    return ("previous_log",) if runs_again else DERIVED["last_run"]
 
 
 def _ask(known: Known, collected: Mapping[str, Any], target: Mapping[str, Any], name: str) -> None:

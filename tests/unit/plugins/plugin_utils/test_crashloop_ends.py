@@ -35,3 +35,10 @@ def test_an_app_that_ends_with_0_is_a_failure_whatever_a_probe_says_that_ends_no
 def test_an_app_that_a_liveness_probe_ended_with_0_did_not_end_by_itself() -> None:
     found = judged(status(BACK_OFF, DONE), warned("Unhealthy", DEAF, "app"), warned("Unhealthy", UNREADY, "app"))
     assert list(said(found, "fail")) == ["failing_probe"]
+
+
+def test_a_healthy_run_is_not_blamed_for_the_end_of_the_one_before() -> None:
+    healthy = "open /opt/optional.yaml: no such file or directory\nEROFS\npermission denied\n"
+    found = said(judged(status(RUNNING, ended()), log=healthy, previous="panic: bad password\n"), "fail")
+    assert list(found) == ["exit"]
+    assert found["exit"].endswith("It said last: panic: bad password"), found

@@ -192,50 +192,6 @@ def log(api: str, text: str = "", error: str | None = None) -> dict[str, Any]:
     return {"api": api, "namespace": "shop", "pod": "api-0", "container": "app", "text": text, "error": error}
 
 
-LOGS = [collector("pod", api="pod"), collector("previous_log", api="previous_log"), collector("log", api="log")]
-
-
-def test_the_last_run_is_what_both_logs_say_the_older_first_and_escaped() -> None:
-    api = [answer("pod", POD), log("previous_log", "one\n\ntwo\x1b[2J\n"), log("log", "three")]
-    assert learn(collectors=LOGS, api=api).facts["last_run"] == ["one", "two\\x1b[2J", "three"]
-
-
-def test_one_log_is_enough_for_the_last_run() -> None:
-    api = [answer("pod", POD), log("previous_log", error="not found"), log("log", "three")]
-    known = learn(collectors=LOGS, api=api)
-    assert known.facts["last_run"] == ["three"]
-    assert known.missing == {"previous_log": "not found"}
-
-
-def test_a_container_that_never_ran_said_nothing_though_its_logs_cannot_be_read() -> None:
-    waiting = {"name": "app", "state": {"waiting": {"reason": "CreateContainerConfigError"}}, "lastState": {}}
-    pod = {**POD, "status": {"containerStatuses": [waiting]}}
-    api = [answer("pod", pod), log("previous_log", error="waiting to start"), log("log", error="waiting to start")]
-    assert learn(collectors=LOGS, api=api).facts["last_run"] == []
-
-
-def test_the_last_run_of_a_container_that_ran_is_missing_where_no_log_can_be_read() -> None:
-    api = [answer("pod", POD), log("previous_log", error="Forbidden"), log("log", error="Forbidden")]
-    known = learn(collectors=LOGS, api=api)
-    assert "last_run" not in known.facts
-    assert known.missing["last_run"] == "Forbidden"
-
-
-@pytest.mark.parametrize(
-    "gone",
-    [
-        "unable to retrieve container logs for containerd://4f2b",
-        'failed to try resolving symlinks in path "/var/log/pods/a/0.log": lstat /var/log/pods/a/0.log: no such file or directory',
-    ],
-)
-def test_a_log_that_the_runtime_has_deleted_is_no_last_word(gone: str) -> None:
-    api = [answer("pod", POD), log("previous_log", gone), log("log", "three")]
-    assert learn(collectors=LOGS, api=api).facts["last_run"] == ["three"]
-    known = learn(collectors=LOGS, api=[answer("pod", POD), log("previous_log", gone), log("log", gone)])
-    assert "last_run" not in known.facts
-    assert known.missing["last_run"] == gone
-
-
 def test_answers_keep_what_was_asked_and_leave_values_of_variables_out() -> None:
     item = {"api": "pod", "kind": "Pod", "namespace": "shop", "name": "api-0", "field_selectors": []}
     (kept,) = api_answers([{"item": item, "resources": [POD]}])
