@@ -27,6 +27,11 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._parse_text im
 # what stat calls a block, whatever the file system's own
 BLOCK = 512
 DELETED = b" (deleted)"
+# a collector's line in the place of those that it left out
+CUT = b"cut"
+
+# when, and each file's size and device by its kind and path
+Look = tuple[float, dict[tuple[bytes, bytes], tuple[int, str]]]
 
 
 def file_sizes(data: bytes) -> list[dict[str, Any]]:
@@ -83,7 +88,7 @@ def folder_sizes(data: bytes) -> dict[str, Any]:
     found: dict[bytes, int] = {}
     is_complete = True
     for line in lines(data):
-        if line == b"cut":
+        if line == CUT:
             is_complete = False
             continue
         kind, size, name = words(line, 3)
@@ -94,45 +99,66 @@ def folder_sizes(data: bytes) -> dict[str, Any]:
     return {"folders": sorted(rows, key=lambda row: (-row["allocated"], row["path"])), "is_complete": is_complete}
 
 
-def deleted_files(data: bytes) -> list[dict[str, Any]]:
-    """Files without a name that processes hold open, the biggest first.
+def deleted_files(data: bytes) -> dict[str, Any]:
+    """Files without a name that processes hold open, the biggest first, and the processes that could not be asked.
 
     From lines `pid fd size blocks device inode uid hex-of-comm hex-of-link`, both with an underscore before, since a name can be
-    empty. Each: path (as it was), size, allocated, device, inode, uid, in_memory (a memfd: no disk holds it), holders (a list of
-    pid, fd, name).
+    empty; `unseen pid hex-of-comm`; and `cut` where there were more. Returns is_complete; unseen, each with pid and name; and
+    files, each with path (as it was), size, allocated, device, inode, uid, in_memory (a memfd: no disk holds it), holders (a list
+    of pid, fd, name).
     """
     found: dict[tuple[str, int], dict[str, Any]] = {}
+    unseen: list[dict[str, Any]] = []
+    is_complete = True
     for line in lines(data):
-        pid, fd, size, blocks, on, inode, uid, name, link = words(line, 9)
-        path = from_hex(link.removeprefix(b"_")).removesuffix(DELETED)
-        row = found.setdefault(
-            (device(on), number(inode)),
-            {
-                "path": shown(path),
-                "size": number(size),
-                "allocated": number(blocks) * BLOCK,
-                "device": device(on),
-                "inode": number(inode),
-                "uid": number(uid),
-                "in_memory": path.startswith(b"/memfd:"),
-                "holders": [],
-            },
-        )
-        row["holders"].append(
-            {"pid": number(pid), "fd": number(fd), "name": shown(from_hex(name.removeprefix(b"_")).rstrip(b"\n"))}
-        )
-    return sorted(found.values(), key=lambda row: (-row["allocated"], row["path"]))
+        if line == CUT:
+            is_complete = False
+        elif line.startswith(b"unseen "):
+            _kind, pid, name = words(line, 3)
+            unseen.append({"pid": number(pid), "name": _comm(name)})
+        else:
+            _hold(found, line)
+    files = sorted(found.values(), key=lambda row: (-row["allocated"], row["path"]))
+    return {"files": files, "unseen": unseen, "is_complete": is_complete}
 
 
-def growth(data: bytes) -> list[dict[str, Any]]:
+def _hold(found: dict[tuple[str, int], dict[str, Any]], line: bytes) -> None:
+    """Adds a descriptor to the deleted file that it holds."""
+    pid, fd, size, blocks, on, inode, uid, name, link = words(line, 9)
+    path = from_hex(link.removeprefix(b"_")).removesuffix(DELETED)
+    row = found.setdefault(
+        (device(on), number(inode)),
+        {
+            "path": shown(path),
+            "size": number(size),
+            "allocated": number(blocks) * BLOCK,
+            "device": device(on),
+            "inode": number(inode),
+            "uid": number(uid),
+            "in_memory": path.startswith(b"/memfd:"),
+            "holders": [],
+        },
+    )
+    row["holders"].append({"pid": number(pid), "fd": number(fd), "name": _comm(name)})
+
+
+def _comm(word: bytes) -> str:
+    return shown(from_hex(word.removeprefix(b"_")).rstrip(b"\n"))
+
+
+def growth(data: bytes) -> dict[str, Any]:
     """Files that grew between two looks, the fastest first.
 
     A look is a line `t seconds-of-uptime`, then `n size device inode path` for a file and `f size device inode path` for one
-    without a name, whose path is /proc/<pid>/fd/<n>. Each: path, is_deleted, device, size, bytes (grown), seconds,
-    bytes_per_second.
+    without a name, whose path is /proc/<pid>/fd/<n>; and `cut` where there were more. Returns is_complete, and files, each with
+    path, is_deleted, device, size, bytes (grown), seconds, bytes_per_second.
     """
-    looks: list[tuple[float, dict[tuple[bytes, bytes], tuple[int, str]]]] = []
+    looks: list[Look] = []
+    is_complete = True
     for line in lines(data):
+        if line == CUT:
+            is_complete = False
+            continue
         if line.startswith(b"t "):
             looks.append((float(line[2:]), {}))
             continue
@@ -142,7 +168,11 @@ def growth(data: bytes) -> list[dict[str, Any]]:
         looks[-1][1][kind, path] = (number(size), device(on))
     if len(looks) != 2:
         raise ValueError(f"{len(looks)} looks instead of two")
-    (first_at, first), (second_at, second) = looks
+    return {"files": _grown(*looks), "is_complete": is_complete}
+
+
+def _grown(before: Look, after: Look) -> list[dict[str, Any]]:
+    (first_at, first), (second_at, second) = before, after
     seconds = max(second_at - first_at, 0.01)
     rows = []
     for (kind, path), (length, place) in second.items():

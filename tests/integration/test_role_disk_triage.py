@@ -98,7 +98,7 @@ def test_an_empty_dir_in_memory_that_is_full(pods: Kubectl, tmp_path: Path, imag
     case.assert_evidence(case.finding("volume_full"))
     facts = case.document["facts"][f"{pods.namespace}/full/app"]
     assert facts["missing"] == {}
-    (deleted,) = facts["deleted_files"]
+    (deleted,) = facts["deleted_files"]["files"]
     assert deleted["path"] == "/scratch/big.log"
     assert [holder["name"] for holder in deleted["holders"]] == ["app"]
     assert "/cache/blob (8.0 MiB)" in case.finding("biggest_files")["message"]
@@ -121,6 +121,33 @@ def test_a_log_that_was_deleted_while_it_is_open(pods: Kubectl, play: Play, tmp_
     assert message.startswith("/scratch/big.log is deleted, and 19.1 MiB of it stay on the disk")
     assert "app (pid 1, descriptor" in message
     case.assert_evidence(case.finding("deleted_open"))
+
+
+def test_a_worker_of_another_user_is_unknown_and_what_it_holds_is_found_where_the_debugger_may_look(
+    pods: Kubectl, tmp_path: Path
+) -> None:
+    hold = "exec 3>/scratch/access.log; head -c 20000000 /dev/zero >&3; rm /scratch/access.log; exec sleep 3600"
+    serve = f"echo worker:x:33:33::/:/bin/sh >>/etc/passwd; chmod 777 /scratch; su worker -c '{hold}' & exec sleep 3600"
+    mounts = [{"name": "scratch", "mountPath": "/scratch"}]
+    pods.apply(
+        pod_manifest(
+            "served",
+            "busybox:1.37",
+            container={"command": ["sh", "-c", serve], "volumeMounts": mounts},
+            volumes=[{"name": "scratch", "emptyDir": {}}],
+        )
+    )
+    pods.wait_until_running("served")
+    case = triage(pods, tmp_path / "own", pod="served", deleted_size="10Mi")
+    assert case.verdict == "unknown", case.said()
+    assert [entry["analyzer"] for entry in case.findings(verdict="unknown")] == ["unseen_open"], case.said()
+    assert "(sleep)" in case.finding("unseen_open")["message"]
+    case.assert_evidence(case.finding("unseen_open"))
+    elevated = {"identity": "elevated", "allow_elevated": True, "name": "elevated"}
+    case = triage(pods, tmp_path / "elevated", pod="served", deleted_size="10Mi", debug=elevated)
+    assert [entry["analyzer"] for entry in case.findings(verdict="fail")] == ["deleted_open"], case.said()
+    assert case.finding("deleted_open")["message"].startswith("/scratch/access.log is deleted, and 19.1 MiB of it stay")
+    assert case.findings("unseen_open") == []
 
 
 def test_a_log_that_fills_its_volume_soon(pods: Kubectl, tmp_path: Path) -> None:

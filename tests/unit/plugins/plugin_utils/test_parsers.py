@@ -143,22 +143,33 @@ def test_folders_are_sorted_and_say_whether_all_were_measured() -> None:
 def test_a_deleted_file_that_two_hold_is_one_row() -> None:
     link = b"/scratch/big.log (deleted)".hex().encode()
     lines = b"1 5 65520 128 65024 11 65532 _617070 _%s\n9 3 65520 128 65024 11 65532 _ _%s\n" % (link, link)
-    (row,) = deleted_files(lines)
+    (row,) = deleted_files(lines)["files"]
     assert (row["path"], row["allocated"], row["device"]) == ("/scratch/big.log", 65536, "254:0")
     assert row["holders"] == [{"pid": 1, "fd": 5, "name": "app"}, {"pid": 9, "fd": 3, "name": ""}]
     assert not row["in_memory"]
 
 
 def test_a_memfd_takes_no_room_on_a_disk() -> None:
-    (row,) = deleted_files(b"1 5 9 8 1 11 0 _ _%s\n" % b"/memfd:x (deleted)".hex().encode())
+    (row,) = deleted_files(b"1 5 9 8 1 11 0 _ _%s\n" % b"/memfd:x (deleted)".hex().encode())["files"]
     assert row["in_memory"]
+
+
+def test_who_could_not_be_asked_for_deleted_files_is_no_file() -> None:
+    assert deleted_files(b"cut\nunseen 7 _%s\n" % b"ng\ninx\n".hex().encode()) == {
+        "files": [],
+        "unseen": [{"pid": 7, "name": "ng\\ninx"}],
+        "is_complete": False,
+    }
 
 
 def test_growth_is_what_came_between_two_looks() -> None:
     looks = b"t 10.00\nn 100 65024 1 /proc/1/root/a.log\nf 7 65024 9 /proc/1/fd/5\n"
     looks += b"t 12.00\nn 300 65024 1 /proc/1/root/a.log\nf 7 65024 9 /proc/1/fd/5\nn 5000 65024 2 /proc/1/root/old\n"
-    (row,) = growth(looks)
+    found = growth(looks)
+    (row,) = found["files"]
     assert (row["path"], row["bytes"], row["bytes_per_second"], row["device"]) == ("/a.log", 200, 100, "254:0")
+    assert found["is_complete"]
+    assert not growth(looks + b"cut\n")["is_complete"]
 
 
 def test_one_look_is_no_growth() -> None:
