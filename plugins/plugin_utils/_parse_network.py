@@ -26,15 +26,23 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._parse_text im
 
 # man 5 resolv.conf: what counts where the file says nothing
 DEFAULT_NDOTS = 1
-# what busybox's nc says, and the word for it
+# what an nc (busybox's, OpenBSD's, nmap's) says, and the word for it
 REACHED = "open"
 REFUSALS = (
     ("refused", "refused"),
     ("timed out", "timeout"),
+    ("ncat: timeout", "timeout"),
     ("bad address", "unresolved"),
+    ("getaddrinfo", "unresolved"),
+    ("could not resolve", "unresolved"),
     ("unreachable", "unreachable"),
     ("no route", "unreachable"),
 )
+# what a shell and timeout end with: for a program that is not there or cannot be run, and for one that they ended for its time
+NOT_RUN = (126, 127)
+ENDED = (124, 137, 143)
+# what an nslookup (busybox's in both its sizes, BIND's) says of a name that is there and has no address, or is not there
+NO_ADDRESS = ("non-authoritative answer", "no answer", "name does not resolve", "name or service not known")
 # man 5 pcap-savefile: seconds with millionths, and with billionths, in either byte order
 PCAP_MAGIC = {b"\xd4\xc3\xb2\xa1": "<", b"\xa1\xb2\xc3\xd4": ">", b"\x4d\x3c\xb2\xa1": "<", b"\xa1\xb2\x3c\x4d": ">"}
 
@@ -76,13 +84,13 @@ def _resolv_conf(content: str) -> dict[str, Any]:
 def lookups(data: bytes) -> list[dict[str, Any]]:
     """What nslookup said: lines `name asked server rc _hex`.
 
-    Each: name (as the app uses it), asked (with a suffix), server, outcome (resolved, timeout, refused, no_address or the
-    server's own code such as NXDOMAIN), addresses.
+    Each: name (as the app uses it), asked (with a suffix), server, outcome (resolved, timeout, refused, no_address,
+    not_understood or the server's own code such as NXDOMAIN), addresses. Raises ValueError where nslookup did not run.
     """
     rows = []
     for line in lines(data):
-        name, asked, server, _rc, said = words(line, 5)
-        addresses, outcome = _answer(text_of(said))
+        name, asked, server, code, said = words(line, 5)
+        addresses, outcome = _answer(_ran("nslookup", code), text_of(said))
         rows.append(
             {
                 "name": shown(name),
@@ -95,36 +103,51 @@ def lookups(data: bytes) -> list[dict[str, Any]]:
     return rows
 
 
-def _answer(said: str) -> tuple[list[str], str]:
+def _ran(tool: str, code: bytes) -> int:
+    """What a tool ended with. Raises ValueError where it did not run: its silence says nothing of the network."""
+    ended = number(code)
+    if ended in NOT_RUN:
+        raise ValueError(f"{tool} could not be run: it ended with {ended}")
+    return ended
+
+
+def _answer(ended: int, said: str) -> tuple[list[str], str]:
     # the server's own address stands before the first empty line
     _about, _empty, answer = said.partition("\n\n")
-    addresses = [printable(address) for address in re.findall(r"(?m)^Address:[ \t]*(\S+)$", answer)]
-    if addresses:
-        return list(dict.fromkeys(addresses)), "resolved"
-    if "Connection refused" in said:
+    # the smaller of busybox's two counts them, and puts the name behind
+    found = re.findall(r"(?m)^Address(?: [0-9]+)?:[ \t]*(\S+)", answer)
+    if found:
+        return list(dict.fromkeys(map(printable, found))), "resolved"
+    # a server that answers at last is not silent, nor is one that knows the other kind of address
+    code = re.search(r"(?m)^\*\* server can't find .*: ([A-Z0-9]{1,20})$", said)
+    if code:
+        return [], code[1]
+    lower = said.lower()
+    if "connection refused" in lower:
         return [], "refused"
-    if "timed out" in said:
+    if ended in ENDED or "timed out" in lower or "no servers could be reached" in lower:
         return [], "timeout"
-    code = re.search(r"(?m)^\*\* server can't find .*: ([A-Z]{1,20})$", said)
-    return [], code[1] if code else "no_address"
+    return [], "no_address" if any(phrase in lower for phrase in NO_ADDRESS) else "not_understood"
 
 
 def peers(data: bytes) -> list[dict[str, Any]]:
     """How reaching for peers went: lines `source host port rc centiseconds _hex`, the last what nc said.
 
     Each: source (given, or the variable of the environment), host, port, outcome (open, refused, timeout, unresolved,
-    unreachable, failed), seconds, said.
+    unreachable, failed), seconds, said. Raises ValueError where nc did not run, or did not understand how it was called.
     """
     rows = []
     for line in lines(data):
         source, host, port, code, took, said = words(line, 6)
-        told = printable(text_of(said).strip())
+        told = printable(" ".join(text_of(said).split()))
+        peer = shown(host)
         rows.append(
             {
                 "source": shown(source),
-                "host": shown(host),
+                "host": peer,
                 "port": number(port),
-                "outcome": _outcome(number(code), told),
+                # a name may hold any of the words
+                "outcome": _outcome(_ran("nc", code), told.replace(peer, "")),
                 "seconds": number(took) / 100,
                 "said": told,
             }
@@ -132,12 +155,16 @@ def peers(data: bytes) -> list[dict[str, Any]]:
     return rows
 
 
-def _outcome(code: int, said: str) -> str:
-    if code == 0:
+def _outcome(ended: int, said: str) -> str:
+    if ended == 0:
         return REACHED
     lower = said.lower()
-    # without a word from nc it was ended from outside, for its time
-    return next((outcome for phrase, outcome in REFUSALS if phrase in lower), "failed" if said else "timeout")
+    if "usage:" in lower or "invalid option" in lower:
+        raise ValueError(f"nc is another one than the collector takes it for: {said[:200]}")
+    # without a word, too, it was ended from outside, for its time
+    if ended in ENDED or not said:
+        return "timeout"
+    return next((outcome for phrase, outcome in REFUSALS if phrase in lower), "failed")
 
 
 def protocol_counters(data: bytes) -> dict[str, int]:

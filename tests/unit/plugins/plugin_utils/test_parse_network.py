@@ -2,13 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A network as busybox's tools and the kernel tell it, and the shell that finds peers."""
+"""A network as the debug image's tools and the kernel tell it, and how it is judged."""
 
 from __future__ import annotations
 
-import os
 import struct
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,7 +14,6 @@ from typing import Any
 import pytest
 from ansible_collections.incident.distroless.plugins.plugin_utils._analyze import Judgement, analyze, parse_analyzers
 from ansible_collections.incident.distroless.plugins.plugin_utils._case_folder import read_checks
-from ansible_collections.incident.distroless.plugins.plugin_utils._collectors import parse_collectors
 from ansible_collections.incident.distroless.plugins.plugin_utils._parse_network import (
     lookups,
     pcap,
@@ -24,7 +21,6 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._parse_network
     protocol_counters,
     resolver,
 )
-from ansible_collections.incident.distroless.tests.unit.plugins.module_utils.remote_world import SHELLS
 
 ROLE = Path(__file__).parents[4] / "roles" / "network_triage"
 FOUND = "Server:\t\t10.0.0.10\nAddress:\t10.0.0.10:53\n\nNon-authoritative answer:\nName:\tdb.example\nAddress: 10.1.2.3\n\n"
@@ -34,25 +30,68 @@ def hexed(said: str) -> str:
     return "_" + said.encode().hex()
 
 
+# by BIND 9.18, which waits for longer than the collector does
+BIND = "Server:\t\t10.0.0.10\nAddress:\t10.0.0.10#53\n\n"
+BIND_FOUND = f"{BIND}Non-authoritative answer:\nName:\tdb.example\nAddress: 10.1.2.3\n"
+BIND_LATE = ";; communications error to 10.0.0.10#53: timed out\n"
+BIND_REFUSED = ";; communications error to 10.0.0.10#53: connection refused\n"
+# by busybox 1.28, or a later one without FEATURE_NSLOOKUP_BIG
+SMALL = "Server:    10.0.0.10\nAddress 1: 10.0.0.10 dns.kube-system\n\n"
+
+
 @pytest.mark.parametrize(
-    ("said", "outcome", "addresses"),
+    ("code", "said", "outcome", "addresses"),
     [
-        (f"{FOUND}Name:\tdb.example\nAddress: fd00::3\n", "resolved", ["10.1.2.3", "fd00::3"]),
-        ("Server:\t\t10.0.0.10\nAddress:\t10.0.0.10:53\n\n** server can't find x.: NXDOMAIN\n", "NXDOMAIN", []),
-        ("Server:\t\t10.0.0.10\nAddress:\t10.0.0.10:53\n\nNon-authoritative answer:\n\n", "no_address", []),
-        (";; connection timed out; no servers could be reached\n", "timeout", []),
+        (0, f"{FOUND}Name:\tdb.example\nAddress: fd00::3\n", "resolved", ["10.1.2.3", "fd00::3"]),
+        (1, "Server:\t\t10.0.0.10\nAddress:\t10.0.0.10:53\n\n** server can't find x.: NXDOMAIN\n", "NXDOMAIN", []),
+        (1, "Server:\t\t10.0.0.10\nAddress:\t10.0.0.10:53\n\n** server can't find x.: 11\n", "11", []),
+        (0, "Server:\t\t10.0.0.10\nAddress:\t10.0.0.10:53\n\nNon-authoritative answer:\n\n", "no_address", []),
+        (0, "Server:\t\tfd00::a\nAddress:\t[fd00::a]:53\n\nNon-authoritative answer:\n\n", "no_address", []),
+        (1, ";; connection timed out; no servers could be reached\n", "timeout", []),
         (
+            1,
             "nslookup: write to '::1': Connection refused\n;; connection timed out; no servers could be reached\n",
             "refused",
             [],
         ),
-        (f"{FOUND}Address: \x1b[2J{{{{x}}}}\n", "resolved", ["10.1.2.3", "\\x1b[2J{{x}}"]),
+        (0, f"{FOUND}Address: \x1b[2J{{{{x}}}}\n", "resolved", ["10.1.2.3", "\\x1b[2J{{x}}"]),
+        (0, f"{BIND_FOUND}Name:\tdb.example\nAddress: fd00::3\n\n", "resolved", ["10.1.2.3", "fd00::3"]),
+        (1, f"{BIND_FOUND}** server can't find db.example: NXDOMAIN\n\n", "resolved", ["10.1.2.3"]),
+        (124, f"{BIND_FOUND}{BIND_LATE}", "resolved", ["10.1.2.3"]),
+        (0, f"{BIND_LATE}{BIND_FOUND}", "resolved", ["10.1.2.3"]),
+        (1, f"{BIND}** server can't find x.example: NXDOMAIN\n\n", "NXDOMAIN", []),
+        (1, f"{BIND_LATE}{BIND}** server can't find x.example: NXDOMAIN\n\n", "NXDOMAIN", []),
+        (
+            1,
+            f";; Got SERVFAIL reply from 10.0.0.10\n{BIND}** server can't find x.example: SERVFAIL\n\n",
+            "SERVFAIL",
+            [],
+        ),
+        (0, f"{BIND}Non-authoritative answer:\n*** Can't find x.example: No answer\n\n", "no_address", []),
+        (1, f"{BIND_REFUSED * 3};; no servers could be reached\n\n", "refused", []),
+        (124, BIND_LATE, "timeout", []),
+        (124, "", "timeout", []),
+        (143, "", "timeout", []),
+        (0, f"{SMALL}Name:      db.example\nAddress 1: 10.1.2.3 db-0.db.example\n", "resolved", ["10.1.2.3"]),
+        (1, f"{SMALL}nslookup: can't resolve 'x.example': Name does not resolve\n", "no_address", []),
+        # that is said of a silence as well
+        (1, f"{SMALL}nslookup: can't resolve 'x.example'\n", "not_understood", []),
+        (1, "Usage: nslookup HOST\n", "not_understood", []),
+        (0, "", "not_understood", []),
     ],
 )
-def test_an_answer_to_a_name_is_read(said: str, outcome: str, addresses: list[str]) -> None:
-    (row,) = lookups(f"db db.example. 10.0.0.10 0 {hexed(said)}\n".encode())
+def test_an_answer_to_a_name_is_read(code: int, said: str, outcome: str, addresses: list[str]) -> None:
+    (row,) = lookups(f"db db.example. 10.0.0.10 {code} {hexed(said)}\n".encode())
     assert (row["name"], row["asked"], row["server"]) == ("db", "db.example.", "10.0.0.10")
     assert (row["outcome"], row["addresses"]) == (outcome, addresses)
+
+
+@pytest.mark.parametrize("code", [126, 127])
+def test_a_tool_that_is_not_there_says_nothing_of_the_network(code: int) -> None:
+    with pytest.raises(ValueError, match="nslookup could not be run"):
+        lookups(f"db db. 10.0.0.10 {code} {hexed('sh: nslookup: not found')}\n".encode())
+    with pytest.raises(ValueError, match="nc could not be run"):
+        peers(f"given db 5432 {code} 1 {hexed('sh: nc: not found')}\n".encode())
 
 
 @pytest.mark.parametrize(
@@ -66,11 +105,36 @@ def test_an_answer_to_a_name_is_read(said: str, outcome: str, addresses: list[st
         (1, "nc: can't connect to remote host (192.0.2.1): No route to host", "unreachable"),
         (1, "nc: can't connect to remote host (192.0.2.1): Network is unreachable", "unreachable"),
         (1, "nc: socket: Operation not permitted", "failed"),
+        # busybox with NC_110_COMPAT, as Alpine has it, called with -vv
+        (1, "nc: db (10.1.2.3:5432): Connection refused sent 0, rcvd 0", "refused"),
+        (1, "nc: db (10.1.2.3:5432): Operation timed out sent 0, rcvd 0", "timeout"),
+        # OpenBSD's
+        (0, "Connection to db 5432 port [tcp/postgresql] succeeded!", "open"),
+        (1, "nc: connect to 127.0.0.1 port 1 (tcp) failed: Connection refused", "refused"),
+        (1, "nc: connect to 192.0.2.1 port 1 (tcp) timed out: Operation now in progress", "timeout"),
+        (1, 'nc: getaddrinfo for host "db" port 80: Name or service not known', "unresolved"),
+        (124, "nc: connect to db (fd00::1) port 80 (tcp) failed: Network is unreachable", "timeout"),
+        # nmap's
+        (1, "Ncat: Version 7.93 ( https://nmap.org/ncat ) Ncat: Connection refused.", "refused"),
+        (1, "Ncat: Version 7.93 ( https://nmap.org/ncat ) Ncat: TIMEOUT.", "timeout"),
+        (2, 'Ncat: Could not resolve hostname "db": Name or service not known. QUITTING.', "unresolved"),
     ],
 )
 def test_what_nc_says_of_a_peer_is_read(code: int, said: str, outcome: str) -> None:
     (row,) = peers(f"DB_HOST db 5432 {code} 12 {hexed(said)}\n".encode())
     assert row == {"source": "DB_HOST", "host": "db", "port": 5432, "outcome": outcome, "seconds": 0.12, "said": said}
+
+
+def test_a_peer_whose_name_is_a_word_of_nc_is_not_taken_by_its_name() -> None:
+    said = "nc: bad address 'refused.example'"
+    (row,) = peers(f"given refused.example 80 1 12 {hexed(said)}\n".encode())
+    assert row["outcome"] == "unresolved"
+
+
+@pytest.mark.parametrize("said", ["nc: invalid option -- 'e'\nusage: nc [-46CDdFhklNnrStUuvZz]", "Usage: nc HOST PORT"])
+def test_an_nc_that_does_not_understand_its_call_says_nothing_of_the_network(said: str) -> None:
+    with pytest.raises(ValueError, match="nc is another one"):
+        peers(f"given db 5432 1 1 {hexed(said)}\n".encode())
 
 
 def test_a_resolver_is_read_and_compared_with_the_debuggers() -> None:
@@ -117,92 +181,13 @@ def test_a_capture_is_counted_and_a_packet_that_is_cut_off_is_not(order: str) ->
         pcap(b"")
 
 
-def command_of(name: str, folder: str = "collectors") -> str:
-    """What a collector runs."""
-    rows = parse_collectors(read_checks([str(ROLE / folder)]))
-    command = next(row.command for row in rows if row.name == name)
-    assert command
-    return command
-
-
-def collect(name: str, shell: str, pid: int, **settings: str) -> str:
-    """What a collector prints about a process of this machine."""
-    command = command_of(name)
-    kind = SHELLS[shell]
-    given = {"PEERS": "", "NAMES": "", "IGNORE": "", "TLS_PORTS": "443", "TIMEOUT": "1", **settings}
-    env = {"TARGET_PID": str(pid), "TARGET_ROOT": "/", **{f"SETTING_{key}": value for key, value in given.items()}}
-    done = subprocess.run(
-        [*kind.argv, "-c", command], env={**kind.env, **env}, capture_output=True, check=True, text=True
-    )
-    return done.stdout
-
-
-HOSTILE = {
-    "DB_HOST": "db.example",
-    "DB_PORT": "5432",
-    "KUBERNETES_SERVICE_HOST": "10.96.0.1",
-    "KUBERNETES_SERVICE_PORT": "443",
-    "PASSWORD": "very-secret",
-    "SECRET": "a\nSTOLEN_HOST=very-secret\nSTOLEN_PORT=1",
-    "BAD_HOST": "-e",
-    "BAD_PORT": "80",
-    "SHELL_HOST": "$(id)",
-    "SHELL_PORT": "80",
-    "URL_HOST": "web",
-    "URL_PORT": "tcp://10.0.0.1:80",
-    "LONE_HOST": "very-secret",
-    "HUGE_HOST": "web",
-    "HUGE_PORT": "99999",
-}
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-@pytest.mark.parametrize("shell", SHELLS)
-def test_of_the_environment_only_pairs_of_host_and_port_are_printed(shell: str) -> None:
-    with subprocess.Popen(["sleep", "60"], env={**HOSTILE, "PATH": os.environ["PATH"]}) as process:
-        try:
-            found = collect("environment", shell, process.pid, IGNORE="KUBERNETES_SERVICE_HOST")
-        finally:
-            process.kill()
-    assert found == "DB_HOST: db.example port 5432\n"
-
-
-@pytest.mark.skipif("ash" not in SHELLS, reason="needs busybox")
-def test_peers_of_the_user_are_words_and_never_shell(tmp_path: Path) -> None:
-    hostile = f"$(touch${{IFS}}{tmp_path}/owned):80 `id`:80 -e:80 *:80 127.0.0.1:1 [::1]:1 tls://127.0.0.1:2"
-    found = peers(collect("peers", "ash", os.getpid(), PEERS=hostile).encode())
-    given = sorted((row["host"], row["port"]) for row in found if row["source"] == "given")
-    assert given == [("127.0.0.1", 1), ("127.0.0.1", 2), ("::1", 1)]
-    assert {row["outcome"] for row in found if row["host"] == "127.0.0.1"} == {"refused"}
-    assert not (tmp_path / "owned").exists()
-
-
-@pytest.mark.parametrize(
-    ("program", "code", "size"),
-    [
-        # one that never ends is ended for its time, one that never stops for its size
-        ("printf begun; exec sleep 60", 0, 5),
-        ("yes", 0, 1000),
-        ("echo no permission >&2; exit 1", 1, 0),
-        ('echo "$*"', 0, len("-i any -n -U -w - -- port 53 and *\n")),
-    ],
-)
-def test_a_capture_ends_for_its_time_and_for_its_size_and_its_failure_is_one(
-    tmp_path: Path, program: str, code: int, size: int
-) -> None:
-    tcpdump = tmp_path / "tcpdump"
-    tcpdump.write_text(f"#!/bin/sh\n{program}\n", encoding="utf-8")
-    tcpdump.chmod(0o755)
-    settings = {"SECONDS": "1", "BYTES": "1000", "FILTER": "port 53 and *"}
-    env = {f"SETTING_CAPTURE_{key}": value for key, value in settings.items()}
-    path = {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
-    command = command_of("capture", "capture/collectors")
-    done = subprocess.run(["sh", "-c", command], env={**path, **env}, capture_output=True, check=False, timeout=30)
-    assert (done.returncode, len(done.stdout)) == (code, size), done.stderr
-
-
 def socket(state: str, **changes: Any) -> dict[str, Any]:
     return {"state": state, "local_port": 80, "remote": "10.0.0.9", "remote_port": 5432, "retransmits": 3, **changes}
+
+
+def lookup(outcome: str) -> dict[str, Any]:
+    addresses = ["10.1.2.3"] if outcome == "resolved" else []
+    return {"name": "db", "asked": "db.", "server": "10.0.0.10", "outcome": outcome, "addresses": addresses}
 
 
 def certificate(**changes: Any) -> dict[str, Any]:
@@ -263,6 +248,11 @@ def test_the_analyzers_are_in_doubt_of_nothing_where_nothing_happens(folder: str
         ),
         ({"conntrack": {"count": 89, "max": 100}}, {}),
         ({"conntrack": {"count": 90, "max": 100}}, {"conntrack_full": "fail"}),
+        ({"lookups": [lookup("timeout")]}, {"silent_nameserver": "fail", "unresolved_name": "fail"}),
+        ({"lookups": [lookup("NXDOMAIN")]}, {"unresolved_name": "fail"}),
+        ({"lookups": [lookup("resolved"), lookup("not_understood")]}, {}),
+        ({"lookups": [lookup("NXDOMAIN"), lookup("not_understood")]}, {"name_not_understood": "unknown"}),
+        ({"lookups": [lookup("timeout"), lookup("not_understood")]}, {"name_not_understood": "unknown"}),
         ({"tls": shown()}, {}),
         ({"tls": shown(seconds_left=86400 * 29)}, {"certificate_expires": "warn"}),
         ({"tls": shown(seconds_left=-1)}, {"certificate_expired": "fail"}),
