@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -68,3 +69,68 @@ def test_files_that_were_not_watched_are_said_to_be_left_out(shell: str, tmp_pat
     assert printed(*arguments, changes=changes).count(b"\nn 1 ") == 6
     (finding,) = judged("disk_triage", {"growth": found}, SETTINGS, "growth_not_all_seen")
     assert finding.verdict == "unknown"
+
+
+def measure(shell: str, tmp_path: Path, **changes: str) -> dict[str, Any]:
+    """The folders of a target whose emptyDir is /cache, and of which the root is another file system."""
+    mounts = tmp_path / "mountinfo"
+    volume = "/var/lib/kubelet/pods/1/volumes/kubernetes.io~empty-dir/cache"
+    mounts.write_text(f"1 0 0:1 / / rw - ext4 /dev/root rw\n2 1 0:1 {volume} /cache ro - ext4 /dev/root rw\n")
+    (tmp_path / "root" / "cache").mkdir(parents=True, exist_ok=True)
+    return dict(
+        collect(
+            "disk_triage",
+            "big_folders",
+            shell,
+            os.getpid(),
+            tmp_path / "root",
+            parser="folder_sizes",
+            changes={'"/proc/$TARGET_PID/mountinfo"': str(mounts), **changes},
+        )
+    )
+
+
+def paths(found: dict[str, Any], tmp_path: Path) -> set[str]:
+    return {row["path"].removeprefix(f"{tmp_path}/root") for row in found["folders"]}
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_all_of_very_many_folders_are_measured(shell: str, tmp_path: Path) -> None:
+    long = "x" * 200
+    for number in range(400):
+        (tmp_path / "root" / f"{long}{number}").mkdir(parents=True)
+    found = measure(shell, tmp_path)
+    assert found["is_complete"]
+    assert len(found["folders"]) == 402
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_an_empty_dir_is_measured_before_time_runs_out(shell: str, tmp_path: Path) -> None:
+    assert paths(measure(shell, tmp_path), tmp_path) == {"", "/cache"}
+    # the time ends where the file systems are looked at
+    found = measure(shell, tmp_path, **{'measured=" ': 'until=0 measured=" '})
+    assert (paths(found, tmp_path), found["is_complete"]) == ({"/cache"}, False)
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_folders_that_are_left_out_are_said_to_be(shell: str, tmp_path: Path) -> None:
+    assert measure(shell, tmp_path, **{"%s) + 60": "%s) - 1"}) == {"folders": [], "is_complete": False}
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_folder_that_vanishes_while_it_is_measured_is_none(shell: str, tmp_path: Path) -> None:
+    (tmp_path / "root" / "session").mkdir(parents=True)
+    found = measure(shell, tmp_path, **{"size=$(du": 'rmdir "$folder" 2>/dev/null; size=$(du'})
+    assert paths(found, tmp_path) == {""}
+    assert found["is_complete"]
+
+
+def test_an_empty_dir_that_was_not_measured_is_unknown() -> None:
+    volume = {"point": "/cache", "size_limit": 1 << 30, "medium": "", "kind": "emptyDir", "name": "cache"}
+    folders = {"folders": [{"path": "/", "allocated": 9 << 30}], "is_complete": False}
+    facts = {"volumes": [volume], "big_folders": folders}
+    found = judged("disk_triage", facts, SETTINGS, "size_limit", "size_limit_unseen")
+    assert [finding.verdict for finding in found] == ["pass", "unknown"]
+    assert "/cache (emptyDir cache)" in found[1].message
+    folders["folders"].append({"path": "/cache", "allocated": 1})
+    assert [finding.verdict for finding in judged("disk_triage", facts, SETTINGS, "size_limit_unseen")] == []
