@@ -7,8 +7,10 @@
 from __future__ import annotations
 
 import hashlib
+import html
 import json
 import os
+import re
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -284,6 +286,82 @@ def test_the_least_role_is_enough_values_come_only_where_asked_and_the_signed_ar
     assert rows[0]["examiner"] == "mallory-the-examiner"
     assert rows[1]["who"]["username"].startswith("system:serviceaccount:")
     assert environment["K8S_AUTH_API_KEY"] not in everything(case)
+
+
+def test_names_of_the_pods_files_are_no_obstacle_to_a_copy_for_sharing_and_escaping_hides_nothing_from_it(
+    pods: Kubectl, play: Play, tmp_path: Path
+) -> None:
+    pod = "named"
+    pods.apply(pod_manifest(pod, APP))
+    pods.wait_until_running(pod)
+    # two names that become one, a name that becomes too long, and a process with an address and a password, whose file is gone
+    long = "-".join(f"10.9.8.{number}" for number in range(1, 25))
+    names = ["ann@shop.example", "Ann@shop.example", long]
+    made = f'mkdir "$TARGET_ROOT/data/named"; cd "$TARGET_ROOT/data/named"; for n in {" ".join(names)}; do echo "$n" > "$n"; done'
+    play("ephemeral_debug", pod=pod, commands=[made, 'cp "$TARGET_ROOT/app" "$TARGET_ROOT/data/caller"'])
+    words = [
+        "/data/caller",
+        "wait",
+        "--mail=ann@shop.example",
+        "--db=postgres://ann:hunter2@db.shop",
+        '{"password":"hunter3"}',
+    ]
+    command = [pods.program, "--namespace", pods.namespace, "exec", pod, "-c", "app", "--", *words]
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL) as process:
+        try:
+            gone = "for n in $(seq 100); do ls -l /proc/[0-9]*/exe 2>/dev/null | grep -q /data/caller && break; sleep 0.1; done"
+            play("ephemeral_debug", pod=pod, commands=[f'{gone}; rm "$TARGET_ROOT/data/caller"'])
+            case = take(pods, tmp_path, pod=pod, redact=True, files=["/data/named"])
+        finally:
+            process.kill()
+    assert case.status == 0, case.printed
+    assert "hunter2" in case.finding("deleted_executable")["message"]
+    copy = case.folder.with_name("case.redacted")
+    assert verify(copy, tmp_path).status == 0
+    for name in ("summary.md", "report.html"):
+        text = html.unescape((copy / name).read_text(encoding="utf-8")).replace("\u200b", "")
+        assert "/data/caller" in text
+        assert not [secret for secret in ("hunter2", "hunter3", "ann@shop") if secret in text]
+    folder = Path("fetched_files") / pods.namespace / pod / "app" / "data" / "named"
+    assert sorted(path.name for path in (case.folder / folder).iterdir()) == sorted(names)
+    shared = [path.name for path in (copy / folder).iterdir()]
+    assert len(shared) == len(names)
+    assert all(re.fullmatch(r"\[(email|name)-[0-9a-f]{12}\]", name) for name in shared)
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".case")] == []
+
+
+@pytest.mark.parametrize("delivered", ["original", "redacted"])
+def test_where_there_is_no_copy_for_sharing_the_original_is_delivered_or_nothing_and_the_play_says_why(
+    pods: Kubectl, tmp_path: Path, delivered: str
+) -> None:
+    pod = f"unshared-{delivered}"
+    pods.apply(pod_manifest(pod, APP))
+    pods.wait_until_running(pod)
+    # somebody's own folder has the copy's name
+    (tmp_path / "case.redacted").mkdir()
+    vault = tmp_path / "vault"
+    given = {"archive": "gz", "redact": True, "deliver": delivered, "deliver_folder": str(vault)}
+    case = take(pods, tmp_path, pod=pod, **given)
+    assert case.status == 2
+    assert "There is no copy for sharing" in case.printed
+    assert "case.redacted is there already" in case.printed
+    assert (case.folder / "report.html").is_file()
+    assert "SHA256SUMS: " in case.printed
+    assert verify(case.folder, tmp_path).status == 0
+    assert list((tmp_path / "case.redacted").iterdir()) == []
+    if delivered == "original":
+        assert (vault / "case.tar.gz").read_bytes() == (tmp_path / "case.tar.gz").read_bytes()
+        assert "Nothing was delivered" not in case.printed
+    else:
+        assert not vault.exists()
+        assert "Nothing was delivered: the redacted archive was asked for" in case.printed
+    # by hand, as the message says
+    (tmp_path / "case.redacted").rmdir()
+    by_hand = ["ansible", "localhost", "-m", "incident.distroless.evidence_redact", "-a"]
+    subprocess.run(
+        [*by_hand, json.dumps({"path": str(case.folder), "archive": "gz"})], check=True, stdin=subprocess.DEVNULL
+    )
+    assert verify(tmp_path / "case.redacted.tar.gz", tmp_path).status == 0
 
 
 def test_check_mode_takes_nothing(pods: Kubectl, tmp_path: Path) -> None:
