@@ -26,7 +26,6 @@ from ansible_collections.incident.distroless.plugins.module_utils._container imp
 from ansible_collections.incident.distroless.plugins.module_utils._deadline import Deadline
 from ansible_collections.incident.distroless.plugins.module_utils._debugger import (
     Attached,
-    dry_run,
     ensure,
     ensure_requested,
 )
@@ -167,8 +166,7 @@ def _work_on(cluster: Cluster, plan: Plan, target: Target) -> Done:
         return Done(row, bool(ended.names), ended.diff)
     deadline = Deadline(plan.wait_timeout)
     if plan.is_check or not plan.wait:
-        act = dry_run if plan.is_check else ensure_requested
-        attached = act(cluster, target, plan.request, plan.wish, deadline)
+        attached = ensure_requested(cluster, target, plan.request, plan.wish, deadline, may_inject=not plan.is_check)
         row = target_row(attached, time.monotonic() - started)
         row["commands"] = [not_run(command) for command in plan.commands]
         would_run = any(command.changed or command.dest for command in plan.commands)

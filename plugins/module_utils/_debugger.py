@@ -10,8 +10,9 @@ This is a private module utility of incident.distroless; its interface may chang
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from ansible_collections.incident.distroless.plugins.module_utils._client import Cluster
 from ansible_collections.incident.distroless.plugins.module_utils._container import (
@@ -48,6 +49,9 @@ from ansible_collections.incident.distroless.plugins.module_utils._session impor
 from ansible_collections.incident.distroless.plugins.module_utils._targets import Target
 from ansible_collections.incident.distroless.plugins.module_utils._unreadable import why_unreadable
 
+# how a debugger is added: waited for until it runs, asked for only, or only asked about
+How = Literal["inject", "request", "dry_run"]
+
 # admission's answers after which a stronger or differently shaped debugger may still be let in
 _REFUSED = ("PodSecurityDenied", "AdmissionDenied")
 
@@ -78,47 +82,68 @@ class Attached:
 
 
 def ensure(
-    cluster: Cluster, target: Target, request: Request, wish: Wish, deadline: Deadline, *, any_serves: bool = False
+    cluster: Cluster,
+    target: Target,
+    request: Request,
+    wish: Wish,
+    deadline: Deadline,
+    *,
+    any_serves: bool = False,
+    may_inject: bool = True,
 ) -> Attached:
     """A running debugger that can read the target's root. Raises Failure with the reason why there is none.
 
     At most two are injected: the least that should do by what the API knows, and one more by what the first one learned
     from /proc/<pid>/status, which stays readable where the root is denied. With any_serves one of another request does
-    too. A target of an earlier result keeps its debugger, or gets it again as it was.
+    too. A target of an earlier result keeps its debugger, or gets it again as it was. Without may_inject the API is only
+    asked what it would say to the first that is missing; then there is nothing to look through.
     """
     with looking_again(cluster, target, deadline):
-        return _ensure(cluster, target, request, wish, deadline, any_serves=any_serves)
+        how: How = "inject" if may_inject else "dry_run"
+        return _ensure(cluster, target, request, wish, deadline, how, any_serves=any_serves)
 
 
 def _ensure(
-    cluster: Cluster, target: Target, request: Request, wish: Wish, deadline: Deadline, *, any_serves: bool
+    cluster: Cluster, target: Target, request: Request, wish: Wish, deadline: Deadline, how: How, *, any_serves: bool
 ) -> Attached:
     known = known_identity(target)
-    earlier = next(
-        (entry for entry in debuggers(target.manifest, target.container) if entry.name == target.debugger), None
-    )
-    if earlier is not None and is_ours(earlier.manifest):
-        return _again(cluster, target, earlier, known, deadline)
+    earlier = _earlier(target)
+    if earlier is not None:
+        if not earlier.is_running:
+            return _readable(_again(cluster, target, earlier, known, deadline, how))
+        attached = Attached(target, earlier, described(earlier.manifest), known, reused=True)
+        return _readable(_look(cluster, attached, deadline))
     tried: Attached | None = None
     for attempt, found in find_running(target, request, wish, cluster.now(), any_serves=any_serves):
-        attached = _attach(cluster, Attached(target, found, attempt, known, reused=True), deadline)
-        if attached.sight is not None and attached.sight.root_readable:
+        attached = _look(cluster, Attached(target, found, attempt, known, reused=True), deadline)
+        if attached.seen.root_readable:
             return attached
         _drop(tried)
         tried = attached
     if tried is None:
-        tried = _first_admitted(cluster, target, request, first_attempts(wish, target, known), known, deadline)
-        if tried.sight is not None and tried.sight.root_readable:
+        tried = _first_admitted(cluster, target, request, first_attempts(wish, target, known), known, deadline, how)
+        if tried.sight is None or tried.sight.root_readable:
             return tried
     further = _further_attempts(wish, tried)
     refusal = why_unreadable(tried.seen, target.label)
     _drop(tried)
     if not further:
         raise refusal
-    attached = _first_admitted(cluster, target, request, further, known, deadline, already=(tried.debugger.name,))
-    if attached.sight is not None and attached.sight.root_readable:
+    already = (tried.debugger.name,)
+    return _readable(_first_admitted(cluster, target, request, further, known, deadline, how, already))
+
+
+def _earlier(target: Target) -> Debugger | None:
+    """The debugger that an earlier result named, if it is one of ours."""
+    named = [entry for entry in debuggers(target.manifest, target.container) if entry.name == target.debugger]
+    return next((entry for entry in named if is_ours(entry.manifest)), None)
+
+
+def _readable(attached: Attached) -> Attached:
+    """What serves, or was not looked through. Raises Failure and ends the debugger when it cannot read the root."""
+    if attached.sight is None or attached.sight.root_readable:
         return attached
-    refusal = why_unreadable(attached.seen, target.label)
+    refusal = why_unreadable(attached.sight, attached.target.label)
     _drop(attached)
     raise refusal
 
@@ -131,49 +156,30 @@ def _further_attempts(wish: Wish, tried: Attached) -> list[Attempt]:
     return next_attempts(wish, tried.target, learned, tried.attempt, (own.uid, own.gid), is_dumpable=is_dumpable)
 
 
-def _again(cluster: Cluster, target: Target, earlier: Debugger, known: TargetIdentity, deadline: Deadline) -> Attached:
-    attempt = described(earlier.manifest)
-    if earlier.is_running:
-        attached = _attach(cluster, Attached(target, earlier, attempt, known, reused=True), deadline)
-    else:
-        derived = _DERIVED.match(earlier.name)
-        container = {**earlier.manifest, "name": _free_name(target, derived.group(1) if derived else earlier.name)}
-        debugger = inject(cluster, target, container, deadline)
-        attached = _attach(cluster, Attached(target, debugger, attempt, known, reused=False), deadline)
-    if attached.seen.root_readable:
-        return attached
-    refusal = why_unreadable(attached.seen, target.label)
-    _drop(attached)
-    raise refusal
-
-
-def dry_run(cluster: Cluster, target: Target, request: Request, wish: Wish, deadline: Deadline) -> Attached:
-    """What ensure would do first, asked of the API without doing it."""
-    return _without_looking(cluster, target, request, wish, deadline, is_dry=True)
-
-
-def ensure_requested(cluster: Cluster, target: Target, request: Request, wish: Wish, deadline: Deadline) -> Attached:
-    """Adds the debugger, if none runs, and does not wait for it."""
-    return _without_looking(cluster, target, request, wish, deadline, is_dry=False)
-
-
-def _without_looking(
-    cluster: Cluster, target: Target, request: Request, wish: Wish, deadline: Deadline, *, is_dry: bool
+def _again(
+    cluster: Cluster, target: Target, earlier: Debugger, known: TargetIdentity, deadline: Deadline, how: How
 ) -> Attached:
+    """Adds the debugger of an earlier result, which has ended, as it was."""
+    derived = _DERIVED.match(earlier.name)
+    container = {**earlier.manifest, "name": _free_name(target, derived.group(1) if derived else earlier.name)}
+    debugger = _add(cluster, target, container, deadline, how)
+    return _looked(cluster, Attached(target, debugger, described(earlier.manifest), known, reused=False), deadline, how)
+
+
+def ensure_requested(
+    cluster: Cluster, target: Target, request: Request, wish: Wish, deadline: Deadline, *, may_inject: bool = True
+) -> Attached:
+    """Adds the debugger, if none runs, and does not wait for it. Without may_inject it only asks whether it could be added."""
     known = known_identity(target)
+    how: How = "request" if may_inject else "dry_run"
+    earlier = _earlier(target)
+    if earlier is not None:
+        if not earlier.is_running:
+            return _again(cluster, target, earlier, known, deadline, how)
+        return Attached(target, earlier, described(earlier.manifest), known, reused=True)
     for attempt, found in find_running(target, request, wish, cluster.now()):
         return Attached(target, found, attempt, known, reused=True)
-    attempts = first_attempts(wish, target, known)
-    for attempt in attempts:
-        container = build(request, attempt, _free_name(target, base_name(request, target.container)), target.container)
-        try:
-            added, _version = request_injection(cluster, target, container, deadline, dry_run=is_dry)
-        except Failure as failure:
-            if failure.reason not in _REFUSED or attempt is attempts[-1]:
-                raise
-            continue
-        return Attached(target, added, attempt, known, reused=False)
-    raise AssertionError("first_attempts is never empty")
+    return _first_admitted(cluster, target, request, first_attempts(wish, target, known), known, deadline, how)
 
 
 def _first_admitted(
@@ -183,27 +189,39 @@ def _first_admitted(
     attempts: Sequence[Attempt],
     known: TargetIdentity,
     deadline: Deadline,
+    how: How,
     already: Sequence[str] = (),
 ) -> Attached:
     refusals: list[Failure] = []
     for attempt in attempts:
-        container = build(
-            request, attempt, _free_name(target, base_name(request, target.container), already), target.container
-        )
+        name = _free_name(target, base_name(request, target.container), already)
+        container = build(request, attempt, name, target.container)
         try:
-            debugger = inject(cluster, target, container, deadline)
+            debugger = _add(cluster, target, container, deadline, how)
         except Failure as failure:
             if failure.reason not in _REFUSED:
                 raise
             refusals.append(failure)
             continue
-        return _attach(cluster, Attached(target, debugger, attempt, known, reused=False), deadline)
+        return _looked(cluster, Attached(target, debugger, attempt, known, reused=False), deadline, how)
     if len(refusals) > 1:
         words = "; ".join(
             f"profile {attempt.profile}: {refusal.message}" for attempt, refusal in zip(attempts, refusals, strict=True)
         )
         raise Failure(refusals[0].reason, words, refusals[0].hint)
     raise refusals[0]
+
+
+def _add(cluster: Cluster, target: Target, container: Mapping[str, Any], deadline: Deadline, how: How) -> Debugger:
+    if how == "inject":
+        return inject(cluster, target, container, deadline)
+    added, _version = request_injection(cluster, target, container, deadline, dry_run=how == "dry_run")
+    return added
+
+
+def _looked(cluster: Cluster, attached: Attached, deadline: Deadline, how: How) -> Attached:
+    """What was added, looked through where it was waited for."""
+    return _look(cluster, attached, deadline) if how == "inject" else attached
 
 
 def _free_name(target: Target, base: str, already: Sequence[str] = ()) -> str:
@@ -217,7 +235,7 @@ def _free_name(target: Target, base: str, already: Sequence[str] = ()) -> str:
     return numbered(base, number)
 
 
-def _attach(cluster: Cluster, attached: Attached, deadline: Deadline) -> Attached:
+def _look(cluster: Cluster, attached: Attached, deadline: Deadline) -> Attached:
     target = attached.target
     name = attached.debugger.name
     PROGRESS.say(target.label, f"{name} runs{' already' if attached.reused else ''}, looking at the target")

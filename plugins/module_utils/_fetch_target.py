@@ -18,7 +18,6 @@ from ansible_collections.incident.distroless.plugins.module_utils._container imp
 from ansible_collections.incident.distroless.plugins.module_utils._deadline import Deadline
 from ansible_collections.incident.distroless.plugins.module_utils._debugger import (
     Attached,
-    dry_run,
     ensure,
 )
 from ansible_collections.incident.distroless.plugins.module_utils._end import end_debugger
@@ -37,7 +36,6 @@ from ansible_collections.incident.distroless.plugins.module_utils._plan import B
 from ansible_collections.incident.distroless.plugins.module_utils._probe import container_processes, shares_processes
 from ansible_collections.incident.distroless.plugins.module_utils._progress import PROGRESS
 from ansible_collections.incident.distroless.plugins.module_utils._result import pinned, target_row
-from ansible_collections.incident.distroless.plugins.module_utils._reuse import find_running
 from ansible_collections.incident.distroless.plugins.module_utils._secrets import secret_paths
 from ansible_collections.incident.distroless.plugins.module_utils._sizes import show_size
 from ansible_collections.incident.distroless.plugins.module_utils._targets import (
@@ -77,12 +75,17 @@ def work_on(cluster: Cluster, plan: Plan, target: Target) -> Done:
     """Does with one target what the plan says. Raises Failure when nothing could be begun."""
     started = time.monotonic()
     deadline = Deadline(plan.wait_timeout, "debug.wait_timeout")
-    if plan.options.is_check and not find_running(
-        target, plan.request, plan.wish, cluster.now(), any_serves=plan.any_serves
-    ):
-        asked = dry_run(cluster, target, plan.request, plan.wish, deadline)
-        return Done(target_row(asked, time.monotonic() - started), injected=True, fetched=None)
-    attached = ensure(cluster, target, plan.request, plan.wish, deadline, any_serves=plan.any_serves)
+    attached = ensure(
+        cluster,
+        target,
+        plan.request,
+        plan.wish,
+        deadline,
+        any_serves=plan.any_serves,
+        may_inject=not plan.options.is_check,
+    )
+    if attached.sight is None:
+        return Done(target_row(attached, time.monotonic() - started), injected=True, fetched=None)
     try:
         fetched = _fetch(cluster, plan, attached)
     finally:

@@ -231,7 +231,7 @@ attributes:
   check_mode:
     description:
       - With a running debugger it lists what would be fetched and writes nothing.
-      - Without one it asks for the injection as a dry run; listing needs the debugger.
+      - Without one that runs and can read the target it asks for the injection as a dry run; listing needs the debugger.
     support: full
   diff_mode:
     description: Shows new, changed and gone files.
