@@ -131,14 +131,15 @@ def _answer(ended: int, said: str) -> tuple[list[str], str]:
 
 
 def peers(data: bytes) -> list[dict[str, Any]]:
-    """How reaching for peers went: lines `source host port rc centiseconds _hex`, the last what nc said.
+    """How reaching for peers went: lines `source host port link rc centiseconds _hex`, the last what nc said.
 
-    Each: source (given, or the variable of the environment), host, port, outcome (open, refused, timeout, unresolved,
+    Each: source (given, or the variable of the environment), host, port, is_service_link (whether only the kubelet names it, for
+    a Service of the namespace), outcome (open, refused, timeout, unresolved,
     unreachable, failed), seconds, said. Raises ValueError where nc did not run, or did not understand how it was called.
     """
     rows = []
     for line in lines(data):
-        source, host, port, code, took, said = words(line, 6)
+        source, host, port, link, code, took, said = words(line, 7)
         told = printable(" ".join(text_of(said).split()))
         peer = shown(host)
         rows.append(
@@ -146,6 +147,7 @@ def peers(data: bytes) -> list[dict[str, Any]]:
                 "source": shown(source),
                 "host": peer,
                 "port": number(port),
+                "is_service_link": link == b"yes",
                 # a name may hold any of the words
                 "outcome": _outcome(_ran("nc", code), told.replace(peer, "")),
                 "seconds": number(took) / 100,

@@ -35,6 +35,8 @@ ALERTS = {
     120: "no_application_protocol",
 }
 ALERT, HANDSHAKE, APPLICATION = 21, 22, 23
+# of alerts: one after which the server goes on, such as that it does not know the name
+WARNING = 1
 SERVER_HELLO, CERTIFICATE, CERTIFICATE_REQUEST = 2, 11, 13
 # cipher suites of TLS 1.3: hash, length of the key
 SUITES = {0x1301: ("sha256", 16), 0x1302: ("sha384", 32), 0x1303: ("sha256", 32)}
@@ -112,9 +114,10 @@ def _read(found: Answer, hello: bytes, reply: bytes) -> None:
     for outer, record, header in _records(reply):
         kind, content = opened.record(record, header) if opened and outer == APPLICATION else (outer, record)
         if kind == ALERT and len(content) >= 2:
-            if found.outcome == "unreadable":
-                found.outcome = "alert"
-                found.detail = ALERTS.get(content[1], f"alert {content[1]}")
+            found.outcome = "alert"
+            found.detail = ALERTS.get(content[1], f"alert {content[1]}")
+            if content[0] == WARNING:
+                continue
             return
         if kind != HANDSHAKE:
             continue

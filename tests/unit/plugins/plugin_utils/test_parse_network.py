@@ -91,7 +91,7 @@ def test_a_tool_that_is_not_there_says_nothing_of_the_network(code: int) -> None
     with pytest.raises(ValueError, match="nslookup could not be run"):
         lookups(f"db db. 10.0.0.10 {code} {hexed('sh: nslookup: not found')}\n".encode())
     with pytest.raises(ValueError, match="nc could not be run"):
-        peers(f"given db 5432 {code} 1 {hexed('sh: nc: not found')}\n".encode())
+        peers(f"given db 5432 no {code} 1 {hexed('sh: nc: not found')}\n".encode())
 
 
 @pytest.mark.parametrize(
@@ -121,20 +121,21 @@ def test_a_tool_that_is_not_there_says_nothing_of_the_network(code: int) -> None
     ],
 )
 def test_what_nc_says_of_a_peer_is_read(code: int, said: str, outcome: str) -> None:
-    (row,) = peers(f"DB_HOST db 5432 {code} 12 {hexed(said)}\n".encode())
-    assert row == {"source": "DB_HOST", "host": "db", "port": 5432, "outcome": outcome, "seconds": 0.12, "said": said}
+    (row,) = peers(f"DB_HOST db 5432 no {code} 12 {hexed(said)}\n".encode())
+    about = {"source": "DB_HOST", "host": "db", "port": 5432, "is_service_link": False}
+    assert row == {**about, "outcome": outcome, "seconds": 0.12, "said": said}
 
 
 def test_a_peer_whose_name_is_a_word_of_nc_is_not_taken_by_its_name() -> None:
     said = "nc: bad address 'refused.example'"
-    (row,) = peers(f"given refused.example 80 1 12 {hexed(said)}\n".encode())
+    (row,) = peers(f"given refused.example 80 no 1 12 {hexed(said)}\n".encode())
     assert row["outcome"] == "unresolved"
 
 
 @pytest.mark.parametrize("said", ["nc: invalid option -- 'e'\nusage: nc [-46CDdFhklNnrStUuvZz]", "Usage: nc HOST PORT"])
 def test_an_nc_that_does_not_understand_its_call_says_nothing_of_the_network(said: str) -> None:
     with pytest.raises(ValueError, match="nc is another one"):
-        peers(f"given db 5432 1 1 {hexed(said)}\n".encode())
+        peers(f"given db 5432 no 1 1 {hexed(said)}\n".encode())
 
 
 def test_a_resolver_is_read_and_compared_with_the_debuggers() -> None:
@@ -188,6 +189,12 @@ def socket(state: str, **changes: Any) -> dict[str, Any]:
 def lookup(outcome: str) -> dict[str, Any]:
     addresses = ["10.1.2.3"] if outcome == "resolved" else []
     return {"name": "db", "asked": "db.", "server": "10.0.0.10", "outcome": outcome, "addresses": addresses}
+
+
+def reached(outcome: str, *, is_link: bool = False) -> dict[str, Any]:
+    source = "CACHE_SERVICE_HOST" if is_link else "DB_HOST"
+    peer = {"source": source, "host": "10.1.2.3", "port": 80, "is_service_link": is_link}
+    return {**peer, "outcome": outcome, "seconds": 0.1, "said": ""}
 
 
 def certificate(**changes: Any) -> dict[str, Any]:
@@ -253,6 +260,14 @@ def test_the_analyzers_are_in_doubt_of_nothing_where_nothing_happens(folder: str
         ({"lookups": [lookup("resolved"), lookup("not_understood")]}, {}),
         ({"lookups": [lookup("NXDOMAIN"), lookup("not_understood")]}, {"name_not_understood": "unknown"}),
         ({"lookups": [lookup("timeout"), lookup("not_understood")]}, {"name_not_understood": "unknown"}),
+        ({"peers": [reached("open"), reached("open", is_link=True)]}, {}),
+        ({"peers": [reached("refused"), reached("open", is_link=True)]}, {"peer_refuses": "fail"}),
+        ({"peers": [reached("timeout")]}, {"peer_silent": "fail"}),
+        ({"peers": [reached("unresolved")]}, {"peer_failed": "fail"}),
+        (
+            {"peers": [reached(outcome, is_link=True) for outcome in ("refused", "timeout", "unreachable", "failed")]},
+            {"service_link": "warn"},
+        ),
         ({"tls": shown()}, {}),
         ({"tls": shown(seconds_left=86400 * 29)}, {"certificate_expires": "warn"}),
         ({"tls": shown(seconds_left=-1)}, {"certificate_expired": "fail"}),
@@ -269,3 +284,12 @@ def test_a_certificate_for_another_name_is_told_by_its_first_names_and_how_many_
     found["peers"][0]["names_match"] = False
     (told,) = (entry.message for entry in judgements(tls=found) if entry.analyzer == "certificate_name")
     assert told == "a port 443 shows a certificate for n0, n1, n2, n3, n4 and 56 more."
+
+
+def test_all_services_that_do_not_answer_are_one_finding_which_says_where_they_come_from() -> None:
+    found = [reached("refused", is_link=True), reached("open", is_link=True), reached("timeout", is_link=True)]
+    (told,) = (entry for entry in judgements(peers=found) if entry.analyzer == "service_link")
+    assert told.message == (
+        "2 of the Services that Kubernetes names in the environment of each pod do not answer; the app may never use them: "
+        "10.1.2.3 port 80 (CACHE_SERVICE_HOST, refused), 10.1.2.3 port 80 (CACHE_SERVICE_HOST, timeout)."
+    )

@@ -138,6 +138,39 @@ def test_a_refusal_is_named(tmp_path: Path, known: bytes) -> None:
     assert (found.outcome, found.detail) == ("alert", "handshake_failure")
 
 
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_warning_is_no_refusal_where_the_server_goes_on(
+    tmp_path: Path, known: bytes, version: ssl.TLSVersion
+) -> None:
+    context = server(tmp_path)
+    only(version)(context)
+    unknown_name = bytes.fromhex("15030300020170")
+    assert answer(known, unknown_name + flight(context, known)).outcome == "certificates"
+    alone = answer(known, unknown_name)
+    assert (alone.outcome, alone.detail) == ("alert", "unrecognized_name")
+
+
+def test_a_server_that_wants_to_be_called_by_its_name_is(tmp_path: Path) -> None:
+    context = server(tmp_path, names=["orders.example"])
+
+    def choose(_socket: ssl.SSLObject, name: str | None, _context: ssl.SSLContext) -> int | None:
+        return None if name == "orders.example" else ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
+
+    context.sni_callback = choose  # type: ignore[assignment]
+    outcomes = {}
+    # a dot at the end is no part of the name that is sent
+    for host in ("orders.example", "orders.example.", "other.example", "10.1.2.3"):
+        sent = hello(host)
+        (peer,) = rows(host, sent, flight(context, sent))["peers"]
+        outcomes[host] = (peer["outcome"], peer["detail"])
+    assert outcomes == {
+        "orders.example": ("certificates", ""),
+        "orders.example.": ("certificates", ""),
+        "other.example": ("alert", "unrecognized_name"),
+        "10.1.2.3": ("alert", "unrecognized_name"),
+    }
+
+
 @pytest.mark.parametrize(
     ("reply", "outcome"),
     [(b"", "nothing"), (b"HTTP/1.1 400 Bad Request\r\n", "not_tls"), (b"\x16\x03\x03\x40\x00short", "unreadable")],
