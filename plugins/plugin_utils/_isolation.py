@@ -10,6 +10,7 @@ This is a private plugin utility of incident.distroless; its interface may chang
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from ansible_collections.incident.distroless.plugins.plugin_utils._analyze import VERDICTS
@@ -56,7 +57,10 @@ def isolation(
     found = {
         "policies": _policies(pod, list(policies), labels),
         "enforced": _enforced(
-            plan["record"].get("reached"), reached(looked), is_let_out=_is_let_out(pod, list(policies), labels)
+            plan["record"].get("reached"),
+            reaching(looked),
+            is_let_out=_is_let_out(pod, list(policies), labels),
+            node=_addresses(pod.get("status") or {}),
         ),
         "services": _services(plan, services_of(services, labels), still),
         "successors": _successors(plan, successors, wanted),
@@ -115,10 +119,16 @@ def endpoints(slices: Objects) -> list[dict[str, Any]]:
 
 def reached(looked: Rows) -> list[str] | None:
     """Whom a pod reaches, as host:port, from the command `reach` in it (targets of ephemeral_debug); None where it could not run."""
+    tried = reaching(looked)
+    return None if tried is None else [peer for peer, is_reached in tried.items() if is_reached]
+
+
+def reaching(looked: Rows) -> dict[str, bool] | None:
+    """Whom it was tried to reach from a pod, as host:port, and whether that went well; None where the command could not run."""
     said = _printed(looked, "reach")
     if said is None:
         return None
-    return [f"{row['host']}:{row['port']}" for row in peers(said) if row["outcome"] == REACHED]
+    return {f"{row['host']}:{row['port']}": row["outcome"] == REACHED for row in peers(said)}
 
 
 def _sockets(looked: Rows) -> list[dict[str, Any]] | None:
@@ -163,26 +173,46 @@ def _is_let_out(pod: Mapping[str, Any], policies: Sequence[Mapping[str, Any]], l
     )
 
 
-def _enforced(before: Sequence[str] | None, after: Sequence[str] | None, *, is_let_out: bool) -> Found:
+def _addresses(status: Mapping[str, Any]) -> set[str]:
+    """Those of a pod's own node."""
+    return {str(status.get("hostIP")), *(str(entry.get("ip")) for entry in status.get("hostIPs") or ())}
+
+
+def _enforced(
+    before: Sequence[str] | None, tried: Mapping[str, bool] | None, *, is_let_out: bool, node: AbstractSet[str]
+) -> Found:
+    """before: whom the pod reached, None where that is not known; tried: whom it was tried to reach now, and whether it does."""
     plugin = "the cluster's network plugin"
-    if before is None or after is None:
-        return [("unknown", f"Whether {plugin} enforces policies was not tried from inside the pod.")]
-    if still := [peer for peer in before if peer in after]:
-        said = f"The pod still reaches {', '.join(still)}"
-        if cut := [peer for peer in before if peer not in after]:
+    after = [peer for peer, is_reached in (tried or {}).items() if is_reached]
+    cut = [peer for peer in before or () if tried and tried.get(peer) is False]
+    if after:
+        said = f"The pod {'still reaches' if set(after) <= set(before or ()) else 'reaches'} {', '.join(after)}"
+        if cut:
             return [
                 ("fail", f"{said}, and no longer {', '.join(cut)}: {plugin} enforces policies, but lets that through.")
             ]
         if is_let_out:
-            unknown = f"whether {plugin} enforces policies is not known"
-            return [("fail", f"{said}: what lets egress through may be why, and {unknown}.")]
-        return [("fail", f"{said}: {plugin} does not enforce this policy.")]
-    if not before:
-        advice = "name a host:port that it reaches in quarantine_probes"
-        return [
-            ("unknown", f"Whether {plugin} enforces policies is not known: the pod reached nothing before; {advice}.")
-        ]
-    return [("pass", f"The pod no longer reaches {', '.join(before)}.")]
+            return [
+                (
+                    "fail",
+                    f"{said}: what lets egress through may be why, and whether {plugin} enforces policies is not known.",
+                )
+            ]
+        # Kubernetes excepts that from policies
+        or_else = ", or lets a pod out to its own node" if {_host(peer) for peer in after} <= node else ""
+        return [("fail", f"{said}: {plugin} does not enforce this policy{or_else}.")]
+    if cut:
+        return [("pass", f"The pod no longer reaches {', '.join(cut)}.")]
+    if before or tried is None:
+        return [("unknown", f"Whether {plugin} enforces policies was not tried from inside the pod.")]
+    then = "whom the pod reached before is not known" if before is None else "the pod reached nothing before"
+    now = f", and it does not reach {', '.join(tried)} now" if tried else ""
+    advice = "name a host:port that it must not reach in quarantine_probes"
+    return [("unknown", f"Whether {plugin} enforces policies is not known: {then}{now}; {advice}.")]
+
+
+def _host(peer: str) -> str:
+    return peer.rpartition(":")[0]
 
 
 def _services(plan: Mapping[str, Any], selecting: Sequence[str], sending: Sequence[str]) -> Found:

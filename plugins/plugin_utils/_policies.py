@@ -106,11 +106,25 @@ def _peers(peers: Iterable[Mapping[str, Any]] | None) -> str:
 
 def _peer(peer: Mapping[str, Any]) -> str:
     if "ipBlock" in peer:
-        return str(peer["ipBlock"]["cidr"])
-    return "some namespaces" if "namespaceSelector" in peer else "some pods"
+        excepted = " and ".join(peer["ipBlock"].get("except") or ())
+        return f"{peer['ipBlock']['cidr']}{f' except {excepted}' if excepted else ''}"
+    pods, namespaces = peer.get("podSelector"), peer.get("namespaceSelector")
+    if namespaces is None:
+        return "all pods of its namespace" if _takes_all(pods) else "some pods"
+    of = "all namespaces" if _takes_all(namespaces) else "some namespaces"
+    return of if _takes_all(pods) else f"some pods of {of}"
+
+
+def _takes_all(selector: Mapping[str, Any] | None) -> bool:
+    return not any((selector or {}).values())
 
 
 def _ports(ports: Iterable[Mapping[str, Any]] | None) -> str:
     if not ports:
         return ""
-    return " (" + ", ".join(f"{port.get('protocol') or 'TCP'} {port.get('port', 'any')}" for port in ports) + ")"
+    return f" ({', '.join(_port(port) for port in ports)})"
+
+
+def _port(port: Mapping[str, Any]) -> str:
+    last = f"-{port['endPort']}" if port.get("endPort") else ""
+    return f"{port.get('protocol') or 'TCP'} {port.get('port', 'any')}{last}"

@@ -32,7 +32,7 @@ ABOUT: dict[str, tuple[str, str, tuple[str, ...], int]] = {
     ),
     "enforced": (
         "Whether the network enforces the policy",
-        "Name a host:port that it reaches in quarantine_probes. Where nothing is enforced, isolate the pod by other means.",
+        "Name what it must not reach in quarantine_probes, and run the playbook again. Where it does, isolate it by other means.",
         ("reach",),
         95,
     ),
@@ -161,6 +161,8 @@ def _tables(rows: Rows, run: Rows) -> dict[str, list[dict[str, Any]]]:
     """What the report shows as tables: what was before and after the last run, and what was changed last."""
     before = run[0]
     after = next((row for row in run if row["action"] == "judged"), {})
+    # none are open is known as well
+    now = after.get("connections")
     changed = next((row for row in reversed(rows) if row["action"] == "labels"), None)
     deleted = {name for row in rows if row["action"] == "policies_deleted" for name in row["names"]}
     made = {row["name"]: row["spec"] for row in rows if row["action"] == "policy"}
@@ -177,7 +179,7 @@ def _tables(rows: Rows, run: Rows) -> dict[str, list[dict[str, Any]]]:
         ],
         "endpoints": _of_endpoints(before.get("endpoints"), after.get("endpoints")),
         "reached": _of_peers(before.get("reached"), after.get("reached")),
-        "connections": after.get("connections") or before.get("connections") or [],
+        "connections": before.get("connections") or [] if now is None else now,
     }
 
 
@@ -209,8 +211,13 @@ def _state(found: Rows | None, states: Mapping[tuple[str, str], bool], place: tu
 
 
 def _of_peers(before: Sequence[str] | None, after: Sequence[str] | None) -> list[dict[str, Any]]:
-    def said(found: Sequence[str] | None, peer: str) -> bool | None:
-        return None if found is None else peer in found
-
+    """Each peer, and whether it was and is reached. One that was not reached before may not have been tried then."""
     peers = dict.fromkeys([*(before or ()), *(after or ())])
-    return [{"peer": peer, "before": said(before, peer), "after": said(after, peer)} for peer in peers]
+    return [
+        {
+            "peer": peer,
+            "before": True if peer in (before or ()) else None,
+            "after": None if after is None else peer in after,
+        }
+        for peer in peers
+    ]

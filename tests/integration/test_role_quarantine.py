@@ -136,6 +136,29 @@ def test_a_pod_of_a_deployment_is_replaced_and_kept_and_a_network_that_enforces_
     assert log_of(again)[4]["reached"] == [f"{node}:{port}"]
 
 
+def test_a_pod_that_reached_nobody_before_is_not_isolated_where_it_reaches_somebody_now(
+    kubectl: Kubectl, tmp_path: Path
+) -> None:
+    kubectl.apply(pod_manifest("lone", APP))
+    kubectl.wait_until_running("lone")
+    # nobody listens there, so the API server is tried as well
+    case = quarantine(kubectl, tmp_path, pod="lone", probes=["127.0.0.1:1"])
+    assert case.status == 0, case.printed
+    assert log_of(case)[0]["reached"] == []
+    (peer, *_nameservers) = log_of(case)[-1]["reached"]
+    assert peer.endswith(":443")
+    assert f"{kubectl.namespace}/lone: not_isolated" in case.printed
+    assert case.finding("enforced", verdict="fail")["message"].startswith(f"The pod reaches {peer}")
+    assert {row["peer"]: (row["before"], row["after"]) for row in table(case, "reached")}[peer] == (None, True)
+    # what a later run names is tried then
+    node = kubectl.pod("lone")["status"]["hostIP"]
+    with open_port(node) as port:
+        again = quarantine(kubectl, tmp_path, pod="lone", probes=[f"{node}:{port}"])
+    assert again.status == 0, again.printed
+    assert "changed=0" in again.printed
+    assert again.finding("enforced", verdict="fail")["message"].startswith(f"The pod reaches {node}:{port}, {peer}")
+
+
 def test_two_plays_can_continue_one_case_at_the_same_moment(kubectl: Kubectl, tmp_path: Path) -> None:
     names = [workload(kubectl, "Deployment", name) for name in ("left", "right")]
     with ThreadPoolExecutor(2) as plays:
@@ -246,7 +269,9 @@ def test_a_pod_whose_controller_would_do_harm_is_refused(kubectl: Kubectl, tmp_p
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("given", [{"pod": "x", "probes": ["$(id):80"]}, {"pod": ""}])
+@pytest.mark.parametrize(
+    "given", [{"pod": "x", "probes": ["$(id):80"]}, {"pod": "x", "probes": ["db:80"] * 6}, {"pod": ""}]
+)
 def test_what_is_no_pod_or_no_probe_is_refused(kubectl: Kubectl, tmp_path: Path, given: dict[str, Any]) -> None:
     case = quarantine(kubectl, tmp_path, **given)
     assert case.status == 2

@@ -93,7 +93,7 @@ def test_a_selector_that_is_not_known_is_no_guess() -> None:
         ),
         (
             {"ingress": [{"from": [{"namespaceSelector": {}}, {"podSelector": {}}]}]},
-            [("ingress", "from some namespaces, some pods")],
+            [("ingress", "from all namespaces, all pods of its namespace")],
         ),
         ({"ingress": [{}] * 7}, [("ingress", "; ".join(["from anywhere"] * 5 + ["2 more rules"]))]),
     ],
@@ -101,6 +101,33 @@ def test_a_selector_that_is_not_known_is_no_guess() -> None:
 def test_what_a_policy_lets_through_is_said(spec: dict[str, Any], expected: list[tuple[str, str]]) -> None:
     found = openings([policy("p", **spec)], LABELS)
     assert [(row["direction"], row["allows"]) for row in found] == expected
+
+
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        ({"ports": [{"port": 1, "endPort": 65535}]}, "to anywhere (TCP 1-65535)"),
+        ({"ports": [{"port": 53, "protocol": "UDP"}, {"port": "http"}, {}]}, "to anywhere (UDP 53, TCP http, TCP any)"),
+        (
+            {"to": [{"ipBlock": {"cidr": "0.0.0.0/0", "except": ["10.0.0.0/8", "fd00::/8"]}}]},
+            "to 0.0.0.0/0 except 10.0.0.0/8 and fd00::/8",
+        ),
+        ({"to": [{"ipBlock": {"cidr": "10.0.0.0/8", "except": []}}]}, "to 10.0.0.0/8"),
+        ({"to": [{"podSelector": {}}]}, "to all pods of its namespace"),
+        ({"to": [{"podSelector": {"matchExpressions": [{"key": "a", "operator": "Exists"}]}}]}, "to some pods"),
+        ({"to": [{"namespaceSelector": {}}]}, "to all namespaces"),
+        ({"to": [{"namespaceSelector": {}, "podSelector": {}}]}, "to all namespaces"),
+        ({"to": [{"namespaceSelector": {"matchLabels": {"a": "b"}}}]}, "to some namespaces"),
+        (
+            {"to": [{"namespaceSelector": {}, "podSelector": {"matchLabels": {"a": "b"}}}]},
+            "to some pods of all namespaces",
+        ),
+        ({"to": [{"podSelector": {}, "namespaceSelector": None}]}, "to all pods of its namespace"),
+    ],
+)
+def test_a_rule_is_told_as_wide_as_it_is(rule: dict[str, Any], said: str) -> None:
+    (found,) = openings([policy("p", policyTypes=["Egress"], egress=[rule])], LABELS)
+    assert found["allows"] == said
 
 
 def test_a_policy_for_other_pods_lets_nothing_through_to_this_one_and_closes_nothing() -> None:
@@ -256,6 +283,14 @@ def judged(
     return isolation(after, [made["policy"], *(others or [])], services or [], **seen)
 
 
+def without(reached_before: list[str] | None, *peers: tuple[str, int, int]) -> dict[str, Any]:
+    """The options for a pod of which it was found out that it reaches these, and peers are tried now."""
+    return {
+        "plan": {**planned(pod()), "record": {"reached": reached_before}},
+        "looked": looked(*peers) if peers else GONE,
+    }
+
+
 def messages(found: dict[str, Any], verdict: str) -> str:
     return " ".join(entry["message"] for entry in found["findings"] if entry["verdict"] == verdict)
 
@@ -273,7 +308,23 @@ def test_a_pod_that_reaches_nobody_any_more_is_isolated() -> None:
         ({"others": [policy("allow-all", egress=[{}])]}, "not_isolated", "allow-all still lets egress through"),
         ({"looked": looked(("10.0.0.1", 443, 0))}, "not_isolated", "still reaches 10.0.0.1:443"),
         ({"looked": []}, "unknown", "was not tried from inside"),
-        ({"plan": {**planned(pod()), "record": {"reached": []}}}, "unknown", "the pod reached nothing before"),
+        (without([]), "unknown", "the pod reached nothing before, and it does not reach 10.0.0.1:443 now"),
+        (without(None), "unknown", "whom the pod reached before is not known, and it does not reach 10.0.0.1:443 now"),
+        ({**without(None), "looked": []}, "unknown", "was not tried from inside"),
+        ({**without([]), "looked": looked()}, "unknown", "the pod reached nothing before; name a host:port"),
+        # whatever it reached before, what it reaches now it is not isolated from
+        (
+            without([], ("10.96.0.1", 443, 0)),
+            "not_isolated",
+            "The pod reaches 10.96.0.1:443: the cluster's network plugin",
+        ),
+        (
+            without(None, ("10.96.0.1", 443, 0)),
+            "not_isolated",
+            "The pod reaches 10.96.0.1:443: the cluster's network plugin",
+        ),
+        # of the peer of before it is not known whether it is cut off
+        ({"looked": looked(("10.0.0.9", 53, 143))}, "unknown", "was not tried from inside"),
         ({"given": {**pod(), "spec": {"containers": [], "hostNetwork": True}}}, "not_isolated", "node's network"),
         # someone has put another label on it
         ({"given": pod()}, "not_isolated", "No NetworkPolicy closes egress and ingress"),
@@ -310,6 +361,26 @@ def test_a_network_that_cuts_off_some_and_not_others_does_enforce_policies() -> 
         "The pod still reaches 10.0.0.1:443, and no longer 10.0.0.2:53: the cluster's network plugin enforces policies, "
         "but lets that through."
     ) in messages(found, "fail")
+
+
+def test_a_peer_that_was_named_only_now_is_told_beside_those_of_before() -> None:
+    made = planned(pod(), record={**RECORDED, "reached": ["10.0.0.1:443"]})
+    found = judged(plan=made, looked=looked(("10.0.0.1", 443, 143), ("db", 5432, 0), ("db", 5432, 0)))
+    assert "The pod reaches db:5432, and no longer 10.0.0.1:443: " in messages(found, "fail")
+    found = judged(plan=made, looked=looked(("10.0.0.1", 443, 143), ("db", 5432, 143)))
+    assert found["isolation"] == "isolated"
+    assert "The pod no longer reaches 10.0.0.1:443." in messages(found, "pass")
+
+
+@pytest.mark.parametrize("status", [{"hostIP": "10.0.0.1"}, {"hostIP": "fd00::1", "hostIPs": [{"ip": "10.0.0.1"}]}])
+def test_of_a_pod_s_own_node_it_is_told_that_a_network_may_let_it_through(status: dict[str, Any]) -> None:
+    given = {**patched(pod(), planned(pod())["patch"]), "status": status}
+    found = judged(given=given, looked=looked(("10.0.0.1", 443, 0)))
+    assert found["isolation"] == "not_isolated"
+    said = "The pod still reaches 10.0.0.1:443: the cluster's network plugin does not enforce this policy, or lets a pod out to its own node."
+    assert said in messages(found, "fail")
+    elsewhere = judged(given=given, **without([], ("10.0.0.1", 443, 0), ("10.0.0.2", 443, 0)))
+    assert "does not enforce this policy." in messages(elsewhere, "fail")
 
 
 def test_a_service_that_still_selects_it_fails() -> None:

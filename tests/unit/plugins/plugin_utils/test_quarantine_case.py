@@ -195,6 +195,21 @@ def test_what_was_not_looked_at_is_not_said() -> None:
     assert [row["after"] for row in half["endpoints"]] == [None]
 
 
+def test_connections_are_those_of_after_where_these_are_known() -> None:
+    one = [{"protocol": "tcp", "local": "10.0.0.2", "local_port": 5, "remote": "10.0.0.9", "remote_port": 443}]
+    for before, after, shown in ((one, [], []), (one, None, one), ([], one, one), (None, None, [])):
+        found = case_of([begin(connections=before), end_of(connections=after)], "case")
+        assert found["facts"]["shop/api-0/app"]["connections"] == shown
+
+
+def test_of_a_peer_that_was_tried_only_afterwards_nothing_is_said_of_before() -> None:
+    rows = case_of([begin(reached=["10.0.0.1:443"]), end_of(reached=["db:5432"])], "case")["facts"]["shop/api-0/app"]
+    assert rows["reached"] == [
+        {"peer": "10.0.0.1:443", "before": True, "after": False},
+        {"peer": "db:5432", "before": None, "after": True},
+    ]
+
+
 @pytest.mark.parametrize("text", HOSTILE)
 def test_nothing_hostile_becomes_a_part_of_its_page(text: str) -> None:
     rows = [begin(by=text, reason=text), LABELS | {"before": {"app": text}}, end_of()]

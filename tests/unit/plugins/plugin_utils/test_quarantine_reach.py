@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 from ansible_collections.incident.distroless.plugins.plugin_utils._isolation import reached
+from jinja2 import Environment
 
 ROLE = Path(__file__).parents[4] / "roles" / "quarantine"
 REACH = yaml.safe_load((ROLE / "vars" / "main.yml").read_text(encoding="utf-8"))["quarantine_reach"]
@@ -21,7 +22,9 @@ PROBES = "10.0.0.1:443 10.0.0.2:53 db.shop:5432"
 CLOCK = 'now=$(($(cat "$CLOCK") + 4)); echo "$now" > "$CLOCK"; echo "$now"'
 
 
-def tried(folder: Path, seconds: int, network: str) -> tuple[list[str], list[str]]:
+def tried(
+    folder: Path, seconds: int, network: str, probes: str = PROBES, defaults: str = ""
+) -> tuple[list[str], list[str]]:
     """Whom it tried to connect to, in order, and whom it reaches in the end; `network`: what nc does for host $1 and port $2."""
     log, clock = folder / "log", folder / "clock"
     log.touch()
@@ -33,7 +36,8 @@ def tried(folder: Path, seconds: int, network: str) -> tuple[list[str], list[str
         program.write_text(f"#!/bin/sh\n{words}\n")
         program.chmod(0o755)
     own = {"PATH": f"{folder}:{os.environ['PATH']}", "LOG": str(log), "CLOCK": str(clock)}
-    given = {"PROBES": PROBES, "SECONDS_LEFT": str(seconds)}
+    api = {"KUBERNETES_SERVICE_HOST": "10.96.0.1", "KUBERNETES_SERVICE_PORT": "443"}
+    given = {**api, "PROBES": probes, "DEFAULTS": defaults, "SECONDS_LEFT": str(seconds)}
     done = subprocess.run(["sh", "-c", REACH], env=own | given, capture_output=True, text=True, check=True)
     rows = [{"name": "reach", "rc": 0, "stdout": done.stdout}]
     return log.read_text(encoding="utf-8").split(), reached([{"commands": rows}]) or []
@@ -51,3 +55,45 @@ def test_it_stops_as_soon_as_nobody_is_reached(tmp_path: Path) -> None:
     whom, reaches = tried(tmp_path, 10, '[ "$(grep -c . "$LOG")" -le 3 ]')
     assert whom == PROBES.split() * 2
     assert reaches == []
+
+
+def test_it_tries_the_api_server_and_the_nameservers_beside_those_that_are_given_where_it_is_to(tmp_path: Path) -> None:
+    whom, reaches = tried(tmp_path, 0, "[ $1 = 10.96.0.1 ]", "10.0.0.1:443", "yes")
+    assert whom[:2] == ["10.0.0.1:443", "10.96.0.1:443"]
+    assert {peer.rpartition(":")[2] for peer in whom[2:]} <= {"53"}
+    assert reaches == ["10.96.0.1:443"]
+
+
+def test_it_tries_all_that_are_given(tmp_path: Path) -> None:
+    ten = [f"10.0.0.{number}:443" for number in range(10)]
+    assert tried(tmp_path, 0, "false", " ".join(ten)) == (ten, [])
+
+
+PRESENT = yaml.safe_load((ROLE / "tasks" / "present.yml").read_text(encoding="utf-8"))
+LOOK = next(task for task in PRESENT if task["name"] == "See from inside whom it reaches")
+ENVIRONMENT = LOOK["incident.distroless.ephemeral_debug"]["commands"][1]["env"]
+
+
+@pytest.mark.parametrize(
+    ("when", "before", "probes", "given", "has_defaults"),
+    [
+        ("before", [], [], [], True),
+        ("before", [], ["db:5432"], ["db:5432"], False),
+        ("after", ["10.96.0.1:443"], [], ["10.96.0.1:443"], False),
+        # a second run, and what it names besides
+        ("after", ["10.96.0.1:443"], ["db:5432", "10.96.0.1:443"], ["10.96.0.1:443", "db:5432"], False),
+        # the one that was given was down, or the first look failed
+        ("after", [], ["db:5432"], ["db:5432"], True),
+        ("after", [], [], [], True),
+    ],
+)
+def test_whom_the_role_tries(
+    when: str, before: list[str], probes: list[str], given: list[str], *, has_defaults: bool
+) -> None:
+    named = {"quarantine_when": when, "quarantine_whom": before, "quarantine_probes": probes}
+    said = {
+        name: Environment(autoescape=True).from_string(text).render(named)
+        for name, text in ENVIRONMENT.items()
+        if name != "SECONDS_LEFT"
+    }
+    assert (said["PROBES"].split(), bool(said["DEFAULTS"])) == (given, has_defaults)
