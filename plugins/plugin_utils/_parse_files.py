@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.incident.distroless.plugins.plugin_utils._parse_text import (
+    CUT,
     device,
     from_hex,
     in_target,
@@ -27,8 +28,6 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._parse_text im
 # what stat calls a block, whatever the file system's own
 BLOCK = 512
 DELETED = b" (deleted)"
-# a collector's line in the place of those that it left out
-CUT = b"cut"
 
 # when, and each file's size and device by its kind and path
 Look = tuple[float, dict[tuple[bytes, bytes], tuple[int, str]]]
@@ -54,13 +53,18 @@ def file_sizes(data: bytes) -> list[dict[str, Any]]:
 
 
 def file_changes(data: bytes) -> dict[str, Any]:
-    """Files with their times, the last changed first, from a line `s start` and lines `n ctime mtime size uid path` and `x ...`.
+    """Files with their times, the last changed first, from a line `s start`, lines `n ctime mtime size uid path` and `x ...`, and
+    `cut` where there were more.
 
-    Returns started (epoch seconds) and files, each with path, ctime, mtime (epoch seconds), size, uid.
+    Returns started (epoch seconds), is_complete, and files, each with path, ctime, mtime (epoch seconds), size, uid.
     """
     started: int | None = None
+    is_complete = True
     rows = []
     for line in lines(data):
+        if line == CUT:
+            is_complete = False
+            continue
         if line.startswith(b"s "):
             started = number(line[2:])
             continue
@@ -69,7 +73,8 @@ def file_changes(data: bytes) -> dict[str, Any]:
         rows.append({"path": shown(in_target(_name(kind, name))), **times, "size": number(size), "uid": number(uid)})
     if started is None:
         raise ValueError("no line says when the container started")
-    return {"started": started, "files": sorted(rows, key=lambda row: (-int(row["ctime"]), str(row["path"])))}
+    files = sorted(rows, key=lambda row: (-int(row["ctime"]), str(row["path"])))
+    return {"started": started, "files": files, "is_complete": is_complete}
 
 
 def _name(kind: bytes, word: bytes) -> bytes:

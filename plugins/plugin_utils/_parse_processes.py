@@ -13,6 +13,7 @@ import re
 from typing import Any
 
 from ansible_collections.incident.distroless.plugins.plugin_utils._parse_text import (
+    CUT,
     from_hex,
     in_target,
     lines,
@@ -33,7 +34,8 @@ def processes(data: bytes) -> list[dict[str, Any]]:
     be empty. Each: pid, parent, name, state, uid, gid, threads, rss (bytes), start_ticks (since boot), command (one line), exe
     (in the target's view, "" where it cannot be read), exe_deleted.
     """
-    rows = [_process(line) for line in lines(data)]
+    # what a line `cut` says is completeness's to tell
+    rows = [_process(line) for line in lines(data) if line != CUT]
     return sorted(rows, key=lambda row: int(row["pid"]))
 
 

@@ -14,7 +14,7 @@ import re
 import sys
 from typing import Any
 
-from ansible_collections.incident.distroless.plugins.plugin_utils._parse_text import lines, not_understood, shown
+from ansible_collections.incident.distroless.plugins.plugin_utils._parse_text import CUT, lines, not_understood, shown
 
 # include/net/tcp_states.h
 TCP_STATES = (
@@ -40,7 +40,8 @@ def sockets(data: bytes) -> list[dict[str, Any]]:
                 raise not_understood(line)
         elif not protocol:
             raise not_understood(line)
-        elif not _is_heading(line):
+        # what a line `cut` says is completeness's to tell
+        elif line != CUT and not _is_heading(line):
             rows.append(_unix(line) if protocol == "unix" else _internet(protocol, line))
     return rows
 

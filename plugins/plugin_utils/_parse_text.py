@@ -14,9 +14,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 # a program that crashes for a day says the same a thousand times
 MAX_HOLDING = 3
+# a collector's line in the place of those that it left out
+CUT = b"cut"
 
 
 def shown(name: bytes) -> str:
@@ -37,6 +40,11 @@ def printable(text: str) -> str:
 def text(data: bytes) -> str:
     """The output as it is, for a collector that names no parser."""
     return data.decode("utf-8", "replace")
+
+
+def completeness(data: bytes) -> dict[str, Any]:
+    """Whether a collector left nothing out, of all that it printed: is_complete."""
+    return {"is_complete": CUT not in lines(data)}
 
 
 def holding(rows: Iterable[str], *phrases: str) -> list[str]:

@@ -38,7 +38,12 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._parse_network
 from ansible_collections.incident.distroless.plugins.plugin_utils._parse_places import places
 from ansible_collections.incident.distroless.plugins.plugin_utils._parse_processes import counters, limits, processes
 from ansible_collections.incident.distroless.plugins.plugin_utils._parse_sockets import sockets
-from ansible_collections.incident.distroless.plugins.plugin_utils._parse_text import lines, printable, text
+from ansible_collections.incident.distroless.plugins.plugin_utils._parse_text import (
+    completeness,
+    lines,
+    printable,
+    text,
+)
 
 Parser = Callable[[bytes], Any]
 
@@ -50,6 +55,7 @@ def escaped_lines(data: bytes) -> list[str]:
 
 PARSERS: dict[str, Parser] = {
     "archive": archive,
+    "completeness": completeness,
     "counters": counters,
     "deleted_files": deleted_files,
     "disk_usage": disk_usage,

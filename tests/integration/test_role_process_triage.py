@@ -23,10 +23,10 @@ Start = Callable[..., None]
 @pytest.fixture(scope="module")
 def pods(kubectl: Kubectl) -> Kubectl:
     """A healthy pod, and one for each intruder."""
-    for name in ("healthy", "replaced", "listening", "changed"):
+    for name in ("healthy", "replaced", "listening", "changed", "crowded"):
         kubectl.apply(pod_manifest(name, APP))
     kubectl.apply(pod_manifest("in-memory", APP, container={"args": ["run-from-memory"]}))
-    for name in ("healthy", "replaced", "listening", "changed", "in-memory"):
+    for name in ("healthy", "replaced", "listening", "changed", "crowded", "in-memory"):
         kubectl.wait_until_running(name)
     return kubectl
 
@@ -116,3 +116,13 @@ def test_a_file_that_was_changed_and_made_to_look_old(pods: Kubectl, play: Play,
     assert case.verdict == "warn", case.said()
     assert case.finding("new_system_file")["message"].startswith("/etc/app/new ")
     assert case.finding("false_time")["message"].startswith("/etc/app/old ")
+
+
+def test_more_changed_files_than_are_looked_at_are_unknown(pods: Kubectl, play: Play, tmp_path: Path) -> None:
+    inside(play, "crowded", 'sleep 2; cd "$TARGET_ROOT/etc/app" && seq 2100 | xargs touch')
+    case = triage(pods, tmp_path, pod="crowded")
+    assert case.verdict == "unknown", case.said()
+    assert [entry["analyzer"] for entry in case.findings(verdict="unknown")] == ["files_not_all_seen"], case.said()
+    case.assert_evidence(case.finding("files_not_all_seen"))
+    facts = case.document["facts"][f"{pods.namespace}/crowded/app"]
+    assert (facts["processes_seen"], facts["sockets_seen"]) == ({"is_complete": True}, {"is_complete": True})

@@ -126,7 +126,9 @@ def test_changed_files_come_with_the_start_that_they_are_measured_by() -> None:
             {"path": "/usr/a\\nb", "ctime": 1300, "mtime": 1300, "size": 6, "uid": 7},
             {"path": "/etc/x", "ctime": 1200, "mtime": 900, "size": 5, "uid": 0},
         ],
+        "is_complete": True,
     }
+    assert file_changes(b"s 1000\ncut\n") == {"started": 1000, "files": [], "is_complete": False}
     with pytest.raises(ValueError, match="when the container started"):
         file_changes(b"n 1 1 1 1 /x\n")
 
@@ -238,6 +240,13 @@ def test_the_sockets_of_this_machine_are_understood() -> None:
     sockets(b"".join(b"==> %s\n%s" % (name.encode(), Path(f"/proc/net/{name}").read_bytes()) for name in names))
 
 
+@pytest.mark.parametrize("parser", ["processes", "sockets"])
+def test_a_table_that_was_cut_is_one_and_that_it_was_is_told_by_another_parser(parser: str) -> None:
+    assert PARSERS[parser](b"==> tcp\ncut\n" if parser == "sockets" else b"cut\n") == []
+    assert PARSERS["completeness"](b"7 _ab\ncut\n") == {"is_complete": False}
+    assert PARSERS["completeness"](b"7 _cut\n") == {"is_complete": True}
+
+
 def test_limits_are_numbers_or_nothing() -> None:
     table = b"Limit                     Soft Limit           Hard Limit           Units     \n"
     table += b"Max open files            1024                 unlimited            files     \n"
@@ -257,7 +266,7 @@ def test_what_is_not_understood_is_a_value_error_and_nothing_else(parser: str, d
         return
 
 
-@pytest.mark.parametrize("parser", sorted(PARSERS.keys() - {"text", "lines"}))
+@pytest.mark.parametrize("parser", sorted(PARSERS.keys() - {"text", "lines", "completeness"}))
 def test_half_a_line_is_refused(parser: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         PARSERS[parser](b"Limit\nhalf")
