@@ -7,32 +7,61 @@
 As in a shell, a wildcard does not match a leading dot, and links to directories are followed, inside the target's root; but
 `**` does not walk through links, and what stands behind it is matched in one listing.
 
+Links to one directory are as many ways to all that is in it, and with each level of a glob they multiply: a directory with a
+few hundred links to itself has millions of matches. So matches are counted, and what lies at the end of many ways is looked at
+once.
+
 This is a private module utility of incident.distroless; its interface may change.
 """
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
+from typing import Literal
 
 from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._ground import upwards
 from ansible_collections.incident.distroless.plugins.module_utils._listing import Entry, Unlisted
+from ansible_collections.incident.distroless.plugins.module_utils._lookups import look_up
 from ansible_collections.incident.distroless.plugins.module_utils._patterns import BRACKET, translate
-from ansible_collections.incident.distroless.plugins.module_utils._resolve import Found, Looker, Unresolved, resolve
+from ansible_collections.incident.distroless.plugins.module_utils._resolve import (
+    MAX_LINKS,
+    Found,
+    Looker,
+    Unresolved,
+    resolve,
+)
 
 _WILDCARD = re.compile(rb"(?:[^\\*?\[]|\\.|\[)*?(?:[*?]|" + BRACKET + rb")", re.DOTALL)
 _ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
 
 
+# names that a glob may look at however few it may match: one file of a large directory is not many files
+_MANY = 100_000
+
+# what stopped a glob half-way: too many names or matches, or the time
+Cut = Literal["number", "time"]
+
+
 @dataclass(frozen=True, slots=True)
 class Expansion:
-    """What a pattern came to. literal: it exists as it is written, or has no wildcard; then there is one match or problem."""
+    """What a pattern came to. literal: it exists as it is written, or has no wildcard; then there is one match or problem.
+
+    A link that a glob matches is what it leads to, unless that is a directory. cut says why not all was looked at below base,
+    the path before the first wildcard.
+    """
 
     pattern: bytes
     literal: bool
     matches: tuple[Found, ...]
     problems: tuple[Unlisted | Unresolved, ...]
+    base: bytes = b"/"
+    cut: Cut | None = None
 
 
 def is_glob(pattern: bytes) -> bool:
@@ -41,21 +70,32 @@ def is_glob(pattern: bytes) -> bool:
 
 
 def expand(
-    looker: Looker, patterns: Sequence[bytes], *, prune: Sequence[bytes] = (), max_entries: int = 100_000
+    looker: Looker,
+    patterns: Sequence[bytes],
+    *,
+    prune: Sequence[bytes] = (),
+    max_entries: int = _MANY,
+    until: float = math.inf,
 ) -> list[Expansion]:
     """What each pattern means, in their order. What exists literally is taken literally, else a pattern is a glob.
 
-    Raises Failure InvalidRequest for a pattern that cannot be read, LimitExceeded when a listing has more than max_entries.
+    No glob has more than max_entries matches, or looks at more names than that or 100,000, whichever is more; after one that
+    the time (until, of time.monotonic()) cut, looker is of no more use. Raises Failure InvalidRequest for a pattern that cannot
+    be read.
     """
-    expansions: list[Expansion] = []
-    for pattern, answer in zip(patterns, resolve(looker, patterns), strict=True):
-        if isinstance(answer, Found):
-            expansions.append(Expansion(pattern, True, (answer,), ()))
-        elif is_glob(pattern):
-            expansions.append(_Glob(looker, pattern, prune, max_entries).expansion())
-        else:
-            expansions.append(_plain(looker, pattern, answer))
-    return expansions
+    answers = dict(zip(patterns, resolve(looker, patterns), strict=True))
+    # first what needs no listing: a glob may take all the time
+    plain = {
+        pattern: Expansion(pattern, True, (answer,), ())
+        if isinstance(answer, Found)
+        else _plain(looker, pattern, answer)
+        for pattern, answer in answers.items()
+        if isinstance(answer, Found) or not is_glob(pattern)
+    }
+    return [
+        plain[pattern] if pattern in plain else _Glob(looker, pattern, prune, max_entries, until).expansion()
+        for pattern in patterns
+    ]
 
 
 def _plain(looker: Looker, pattern: bytes, answer: Unresolved) -> Expansion:
@@ -71,6 +111,29 @@ def _unescaped(name: bytes) -> bytes:
     return _ESCAPE.sub(rb"\1", name)
 
 
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """A path as asked, the same from a directory that no link leads to, and the links that were followed up to there."""
+
+    asked: bytes
+    path: bytes
+    links: tuple[bytes, ...]
+
+    def down(self, steps: bytes) -> _Way:
+        """The way on from here."""
+        return _Way(self.asked + steps, self.path + steps, self.links)
+
+    def end(self, answer: Found | Unresolved) -> Found | Unresolved:
+        """What is at its end, when that is at the end of path."""
+        asked = self.asked or b"/"
+        if isinstance(answer, Unresolved):
+            return Unresolved(asked, answer.at, answer.reason)
+        links = (*self.links, *answer.links)
+        if len(links) > MAX_LINKS:
+            return Unresolved(asked, answer.path, "Loop")
+        return Found(asked, answer.path, answer.entry, links)
+
+
 @dataclass(slots=True)
 class _Glob:
     """One pattern on its way down the tree, a level of wildcards at a time."""
@@ -79,75 +142,142 @@ class _Glob:
     pattern: bytes
     prune: Sequence[bytes]
     max_entries: int
+    until: float
+    cut: Cut | None = None
     problems: list[Unlisted | Unresolved] = field(default_factory=list)
 
     def expansion(self) -> Expansion:
         names = [name for name in self.pattern.split(b"/") if name not in (b"", b".")]
-        reached = [b""]
+        ways = [_Way(b"", b"", ())]
         while names:
             literal = next((index for index, name in enumerate(names) if is_glob(name)), len(names))
-            steps = b"".join(b"/" + _unescaped(name) for name in names[:literal])
-            reached = [path + steps for path in reached]
+            ways = [way.down(_path(names[:literal])) for way in ways]
             names = names[literal:]
             if not names:
-                return self._done(self._resolved(reached))
-            directories = [answer for answer in self._resolved(reached) if answer.entry.type == "directory"]
+                return self._done(self._ended(ways))
+            directories = [answer for _way, answer in self._reached(ways) if answer.entry.type == "directory"]
             if names[0] == b"**" or len(names) == 1:
-                return self._done(list(self._listed(directories, names)))
-            wanted = names.pop(0)
-            reached = [match.asked for match in self._listed(directories, [wanted])]
-        return self._done([])
+                return self._done(self._led(self._listed(directories, names, self.max_entries)))
+            matches = self._listed(directories, [names.pop(0)], self._max_names)
+            ways = [_Way(match.asked, match.path, match.links) for match in matches]
+        return self._done(())
 
-    def _done(self, found: Sequence[Found]) -> Expansion:
-        """Links among the matches bring what they lead to; a match is taken once, however many ways led to it."""
-        kept = {match.asked: match for match in found}
-        links = [match.asked for match in kept.values() if match.entry.type == "link"]
-        for path, answer in zip(links, resolve(self.looker, links), strict=True):
-            if isinstance(answer, Found):
-                kept[path] = answer
+    @property
+    def _max_names(self) -> int:
+        return max(self.max_entries, _MANY)
+
+    def _done(self, found: Iterable[Found]) -> Expansion:
+        matches = list(found)
+        if len(matches) > self.max_entries:
+            self._cut("number")
+        kept = tuple(matches[: self.max_entries])
+        names = self.pattern.split(b"/")
+        base = _path([name for name in takewhile(lambda name: not is_glob(name), names) if name not in (b"", b".")])
+        return Expansion(self.pattern, False, kept, tuple(self.problems), base or b"/", self.cut)
+
+    def _cut(self, cut: Cut) -> None:
+        self.cut = self.cut or cut
+
+    def _ends(self, ways: Sequence[_Way], *, follow: bool = True) -> Iterator[tuple[_Way, Found | Unresolved]]:
+        """Each way with what is at its end, as long as there is time."""
+        answers = look_up(self.looker, [way.path or b"/" for way in ways], self.until, follow=follow)
+        for way in ways:
+            if (answer := answers.get(way.path or b"/")) is None:
+                self.cut = "time"
             else:
+                yield way, way.end(answer)
+
+    def _reached(self, ways: Sequence[_Way]) -> Iterator[tuple[_Way, Found]]:
+        """Those of ways that end somewhere: behind a wildcard a name is missing in most directories, which is no problem."""
+        for way, answer in self._ends(ways):
+            if isinstance(answer, Found):
+                yield way, answer
+            elif answer.reason not in ("Missing", "NotADirectory"):
                 self.problems.append(answer)
-                del kept[path]
-        return Expansion(self.pattern, False, tuple(kept.values()), tuple(self.problems))
 
-    def _resolved(self, paths: Sequence[bytes]) -> list[Found]:
-        """Those of paths that are there: behind a wildcard a name is missing in most directories, which is no problem."""
-        answers = resolve(self.looker, [path or b"/" for path in paths]) if paths else []
-        self.problems += [
-            answer
-            for answer in answers
-            if isinstance(answer, Unresolved) and answer.reason not in ("Missing", "NotADirectory")
-        ]
-        return [answer for answer in answers if isinstance(answer, Found)]
+    def _ended(self, ways: Sequence[_Way]) -> Iterator[Found]:
+        """What is at the end of ways, links to directories as links: `/**/current` must not bring a tree once more."""
+        reached = list(self._reached(ways))
+        doubtful = [way for way, match in reached if match.links and match.entry.type == "directory"]
+        links = {way.asked: answer for way, answer in self._ends(doubtful, follow=False) if isinstance(answer, Found)}
+        for way, match in reached:
+            yield links.get(way.asked, match)
 
-    def _listed(self, directories: Sequence[Found], names: Sequence[bytes]) -> Iterator[Found]:
-        """What matches names below directories, in one listing; deep only where there is a `**`."""
+    def _led(self, found: Sequence[Found]) -> Iterator[Found]:
+        """What was found, and in the place of links what they lead to; links to directories stay: `/**` must not bring a tree
+        once for each of its names."""
+        links = {match.asked: match for match in found if match.entry.type == "link"}
+        ways = [_Way(match.asked, match.path, match.links) for match in links.values()]
+        led = {way.asked: answer for way, answer in self._ends(ways)}
+        for match in found:
+            answer = led.get(match.asked)
+            if match.asked not in links:
+                yield match
+            elif isinstance(answer, Unresolved):
+                self.problems.append(answer)
+            elif answer is not None:
+                yield match if answer.entry.type == "directory" else answer
+
+    def _listed(self, directories: Sequence[Found], names: Sequence[bytes], most: int) -> list[Found]:
+        """What matches names below directories, in one listing; deep only where there is a `**`.
+
+        Where there are too many ways, each thing is still found by one of them, with the fewest links.
+        """
         matches = _matcher(names)
-        depth = None if b"**" in names else 1
+        is_deep = b"**" in names
         # several ways may lead to one directory, by links
         places: dict[bytes, list[Found]] = {}
-        for directory in directories:
+        for directory in sorted(directories, key=lambda directory: len(directory.links)):
             places.setdefault(directory.path, []).append(directory)
-        for answer in (
-            self.looker.scan(list(places), prune=self.prune, max_depth=depth, max_entries=self.max_entries)
-            if places
-            else ()
-        ):
-            if isinstance(answer, Unlisted):
-                self.problems.append(answer)
-                continue
-            for top, rest in _below(answer, places):
-                if matches(rest):
-                    for place in places[top]:
-                        yield Found(place.asked.rstrip(b"/") + rest, answer.path, answer, place.links)
+        found: dict[bytes, Found] = {}
+        again: dict[bytes, Found] = {}
+        for answer in self._scanned(list(places), is_deep):
+            for top, rest in _below(answer, places, is_deep):
+                for place in places[top] if matches(rest) else ():
+                    kept = found if place is places[top][0] else again
+                    asked = place.asked.rstrip(b"/") + rest
+                    if len(kept) >= most and asked not in kept:
+                        self._cut("number")
+                        break
+                    kept[asked] = Found(asked, answer.path, answer, place.links)
+        both = [*found.values(), *(match for asked, match in again.items() if asked not in found)]
+        if len(both) > most:
+            self._cut("number")
+        return both[:most]
+
+    def _scanned(self, tops: Sequence[bytes], is_deep: bool) -> Iterator[Entry]:
+        """What is in directories, until there is too much of it or no more time."""
+        depth = None if is_deep else 1
+        if time.monotonic() > self.until:
+            self.cut = "time"
+            return
+        try:
+            for answer in self.looker.scan(tops, prune=self.prune, max_depth=depth, max_entries=self._max_names):
+                if time.monotonic() > self.until:
+                    self.cut = "time"
+                    return
+                if isinstance(answer, Unlisted):
+                    self.problems.append(answer)
+                else:
+                    yield answer
+        except Failure as failure:
+            if failure.reason != "LimitExceeded":
+                raise
+            self._cut("number")
 
 
-def _below(entry: Entry, places: Iterable[bytes]) -> Iterator[tuple[bytes, bytes]]:
+def _path(names: Sequence[bytes]) -> bytes:
+    return b"".join(b"/" + _unescaped(name) for name in names)
+
+
+def _below(entry: Entry, places: Container[bytes], is_deep: bool) -> Iterator[tuple[bytes, bytes]]:
     """The directories that were listed which an entry is in, and its path from there; two of them may lie in one another."""
-    for top in places:
-        prefix = top.rstrip(b"/") + b"/"
-        if entry.path.startswith(prefix) and entry.path != top:
-            yield top, entry.path[len(prefix) - 1 :]
+    if entry.path == b"/":
+        return
+    above = entry.path.rpartition(b"/")[0] or b"/"
+    for top in upwards(above) if is_deep else (above,):
+        if top in places:
+            yield top, entry.path[len(top.rstrip(b"/")) :]
 
 
 def _matcher(names: Sequence[bytes]) -> Callable[[bytes], bool]:

@@ -15,11 +15,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
-from ansible_collections.incident.distroless.plugins.module_utils._globs import Expansion, expand, is_glob
-from ansible_collections.incident.distroless.plugins.module_utils._ground import Ground, is_below
+from ansible_collections.incident.distroless.plugins.module_utils._globs import Cut, Expansion, expand, is_glob
+from ansible_collections.incident.distroless.plugins.module_utils._ground import Ground, upwards
 from ansible_collections.incident.distroless.plugins.module_utils._listing import Unlisted
 from ansible_collections.incident.distroless.plugins.module_utils._plan import (
+    DEADLINE,
     KERNEL,
+    MAX_FILES,
     FetchOptions,
     Item,
     Origin,
@@ -47,6 +49,9 @@ class Survey:
     is_cut: bool = False
 
 
+_CUTS: dict[Cut, str] = {"number": MAX_FILES, "time": DEADLINE}
+
+
 def check_options(options: FetchOptions) -> None:
     """Raises Failure InvalidRequest when src is empty or a path in it is not absolute, or directory_mode keeps us out."""
     if options.directory_mode & 0o700 != 0o700:
@@ -69,29 +74,31 @@ def survey(looker: Looker, options: FetchOptions, ground: Ground, until: float =
     # not even looked at; what is on the other kernel file systems shows by its mount
     skipped = {path for path in [*plain, *patterns] if not is_glob(path) and ground.bars_asked(path) == KERNEL}
     items = [Item(path, None, None, "plain") for path in skipped]
-    expansions = expand(
-        looker, [path for path in patterns if path not in skipped], prune=ground.pruned, max_entries=limit
-    )
     resolved = resolve(looker, [path for path in plain if path not in skipped])
+    expansions = expand(
+        looker,
+        [path for path in patterns if path not in skipped],
+        prune=ground.pruned,
+        max_entries=limit,
+        until=until,
+    )
     found: list[tuple[Found, Origin]] = [(answer, "plain") for answer in resolved if isinstance(answer, Found)]
     problems: list[tuple[Unlisted | Unresolved, Origin]] = [
         (answer, "plain") for answer in resolved if isinstance(answer, Unresolved)
     ]
     for expansion in expansions:
         origin: Origin = "plain" if expansion.literal else "match"
-        found += [
-            (match, origin)
-            for match in (expansion.matches if expansion.literal else _unfollowed(looker, expansion.matches))
-        ]
+        found += [(match, origin) for match in expansion.matches]
         problems += [(problem, origin) for problem in expansion.problems]
-        warnings += _nothing_matched(expansion)
+        warnings += _about(expansion)
     items += [
         _item_of(problem, origin)
         for problem, origin in problems
         if not isinstance(problem, Unlisted) or problem.path is not None
     ]
     items += [Item(normal(match.asked), match.path, match.entry, origin) for match, origin in found]
-    walk = Walk(looker, ground, limit - len(items), until)
+    cut = {expansion.base: _CUTS[expansion.cut] for expansion in expansions if expansion.cut is not None}
+    walk = Walk(looker, ground, limit, until, stopped=DEADLINE if DEADLINE in cut.values() else None)
     directories = _directories(items)
     if options.follow:
         links = [item for item in items if _is_link(item)]
@@ -100,6 +107,7 @@ def survey(looker: Looker, options: FetchOptions, ground: Ground, until: float =
     else:
         walk.take(directories)
     items += walk.items
+    items += [Item(normal(base), None, None, "inside", reason) for base, reason in cut.items()]
     warnings += [
         f"could not be listed: {problem.message}"
         for problem, _origin in problems
@@ -114,17 +122,11 @@ def _is_link(item: Item) -> bool:
     return item.entry is not None and item.entry.type == "link"
 
 
-def _nothing_matched(expansion: Expansion) -> list[str]:
-    if expansion.literal or expansion.matches:
-        return []
-    return [f"{expansion.pattern.decode('utf-8', 'backslashreplace')} matches nothing"]
-
-
-def _unfollowed(looker: Looker, matches: Sequence[Found]) -> list[Found]:
-    """The matches of a glob, those that are links to directories as links: `/**` must not bring a tree once for each of its names."""
-    doubtful = [match.asked for match in matches if match.links and match.entry.type == "directory"]
-    links = {answer.asked: answer for answer in resolve(looker, doubtful, follow=False) if isinstance(answer, Found)}
-    return [links.get(match.asked, match) for match in matches]
+def _about(expansion: Expansion) -> list[str]:
+    shown = expansion.pattern.decode("utf-8", "backslashreplace")
+    if expansion.cut is not None:
+        return [f"not all that {shown} may match was looked at ({_CUTS[expansion.cut]})"]
+    return [] if expansion.literal or expansion.matches else [f"{shown} matches nothing"]
 
 
 def _item_of(problem: Unlisted | Unresolved, origin: Origin) -> Item:
@@ -138,12 +140,12 @@ def _item_of(problem: Unlisted | Unresolved, origin: Origin) -> Item:
 def _directories(items: Sequence[Item]) -> list[Item]:
     """The directories to be taken whole, less those that are in another one of them."""
     roots = {item.src: item for item in items if item.entry is not None and item.entry.type == "directory"}
-    kept: list[Item] = []
-    for item in sorted(roots.values(), key=lambda item: item.src):
-        is_own = item.src == item.resolved
-        if not any(is_below(item.src, above.src) and is_own and above.src == above.resolved for above in kept):
-            kept.append(item)
-    return kept
+    own = {src for src, item in roots.items() if src == item.resolved}
+    return [
+        item
+        for src, item in sorted(roots.items())
+        if src not in own or not any(above in own for above in upwards(src) if above != src)
+    ]
 
 
 def _united(items: Iterable[Item]) -> Iterator[Item]:

@@ -16,16 +16,28 @@ from dataclasses import dataclass, field, replace
 from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._ground import Ground, is_below
 from ansible_collections.incident.distroless.plugins.module_utils._listing import Entry, Unlisted
+from ansible_collections.incident.distroless.plugins.module_utils._lookups import look_up
 from ansible_collections.incident.distroless.plugins.module_utils._plan import DEADLINE, KERNEL, MAX_FILES, Item
-from ansible_collections.incident.distroless.plugins.module_utils._resolve import Found, Looker, resolve
+from ansible_collections.incident.distroless.plugins.module_utils._resolve import MAX_LINKS, Found, Looker
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A directory, top, and those in it down to another one, bottom: two paths, however many there are between."""
+
+    top: bytes
+    bottom: bytes
+
+    def __contains__(self, path: bytes) -> bool:
+        return is_below(path, self.top) and is_below(self.bottom, path)
 
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """A directory to be taken whole. above are the target's own paths of the directories that links were followed out of."""
+    """A directory to be taken whole. above are the directories that links were followed out of, by the target's own paths."""
 
     root: Item
-    above: frozenset[bytes] = frozenset()
+    above: tuple[Span, ...] = ()
 
     @property
     def top(self) -> bytes:
@@ -37,12 +49,13 @@ class Tree:
 class Walk:
     """A walk of directories: what was found so far, and which limit stopped it, if one did.
 
-    limit bounds the names, until (time.monotonic()) the time.
+    left is how many names may still be listed, those of links that wait to be followed included; until (time.monotonic()) is
+    when to stop.
     """
 
     looker: Looker
     ground: Ground
-    limit: int
+    left: int
     until: float
     items: list[Item] = field(default_factory=list)
     stopped: str | None = None
@@ -55,21 +68,22 @@ class Walk:
     def follow(self, roots: Iterable[Item], links: Iterable[Item]) -> None:
         """Takes directories whole, and follows links and those in the directories, round by round, as `find -L` does.
 
-        No directory is taken inside itself, so that it ends wherever links lead.
+        No directory is taken inside itself, and no path has more links in it than the kernel follows, so that it ends wherever
+        links lead.
         """
         trees = [Tree(root) for root in roots]
-        ways: dict[bytes, tuple[Item, frozenset[bytes]]] = {}
+        ways: dict[bytes, Tree] = {}
         seen: set[bytes] = set()
         while True:
             for tree in trees:
                 for item in self._inside(tree):
                     if item.entry is not None and item.entry.type == "link" and item.reason is None:
-                        ways[item.src] = (item, tree.above | _between(tree.top, item.resolved or item.src))
+                        ways[item.src] = Tree(item, (*tree.above, Span(tree.top, _above(item.resolved or item.src))))
                     else:
                         self.items.append(item)
             # last, for what a match of a glob is a part of knows better what it is inside of
             for link in links:
-                ways.setdefault(link.src, (link, frozenset()))
+                ways.setdefault(link.src, Tree(link))
             links = ()
             ways = {src: way for src, way in ways.items() if src not in seen}
             seen.update(ways)
@@ -78,25 +92,25 @@ class Walk:
             trees = self._led(list(ways.values()))
             ways = {}
 
-    def _led(self, ways: Sequence[tuple[Item, frozenset[bytes]]]) -> list[Tree]:
-        """Notes what links lead to, and gives those that are directories."""
-        if self.stopped is not None:
-            self.items += [replace(link, reason=self.stopped) for link, _above in ways]
-            return []
+    def _led(self, ways: Sequence[Tree]) -> list[Tree]:
+        """Notes what links lead to, and gives those that are directories. Of each way the root is the link."""
+        paths = [way.top for way in ways] if self.stopped is None else []
+        answers = look_up(self.looker, paths, self.until)
         trees: list[Tree] = []
-        answers = resolve(self.looker, [link.resolved or link.src for link, _above in ways])
-        for (link, above), answer in zip(ways, answers, strict=True):
-            if not isinstance(answer, Found):
+        for way in ways:
+            link, answer = way.root, answers.get(way.top)
+            if answer is None:
+                self.stopped = self.stopped or DEADLINE
+                self.items.append(replace(link, reason=self.stopped))
+            elif not isinstance(answer, Found):
                 # where it ended is known at least: a link into /proc is left out as /proc itself is
                 self.items.append(replace(link, resolved=answer.at, reason=answer.reason))
-                continue
-            item = replace(link, resolved=answer.path, entry=answer.entry)
-            if answer.entry.type != "directory":
-                self.items.append(item)
-            elif answer.path in above:
+            elif answer.entry.type != "directory":
+                self.items.append(replace(link, resolved=answer.path, entry=answer.entry))
+            elif len(way.above) > MAX_LINKS or any(answer.path in span for span in way.above):
                 self.items.append(replace(link, resolved=answer.path, reason="Loop"))
             else:
-                trees.append(Tree(item, above))
+                trees.append(Tree(replace(link, resolved=answer.path, entry=answer.entry), way.above))
         return trees
 
     def _inside(self, tree: Tree) -> list[Item]:
@@ -106,17 +120,19 @@ class Walk:
             return [replace(root, reason=self.stopped)]
         if self.ground.bars(top) == KERNEL:
             return [root]
+        if self.left <= 0:
+            self.stopped = MAX_FILES
+            return [replace(root, reason=self.stopped)]
         # a directory that this one was reached out of, by a link, may be in it
-        again = [path for path in tree.above if is_below(path, top)]
+        again = [span.top for span in tree.above if is_below(span.top, top)]
         items: list[Item] = []
         try:
-            for answer in self.looker.scan(
-                [top], prune=[*self.ground.pruned, *again], max_entries=max(self.limit - len(self.items), 1)
-            ):
+            for answer in self.looker.scan([top], prune=[*self.ground.pruned, *again], max_entries=self.left):
                 if time.monotonic() > self.until:
                     self.stopped = DEADLINE
                     break
                 items.append(_item(answer, tree))
+                self.left -= 1
         except Failure as failure:
             if failure.reason != "LimitExceeded":
                 raise
@@ -130,12 +146,9 @@ def _item(answer: Entry | Unlisted, tree: Tree) -> Item:
     origin = tree.root.origin if path == tree.top else "inside"
     if isinstance(answer, Unlisted):
         return Item(moved, path, None, origin, answer.reason)
-    return Item(moved, path, answer, origin, "Loop" if path in tree.above else None)
+    return Item(moved, path, answer, origin, "Loop" if any(path == span.top for span in tree.above) else None)
 
 
-def _between(top: bytes, path: bytes) -> frozenset[bytes]:
-    """The directories from top down to the one that path is in."""
-    between = {top}
-    while len(path) > len(top) + 1 and (path := path[: path.rindex(b"/")]) and is_below(path, top):
-        between.add(path)
-    return frozenset(between)
+def _above(path: bytes) -> bytes:
+    """The directory that a path is in."""
+    return path.rpartition(b"/")[0] or b"/"

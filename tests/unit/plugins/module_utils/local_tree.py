@@ -11,6 +11,7 @@ import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._listing import (
     Absent,
     Entry,
@@ -32,14 +33,16 @@ _KINDS: dict[int, Kind] = {
 
 
 class LocalTree:
-    """A looker on a directory of this machine, which stands for the target's root. questions counts the round trips."""
+    """A looker on a directory of this machine, which stands for the target's root. It counts what it is asked for: questions
+    are the round trips, scans those that list, paths and names what was looked at by either."""
 
     def __init__(self, root: Path) -> None:
         self.root = os.fsencode(root)
-        self.questions = 0
+        self.questions = self.scans = self.paths = self.names = 0
 
     def walk(self, paths: Sequence[bytes]) -> list[Entry | Hop | Absent]:
         self.questions += 1
+        self.paths += len(paths)
         return [self._walk(path) for path in paths]
 
     def scan(
@@ -51,8 +54,12 @@ class LocalTree:
         max_entries: int = 100_000,
     ) -> Iterator[Entry | Unlisted]:
         self.questions += 1
-        for top in dirs:
-            yield from self._scan(top, prune, max_depth)
+        self.scans += 1
+        for number, thing in enumerate(thing for top in dirs for thing in self._scan(top, prune, max_depth)):
+            if number >= max_entries:
+                raise Failure("LimitExceeded", "There are too many names.")
+            self.names += 1
+            yield thing
 
     def _scan(self, path: bytes, prune: Sequence[bytes], depth: int | None) -> Iterator[Entry | Unlisted]:
         entry = self.entry(path)
