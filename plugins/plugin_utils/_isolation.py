@@ -126,9 +126,12 @@ def reached(looked: Rows) -> list[str] | None:
 def reaching(looked: Rows) -> dict[str, bool] | None:
     """Whom it was tried to reach from a pod, as host:port, and whether that went well; None where the command could not run."""
     said = _printed(looked, "reach")
-    if said is None:
+    try:
+        rows = None if said is None else peers(said)
+    except ValueError:
+        # the debug image has another nc: that it reaches nobody says nothing of the pod, which is isolated all the same
         return None
-    return {f"{row['host']}:{row['port']}": row["outcome"] == REACHED for row in peers(said)}
+    return None if rows is None else {f"{row['host']}:{row['port']}": row["outcome"] == REACHED for row in rows}
 
 
 def _sockets(looked: Rows) -> list[dict[str, Any]] | None:

@@ -261,7 +261,7 @@ def test_pods_of_the_same_controller_that_are_ready_are_named() -> None:
 
 def looked(*peers: tuple[str, int, int], sockets: str = "==> tcp\n") -> list[dict[str, Any]]:
     """A target in which peers (host, port, code of nc) were reached for."""
-    lines = "".join(f"given {host} {port} {code} 0 _\n" for host, port, code in peers)
+    lines = "".join(f"given {host} {port} no {code} 0 _\n" for host, port, code in peers)
     rows = [{"name": "sockets", "rc": 0, "stdout": sockets}, {"name": "reach", "rc": 0, "stdout": lines}]
     return [{"commands": rows}]
 
@@ -457,4 +457,8 @@ def test_a_summary_has_no_more_than_twenty_lines_and_nothing_hostile_in_it() -> 
 def test_whom_a_pod_reaches_is_read_off_the_command_and_without_it_not_known() -> None:
     assert reached(looked(("10.0.0.1", 443, 0), ("10.0.0.2", 53, 1))) == ["10.0.0.1:443"]
     assert reached([{"commands": [{"name": "reach", "rc": 1, "stdout": ""}]}]) is None
+    # an nc that is another one, and none: that they reach nobody says nothing of the pod
+    another = f"given db 5432 no 1 0 _{b'nc: invalid option -- e'.hex()}\n"
+    assert reached([{"commands": [{"name": "reach", "rc": 0, "stdout": another}]}]) is None
+    assert reached(looked(("10.0.0.1", 443, 127))) is None
     assert reached([]) is None
