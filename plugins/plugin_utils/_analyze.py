@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.incident.distroless.plugins.plugin_utils._parse_pod import quantity
+from ansible_collections.incident.distroless.plugins.plugin_utils._parse_sockets import address
 from ansible_collections.incident.distroless.plugins.plugin_utils._parse_text import holding, printable
 from jinja2 import StrictUndefined, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -92,7 +93,7 @@ def parse_analyzers(files: Mapping[str, Any]) -> list[Analyzer]:
 def _environment() -> ImmutableSandboxedEnvironment:
     # no HTML is made here, and escaping twice would show in the report
     environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
-    environment.filters |= {"quantity": quantity, "holding": holding}
+    environment.filters |= {"address": address, "quantity": quantity, "holding": holding}
     return environment
 
 

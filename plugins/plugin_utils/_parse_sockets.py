@@ -85,9 +85,20 @@ def _address(field: bytes) -> tuple[str, int]:
     packed = bytes.fromhex(digits.decode("ascii"))
     if sys.byteorder == "little":
         packed = b"".join(packed[at : at + 4][::-1] for at in range(0, len(packed), 4))
-    address = ipaddress.ip_address(packed)
-    # a socket of tcp6 has IPv4 peers too; Python before 3.13 writes those as ::ffff:af4:940f
-    return str(getattr(address, "ipv4_mapped", None) or address), int(port, 16)
+    return _written(ipaddress.ip_address(packed)), int(port, 16)
+
+
+def _written(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str:
+    """A socket of tcp6 has IPv4 peers too; Python before 3.13 writes those as ::ffff:af4:940f."""
+    return str(getattr(address, "ipv4_mapped", None) or address)
+
+
+def address(text: object) -> str:
+    """An IP address that somebody wrote in whatever form as the sockets have it, "" where the text is none."""
+    try:
+        return _written(ipaddress.ip_address(str(text).strip().partition("%")[0]))
+    except ValueError:
+        return ""
 
 
 def _unix(line: bytes) -> dict[str, Any]:

@@ -65,6 +65,7 @@ def test_a_healthy_pod_passes(pods: Kubectl, tmp_path: Path) -> None:
     assert case.status == 0, case.printed
     assert case.verdict == "pass", case.said()
     assert case.finding("process_list")["message"] == "1 processes: 1 /app"
+    assert case.finding("indicator_name")["message"].endswith("(1 given).")
     assert case.document["facts"][f"{pods.namespace}/healthy/app"]["missing"] == {}
 
 
@@ -73,9 +74,12 @@ def test_a_process_whose_binary_is_deleted(pods: Kubectl, play: Play, start: Sta
     start("replaced", "/data/helper", "wait")
     runs = wait_for("ls -l /proc/[0-9]*/exe 2>/dev/null | grep -q /data/helper")
     inside(play, "replaced", f'( {runs} ) && rm "$TARGET_ROOT/data/helper"')
-    case = triage(pods, tmp_path, pod="replaced", indicators={"names": ["helper"]})
+    digest = pods.hashes("replaced", "/app")["/app"].upper()
+    case = triage(pods, tmp_path, pod="replaced", indicators={"names": ["helper"], "sha256": [digest], "paths": ["/x"]})
     assert case.verdict == "fail", case.said()
-    assert {entry["analyzer"] for entry in case.findings(verdict="fail")} == {"deleted_binary", "indicator_name"}
+    wrong = {"deleted_binary", "indicator_name", "indicator_hash"}
+    assert {entry["analyzer"] for entry in case.findings(verdict="fail")} == wrong
+    assert case.finding("indicator_path")["verdict"] == "pass"
     assert "runs from /data/helper, which is deleted: /data/helper wait" in case.finding("deleted_binary")["message"]
     case.assert_evidence(case.finding("deleted_binary"))
 
