@@ -114,6 +114,7 @@ def document(
         "findings": ordered,
         "timeline": sorted(timeline, key=lambda entry: entry["time"]),
         "facts": {name: _tables(found) for name, found in facts.items()},
+        "left_out": {name: _left_out(found) for name, found in facts.items()},
     }
 
 
@@ -125,6 +126,23 @@ def _target(target: Mapping[str, Any]) -> dict[str, Any]:
 def _tables(facts: Mapping[str, Any]) -> dict[str, Any]:
     """The facts that a report can show: long lists cut, and neither objects of the API nor logs, which are files of their own."""
     own = ("target", "pod", "node", "log", "previous_log", "last_run")
-    return {
-        name: value[:MAX_ROWS] if isinstance(value, list) else value for name, value in facts.items() if name not in own
-    }
+    return {name: _short(value) for name, value in facts.items() if name not in own}
+
+
+def _short(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: part[:MAX_ROWS] if isinstance(part, list) else part for key, part in value.items()}
+    return value[:MAX_ROWS] if isinstance(value, list) else value
+
+
+def _left_out(facts: Mapping[str, Any]) -> dict[str, int]:
+    """Name of a fact -> how many of its rows are not here; without those that are here with all of them."""
+    lengths = {name: len(rows_of(value)) for name, value in facts.items()}
+    return {name: length - MAX_ROWS for name, length in lengths.items() if length > MAX_ROWS}
+
+
+def rows_of(value: Any) -> list[Any]:
+    """The rows of a table: a fact that is a list, or the first list in one that is a dictionary."""
+    if isinstance(value, Mapping):
+        value = next((part for part in value.values() if isinstance(part, list)), [])
+    return value if isinstance(value, list) else []

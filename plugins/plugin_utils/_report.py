@@ -51,7 +51,8 @@ def html(case: Mapping[str, Any], excerpts: Mapping[str, bytes]) -> str:
         sentence=VERDICT_SENTENCES[case["verdict"]],
         excerpts={path: excerpt(data) for path, data in excerpts.items()},
         comparisons=comparisons(case["targets"], _verdicts(case), labels),
-        tables=tables(case["facts"]),
+        # a case of an earlier version does not know it
+        tables=tables(case["facts"], case.get("left_out", {})),
         # the two parts of the page that are ours, and that the policy names
         style=Markup(style),  # noqa: S704 - a file of this collection
         script=Markup(script),  # noqa: S704 - a file of this collection

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ansible_collections.incident.distroless.plugins.module_utils._sizes import show_size
+from ansible_collections.incident.distroless.plugins.plugin_utils._findings import rows_of
 from ansible_collections.incident.distroless.plugins.plugin_utils._parse_text import printable
 
 MAX_ROWS = 500
@@ -97,10 +98,18 @@ class Table:
     has_presence: bool
 
 
-def tables(facts: Mapping[str, Mapping[str, Any]]) -> list[Table]:
-    """The tables of a case. facts: label of a target -> its facts; those that are lists of rows become tables."""
+def tables(facts: Mapping[str, Mapping[str, Any]], left_out: Mapping[str, Mapping[str, int]]) -> list[Table]:
+    """The tables of a case. facts: label of a target -> its facts; those that are lists of rows become tables. left_out: label of
+    a target -> name of a fact -> how many of its rows are not in facts."""
     names = dict.fromkeys(name for found in facts.values() for name in found)
-    made = [_table(name, {label: _rows(found.get(name)) for label, found in facts.items()}) for name in names]
+    made = [
+        _table(
+            name,
+            {label: _rows(found.get(name)) for label, found in facts.items()},
+            sum(left.get(name, 0) for left in left_out.values()),
+        )
+        for name in names
+    ]
     return sorted((table for table in made if table.lines and table.columns), key=_place)
 
 
@@ -109,20 +118,16 @@ def _place(table: Table) -> tuple[int, str]:
 
 
 def _rows(value: Any) -> list[Row]:
-    """The rows in a fact: a list of dictionaries, or the one such list in a dictionary."""
-    if isinstance(value, Mapping):
-        value = next((part for part in value.values() if isinstance(part, list)), [])
-    if not isinstance(value, list):
-        return []
-    return [row for row in value if isinstance(row, Mapping)]
+    return [row for row in rows_of(value) if isinstance(row, Mapping)]
 
 
-def _table(name: str, by_target: Mapping[str, Sequence[Row]]) -> Table:
+def _table(name: str, by_target: Mapping[str, Sequence[Row]], left_out: int) -> Table:
     # a column in which nothing stands would only be in the way
     entries = [entry for rows in by_target.values() for row in rows for entry in row.items()]
     filled = {key for key, value in entries if value not in (None, "")}
     keys = [key for key in dict.fromkeys(key for key, _value in entries) if key in filled]
-    is_compared = name in IDENTITY and len(by_target) > 1
+    # a row that one of them seems to have alone can be among those that are not here
+    is_compared = name in IDENTITY and len(by_target) > 1 and not left_out
     presence = _presence(IDENTITY.get(name, ()), by_target) if is_compared else {}
     many = len(by_target) > 1
     lines: list[Line] = []
@@ -138,7 +143,7 @@ def _table(name: str, by_target: Mapping[str, Sequence[Row]]) -> Table:
         title=name.replace("_", " ").capitalize(),
         columns=tuple((heading, _is_numeric(shown, place)) for place, heading in enumerate(headings)),
         lines=tuple(shown),
-        left_out=len(lines) - len(shown),
+        left_out=len(lines) - len(shown) + left_out,
         has_presence=is_compared,
     )
 

@@ -114,6 +114,16 @@ def test_tables_are_cut_and_objects_are_files_of_their_own() -> None:
     assert "pod" not in tables
 
 
+def test_how_many_rows_a_table_had_is_known_when_it_is_cut() -> None:
+    rows = [{"path": str(number)} for number in range(500)]
+    folders = {"folders": rows, "is_complete": True}
+    found = case(facts={"big_files": rows, "big_folders": folders, "mounts": rows[:200], "missing": {}})
+    assert found["left_out"] == {"shop/api-0/app": {"big_files": 300, "big_folders": 300}}
+    shown = found["facts"]["shop/api-0/app"]
+    assert (len(shown["big_folders"]["folders"]), shown["big_folders"]["is_complete"]) == (MAX_ROWS, True)
+    assert shown["mounts"] == rows[:200]
+
+
 def test_a_summary_has_at_most_twenty_lines_and_says_where_the_rest_is() -> None:
     lines = summary_lines(case(*[judgement()] * 100), "/cases/1")
     assert len(lines) == MAX_LINES

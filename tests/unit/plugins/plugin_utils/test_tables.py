@@ -13,8 +13,8 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._tables import
 from .cases import bad_night, process, target
 
 
-def table_of(name: str, facts: dict[str, Any]) -> Any:
-    return next(table for table in tables(facts) if table.name == name)
+def table_of(name: str, facts: dict[str, Any], left_out: dict[str, dict[str, int]] | None = None) -> Any:
+    return next(table for table in tables(facts, left_out or {}) if table.name == name)
 
 
 def test_processes_stand_below_their_parents() -> None:
@@ -72,19 +72,28 @@ def test_a_files_time_is_a_date_that_sorts_as_a_number() -> None:
 def test_a_column_in_which_nothing_stands_is_left_out() -> None:
     rows = [{"name": "cache", "claim": None, "sub_path": "", "count": 0}, {"name": "", "claim": None, "late": False}]
     assert [heading for heading, _is_numeric in table_of("x", {"a": {"x": rows}}).columns] == ["name", "count", "late"]
-    assert tables({"a": {"x": [{"claim": None}]}}) == []
+    assert tables({"a": {"x": [{"claim": None}]}}, {}) == []
 
 
 def test_rows_in_a_dictionary_are_a_table_and_other_facts_are_none() -> None:
     facts = {
         "a": {"big_folders": {"folders": [{"path": "/"}], "is_complete": True}, "target": {"pod": "x"}, "log": "text"}
     }
-    assert [table.name for table in tables(facts)] == ["big_folders"]
+    assert [table.name for table in tables(facts, {})] == ["big_folders"]
 
 
 def test_a_long_table_says_how_much_of_it_is_elsewhere() -> None:
     table = table_of("x", {"a": {"x": [{"n": number} for number in range(MAX_ROWS + 7)]}})
     assert (len(table.lines), table.left_out) == (MAX_ROWS, 7)
+
+
+def test_of_rows_that_are_not_all_here_none_is_said_to_be_in_one_pod_only() -> None:
+    listeners = [{"protocol": "tcp", "local_port": port, "state": "LISTEN"} for port in range(3)]
+    facts = {"a": {"sockets": listeners[:2]}, "b": {"sockets": listeners[1:]}}
+    assert [line.presence for line in table_of("sockets", facts).lines] == ["only here", "", "", "only here"]
+    table = table_of("sockets", facts, {"a": {"sockets": 1}, "b": {"mounts": 4}})
+    assert (table.left_out, table.has_presence) == (1, False)
+    assert {line.presence for line in table.lines} == {""}
 
 
 def test_the_odd_one_of_several_pods_differs_and_of_two_both_do() -> None:
