@@ -22,8 +22,9 @@ FINISHED = ("Succeeded", "Failed")
 # the runtime's own number for the time that never was
 NEVER = "1970-01-01T00:00:00Z"
 # man 7 signal, x86 and arm
+TERM = 15
 SIGNALS = {1: "HUP", 2: "INT", 3: "QUIT", 4: "ILL", 5: "TRAP", 6: "ABRT", 7: "BUS", 8: "FPE", 9: "KILL", 11: "SEGV"}
-SIGNALS |= {13: "PIPE", 14: "ALRM", 15: "TERM", 24: "XCPU", 25: "XFSZ", 31: "SYS"}
+SIGNALS |= {13: "PIPE", 14: "ALRM", TERM: "TERM", 24: "XCPU", 25: "XFSZ", 31: "SYS"}
 
 
 def container_names(pod: Mapping[str, Any]) -> list[str]:
@@ -38,16 +39,18 @@ def container_life(pod: Mapping[str, Any], name: str, now: str) -> dict[str, Any
     state of waiting, else of the last end), ready, restarts, started_at, has_ended, end_reason, exit_code (None where it never
     ended), signal (KILL ... or ""), ended_at, ran_seconds (None where it never ran), memory_limit (as in the spec, or ""),
     command (what the spec has of it), pod_waits (whether nothing in its pod can be started, for volumes, network or sandbox are
-    not there yet), and trouble_age (seconds since something was wrong with it: 0 where it is now, None where
-    it never was, as far as the API remembers).
+    not there yet), waits_for (the container of its pod that has to come first, or ""), and trouble_age and waits_for_trouble_age
+    (seconds since something was wrong with the one or the other: 0 where it is now, None where it never was, as far as the API
+    remembers).
     """
     kind, spec = _spec(pod, name)
     status = _status(pod, name)
     state, state_row = _only(status.get("state"))
     last = (status.get("lastState") or {}).get("terminated")
     end = (state_row if state == "terminated" else last) or {}
-    waits = state == "waiting" and state_row.get("reason") != "CrashLoopBackOff"
-    told = state_row if waits and state_row.get("message") else end
+    tells_more = state_row.get("reason") != "CrashLoopBackOff" or not end
+    told = state_row if state == "waiting" and tells_more and state_row.get("message") else end
+    waits_for = _waits_for(pod, name) if state in ("", "waiting") else ""
     code = end.get("exitCode")
     ended_at, began_at = end.get("finishedAt"), end.get("startedAt")
     return {
@@ -68,7 +71,9 @@ def container_life(pod: Mapping[str, Any], name: str, now: str) -> dict[str, Any
         "memory_limit": str(((spec.get("resources") or {}).get("limits") or {}).get("memory", "")),
         "command": [*(spec.get("command") or ()), *(spec.get("args") or ())],
         "pod_waits": _pod_waits(pod),
-        "trouble_age": _trouble_age(pod, kind, (state, state_row), end, now),
+        "waits_for": waits_for,
+        "waits_for_trouble_age": container_life(pod, waits_for, now)["trouble_age"] if waits_for else None,
+        "trouble_age": _trouble_age((state, state_row), end, _is_as_it_should(pod, kind, spec, end), now),
     }
 
 
@@ -114,20 +119,54 @@ def _signal(end: Mapping[str, Any]) -> str:
     return SIGNALS.get(number, "")
 
 
-def _trouble_age(
-    pod: Mapping[str, Any], kind: str, state: tuple[str, Mapping[str, Any]], end: Mapping[str, Any], now: str
-) -> int | None:
+def _waits_for(pod: Mapping[str, Any], name: str) -> str:
+    """The first of the init containers and sidecars before it that does not let it begin."""
+    if _pod_waits(pod):
+        return ""
+    for entry in pod["spec"].get("initContainers") or ():
+        if entry["name"] == name:
+            return ""
+        status = _status(pod, entry["name"])
+        if _spec(pod, entry["name"])[0] == "sidecar":
+            has_passed = bool(status.get("started"))
+        else:
+            has_passed = ((status.get("state") or {}).get("terminated") or {}).get("exitCode") == 0
+        if not has_passed:
+            return str(entry["name"])
+    return ""
+
+
+def _trouble_age(state: tuple[str, Mapping[str, Any]], end: Mapping[str, Any], is_well: bool, now: str) -> int | None:
     name, row = state
-    is_bad_end = bool(end) and (end.get("exitCode") != 0 or _is_to_stay(pod, kind))
-    is_stuck = name == "waiting" and row.get("reason", "") not in ON_ITS_WAY
-    if is_stuck or (name == "terminated" and is_bad_end):
+    if name == "waiting" and row.get("reason", "") not in ON_ITS_WAY:
         return 0
-    return max(0, seconds(end.get("finishedAt"), now) or 0) if is_bad_end else None
+    if not end or is_well:
+        return None
+    return max(0, seconds(end.get("finishedAt"), now) or 0) if name == "running" else 0
 
 
-def _is_to_stay(pod: Mapping[str, Any], kind: str) -> bool:
+def _is_as_it_should(pod: Mapping[str, Any], kind: str, spec: Mapping[str, Any], end: Mapping[str, Any]) -> bool:
+    """Whether nothing is wrong with an end."""
+    # the kubelet stops the sidecars once the apps are done, and does not mind how they end
+    if kind == "sidecar" and (pod.get("status") or {}).get("phase") in FINISHED:
+        return True
+    if end.get("exitCode") in (0, 128 + TERM) and _was_deleted_before(pod, end.get("finishedAt")):
+        return True
+    return end.get("exitCode") == 0 and not _is_to_stay(pod, kind, spec)
+
+
+def _was_deleted_before(pod: Mapping[str, Any], moment: str | None) -> bool:
+    # the API sets the time at which the grace period is over
+    about = pod.get("metadata") or {}
+    left = seconds(moment, about.get("deletionTimestamp"))
+    return left is not None and left <= int(about.get("deletionGracePeriodSeconds") or 0)
+
+
+def _is_to_stay(pod: Mapping[str, Any], kind: str, spec: Mapping[str, Any]) -> bool:
     """Whether a container is started again even where it ended well."""
-    return kind == "sidecar" or (kind == "app" and pod["spec"].get("restartPolicy", "Always") == "Always")
+    # a container may have a rule of its own (KEP-5307)
+    policy = spec.get("restartPolicy") or pod["spec"].get("restartPolicy", "Always")
+    return kind == "sidecar" or (kind == "app" and policy == "Always")
 
 
 def seconds(begin: str | None, end: str | None) -> int | None:

@@ -162,6 +162,40 @@ def test_an_app_that_ends_with_0_is_found_though_its_readiness_probe_fails_too(
     assert case.finding("ended_well")["message"].startswith("app ended with 0 after "), case.said()
 
 
+def test_a_hook_that_fails_is_named_and_not_an_app_that_ends_by_itself(kubectl: Kubectl, tmp_path: Path) -> None:
+    apply(kubectl, "hooked", lifecycle={"postStart": {"exec": {"command": ["/app", "sha256", "/nope"]}}})
+    wait_until(kubectl, "hooked", has_restarted)
+    case = triage(kubectl, tmp_path, pod="hooked")
+    assert case.verdict == "fail", case.said()
+    assert "PostStartHook" in case.finding("failing_hook")["message"], case.said()
+    assert case.findings(analyzer="ended_well") == [], case.said()
+
+
+def test_an_image_that_would_run_as_root_is_named_where_that_is_not_allowed(kubectl: Kubectl, tmp_path: Path) -> None:
+    secured = {"image": "busybox:1.37", "securityContext": {"runAsNonRoot": True}}
+    kubectl.apply(pod_manifest("rootless", APP, container=secured))
+    wait_until(kubectl, "rootless", waits_for("CreateContainerConfigError"))
+    case = triage(kubectl, tmp_path, pod="rootless")
+    assert_found(case, "runs_as_root")
+    assert "image will run as root" in case.finding("runs_as_root")["message"], case.said()
+
+
+def test_an_app_that_waits_for_a_crashing_init_container_names_it(kubectl: Kubectl, tmp_path: Path) -> None:
+    first = {
+        "name": "first",
+        "image": APP,
+        "imagePullPolicy": "Never",
+        "args": ["--exit-after", "1ms", "--exit-code", "5"],
+    }
+    kubectl.apply(pod_manifest("behind", APP, initContainers=[first]))
+    jsonpath = "--for=jsonpath={.status.initContainerStatuses[0].restartCount}=1"
+    kubectl.run("wait", "pod/behind", jsonpath, "--timeout=90s")
+    case = triage(kubectl, tmp_path, pod="behind", container="app")
+    assert_found(case, "waits_for_other")
+    assert "it waits for first" in case.finding("waits_for_other")["message"], case.said()
+    assert_found(triage(kubectl, tmp_path / "named", pod="behind"), "exit")
+
+
 @pytest.fixture
 def unknown_runtime(kubectl: Kubectl) -> Iterator[str]:
     """A RuntimeClass whose handler no node has. It belongs to no namespace."""

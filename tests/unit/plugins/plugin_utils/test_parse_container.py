@@ -78,6 +78,16 @@ def test_a_container_that_is_not_to_stay_may_end_well() -> None:
     assert life(done, kind="initContainers", container={"restartPolicy": "Always"})["trouble_age"] == 0
 
 
+def test_a_container_that_waits_after_a_bad_end_is_in_trouble_now_however_long_that_is_ago() -> None:
+    long_ago = ended(finishedAt="2026-11-20T10:00:00Z")
+    assert life({"waiting": {"reason": "ContainerCreating"}}, long_ago)["trouble_age"] == 0
+    assert life(RUNNING, long_ago)["trouble_age"] == 4 * 86400 + 3600
+
+
+def test_a_back_off_of_which_no_end_is_known_keeps_its_own_message() -> None:
+    assert life(BACK_OFF)["message"].startswith("back-off 40s")
+
+
 def test_a_clock_that_is_behind_makes_no_trouble_of_the_future() -> None:
     assert life(RUNNING, ended(finishedAt="2026-11-24T11:00:05Z"))["trouble_age"] == 0
 
