@@ -44,7 +44,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._inject import
 from ansible_collections.incident.distroless.plugins.module_utils._limits import is_throttled
 from ansible_collections.incident.distroless.plugins.module_utils._probe import Sight, probe
 from ansible_collections.incident.distroless.plugins.module_utils._progress import PROGRESS
-from ansible_collections.incident.distroless.plugins.module_utils._reuse import described, find_running
+from ansible_collections.incident.distroless.plugins.module_utils._reuse import described, find_running, is_wished
 from ansible_collections.incident.distroless.plugins.module_utils._session import Session
 from ansible_collections.incident.distroless.plugins.module_utils._targets import Target
 from ansible_collections.incident.distroless.plugins.module_utils._unreadable import why_unreadable
@@ -116,6 +116,9 @@ def _ensure(
     tried: Attached | None = None
     for attempt, found in find_running(target, request, wish, cluster.now(), any_serves=any_serves):
         attached = _look(cluster, Attached(target, found, attempt, known, reused=True), deadline)
+        if not any_serves and not is_wished(request, wish, attempt, target, attached.seen):
+            _drop(attached)
+            continue
         if attached.seen.root_readable:
             return attached
         _drop(tried)

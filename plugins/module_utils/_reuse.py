@@ -23,9 +23,21 @@ from ansible_collections.incident.distroless.plugins.module_utils._container imp
     is_ours,
     lifetime,
 )
-from ansible_collections.incident.distroless.plugins.module_utils._identity import Attempt, Wish, confinement
+from ansible_collections.incident.distroless.plugins.module_utils._identity import (
+    Attempt,
+    TargetIdentity,
+    Wish,
+    confinement,
+    first_attempts,
+    known_identity,
+    next_attempts,
+)
 from ansible_collections.incident.distroless.plugins.module_utils._inject import Debugger, debuggers
+from ansible_collections.incident.distroless.plugins.module_utils._probe import Sight
 from ansible_collections.incident.distroless.plugins.module_utils._targets import Target
+
+# a first debugger that could not read, whoever it was
+_FIRST, _NOBODY = Attempt("baseline", "image"), (-1, -1)
 
 
 def find_running(
@@ -42,31 +54,48 @@ def find_running(
         ttl, left = lifetime(found.manifest), found.seconds_left(now)
         if ttl is None or left is None or left < min(60.0, ttl / 10):
             continue
-        attempt = (
-            described(found.manifest) if any_serves else recognise(request, wish, found.manifest, target.container)
-        )
+        attempt = described(found.manifest) if any_serves else recognise(request, wish, found.manifest, target)
         if attempt is not None:
             serving.append((attempt, found))
     return serving
 
 
-def recognise(request: Request, wish: Wish, manifest: Mapping[str, Any], target_container: str) -> Attempt | None:
-    """The attempt of which a debugger's manifest is the result, field by field; None when the request made none like it."""
-    base, name = base_name(request, target_container), str(manifest["name"])
+def recognise(request: Request, wish: Wish, manifest: Mapping[str, Any], target: Target) -> Attempt | None:
+    """The attempt of which a debugger's manifest is the result, field by field; None when the request makes none like it.
+
+    A name of the user's own says nothing of who a debugger is: only what this wish could come to is compared.
+    """
+    base, name = base_name(request, target.container), str(manifest["name"])
     if name != base and not is_numbered(base, name):
         return None
+    known = known_identity(target)
+    for attempt in (*first_attempts(wish, target, known), *_learned_attempts(wish, target, known, manifest)):
+        if not differences(build(request, attempt, name, target.container), manifest):
+            return attempt
+    return None
+
+
+def _learned_attempts(wish: Wish, target: Target, known: TargetIdentity, manifest: Mapping[str, Any]) -> list[Attempt]:
+    """What the wish comes to with what a first debugger learned: that the target is who the found one matches."""
     context = manifest.get("securityContext") or {}
     user, group = context.get("runAsUser"), context.get("runAsGroup")
-    profiles = PROFILES if wish.profile == "auto" else (wish.profile,)
-    for profile in profiles:
-        for attempt in (
-            Attempt(profile, "image"),
-            Attempt(profile, "match", user, group, confinement(manifest)),
-            Attempt(profile, "elevated", wish.run_as_user, wish.run_as_group),
-        ):
-            if not differences(build(request, attempt, name, target_container), manifest):
-                return attempt
-    return None
+    # a process that turned root is not dumpable, and nothing matches it
+    is_matched = user is not None and group is not None and bool(user or not known.uid)
+    learned = TargetIdentity(user, group, (), (), "process")
+    return next_attempts(wish, target, learned, _FIRST, _NOBODY, is_dumpable=is_matched)
+
+
+def is_wished(request: Request, wish: Wish, attempt: Attempt, target: Target, sight: Sight) -> bool:
+    """Whether a recognised debugger that was looked through is who it should be.
+
+    A name that was derived says so itself. Under a name of the user's own the one that a debugger matches must be who the
+    API says, or who the target's process turns out to be.
+    """
+    if request.name is None or attempt.identity != "match":
+        return True
+    us, them = sight.debugger, sight.target
+    is_equal = them is not None and (us.uid, us.gid) == (them.uid, them.gid)
+    return is_equal or attempt in first_attempts(wish, target, known_identity(target))
 
 
 def described(manifest: Mapping[str, Any]) -> Attempt:

@@ -58,6 +58,19 @@ def test_another_request_is_another_debugger(play: Play, app: str) -> None:
     assert with_env.target["debugger"] != plain.target["debugger"]
 
 
+def test_a_name_alone_gives_nobody_a_debugger_of_another_identity(kubectl: Kubectl, play: Play, app: str) -> None:
+    strong = play("ephemeral_debug", pod=app, name="dbg", identity="elevated")
+    equal = play("ephemeral_debug", pod=app, name="dbg", identity="match")
+    assert (strong.target["debugger"], strong.target["identity"]["uid"]) == ("dbg", 0)
+    assert (equal["changed"], equal.target["debugger"], equal.target["reused"]) == (True, "dbg-2", False)
+    assert (equal.target["identity"]["uid"], equal.target["identity"]["gid"]) == (65532, 65532)
+    for identity, name in (("elevated", "dbg"), ("match", "dbg-2")):
+        again = play("ephemeral_debug", pod=app, name="dbg", identity=identity)
+        assert (again["changed"], again.target["debugger"]) == (False, name)
+    (weak,) = (entry for entry in kubectl.debuggers(app) if entry["name"] == "dbg-2")
+    assert weak["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+
+
 def test_a_debugger_ends_by_itself_after_its_ttl_and_is_replaced_under_the_next_name(
     kubectl: Kubectl, play: Play, app: str
 ) -> None:

@@ -61,8 +61,10 @@ class World:
         whole = target(user=APP)
         return replace(whole, manifest=self._before, debugger=debugger)
 
-    def ensure(self, found: Target, wish: Wish = AUTO, **changes: Any) -> _debugger.Attached:
-        return _debugger.ensure(self, found, REQUEST, wish, Deadline(60), **changes)  # type: ignore[arg-type]
+    def ensure(
+        self, found: Target, wish: Wish = AUTO, request: Request = REQUEST, **changes: Any
+    ) -> _debugger.Attached:
+        return _debugger.ensure(self, found, request, wish, Deadline(60), **changes)  # type: ignore[arg-type]
 
     def request(self, found: Target, **changes: Any) -> _debugger.Attached:
         return _debugger.ensure_requested(self, found, REQUEST, Wish(), Deadline(60), **changes)  # type: ignore[arg-type]
@@ -169,3 +171,18 @@ def test_one_that_cannot_read_is_ended_and_the_reason_is_raised(world: World) ->
         world.ensure(world.target_with(), Wish(identity="image"))
     assert caught.value.reason == "PermissionDenied"
     assert world.ended == world.injected != []
+
+
+def test_one_of_that_name_that_matches_somebody_else_is_left_alone(world: World) -> None:
+    named = replace(REQUEST, name="dbg", custom={"securityContext": {"capabilities": {"add": ["SYS_PTRACE"]}}})
+    other = made(Attempt("restricted", "match", 1000, 1000), "dbg", named)
+    attached = world.ensure(world.target_with((other, RUNS)), request=named)
+    assert (attached.reused, attached.attempt) == (False, EQUAL)
+    assert (world.injected, world.ended) == (["dbg-2"], [])
+
+
+def test_what_was_learned_before_is_found_again(world: World) -> None:
+    world.target = Credentials(1000, 1000, (), ())
+    learned = made(Attempt("restricted", "match", 1000, 1000), "dbg", replace(REQUEST, name="dbg"))
+    attached = world.ensure(world.target_with((learned, RUNS)), request=replace(REQUEST, name="dbg"))
+    assert (attached.reused, attached.debugger.name, world.injected) == (True, "dbg", [])

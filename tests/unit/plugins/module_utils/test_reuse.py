@@ -10,7 +10,11 @@ from typing import Any
 import pytest
 from ansible_collections.incident.distroless.plugins.module_utils._container import Request, base_name, build
 from ansible_collections.incident.distroless.plugins.module_utils._identity import Attempt, Wish
-from ansible_collections.incident.distroless.plugins.module_utils._reuse import described, recognise
+from ansible_collections.incident.distroless.plugins.module_utils._probe import Credentials, Sight
+from ansible_collections.incident.distroless.plugins.module_utils._reuse import described, is_wished, recognise
+from ansible_collections.incident.distroless.plugins.module_utils._targets import Target
+
+from .world import target
 
 CONFINED = {
     "appArmorProfile": {"type": "RuntimeDefault"},
@@ -18,29 +22,86 @@ CONFINED = {
 }
 REQUEST = Request("busybox:1.37", None, 3600, {}, {}, [], None, ("auto",))
 
-ATTEMPTS = [
-    Attempt("baseline", "image"),
-    Attempt("restricted", "match", 65532, 65532),
-    Attempt("restricted", "match", 65532, 65532, CONFINED),
-    Attempt("netadmin", "match", 0, 0, {"seLinuxOptions": CONFINED["seLinuxOptions"]}),
-    Attempt("general", "elevated"),
+APP = {"uid": 65532, "gid": 65532}
+ELEVATED = Attempt("general", "elevated")
+ROOT = Attempt("baseline", "image")
+EQUAL = Attempt("restricted", "match", 65532, 65532)
+
+
+def app(own: dict[str, Any] | None = None, user: dict[str, Any] | None = None) -> Target:
+    """The target whose container has that securityContext, and of whom the kubelet says who runs it."""
+    return target(containers=[{"name": "app", "securityContext": own or {}}], user=user)
+
+
+CASES = [
+    (Wish(), app(), ROOT),
+    (Wish(), app(), EQUAL),
+    (Wish(), app(CONFINED), replace(EQUAL, confinement=CONFINED)),
+    (Wish(), app({"capabilities": {"add": ["NET_ADMIN"]}}), Attempt("netadmin", "match", 0, 0)),
+    (Wish(allow_elevated=True), app(user=APP), ELEVATED),
+    (Wish(identity="elevated"), app(user=APP), ELEVATED),
 ]
 
 
-def made(attempt: Attempt) -> dict[str, Any]:
-    return build(REQUEST, attempt, base_name(REQUEST, "app"), "app")
+def made(attempt: Attempt, request: Request = REQUEST) -> dict[str, Any]:
+    return build(request, attempt, base_name(request, "app"), "app")
 
 
-@pytest.mark.parametrize("attempt", ATTEMPTS, ids=lambda attempt: f"{attempt.identity}-{len(attempt.confinement)}")
-def test_what_the_same_request_made_is_found_again_as_what_it_was(attempt: Attempt) -> None:
-    assert recognise(REQUEST, Wish(), made(attempt), "app") == attempt
+@pytest.mark.parametrize(
+    ("wish", "found", "attempt"),
+    CASES,
+    ids=["unknown", "learned", "confined", "netadmin", "allowed", "elevated"],
+)
+def test_what_the_same_request_made_is_found_again_as_what_it_was(wish: Wish, found: Target, attempt: Attempt) -> None:
+    assert recognise(REQUEST, wish, made(attempt), found) == attempt
     assert described(made(attempt)) == attempt
 
 
+NAMED = replace(REQUEST, name="dbg")
+
+
+@pytest.mark.parametrize(
+    ("wish", "before"),
+    [
+        (Wish(identity="match"), ELEVATED),
+        (Wish(), ELEVATED),
+        (Wish(profile="general"), Attempt("general", "match", 0, 0)),
+        (Wish(identity="match"), ROOT),
+        (Wish(), ROOT),
+        (Wish(identity="image"), EQUAL),
+        (Wish(identity="elevated"), EQUAL),
+        (Wish(run_as_user=1001), Attempt("restricted", "image", 1000)),
+        (Wish(run_as_user=1001), Attempt("restricted", "image", 1001, 1001)),
+        (Wish(run_as_user=65532, allow_elevated=False), ELEVATED),
+    ],
+)
+def test_a_name_alone_gives_nobody_a_debugger_of_another_identity(wish: Wish, before: Attempt) -> None:
+    assert recognise(NAMED, wish, made(before, NAMED), app(user=APP)) is None
+
+
+@pytest.mark.parametrize(
+    ("request_", "sighted", "wished"),
+    [
+        (NAMED, (1000, 65532), False),
+        (NAMED, (1000, 1000), True),
+        (REQUEST, (1000, 65532), True),
+    ],
+    ids=["made for another", "as the process is", "by a derived name"],
+)
+def test_who_a_named_debugger_matches_must_be_the_target(
+    request_: Request, sighted: tuple[int, int], *, wished: bool
+) -> None:
+    ours, theirs = sighted
+    attempt = Attempt("restricted", "match", ours, ours)
+    assert recognise(request_, Wish(), made(attempt, request_), app(user=APP)) == attempt
+    sight = Sight(7, Credentials(ours, ours, (), ("SYS_PTRACE",)), Credentials(theirs, theirs, (), ()), True)
+    assert is_wished(request_, Wish(), attempt, app(user=APP), sight) is wished
+
+
 def test_a_debugger_of_another_shape_is_not_taken() -> None:
-    manifest = made(ATTEMPTS[1])
+    manifest = made(EQUAL)
     manifest["securityContext"]["privileged"] = True
-    assert recognise(REQUEST, Wish(), manifest, "app") is None
+    assert recognise(REQUEST, Wish(), manifest, app()) is None
 
 
 def without_nothing(value: Any) -> Any:
@@ -64,10 +125,10 @@ def test_what_says_nothing_and_is_left_out_by_the_api_is_no_difference(custom: d
     sent = build(request, attempt, base_name(request, "app"), "app")
     kept = without_nothing(sent)
     assert kept != sent
-    assert recognise(request, Wish(), kept, "app") == attempt
+    assert recognise(request, Wish(), kept, app()) == attempt
 
 
 def test_a_uid_of_0_says_something() -> None:
     manifest = made(Attempt("restricted", "match", 0, 0))
     del manifest["securityContext"]["runAsUser"]
-    assert recognise(REQUEST, Wish(), manifest, "app") != Attempt("restricted", "match", 0, 0)
+    assert recognise(REQUEST, Wish(), manifest, app()) != Attempt("restricted", "match", 0, 0)
