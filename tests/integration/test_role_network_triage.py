@@ -7,8 +7,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import ExitStack
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -152,6 +153,77 @@ def test_peers_that_refuse_that_are_silent_and_whose_certificate_is_not_good(
     assert f"{world.node} port {world.good} shows a certificate for pay.example.test." == said["certificate_name"]
     assert "sends nothing back" in said["tls_refused"]
     assert case.findings(verdict="unknown") == [], case.said()
+
+
+def test_an_image_without_the_tools_of_the_network_is_no_fault_of_the_network(
+    kubectl: Kubectl, world: World, tmp_path: Path
+) -> None:
+    debug = {"image": "incident.test/debug-bash:1", "image_pull_policy": "Never"}
+    case = triage(kubectl, tmp_path, pod="lost", peers=[f"tls://{world.node}:{world.good}"], debug=debug)
+    assert case.verdict == "unknown", case.said()
+    assert case.findings(verdict="fail") == []
+    missing = case.document["facts"][f"{kubectl.namespace}/lost/app"]["missing"]
+    assert {name: said.rpartition(": ")[2] for name, said in missing.items()} == {
+        "lookups": "the debug image has no nslookup",
+        "peers": "the debug image has no nc",
+        "tls": "the debug image has no nc",
+    }
+    unknown = {entry["analyzer"] for entry in case.findings(verdict="unknown")}
+    assert {"silent_nameserver", "unresolved_name", "peer_refuses", "peer_silent", "peer_failed"} <= unknown
+    assert {"service_link", "certificate_expired", "tls_refused"} <= unknown
+
+
+def service(kubectl: Kubectl, name: str, port: int, protocol: str = "TCP") -> str:
+    """A Service without a pod behind it; gives its address."""
+    spec = {"ports": [{"port": port, "protocol": protocol}], "selector": {"app": "scaled-to-zero"}}
+    kubectl.apply({"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": spec})
+    address: str = kubectl.json("get", "service", name)["spec"]["clusterIP"]
+    return address
+
+
+@contextmanager
+def at_the_node(*addresses: str) -> Iterator[None]:
+    """The node answers for addresses of Services, by a refusal where nothing listens, as it does with a kube-proxy."""
+    with ExitStack() as stack:
+        for address in addresses:
+            words = [f"{address}/32", "dev", "lo"]
+            subprocess.run(["ip", "address", "add", *words], check=True)
+            stack.callback(subprocess.run, ["ip", "address", "del", *words], check=True)
+        yield
+
+
+def test_what_only_kubernetes_names_is_no_fault_and_what_the_spec_sets_is(
+    make_namespace: Callable[..., Kubectl], tmp_path: Path
+) -> None:
+    kubectl = make_namespace()
+    cache, web = (service(kubectl, name, 6379) for name in ("cache", "web"))
+    stats = service(kubectl, "stats", 8125, "UDP")
+    with at_the_node(cache, web, stats), open_port(web) as port:
+        service(kubectl, "web", port)
+        own = {"PAY_SERVICE_HOST": cache, "PAY_SERVICE_PORT": "9"}
+        service(kubectl, "pay", 80)
+        for name, variables in (("plain", {}), ("payer", own)):
+            env = [{"name": key, "value": value} for key, value in variables.items()]
+            # nothing else routes the addresses of Services here, where no kube-proxy runs
+            spec = {"hostNetwork": True, "dnsPolicy": "None", "dnsConfig": {"nameservers": [web]}}
+            kubectl.apply(pod_manifest(name, APP, container={"env": env}, **spec))
+            kubectl.wait_until_running(name)
+        ignore = ["KUBERNETES_SERVICE_HOST"]
+        plain = triage(kubectl, tmp_path / "plain", pod="plain", ignore=[*ignore, "PAY_SERVICE_HOST"])
+        payer = triage(kubectl, tmp_path / "payer", pod="payer", ignore=ignore)
+    assert plain.findings(verdict="fail") == [], plain.said()
+    assert plain.finding("service_link", verdict="warn")["message"] == (
+        "1 of the Services that Kubernetes names in the environment of each pod does not answer; the app may never use it: "
+        f"{cache} port 6379 (CACHE_SERVICE_HOST, refused)."
+    )
+    assert f"1 of 2 peers are reached: {web} port {port} (WEB_SERVICE_HOST" in plain.finding("peers_reached")["message"]
+    facts = plain.document["facts"][f"{kubectl.namespace}/plain/app"]
+    assert f"STATS_SERVICE_HOST: {stats} port 8125 (service link, no TCP)" in facts["environment"]
+    assert "STATS_SERVICE_HOST" not in {row["source"] for row in facts["peers"]}
+    plain.assert_evidence(plain.finding("service_link"))
+    assert payer.verdict == "fail", payer.said()
+    told = payer.finding("peer_refuses", verdict="fail")["message"]
+    assert told == f"{cache} port 9 (PAY_SERVICE_HOST) refuses the connection."
 
 
 def test_packets_are_captured_for_as_long_as_it_is_said(kubectl: Kubectl, tmp_path: Path) -> None:
