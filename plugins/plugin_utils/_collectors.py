@@ -23,11 +23,19 @@ DEFAULT_VOLATILITY = 50
 DEFAULT_TIMEOUT = 60
 # of a command's output in the task's result: the files have all of it, and the result only says what went wrong
 MAX_RESULT = 1024
-# util-linux and busybox have renice, coreutils has nice, and a toolbox may have only one of them
+# util-linux and busybox have renice, coreutils has nice, and a toolbox may have only one of them. Beside a debugger that shares
+# the pod's processes the target can end at any moment: what is then found of it is little or nothing, and looks like a pass
 GENTLY = """\
-renice -n 19 -p $$ >/dev/null 2>&1 && exec "$@"
-command -v nice >/dev/null 2>&1 && exec nice -n 19 "$@"
-exec "$@"
+is_there() { [ -d "/proc/$TARGET_PID" ] || { echo "the target's main process has ended" >&2; exit 1; }; }
+is_there
+if renice -n 19 -p $$ >/dev/null 2>&1 || ! command -v nice >/dev/null 2>&1; then
+  "$@"
+else
+  nice -n 19 "$@"
+fi
+status=$?
+is_there
+exit "$status"
 """
 KEYS = ("name", "title", "volatility", "command", "argv", "api", "file", "suffix", "secret", "parser", "timeout")
 DEFAULT_SUFFIX = "txt"
@@ -162,7 +170,7 @@ def debug_commands(
 ) -> list[dict[str, Any]]:
     """The commands of ephemeral_debug that run the collectors (rows) and keep what they print below a folder.
 
-    Niced, so that looking does not slow the target down. A setting `growth_seconds` is SETTING_GROWTH_SECONDS there.
+    Niced, so that looking does not slow the target down, and with 1 as the code where the target ends meanwhile. A setting `growth_seconds` is SETTING_GROWTH_SECONDS there.
     """
     env = {f"SETTING_{name.upper()}": str(value) for name, value in settings.items()}
     return [

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from .cases import Case, run_playbook
 from .conftest import Kubectl, Play, pod_manifest
@@ -130,3 +131,20 @@ def test_more_changed_files_than_are_looked_at_are_unknown(pods: Kubectl, play: 
     case.assert_evidence(case.finding("files_not_all_seen"))
     facts = case.document["facts"][f"{pods.namespace}/crowded/app"]
     assert (facts["processes_seen"], facts["sockets_seen"]) == ({"is_complete": True}, {"is_complete": True})
+
+
+def test_a_target_that_ends_while_it_is_looked_into_is_no_pass(pods: Kubectl, tmp_path: Path) -> None:
+    ended = pod_manifest("ended", APP, shareProcessNamespace=True, restartPolicy="Never")
+    # what keeps the pod, and with it the debugger
+    ended["spec"]["containers"].append({"name": "other", "image": APP, "imagePullPolicy": "Never", "args": ["wait"]})
+    pods.apply(ended)
+    pods.wait_until_running("ended")
+    end = 'kill "$TARGET_PID"; while [ -d "/proc/$TARGET_PID" ]; do sleep 0.1; done'
+    collectors = tmp_path / "collectors"
+    collectors.mkdir()
+    content = {"collectors": [{"name": "end", "volatility": 5, "command": end}]}
+    (collectors / "end.yml").write_text(yaml.safe_dump(content), encoding="utf-8")
+    case = triage(pods, tmp_path, pod="ended", collectors=[str(collectors)])
+    assert {entry["verdict"] for entry in case.findings()} == {"unknown"}, case.said()
+    missing = case.document["facts"][f"{pods.namespace}/ended/app"]["missing"]
+    assert missing["processes"] == "the command ended with 1: the target's main process has ended"

@@ -19,8 +19,10 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._collectors im
     log_requests,
     parse_collectors,
 )
+from ansible_collections.incident.distroless.tests.unit.plugins.module_utils.remote_world import SHELLS
 
 ROLES = Path(__file__).parents[4] / "roles"
+END = "kill $TARGET_PID; while [ -d /proc/$TARGET_PID ]; do sleep 0.01; done"
 
 
 def collectors(*entries: dict[str, Any], prelude: str = "") -> list[Collector]:
@@ -80,6 +82,42 @@ def test_a_command_runs_niced_with_its_prelude_and_its_settings_and_keeps_all_th
         command["argv"], env={"PATH": "/usr/bin:/bin", **command["env"]}, capture_output=True, check=True
     )
     assert ran.stdout == b"hello you\n"
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize(
+    ("command", "code", "said"),
+    [
+        ("true", 0, b""),
+        ("exit 7", 7, b""),
+        (END, 1, b"the target's main process has ended\n"),
+        (f"{END}; exit 7", 1, b"the target's main process has ended\n"),
+    ],
+)
+def test_what_is_found_of_a_target_that_ends_meanwhile_is_no_fact(
+    shell: str, command: str, code: int, said: bytes
+) -> None:
+    (made,) = debug_commands(as_rows(collectors({"name": "x", "command": command})), "x", {})
+    kind = SHELLS[shell]
+    with subprocess.Popen(["sleep", "3600"]) as process:
+        around = {**kind.env, "TARGET_PID": str(process.pid)}
+        with subprocess.Popen([*kind.argv, *made["argv"][1:]], env=around, stderr=subprocess.PIPE) as looking:
+            # what has ended is there until its parent asks how
+            if command.startswith(END):
+                process.wait()
+            _nothing, stderr = looking.communicate()
+        process.kill()
+    assert (looking.returncode, stderr) == (code, said)
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_of_a_target_that_is_gone_nothing_is_asked(shell: str) -> None:
+    (made,) = debug_commands(as_rows(collectors({"name": "x", "command": "echo something"})), "x", {})
+    kind = SHELLS[shell]
+    ran = subprocess.run(
+        [*kind.argv, *made["argv"][1:]], env={**kind.env, "TARGET_PID": "none"}, capture_output=True, check=False
+    )
+    assert (ran.returncode, ran.stdout) == (1, b"")
 
 
 def test_a_list_of_words_is_run_as_it_is() -> None:
