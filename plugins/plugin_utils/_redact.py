@@ -5,8 +5,8 @@
 """Replaces what is secret or names somebody: keys, tokens, passwords, e-mail and IP addresses become salted, stable markers.
 
 The same value is the same marker wherever it stands, so that a reader can still follow it. Without the salt no marker tells its
-value, not even to one who tries all IP addresses. Each pattern begins where a word begins and never gives back what it took, so
-that hostile text costs no more time than any other.
+value, not even to one who tries all IP addresses. No text costs more time than
+its length, also where it is hostile.
 
 This is a private plugin utility of incident.distroless; its interface may change.
 """
@@ -16,50 +16,33 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import ipaddress
 import json
 import re
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-# a PEM block that is longer than this is none
-MAX_PEM = 1 << 16
-_PEM_BEGIN = re.compile(rb"-----BEGIN [A-Z0-9 ]{1,40}+-----")
-_PEM_END = re.compile(rb"-----END [A-Z0-9 ]{1,40}+-----")
-# what is left of one whose end was cut off
-_PEM_REST = re.compile(rb"(?:[A-Za-z0-9+/=\s]|\\[nr])*+")
+from ansible_collections.incident.distroless.plugins.plugin_utils._redact_addresses import addresses
+from ansible_collections.incident.distroless.plugins.plugin_utils._redact_assigned import assigned, name_before
+from ansible_collections.incident.distroless.plugins.plugin_utils._redact_json import (
+    is_reference,
+    numbered,
+    parsed,
+    secret_names,
+    segments,
+    written,
+)
+from ansible_collections.incident.distroless.plugins.plugin_utils._redact_names import is_harmless, is_kept, is_secret
+from ansible_collections.incident.distroless.plugins.plugin_utils._redact_pem import MAX_PEM, pem
+from ansible_collections.incident.distroless.plugins.plugin_utils._redact_tokens import is_login, tokens
 
-_MARKER = rb"\[(?:email|ip|key|secret|token)-[0-9a-f]{12}\]"
-_SECRET_NAME = rb"(?:pass(?:word|wd|phrase|code)|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credentials?|authorization|cookie)"
-_TOKENS = re.compile(
-    rb"(?<![A-Za-z0-9_-])(?:"
-    rb"eyJ[A-Za-z0-9_-]{5,}+\.[A-Za-z0-9_-]{5,}+(?:\.[A-Za-z0-9_-]*+)?"  # JWT
-    rb"|(?:AKIA|ASIA)[A-Z0-9]{16}+"  # AWS
-    rb"|gh[pousr]_[A-Za-z0-9]{20,}+|github_pat_[A-Za-z0-9_]{20,}+|glpat-[A-Za-z0-9_-]{16,}+"
-    rb"|xox[abeprs]-[A-Za-z0-9-]{10,}+|AIza[A-Za-z0-9_-]{30,}+|sk-[A-Za-z0-9_-]{20,}+"
-    rb")(?![A-Za-z0-9_])"
-)
-_BEARER = re.compile(rb"(?i)(?<![a-z])((?:bearer|basic) {1,4})([A-Za-z0-9._~+/=-]{8,}+)")
-_USERINFO = re.compile(rb"(?<=://)([^\s/@:\"'\[]{1,256}+:)([^\s/@\"']{1,256}+)(?=@)")
-_ASSIGNED = re.compile(
-    rb"(?i)(" + _SECRET_NAME + rb"[\w.-]{0,40}+\\{0,4}[\"']?\s{0,8}+[:=]\s{0,8}+)"
-    rb"(?:(\\{1,4}\")([^\"\\\n]{1,4096}+)|(\")((?:[^\"\\\n]|\\.){1,4096}+)|(')([^'\n]{1,4096}+)"
-    rb"|()(?!" + _MARKER + rb"|(?:true|false|null|none)\b)([^\s\"'\\,;&<>{}\[(][^\s\"'\\,;&<>]{0,4096}+))"
-)
-_EMAIL = re.compile(
-    rb"(?<![A-Za-z0-9._%+-])[A-Za-z0-9._%+-]{1,320}+@[A-Za-z0-9-]{1,63}+(?:\.[A-Za-z0-9-]{1,63}+){1,8}+"
-)
-_IPV4 = re.compile(rb"(?<![0-9.])[0-9]{1,3}+(?:\.[0-9]{1,3}+){3}(?![0-9]|\.[0-9])")
-_IPV6 = re.compile(rb"(?<![\w:.])[0-9A-Fa-f:]{2,}+(?:(?<=:)[0-9]{1,3}+(?:\.[0-9]{1,3}+){3})?(?![\w])")
-# as /proc/net writes addresses: beside a port, in a row of the routes, and in those of IPv6
-_KERNEL = re.compile(
-    rb"(?<![0-9A-Fa-f])(?:[0-9A-F]{32}|[0-9A-F]{8})(?=:[0-9A-F]{4}(?![0-9A-Fa-f]))"
-    rb"|(?<=\t)[0-9A-F]{8}(?=\t)"
-    rb"|(?<![0-9A-Fa-f])[0-9a-f]{32}(?= [0-9a-f]{2} |  ?[0-9a-f]{8} )"
-)
+__all__ = ["MAX_PEM", "Redactor", "is_binary"]
+
 _HEX = re.compile(rb"(?<![0-9A-Za-z])(_?)((?:[0-9a-f]{2}){8,}+)(?![0-9A-Za-z])")
-_SECRET_KEY = re.compile(rb"(?i)" + _SECRET_NAME + rb"(?!.*(?:name|path|kind|type)$)")
+_CONTROL = re.compile(rb"[\x01-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f]")
+_DIGESTS = (16, 20, 28, 32, 48, 64)
+# a word alone, and a time: most of what the strings of a log are
+_QUIET = re.compile(r"[A-Za-z_]{0,15}|[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.,][0-9]{1,9})?Z?")
 
 
 @dataclass(slots=True)
@@ -76,50 +59,95 @@ class Redactor:
         return f"[{kind}-{digest}]".encode("ascii")
 
     def text(self, data: bytes) -> bytes:
-        """Text of any kind, with what it holds replaced."""
-        return _HEX.sub(self._hex, self._plain(data))
+        """Text of any kind, with what it holds replaced. JSON in it stays JSON."""
+        pieces: list[bytes] = []
+        for before, value, raw in segments(data):
+            if before:
+                pieces.append(_HEX.sub(self._hex, self._plain(before)))
+            if raw:
+                pieces.append(self._json(value, raw, name_before(before)))
+        return b"".join(pieces)
 
     def _plain(self, data: bytes) -> bytes:
-        data = self._pem(data)
-        data = _TOKENS.sub(lambda match: self.mark("token", match[0]), data)
-        data = _BEARER.sub(lambda match: match[1] + self.mark("token", match[2]), data)
-        data = _USERINFO.sub(lambda match: match[1] + self.mark("secret", match[2]), data)
-        data = _ASSIGNED.sub(self._assigned, data)
-        data = _EMAIL.sub(lambda match: self.mark("email", match[0].lower()), data)
-        data = _IPV4.sub(self._address, data)
-        data = _IPV6.sub(self._address, data)
-        return _KERNEL.sub(self._kernel, data)
+        return addresses(assigned(tokens(pem(data, self.mark), self.mark), self.mark), self.mark)
+
+    def _json(self, value: Any, raw: bytes, name: str) -> bytes:
+        """One object or array of a line; it stays as it was written where nothing of it is replaced."""
+        counted = self.counts.copy()
+        try:
+            found = self.value(value, name)
+            return raw if self.counts == counted else written(found, raw)
+        except (ValueError, RecursionError):
+            self.counts = counted
+            return _HEX.sub(self._hex, self._plain(raw))
 
     def value(self, value: Any, key: str = "") -> Any:
-        """What JSON holds, with its strings and keys replaced; a string whose key calls it a secret as a whole."""
+        """What JSON holds, with its strings and keys replaced.
+
+        What a key calls a secret is replaced as a whole: strings, numbers, and those of the objects and arrays below it.
+        """
+        return self._value(value, key, self.words(key), inherits=False)
+
+    def _value(self, value: Any, key: str, shown: str, *, inherits: bool) -> Any:
+        """A value, whose key is shown by another name where that was replaced: either decides, so that a second time is the same."""
+        name, also = key.encode("utf-8", "replace"), shown.encode("utf-8", "replace")
+        is_about = is_harmless(name) and is_harmless(also)
+        is_whole = is_secret(name) or is_secret(also) or (inherits and not is_about)
+        if isinstance(value, dict):
+            return self._object(value, inherits=is_whole and not is_reference(value))
+        if isinstance(value, list):
+            return self._list(value, key, shown, inherits=is_whole)
         if isinstance(value, str) and key.endswith("_b64"):
             return self._base64(value)
         if isinstance(value, str):
-            if (
-                _SECRET_KEY.search(key.encode("utf-8", "replace"))
-                and value
-                and not re.fullmatch(_MARKER.decode(), value)
-            ):
-                return self.mark("secret", value.encode("utf-8", "surrogatepass")).decode("ascii")
-            return self.words(value)
-        if isinstance(value, list):
-            return [self.value(entry, key) for entry in value]
-        if isinstance(value, dict):
-            return {self.words(name): self.value(entry, name) for name, entry in value.items()}
+            return self._string(value, name, is_whole=is_whole)
+        if isinstance(value, int | float) and not isinstance(value, bool) and is_whole:
+            text = json.dumps(value).encode()
+            return value if is_kept(name, text) else self.mark("secret", text).decode("ascii")
         return value
+
+    def _object(self, value: dict[str, Any], *, inherits: bool) -> dict[str, Any]:
+        names, found = secret_names(value), dict[str, Any]()
+        for name, entry in value.items():
+            # what a pair names is a secret where either of its names says so
+            is_whole = inherits or is_secret(names.get(name, "").encode("utf-8", "replace"))
+            shown = self.words(name)
+            found[numbered(shown, found)] = self._value(entry, name, shown, inherits=is_whole)
+        return found
+
+    def _list(self, value: list[Any], key: str, shown: str, *, inherits: bool) -> list[Any]:
+        if not inherits and all(isinstance(entry, str) for entry in value) and any(e[:1] == "-" for e in value):
+            # the words of a command line: what stands before a word tells what it is
+            words = self.words("\0".join(value)).split("\0")
+            if len(words) == len(value):
+                return words
+        return [self._value(entry, key, shown, inherits=inherits) for entry in value]
+
+    def _string(self, value: str, name: bytes, *, is_whole: bool) -> str:
+        data = value.encode("utf-8", "surrogatepass")
+        if (is_whole and not is_kept(name, data)) or (name.lower() == b"auth" and is_login(data)):
+            return self.mark("secret", data).decode("ascii")
+        return self.words(value)
 
     def words(self, text: str) -> str:
         """A string, with what it holds replaced."""
-        return self.text(text.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
+        if _QUIET.fullmatch(text):
+            return text
+        data = self.text(text.encode("utf-8", "surrogatepass"))
+        try:
+            return data.decode("utf-8", "surrogatepass")
+        except UnicodeDecodeError:
+            # a marker stands within a character
+            return data.decode("utf-8", "backslashreplace")
 
     def document(self, data: bytes) -> bytes | None:
         """JSON, or lines of it, written anew; None for what is neither."""
         try:
-            return (json.dumps(self.value(json.loads(data)), indent=1) + "\n").encode()
+            return (json.dumps(self.value(parsed(data)), indent=1) + "\n").encode()
         except (ValueError, RecursionError):
             pass
         try:
-            rows = [json.loads(line) for line in data.split(b"\n") if line.strip()]
+            rows = [parsed(line) for line in data.split(b"\n") if line.strip()]
             return "".join(json.dumps(self.value(row)) + "\n" for row in rows).encode()
         except (ValueError, RecursionError):
             return None
@@ -132,56 +160,25 @@ class Redactor:
             return self.mark("secret", value.encode()).decode("ascii")
         return base64.b64encode(self.text(data)).decode("ascii")
 
-    def _pem(self, data: bytes) -> bytes:
-        pieces: list[bytes] = []
-        at, end = 0, _PEM_END.search(data)
-        while begin := _PEM_BEGIN.search(data, at):
-            while end and end.start() < begin.end():
-                end = _PEM_END.search(data, end.end())
-            rest = _PEM_REST.match(data, begin.end())
-            stop = end.end() if end and end.start() - begin.end() <= MAX_PEM else rest.end() if rest else begin.end()
-            pieces += [data[at : begin.start()], self.mark("key", data[begin.start() : stop])]
-            at = stop
-        return b"".join([*pieces, data[at:]])
-
-    def _assigned(self, match: re.Match[bytes]) -> bytes:
-        quote, value = next((match[n], match[n + 1]) for n in (2, 4, 6, 8) if match[n] is not None)
-        if re.fullmatch(_MARKER, value):
-            return match[0]
-        return match[1] + quote + self.mark("secret", value)
-
-    def _address(self, match: re.Match[bytes]) -> bytes:
-        text = match[0].decode("ascii")
-        if len(text) > 45 or (":" in text and text.count(":") < 2):
-            return match[0]
-        try:
-            address = ipaddress.ip_address(text)
-        except ValueError:
-            return match[0]
-        # they are the same everywhere and name nobody
-        if address.is_loopback or address.is_unspecified:
-            return match[0]
-        return self.mark("ip", str(address).encode())
-
-    def _kernel(self, match: re.Match[bytes]) -> bytes:
-        packed = bytes.fromhex(match[0].decode("ascii"))
-        if match[0].isupper() or match[0].isdigit():
-            # in words of four bytes, each as a little-endian machine has it
-            packed = b"".join(packed[at : at + 4][::-1] for at in range(0, len(packed), 4))
-        address = ipaddress.ip_address(packed)
-        is_common = address.is_loopback or address.is_unspecified or packed == b"\xff" * len(packed)
-        return match[0] if is_common else self.mark("ip", str(address).encode())
-
     def _hex(self, match: re.Match[bytes]) -> bytes:
         """Collectors send names and command lines as hexadecimal digits."""
         before = bytes.fromhex(match[2].decode("ascii"))
+        if _CONTROL.search(before) or (len(before) in _DIGESTS and not _is_text(before)):
+            return match[0]
         counted = self.counts.copy()
-        # words of a command line stand between NULs
-        after = b"\0".join(self._plain(word) for word in before.split(b"\0"))
+        after = self._plain(before)
         if after == before:
             self.counts = counted
             return match[0]
         return match[1] + after.hex().encode("ascii")
+
+
+def _is_text(data: bytes) -> bool:
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def is_binary(data: bytes) -> bool:

@@ -69,7 +69,8 @@ ON_THE_CONTROLLER = {
     "what to look at, what was found, and how it is judged": "_collectors _subjects _copies _facts _analyze",
     "what a case says": "_timeline _findings _summary _tables _report _case_folder",
     "a case that is sealed": "_sums _chain _zst _tar _bundle _pack _signer _cosign _sign _verify _acquisition _left",
-    "a copy of it for sharing": "_redact _shared_secrets _shared_names _shared_report _derive _made_beside",
+    "what is replaced in a copy for sharing": "_redact_names _redact_pem _redact_addresses _redact_tokens _redact_yaml _redact_assigned _redact_json _redact",
+    "a copy of it for sharing": "_shared_secrets _shared_names _shared_report _derive _made_beside",
     "a pod in quarantine": "_policies _quarantine _isolation _quarantine_case",
 }
 HALLS = [name for names in ON_THE_CONTROLLER.values() for name in names.split()]
