@@ -25,6 +25,7 @@ from typing import Any
 from ansible_collections.incident.distroless.plugins.plugin_utils._redact_addresses import addresses
 from ansible_collections.incident.distroless.plugins.plugin_utils._redact_assigned import assigned, name_before
 from ansible_collections.incident.distroless.plugins.plugin_utils._redact_json import (
+    is_header,
     is_reference,
     numbered,
     parsed,
@@ -121,6 +122,8 @@ class Redactor:
             words = self.words("\0".join(value)).split("\0")
             if len(words) == len(value):
                 return words
+        if is_header(value):
+            return [self.words(value[0]), self._string(value[1], value[0].encode(), is_whole=True)]
         return [self._value(entry, key, shown, inherits=inherits) for entry in value]
 
     def _string(self, value: str, name: bytes, *, is_whole: bool) -> str:

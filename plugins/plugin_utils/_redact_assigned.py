@@ -23,7 +23,7 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._redact_names 
     is_harmless,
     is_kept,
 )
-from ansible_collections.incident.distroless.plugins.plugin_utils._redact_yaml import OPENS_BLOCK, block
+from ansible_collections.incident.distroless.plugins.plugin_utils._redact_yaml import OPENS_BLOCK, block, secrets
 
 _ENTITY = rb"&(?:quot|\#3[49]|apos|\#x2[27]);"
 _QUOTE = rb"(?:\\{0,16}+[\"']|" + _ENTITY + rb")"
@@ -79,7 +79,9 @@ _FLAG = re.compile(
     rb"((?(3)[^-\0\n][^\0\n]*+|(?(4)[^\"'\\\n\0]++|[^-\s\0\"'\\][^\s\0\"'\\]*+)))"
 )
 _ELEMENT = re.compile(
-    rb"(?i)(<[\w:.-]{0,40}?(" + _NAME + rb")(?:\s[^<>\n]{0,200}+)?(?<!/)>)([^<]{1,8192}+(?=</)|[^<\n]++)"
+    rb"(?i)(<(?:[\w:.-]{1,40}+\s{1,8}+(?:name|key|id)=[\"'])?[\w:.-]{0,40}?("
+    + _NAME
+    + rb")[\"']?(?:\s[^<>\n]{0,200}+)?(?<!/)>)([^<]{1,8192}+(?=</)|[^<\n]++)"
 )
 _IDENTIFIED = re.compile(rb"(?i)(\bidentified[ ]{1,4}by[ ]{1,4}(?:password[ ]{1,4})?()\\*[\"'])([^\"'\\\n]++)")
 
@@ -103,6 +105,7 @@ def assigned(data: bytes, mark: Mark) -> bytes:
 
     for pattern in (_FLAG, _ELEMENT, _IDENTIFIED):
         data = pattern.sub(third, data)
+    data = secrets(data, mark)
     pieces: list[bytes] = []
     done = at = 0
     while key := _KEY.search(data, at):

@@ -15,9 +15,13 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ansible_collections.incident.distroless.plugins.plugin_utils._redact_names import is_secret
+
 _BEGIN = re.compile(rb"\{[ \t]*\"|\[[ \t]*[\[{\"]")
 # so many places of a line are tried that only look like JSON; a line has one or two, and each try reads the line
 _TRIES = 4
+# in the singular: ["secrets", "pods"] are kinds
+_HEADER = re.compile(r"[A-Za-z0-9_.-]{1,60}(?<![sS])")
 _PAIR_NAMES = ("name", "key", "variable", "header", "param", "field", "option", "setting")
 _PAIR_VALUES = ("value", "val", "content", "default")
 _REFERENCE = frozenset(
@@ -102,6 +106,13 @@ def numbered(name: str, taken: Mapping[str, Any]) -> str:
 def is_reference(value: Mapping[str, Any]) -> bool:
     """Whether an object only tells where a Secret of Kubernetes is."""
     return any(name in value for name in ("name", "secretName", "path")) and _REFERENCE.issuperset(value)
+
+
+def is_header(value: list[Any]) -> bool:
+    """Whether an array is a header's name and its value: ["Authorization", "Token ..."]."""
+    if len(value) != 2 or not all(isinstance(entry, str) for entry in value) or not _HEADER.fullmatch(value[0]):
+        return False
+    return is_secret(value[0].encode())
 
 
 def secret_names(value: Mapping[str, Any]) -> dict[str, str]:

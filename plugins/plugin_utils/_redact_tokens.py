@@ -80,6 +80,11 @@ _LOGIN = re.compile(
     + _GAP
     + rb")?[\"']?[^\s\0:\"'=/-][^\s\0:\"'/]{0,128}+:)(?![0-9]{1,10}+(?![^\s\0\"']))([^\s\0\"']{1,256}+)"
 )
+# of configurations whose names and values are words
+_DIRECTIVE = re.compile(
+    rb"(?i)(?<![\w-])((?:requirepass|masterauth|wpa_passphrase|rootpw|bindpw|ENV[ \t]{1,4}+[\w]{0,40}(?:PASSWORD|TOKEN|SECRET|KEY))"
+    rb"[ \t]{1,40}+[\"']?)([^\s\0\"']++)"
+)
 _LOGIN_VALUE = rb"(?=[a-z+/_-]{0,400}[0-9A-Z=])[A-Za-z0-9+/_-]{8,}+={0,2}"
 _AUTH = re.compile(
     rb"(?<![A-Za-z])([aA]uth(?:\\*[\"'])?[ \t]{0,8}(?::|=>?)[ \t]{0,8}\\*[\"']?)(" + _LOGIN_VALUE + rb")(?![\w.:@/])"
@@ -99,7 +104,7 @@ def tokens(data: bytes, mark: Mark) -> bytes:
     data = _WEBHOOK.sub(lambda match: second("token", match), data)
     data = _BEARER.sub(lambda match: second("token", match), data)
     data = _HEADER.sub(lambda match: _header(match, mark), data)
-    for pattern in (_USERINFO, _USERINFO_SLASH, _DRIVER, _SIGNATURE, _OPTION, _LOGIN, _AUTH, _NETRC):
+    for pattern in (_USERINFO, _USERINFO_SLASH, _DRIVER, _SIGNATURE, _OPTION, _LOGIN, _AUTH, _NETRC, _DIRECTIVE):
         data = pattern.sub(lambda match: second("secret", match), data)
     return _USER.sub(lambda match: match[0] if is_marker(match[0]) else mark("secret", match[0]), data)
 

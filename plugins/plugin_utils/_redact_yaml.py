@@ -10,6 +10,7 @@ This is a private plugin utility of incident.distroless; its interface may chang
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 from ansible_collections.incident.distroless.plugins.plugin_utils._redact_names import STAMP, Mark, is_harmless, is_kept
 
@@ -18,6 +19,30 @@ OPENS_BLOCK = re.compile(rb"(?:[!&][^\s]{0,64}+[ \t]*+)*+([|>][0-9+-]{0,2}+[ \t]
 _LINE = re.compile(rb"(" + STAMP + rb")?([ \t]*+)([^\n]*+)(\n?)")
 _ENTRY = re.compile(rb"((?:-[ \t]++)*+)(?:([\"']?[\w.-]++[\"']?:)(?:[ \t]++|\r?\Z))?([^\r]*+)(\r?)", re.DOTALL)
 _QUOTED = re.compile(rb"([\"'])(.*)\1[ \t]*+")
+_DOCUMENT_END = re.compile(rb"(?m)^(?:" + STAMP + rb")?---")
+_KIND_SECRET = re.compile(rb"(?m)^(?:" + STAMP + rb")?[ \t]{0,40}+kind:[ \t]{1,8}+[\"']?Secret[\"']?[ \t\r]{0,8}+$")
+_DATA = re.compile(rb"(?m)^(?:" + STAMP + rb")?([ \t]{0,40}+)(?:data|stringData):[ \t\r]{0,8}+\n")
+
+
+def secrets(data: bytes, mark: Mark) -> bytes:
+    """The text with the values of each Secret of Kubernetes replaced, which its kind alone tells."""
+    if _KIND_SECRET.search(data) is None:
+        return data
+    begins = [0, *(match.start() for match in _DOCUMENT_END.finditer(data)), len(data)]
+    return b"".join(
+        _secret(data[begin:end], mark) if _KIND_SECRET.search(data, begin, end) else data[begin:end]
+        for begin, end in pairwise(begins)
+    )
+
+
+def _secret(data: bytes, mark: Mark) -> bytes:
+    pieces: list[bytes] = []
+    done = 0
+    while found := _DATA.search(data, done):
+        stop, text = block(data, found.end(), len(found[1]), mark, is_text=False)
+        pieces += [data[done : found.end()], text]
+        done = stop
+    return b"".join([*pieces, data[done:]])
 
 
 def block(data: bytes, at: int, indent: int, mark: Mark, *, is_text: bool) -> tuple[int, bytes]:
