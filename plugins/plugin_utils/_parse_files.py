@@ -60,7 +60,7 @@ def file_changes(data: bytes) -> dict[str, Any]:
     """
     started: int | None = None
     is_complete = True
-    rows = []
+    rows: list[dict[str, Any]] = []
     for line in lines(data):
         if line == CUT:
             is_complete = False
@@ -73,7 +73,7 @@ def file_changes(data: bytes) -> dict[str, Any]:
         rows.append({"path": shown(in_target(_name(kind, name))), **times, "size": number(size), "uid": number(uid)})
     if started is None:
         raise ValueError("no line says when the container started")
-    files = sorted(rows, key=lambda row: (-int(row["ctime"]), str(row["path"])))
+    files = sorted(rows, key=lambda row: (-row["ctime"], row["path"]))
     return {"started": started, "files": files, "is_complete": is_complete}
 
 
