@@ -167,16 +167,20 @@ class _Glob:
         return max(self.max_entries, _MANY)
 
     def _done(self, found: Iterable[Found]) -> Expansion:
-        matches = list(found)
-        if len(matches) > self.max_entries:
-            self._cut("number")
-        kept = tuple(matches[: self.max_entries])
-        names = self.pattern.split(b"/")
-        base = _path([name for name in takewhile(lambda name: not is_glob(name), names) if name not in (b"", b".")])
-        return Expansion(self.pattern, False, kept, tuple(self.problems), base or b"/", self.cut)
+        matches = self._fewest(list(found), self.max_entries)
+        names = takewhile(lambda name: not is_glob(name), self.pattern.split(b"/"))
+        base = _path([name for name in names if name not in (b"", b".")]) or b"/"
+        return Expansion(self.pattern, False, tuple(matches), tuple(self.problems), base, self.cut)
 
-    def _cut(self, cut: Cut) -> None:
-        self.cut = self.cut or cut
+    def _fewest(self, found: Sequence[Found], most: int) -> Sequence[Found]:
+        """At most so many of found: each thing first by the way with the fewest links, as long as there is room by others."""
+        if len(found) <= most:
+            return found
+        self.cut = self.cut or "number"
+        first: dict[bytes, Found] = {}
+        for match in sorted(found, key=lambda match: len(match.links)):
+            first.setdefault(match.path, match)
+        return [*first.values(), *(match for match in found if match is not first[match.path])][:most]
 
     def _ends(self, ways: Sequence[_Way], *, follow: bool = True) -> Iterator[tuple[_Way, Found | Unresolved]]:
         """Each way with what is at its end, as long as there is time."""
@@ -218,7 +222,7 @@ class _Glob:
             elif answer is not None:
                 yield match if answer.entry.type == "directory" else answer
 
-    def _listed(self, directories: Sequence[Found], names: Sequence[bytes], most: int) -> list[Found]:
+    def _listed(self, directories: Sequence[Found], names: Sequence[bytes], most: int) -> Sequence[Found]:
         """What matches names below directories, in one listing; deep only where there is a `**`.
 
         Where there are too many ways, each thing is still found by one of them, with the fewest links.
@@ -237,13 +241,10 @@ class _Glob:
                     kept = found if place is places[top][0] else again
                     asked = place.asked.rstrip(b"/") + rest
                     if len(kept) >= most and asked not in kept:
-                        self._cut("number")
+                        self.cut = self.cut or "number"
                         break
                     kept[asked] = Found(asked, answer.path, answer, place.links)
-        both = [*found.values(), *(match for asked, match in again.items() if asked not in found)]
-        if len(both) > most:
-            self._cut("number")
-        return both[:most]
+        return self._fewest([*found.values(), *(match for asked, match in again.items() if asked not in found)], most)
 
     def _scanned(self, tops: Sequence[bytes], is_deep: bool) -> Iterator[Entry]:
         """What is in directories, until there is too much of it or no more time."""
@@ -263,7 +264,7 @@ class _Glob:
         except Failure as failure:
             if failure.reason != "LimitExceeded":
                 raise
-            self._cut("number")
+            self.cut = self.cut or "number"
 
 
 def _path(names: Sequence[bytes]) -> bytes:

@@ -17,6 +17,7 @@ from ansible_collections.incident.distroless.plugins.module_utils import _globs,
 from ansible_collections.incident.distroless.plugins.module_utils._globs import expand
 from ansible_collections.incident.distroless.plugins.module_utils._ground import survey_ground
 from ansible_collections.incident.distroless.plugins.module_utils._listing import Absent, Entry, Hop, Unlisted
+from ansible_collections.incident.distroless.plugins.module_utils._lookups import look_up
 from ansible_collections.incident.distroless.plugins.module_utils._plan import FetchOptions, Item
 from ansible_collections.incident.distroless.plugins.module_utils._survey import Survey, _directories, survey
 
@@ -56,7 +57,18 @@ def test_ways_that_multiply_are_no_more_than_the_limit(mirrors: LocalTree) -> No
 def test_what_has_one_way_is_not_crowded_out_by_what_has_many(mirrors: LocalTree) -> None:
     (expansion,) = expand(mirrors, [b"/logs/*/*.log"], max_entries=150)
     assert b"/logs/app.log/deep.log" in {match.asked for match in expansion.matches}
-    assert b"/logs/a.log" in {match.path for match in expansion.matches}
+    everything = {b"/logs/a.log", b"/logs/app.log", *(b"/logs/l%d.log" % number for number in range(100))}
+    assert everything <= {match.path for match in expansion.matches}
+
+
+def test_the_way_with_the_fewest_links_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "d/real").mkdir(parents=True)
+    (tmp_path / "d/real/x").touch()
+    for name in ("a", "z"):
+        (tmp_path / f"d/{name}").symlink_to("real")
+    for pattern in (b"/d/*/x", b"/d/*/?"):
+        (expansion,) = expand(LocalTree(tmp_path), [pattern], max_entries=1)
+        assert ([match.asked for match in expansion.matches], expansion.cut) == ([b"/d/real/x"], "number")
 
 
 def test_all_ways_are_taken_where_there_is_room(mirrors: LocalTree) -> None:
@@ -102,6 +114,18 @@ def test_after_its_time_a_glob_asks_for_nothing(clock: LocalTree, until: int) ->
     assert {item.src for item in view.items if item.origin == "plain"} == {b"/logs/a.log", b"/logs/b.txt"}
     assert [warning for warning in view.warnings if "/logs/*/b.txt" in warning and "Deadline" in warning]
     assert b"/logs" in view.blind
+
+
+def test_one_listing_ends_with_the_time(clock: LocalTree) -> None:
+    (expansion,) = expand(clock, [b"/**/b.txt"], until=50)
+    assert expansion.cut == "time"
+    assert clock.names + clock.paths == 51
+
+
+def test_lookups_end_with_the_time(clock: LocalTree) -> None:
+    answers = look_up(clock, [b"/logs/%d" % number for number in range(1_000)], until=200)
+    # twice as many as are looked up between two looks at the clock
+    assert len(answers) == clock.paths == 256
 
 
 class Wide:
