@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.incident.distroless.plugins.module_utils._deadline import MAX_SECONDS
 from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._names import quote
 from ansible_collections.incident.distroless.plugins.module_utils._probe import Sight
@@ -113,6 +114,13 @@ def _count(value: object) -> int:
     return int(value)
 
 
+def _seconds(value: object) -> int:
+    seconds = _count(value)
+    if seconds > MAX_SECONDS:
+        raise ValueError(f"a number of seconds up to {MAX_SECONDS}")
+    return seconds
+
+
 def _flag(value: object) -> bool:
     words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
     if str(value).lower() not in words:
@@ -147,7 +155,7 @@ _PARSERS: dict[str, Callable[[object], Any]] = {
     "max_output": _count,
     "name": _text,
     "stdin": _stdin,
-    "timeout": _count,
+    "timeout": _seconds,
 }
 
 

@@ -34,7 +34,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._copy_wait imp
     wait_until_gone,
     why_down,
 )
-from ansible_collections.incident.distroless.plugins.module_utils._deadline import Deadline
+from ansible_collections.incident.distroless.plugins.module_utils._deadline import Deadline, check_seconds
 from ansible_collections.incident.distroless.plugins.module_utils._diff import pod_diff
 from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._fanout import each
@@ -83,8 +83,7 @@ def run() -> None:
 
 def work(module: Any) -> Report:
     """Does what the options ask. Raises Failure when there is nothing to work on."""
-    if module.params["wait_timeout"] < 1:
-        raise Failure("InvalidRequest", "wait_timeout must be 1 or more seconds.")
+    check_seconds(module.params["wait_timeout"], "wait_timeout")
     deadline = Deadline(module.params["wait_timeout"])
     return (_remove if module.params["state"] == "absent" else _make)(module, deadline)
 

@@ -19,6 +19,17 @@ from ansible_collections.incident.distroless.plugins.module_utils._errors import
 
 Answer = TypeVar("Answer")
 
+# what Kubernetes' own fields of seconds hold
+MAX_SECONDS = 2**31 - 1
+# a socket waits by poll(2), whose milliseconds are an int: Python cuts off what does not fit, and would wait for less
+LONGEST_WAIT = 2_000_000.0
+
+
+def check_seconds(seconds: int, option: str, least: int = 1) -> None:
+    """Raises Failure InvalidRequest for a number of seconds that no clock can count to."""
+    if not least <= seconds <= MAX_SECONDS:
+        raise Failure("InvalidRequest", f"{option} must be {least} to {MAX_SECONDS} seconds.")
+
 
 class Deadline:
     """A moment on the monotonic clock, `seconds` from its making; option names the module option that set it."""
@@ -35,11 +46,11 @@ class Deadline:
         return self._at - time.monotonic()
 
     def remaining(self, waiting_for: str) -> float:
-        """Seconds left, more than 0. Raises Failure WaitTimeout, which says what was waited for."""
+        """Seconds to wait at once, more than 0. Raises Failure WaitTimeout, which says what was waited for."""
         left = self.left()
         if left <= 0:
             raise self.expired(waiting_for)
-        return left
+        return min(left, LONGEST_WAIT)
 
     def expired(self, waiting_for: str) -> Failure:
         """The failure to raise when the moment has passed while waiting for something."""

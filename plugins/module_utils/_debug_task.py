@@ -23,12 +23,8 @@ from ansible_collections.incident.distroless.plugins.module_utils._command_run i
 from ansible_collections.incident.distroless.plugins.module_utils._commands import Command, parse_commands
 from ansible_collections.incident.distroless.plugins.module_utils._connect import connect
 from ansible_collections.incident.distroless.plugins.module_utils._container import Request
-from ansible_collections.incident.distroless.plugins.module_utils._deadline import Deadline
-from ansible_collections.incident.distroless.plugins.module_utils._debugger import (
-    Attached,
-    ensure,
-    ensure_requested,
-)
+from ansible_collections.incident.distroless.plugins.module_utils._deadline import Deadline, check_seconds
+from ansible_collections.incident.distroless.plugins.module_utils._debugger import Attached, ensure, ensure_requested
 from ansible_collections.incident.distroless.plugins.module_utils._diff import debugger_diff
 from ansible_collections.incident.distroless.plugins.module_utils._endings import what_became
 from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
@@ -46,11 +42,14 @@ from ansible_collections.incident.distroless.plugins.module_utils._options impor
 from ansible_collections.incident.distroless.plugins.module_utils._progress import PROGRESS
 from ansible_collections.incident.distroless.plugins.module_utils._result import target_row
 from ansible_collections.incident.distroless.plugins.module_utils._select import select
-from ansible_collections.incident.distroless.plugins.module_utils._targets import (
-    Target,
-    parse_selection,
+from ansible_collections.incident.distroless.plugins.module_utils._targets import Target, parse_selection
+from ansible_collections.incident.distroless.plugins.module_utils._task import (
+    Report,
+    gather,
+    judge,
+    perform,
+    was_changed,
 )
-from ansible_collections.incident.distroless.plugins.module_utils._task import Report, gather, judge, perform
 
 # of all commands of all targets together, in bytes of the result, which holds each stream as text and as lines: AWX drops
 # the event of a task whose result is larger than 700 kB, and fifty targets need 70 to 100 kB beside it, by their names
@@ -126,7 +125,8 @@ def work(module: Any) -> Report:
     )
     fields: dict[str, Any] = {"diff": [entry.diff for entry in done]} if module._diff else {}
     rows = [*(entry.row for entry in done), *gone]
-    return Report(message, any(entry.changed for entry in done), rows, failed, fields, warnings, failure)
+    changed = any(entry.changed for entry in done) or was_changed(failed)
+    return Report(message, changed, rows, failed, fields, warnings, failure)
 
 
 def parse_plan(params: dict[str, Any], *, is_check: bool) -> Plan:
@@ -141,8 +141,11 @@ def parse_plan(params: dict[str, Any], *, is_check: bool) -> Plan:
         raise Failure("InvalidRequest", "state: absent with commands.", "Run the commands in a task before.")
     if params["concurrency"] < 1:
         raise Failure("InvalidRequest", "concurrency must be 1 or more.")
+    request = parse_request(params)
+    check_seconds(request.ttl, "ttl")
+    check_seconds(params["wait_timeout"], "wait_timeout")
     return Plan(
-        request=parse_request(params),
+        request=request,
         wish=parse_wish(params),
         commands=commands,
         check_rc=params["check_rc"],

@@ -25,7 +25,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._container imp
 from ansible_collections.incident.distroless.plugins.module_utils._deadline import Deadline
 from ansible_collections.incident.distroless.plugins.module_utils._end import end_debugger
 from ansible_collections.incident.distroless.plugins.module_utils._endings import looking_again
-from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure, after_change
 from ansible_collections.incident.distroless.plugins.module_utils._exec import open_session
 from ansible_collections.incident.distroless.plugins.module_utils._identity import (
     Attempt,
@@ -128,12 +128,13 @@ def _ensure(
         if tried.sight is None or tried.sight.root_readable:
             return tried
     further = _further_attempts(wish, tried)
-    refusal = why_unreadable(tried.seen, target.label)
-    _drop(tried)
-    if not further:
-        raise refusal
-    already = (tried.debugger.name,)
-    return _readable(_first_admitted(cluster, target, request, further, known, deadline, how, already))
+    with after_change(is_changed=not tried.reused):
+        refusal = why_unreadable(tried.seen, target.label)
+        _drop(tried)
+        if not further:
+            raise refusal
+        already = (tried.debugger.name,)
+        return _readable(_first_admitted(cluster, target, request, further, known, deadline, how, already))
 
 
 def _earlier(target: Target) -> Debugger | None:
@@ -146,9 +147,10 @@ def _readable(attached: Attached) -> Attached:
     """What serves, or was not looked through. Raises Failure and ends the debugger when it cannot read the root."""
     if attached.sight is None or attached.sight.root_readable:
         return attached
-    refusal = why_unreadable(attached.sight, attached.target.label)
-    _drop(attached)
-    raise refusal
+    with after_change(is_changed=not attached.reused):
+        refusal = why_unreadable(attached.sight, attached.target.label)
+        _drop(attached)
+        raise refusal
 
 
 def _further_attempts(wish: Wish, tried: Attached) -> list[Attempt]:
@@ -224,7 +226,10 @@ def _add(cluster: Cluster, target: Target, container: Mapping[str, Any], deadlin
 
 def _looked(cluster: Cluster, attached: Attached, deadline: Deadline, how: How) -> Attached:
     """What was added, looked through where it was waited for."""
-    return _look(cluster, attached, deadline) if how == "inject" else attached
+    if how != "inject":
+        return attached
+    with after_change():
+        return _look(cluster, attached, deadline)
 
 
 def _free_name(target: Target, base: str, already: Sequence[str] = ()) -> str:

@@ -68,6 +68,7 @@ def what_became(
         end = how_it_ended(cluster, target, deadline)
         if end is not None:
             end.message += f": {failure.message}"
+            end.changed = failure.changed
             return end
         if time.monotonic() + _PAUSE > until or deadline.left() < _PAUSE:
             return failure

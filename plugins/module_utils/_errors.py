@@ -9,6 +9,8 @@ This is a private module utility of incident.distroless; its interface may chang
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 
@@ -135,7 +137,8 @@ REASONS: dict[str, Reason] = {
 class Failure(Exception):
     """An expected failure, made where its cause is known and shown in one place.
 
-    reason is a word of REASONS (checked); message says what happened to whom; hint says what the user does next.
+    reason is a word of REASONS (checked); message says what happened to whom; hint says what the user does next. changed:
+    something had been changed before, as by an injection.
     """
 
     def __init__(self, reason: str, message: str, hint: str | None = None) -> None:
@@ -143,7 +146,18 @@ class Failure(Exception):
         self.reason = reason
         self.message = message
         self.hint = REASONS[reason].hint if hint is None else hint
+        self.changed = False
 
     def as_result(self) -> dict[str, str]:
         """The keys reason, message and hint of a failed target."""
         return {"reason": self.reason, "message": self.message, "hint": self.hint}
+
+
+@contextmanager
+def after_change(*, is_changed: bool = True) -> Iterator[None]:
+    """Whatever fails inside does so after something was changed, if it was."""
+    try:
+        yield
+    except Failure as failure:
+        failure.changed = failure.changed or is_changed
+        raise

@@ -17,7 +17,7 @@ from typing import Any
 
 from ansible_collections.incident.distroless.plugins.module_utils._client import Query, api_path, pod_path
 from ansible_collections.incident.distroless.plugins.module_utils._connect import open_client
-from ansible_collections.incident.distroless.plugins.module_utils._deadline import Deadline
+from ansible_collections.incident.distroless.plugins.module_utils._deadline import Deadline, check_seconds
 from ansible_collections.incident.distroless.plugins.module_utils._dest import Dest, Place
 from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._fanout import each
@@ -75,6 +75,7 @@ def run() -> None:
 def work(module: Any) -> Report:
     """Does what the options ask. Raises Failure where nothing can be asked or written."""
     params = module.params
+    check_seconds(params["timeout"], "timeout")
     pods = [_named(index, entry) for index, entry in enumerate(params["pods"])]
     plan = Plan(frozenset(params["what"]), params["dest"], params["log_lines"], params["timeout"])
     count = f"{len(pods)} pod{'s' if len(pods) != 1 else ''}"

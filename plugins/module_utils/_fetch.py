@@ -95,7 +95,7 @@ def fetch(
     """
     check_options(options)
     started = time.monotonic()
-    until = started + options.deadline if options.deadline else float("inf")
+    until = options.until
     budget = budget or Budget(options.max_total_size, options.max_files)
     manifest = manifest_place(target, is_flat=options.flat)
     label = f"{target['namespace']}/{target['pod']}/{target['container']}"
@@ -162,10 +162,15 @@ def _held(
 def _carry_out(
     steps: Sequence[Step], transfer: Transfer, dest: Dest, target: Mapping[str, Any], options: FetchOptions
 ) -> dict[bytes, Row]:
-    """Does the steps, directories before files before links, and gives each one's row by its src."""
+    """Does the steps, directories before files before links, and gives each one's row by its src.
+
+    What would lie in the manifest's place is left out, and with a directory there all that is in it.
+    """
     folder = files_place(target, is_flat=options.flat)
     reserved = manifest_place(target, is_flat=options.flat)
-    taken = [step for step in steps if (*folder, *place_of(step.item)) == reserved and step.action != "skip"]
+    taken = [
+        step for step in steps if (*folder, *place_of(step.item))[: len(reserved)] == reserved and step.action != "skip"
+    ]
     free = [step for step in steps if step not in taken]
     rows = put((Step(step.item, "fail", "DestConflict") for step in taken), dest, folder, is_check=True)
     rows |= put((step for step in free if step.action == "directory"), dest, folder, is_check=options.is_check)

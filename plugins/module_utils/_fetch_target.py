@@ -26,7 +26,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._endings impor
     looking_again,
     what_became,
 )
-from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure, after_change
 from ansible_collections.incident.distroless.plugins.module_utils._exec import open_session
 from ansible_collections.incident.distroless.plugins.module_utils._fetch import Fetched, fetch
 from ansible_collections.incident.distroless.plugins.module_utils._groups import ClosedGroups
@@ -86,15 +86,28 @@ def work_on(cluster: Cluster, plan: Plan, target: Target) -> Done:
     )
     if attached.sight is None:
         return Done(target_row(attached, time.monotonic() - started), injected=True, fetched=None)
+    ended: list[str] = []
     try:
-        fetched = _fetch(cluster, plan, attached)
+        with after_change(is_changed=not attached.reused):
+            fetched = _fetch(cluster, plan, attached)
     finally:
         if not plan.keep_debugger and not attached.reused:
-            end_debugger(
-                open_session(cluster, target.namespace, target.pod, attached.debugger.name, Deadline(plan.wait_timeout))
-            )
+            ended = _end(cluster, plan, attached)
+    fetched = replace(fetched, warnings=[*fetched.warnings, *ended])
     row = target_row(attached, time.monotonic() - started)
     return Done(row, injected=not attached.reused, fetched=fetched)
+
+
+def _end(cluster: Cluster, plan: Plan, attached: Attached) -> list[str]:
+    """Ends the debugger. What was fetched counts all the same when it cannot be: a target that ends takes it along."""
+    target, name = attached.target, attached.debugger.name
+    try:
+        end_debugger(open_session(cluster, target.namespace, target.pod, name, Deadline(plan.wait_timeout)))
+    except Failure as failure:
+        return [
+            f"{target.label}: debugger {name} could not be ended ({failure.reason}), it ends by its ttl or has ended"
+        ]
+    return []
 
 
 def _fetch(cluster: Cluster, plan: Plan, attached: Attached) -> Fetched:

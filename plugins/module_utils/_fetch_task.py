@@ -9,6 +9,7 @@ This is a private module utility of incident.distroless; its interface may chang
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections import Counter
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.incident.distroless.plugins.module_utils._connect import connect
-from ansible_collections.incident.distroless.plugins.module_utils._deadline import Deadline
+from ansible_collections.incident.distroless.plugins.module_utils._deadline import Deadline, check_seconds
 from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._fanout import each
 from ansible_collections.incident.distroless.plugins.module_utils._fetch import Fetched
@@ -32,14 +33,22 @@ from ansible_collections.incident.distroless.plugins.module_utils._options impor
     parse_wish,
 )
 from ansible_collections.incident.distroless.plugins.module_utils._packing import TOOLS
+from ansible_collections.incident.distroless.plugins.module_utils._patterns import any_of
 from ansible_collections.incident.distroless.plugins.module_utils._plan import Budget, FetchOptions
 from ansible_collections.incident.distroless.plugins.module_utils._rows import cut_diffs, split_rows
 from ansible_collections.incident.distroless.plugins.module_utils._select import select
 from ansible_collections.incident.distroless.plugins.module_utils._sizes import parse_size, show_size
+from ansible_collections.incident.distroless.plugins.module_utils._survey import check_options
 from ansible_collections.incident.distroless.plugins.module_utils._targets import (
     parse_selection,
 )
-from ansible_collections.incident.distroless.plugins.module_utils._task import Report, gather, judge, perform
+from ansible_collections.incident.distroless.plugins.module_utils._task import (
+    Report,
+    gather,
+    judge,
+    perform,
+    was_changed,
+)
 
 
 def argument_spec() -> dict[str, Any]:
@@ -101,7 +110,8 @@ def work(module: Any) -> Report:
     )
     return Report(
         message=message,
-        changed=any(entry.injected or (entry.fetched is not None and entry.fetched.changed) for entry in done),
+        changed=was_changed(failed)
+        or any(entry.injected or (entry.fetched is not None and entry.fetched.changed) for entry in done),
         targets=[entry.row for entry in done],
         failed=failed,
         fields=_fields(fetched, stats, has_diff=module._diff),
@@ -111,7 +121,7 @@ def work(module: Any) -> Report:
 
 
 def parse_plan(params: Mapping[str, Any], *, is_check: bool) -> Plan:
-    """The plan in the module's parameters. Raises Failure InvalidRequest."""
+    """The plan in the module's parameters; the task's deadline counts from here. Raises Failure InvalidRequest."""
     debug = params["debug"] if params["debug"] is not None else debugger_defaults()
     if not params["src"] and not params["src_b64"] and not params["open_deleted"]:
         raise Failure(
@@ -119,9 +129,17 @@ def parse_plan(params: Mapping[str, Any], *, is_check: bool) -> Plan:
             "Nothing to fetch: neither src nor src_b64 is given.",
             "Set src to paths or globs of the target, or open_deleted: true.",
         )
-    for option, least in (("concurrency", 1), ("max_files", 0), ("deadline", 0), ("retries", 0), ("timeout", 1)):
+    for option, least in (("concurrency", 1), ("max_files", 0), ("retries", 0)):
         if params[option] < least:
             raise Failure("InvalidRequest", f"{option} must be {least} or more.")
+    request = parse_request(debug)
+    for option, seconds, least in (
+        ("debug.ttl", request.ttl, 1),
+        ("debug.wait_timeout", debug["wait_timeout"], 1),
+        ("deadline", params["deadline"], 0),
+        ("timeout", params["timeout"], 1),
+    ):
+        check_seconds(seconds, option, least)
     options = FetchOptions(
         src=tuple(exact(path) for path in params["src"] or ()),
         dest=str(Path(params["dest"]).absolute()),
@@ -135,7 +153,7 @@ def parse_plan(params: Mapping[str, Any], *, is_check: bool) -> Plan:
         max_size=parse_size(params["max_size"], "max_size"),
         max_total_size=parse_size(params["max_total_size"], "max_total_size"),
         max_files=params["max_files"],
-        deadline=float(params["deadline"]),
+        until=time.monotonic() + params["deadline"] if params["deadline"] else math.inf,
         oversize=params["oversize"],
         retries=params["retries"],
         checksum=params["checksum"],
@@ -144,8 +162,11 @@ def parse_plan(params: Mapping[str, Any], *, is_check: bool) -> Plan:
         directory_mode=parse_mode(params["directory_mode"], "directory_mode"),
         is_check=is_check,
     )
+    check_options(options)
+    _check_patterns(options.exclude, "exclude")
+    _check_patterns([path for path in options.src if path.strip(b"/")], "src")
     return Plan(
-        request=parse_request(debug),
+        request=request,
         wish=parse_wish(debug),
         any_serves=params["debug"] is None,
         keep_debugger=params["keep_debugger"],
@@ -154,6 +175,17 @@ def parse_plan(params: Mapping[str, Any], *, is_check: bool) -> Plan:
         options=options,
         budget=Budget(options.max_total_size, options.max_files),
     )
+
+
+def _check_patterns(patterns: Sequence[bytes], option: str) -> None:
+    """Raises Failure InvalidRequest for a glob that cannot be read, before there is anything to match it with."""
+    try:
+        any_of(patterns)
+    except Failure as failure:
+        raise Failure(failure.reason, f"{option}: {failure.message}", _PATTERN_HINT) from failure
+
+
+_PATTERN_HINT = "Correct the pattern; a backslash before [, * or ? takes it literally, and src_b64 takes paths only."
 
 
 def parse_mode(value: object, option: str) -> int:

@@ -14,6 +14,8 @@ from __future__ import annotations
 import time
 from typing import Literal, NamedTuple, Protocol
 
+from ansible_collections.incident.distroless.plugins.module_utils._deadline import LONGEST_WAIT
+
 # more than one frame of the exec protocol (32 KiB and a byte), so that most reads bring what the socket has
 _BUFFER = 256 << 10
 # the longest header of a frame without a mask
@@ -118,7 +120,7 @@ class Frames:
             self._start = self._end = 0
         while self._end - self._start < size:
             # a timeout of 0 would be no timeout but another kind of socket
-            self._socket.settimeout(max(0.01, until - time.monotonic()))
+            self._socket.settimeout(min(LONGEST_WAIT, max(0.01, until - time.monotonic())))
             came = self._socket.recv_into(self._buffer[self._end :])
             if not came:
                 raise ConnectionResetError("the stream ended without a close frame")

@@ -18,7 +18,7 @@ from typing import Any
 from ansible_collections.incident.distroless.plugins.module_utils._client import Cluster, pod_path
 from ansible_collections.incident.distroless.plugins.module_utils._container import differences, lifetime
 from ansible_collections.incident.distroless.plugins.module_utils._deadline import Deadline
-from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure, after_change
 from ansible_collections.incident.distroless.plugins.module_utils._progress import PROGRESS
 from ansible_collections.incident.distroless.plugins.module_utils._targets import (
     Target,
@@ -115,19 +115,21 @@ def inject(cluster: Cluster, target: Target, container: Mapping[str, Any], deadl
         with following(cluster, target, name, doing, deadline) as states:
             PROGRESS.say(target.label, f"injecting {name} ({container.get('image')})")
             added, _version = request_injection(cluster, target, container, deadline)
-            for found in states:
-                if found.is_running:
-                    return Debugger(found.manifest, found.state, added.mutated)
-                words = why_waiting(found.state) or last_words
-                if words != last_words:
-                    # the status does not tell pulling an image from making a container of it
-                    PROGRESS.say(target.label, f"pulling the image or starting {name} ({words})")
-                last_words = words
-                check_hope(found, target, last_words)
+            with after_change():
+                for found in states:
+                    if found.is_running:
+                        return Debugger(found.manifest, found.state, added.mutated)
+                    words = why_waiting(found.state) or last_words
+                    if words != last_words:
+                        # the status does not tell pulling an image from making a container of it
+                        PROGRESS.say(target.label, f"pulling the image or starting {name} ({words})")
+                    last_words = words
+                    check_hope(found, target, last_words)
     except Failure as failure:
         if failure.reason != "WaitTimeout":
             raise
-        raise _timed_out(doing, last_words, deadline) from failure
+        with after_change(is_changed=failure.changed):
+            raise _timed_out(doing, last_words, deadline) from failure
     raise AssertionError("a watch goes on until a failure ends it")
 
 

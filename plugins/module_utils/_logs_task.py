@@ -16,7 +16,7 @@ from typing import Any
 
 from ansible_collections.incident.distroless.plugins.module_utils._client import Cluster, Query, pod_path
 from ansible_collections.incident.distroless.plugins.module_utils._connect import connect
-from ansible_collections.incident.distroless.plugins.module_utils._deadline import Deadline
+from ansible_collections.incident.distroless.plugins.module_utils._deadline import Deadline, check_seconds
 from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._fanout import each
 from ansible_collections.incident.distroless.plugins.module_utils._options import make_module
@@ -77,9 +77,10 @@ def run() -> None:
 def work(module: Any) -> Report:
     """Does what the options ask. Raises Failure where nothing can be asked."""
     params = module.params
-    for option in ("tail_lines", "max_bytes", "concurrency", "timeout"):
+    for option in ("tail_lines", "max_bytes", "concurrency"):
         if params[option] < 1:
             raise Failure("InvalidRequest", f"{option} is less than 1.")
+    check_seconds(params["timeout"], "timeout")
     wanted = [parse(index, entry) for index, entry in enumerate(params["containers"])]
     cluster = connect(module, Deadline(params["timeout"], "timeout"))
     read = partial(_read, cluster, params["tail_lines"], params["max_bytes"], params["timeout"])

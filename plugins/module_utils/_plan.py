@@ -9,6 +9,7 @@ This is a private module utility of incident.distroless; its interface may chang
 
 from __future__ import annotations
 
+import math
 import re
 import threading
 from collections.abc import Callable, Iterable
@@ -36,7 +37,8 @@ LINK_LEADS_OUT, CHECKSUM = "LinkLeadsOutOfDest", "ChecksumMismatch"
 
 @dataclass(frozen=True, slots=True)
 class FetchOptions:
-    """What a user asked for. src are paths and globs, exact are paths only; sizes in bytes, 0: no limit; deadline in seconds.
+    """What a user asked for. src are paths and globs, exact are paths only; sizes in bytes, 0: no limit. until
+    is the moment (time.monotonic()) to give up at, the same for all targets of a task.
 
     is_throttled is no wish but a fact: the target has less than one core, so that nothing over there should compute much.
     """
@@ -53,7 +55,7 @@ class FetchOptions:
     max_size: int = 0
     max_total_size: int = 20 << 30
     max_files: int = 100_000
-    deadline: float = 3600.0
+    until: float = math.inf
     oversize: Oversize = "skip"
     retries: int = 3
     checksum: bool = True

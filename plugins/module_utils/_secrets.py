@@ -22,8 +22,9 @@ def secret_paths(target: Target) -> list[bytes]:
     """The mount paths of the target's secret volumes: service account tokens under any path among them."""
     volumes = (target.manifest.get("spec") or {}).get("volumes") or ()
     names = {volume["name"] for volume in volumes if is_secret(volume)}
+    # a path without its first slash counts from the root (pkg/kubelet, makeMounts)
     return [
-        str(mount["mountPath"]).encode()
+        b"/" + str(mount["mountPath"]).encode().lstrip(b"/")
         for mount in target.spec.get("volumeMounts") or ()
         if mount.get("name") in names
     ]

@@ -99,6 +99,11 @@ def gather(targets: Sequence[Target], outcomes: Sequence[Done | Failure]) -> tup
     return done, failed
 
 
+def was_changed(failed: Sequence[FailedTarget]) -> bool:
+    """Whether a target failed after something had been changed."""
+    return any(entry.failure.changed for entry in failed)
+
+
 def judge(
     failed: Sequence[FailedTarget], succeeded: int, *, continue_on_error: bool, message: str
 ) -> tuple[str, Failure | None]:

@@ -196,7 +196,7 @@ options:
     default: skip
   deadline:
     description:
-      - How many seconds the whole task may take. V(0) is no limit.
+      - How many seconds the whole task may take, the injection and all targets together. V(0) is no limit.
     type: int
     default: 3600
   retries:

@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import traceback
 from collections.abc import Mapping
 from copy import copy
@@ -166,7 +167,7 @@ class Bench:
             return open_session(cluster, *where, until, silence, has_outlet=True)
 
         src = tuple(path.encode() for path in SOURCES[trial.source][0])
-        options = FetchOptions(src=src, dest=str(home), deadline=FOREVER, **trial.changes)
+        options = FetchOptions(src=src, dest=str(home), until=time.monotonic() + FOREVER, **trial.changes)
         try:
             done = fetch(self.subject.about(), options, opening, self.subject.pid, secrets=secret_paths(target))
         except Failure as failure:

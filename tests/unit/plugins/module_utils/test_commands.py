@@ -73,6 +73,7 @@ def test_a_string_is_a_shell_line_and_a_dictionary_says_more() -> None:
         {"cmd": "a\0b"},
         {"cmd": "a", "env": {"A B": 1}},
         {"cmd": "a", "timeout": 0},
+        {"cmd": "a", "timeout": 10_000_000_000},
         {"cmd": "a", "unknown": 1},
         {"cmd": "a", "stdin": ["b"]},
         {"cmd": "a", "stdin": True},

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from ansible_collections.incident.distroless.plugins.module_utils import _debugger
+from ansible_collections.incident.distroless.plugins.module_utils import _debugger, _endings
 from ansible_collections.incident.distroless.plugins.module_utils._container import Request, base_name, build
 from ansible_collections.incident.distroless.plugins.module_utils._deadline import Deadline
 from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
@@ -169,8 +169,26 @@ def test_one_that_has_ended_is_asked_for_again_as_it_was(world: World, *, may_in
 def test_one_that_cannot_read_is_ended_and_the_reason_is_raised(world: World) -> None:
     with pytest.raises(Failure) as caught:
         world.ensure(world.target_with(), Wish(identity="image"))
-    assert caught.value.reason == "PermissionDenied"
+    assert (caught.value.reason, caught.value.changed) == ("PermissionDenied", True)
     assert world.ended == world.injected != []
+
+
+def test_one_that_ran_before_and_cannot_read_changes_nothing(world: World) -> None:
+    image = Wish(identity="image")
+    with pytest.raises(Failure) as caught:
+        world.ensure(world.target_with((made(ROOT), RUNS)), image)
+    assert (caught.value.reason, caught.value.changed, world.injected) == ("PermissionDenied", False, [])
+
+
+def test_a_look_that_fails_after_an_injection_tells_of_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(*_words: Any) -> None:
+        raise Failure("TargetProcessAmbiguous", "two of them")
+
+    monkeypatch.setattr(_debugger, "probe", failing)
+    monkeypatch.setattr(_endings, "how_it_ended", lambda *_words: None)
+    with pytest.raises(Failure) as caught:
+        world.ensure(world.target_with())
+    assert caught.value.changed
 
 
 def test_one_of_that_name_that_matches_somebody_else_is_left_alone(world: World) -> None:

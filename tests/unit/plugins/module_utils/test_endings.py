@@ -7,7 +7,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.incident.distroless.plugins.module_utils._endings import end_of
+from ansible_collections.incident.distroless.plugins.module_utils import _endings
+from ansible_collections.incident.distroless.plugins.module_utils._deadline import Deadline
+from ansible_collections.incident.distroless.plugins.module_utils._endings import end_of, what_became
+from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
 
 from .world import pod, target
 
@@ -45,3 +48,14 @@ def test_an_end_is_told_by_what_follows_it(after: dict[str, Any], reason: str) -
     end = end_of(target(), after)
     assert end is not None
     assert end.reason == reason
+
+
+@pytest.mark.parametrize("changed", [True, False])
+def test_what_a_failure_became_keeps_whether_something_was_changed(
+    monkeypatch: pytest.MonkeyPatch, *, changed: bool
+) -> None:
+    monkeypatch.setattr(_endings, "refresh", lambda *_words: later(ENDED))
+    failure = Failure("ConnectionLost", "the stream broke")
+    failure.changed = changed
+    became = what_became(None, target(), failure, Deadline(5))  # type: ignore[arg-type]
+    assert (became.reason, became.changed) == ("TargetRestarted", changed)

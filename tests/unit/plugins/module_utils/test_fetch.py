@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import stat
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -239,7 +240,7 @@ def test_limits_in_number_leave_out_the_rest(world: World) -> None:
 
 def test_a_deadline_that_has_passed_brings_nothing_and_says_so(world: World) -> None:
     world.write("/a")
-    done = world.fetch("/a", deadline=0.000_001)
+    done = world.fetch("/a", until=time.monotonic())
     assert statuses(done) == {"/a": ("skipped", "Deadline")}
     assert done.failure is None
 
@@ -423,3 +424,14 @@ def test_zeros_of_a_file_without_holes_take_their_room(world: World) -> None:
     world.write("/zeros", bytes(1_000_000))
     world.fetch("/zeros")
     assert (world.copy / "zeros").stat().st_blocks * 512 >= 1_000_000
+
+
+def test_a_directory_in_the_manifests_place_is_left_out_with_all_that_is_in_it(world: World) -> None:
+    world.write("/.manifest.json/deep/x")
+    world.write("/etc/app.conf")
+    done = world.fetch("/", flat=True)
+    assert json.loads((world.home / ".manifest.json").read_bytes())["schema"] == 1
+    assert (world.home / "etc/app.conf").read_bytes() == b"hello"
+    for src in ("/.manifest.json", "/.manifest.json/deep", "/.manifest.json/deep/x"):
+        assert statuses(done)[src] == ("failed", "DestConflict")
+    assert done.failure is None

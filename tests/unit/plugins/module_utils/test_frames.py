@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable, Iterator
 
 import pytest
+from ansible_collections.incident.distroless.plugins.module_utils._deadline import MAX_SECONDS
 from ansible_collections.incident.distroless.plugins.module_utils._frames import FrameError, Frames
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,9 +26,11 @@ class Wire:
     def __init__(self, pieces: Iterable[bytes | None]) -> None:
         self._pieces: Iterator[bytes | None] = iter(pieces)
         self._rest = b""
+        self.waits: list[float] = []
 
     def settimeout(self, value: float, /) -> None:
         assert value > 0
+        self.waits.append(value)
 
     def recv_into(self, buffer: memoryview, /) -> int:
         assert len(buffer), "a read of nothing would look like the end"
@@ -132,6 +135,12 @@ def test_nothing_is_lost_by_a_time_out() -> None:
         with pytest.raises(TimeoutError):
             frames.next(time.monotonic() + 60)
     assert frames.next(time.monotonic() + 60).payload == b"a" * 200
+
+
+def test_no_wait_is_longer_than_a_socket_can_be_told_to() -> None:
+    wire = Wire([frame(b"a")])
+    Frames(wire, MOST).next(time.monotonic() + MAX_SECONDS)
+    assert max(wire.waits) * 1000 < 2**31
 
 
 def test_a_server_that_sends_byte_by_byte_gets_no_more_time_by_that() -> None:

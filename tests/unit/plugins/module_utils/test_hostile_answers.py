@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import threading
+import time
 import tracemalloc
 from pathlib import Path
 
@@ -59,7 +60,9 @@ def fetch_through(world: World, lie: Lie, silence: float = SILENCE) -> tuple[Fet
 
         def work() -> None:
             try:
-                outcome.append(world.fetch("/a", opener=opening, retries=1, max_files=MAX_FILES, deadline=DEADLINE))
+                outcome.append(
+                    world.fetch("/a", opener=opening, retries=1, max_files=MAX_FILES, until=time.monotonic() + DEADLINE)
+                )
             except BaseException as error:  # noqa: BLE001 - looked at below
                 outcome.append(error)
 

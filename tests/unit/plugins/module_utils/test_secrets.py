@@ -42,3 +42,9 @@ def test_the_paths_are_where_the_target_has_them_mounted_whatever_the_path() -> 
         containers=[{"name": "app", "volumeMounts": mounts}], volumes=[TOKEN, {"name": "data", "emptyDir": {}}]
     )
     assert secret_paths(found) == [b"/var/run/secrets/eks.amazonaws.com/serviceaccount"]
+
+
+def test_a_relative_path_counts_from_the_root_as_for_the_kubelet() -> None:
+    mounts = [{"name": "keys", "mountPath": "conf/sec"}]
+    volumes = [{"name": "keys", "secret": {"secretName": "keys"}}]
+    assert secret_paths(target(containers=[{"name": "app", "volumeMounts": mounts}], volumes=volumes)) == [b"/conf/sec"]

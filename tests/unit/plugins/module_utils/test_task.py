@@ -6,8 +6,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
-from ansible_collections.incident.distroless.plugins.module_utils._task import gather
+import pytest
+from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure, after_change
+from ansible_collections.incident.distroless.plugins.module_utils._task import gather, was_changed
 
 from .world import target
 
@@ -29,3 +30,12 @@ def test_what_was_done_is_kept_and_every_failure_is_listed_with_its_target() -> 
         ("a", "app", early),
         ("c", "app", late),
     ]
+
+
+@pytest.mark.parametrize("is_changed", [True, False])
+def test_a_failure_tells_whether_something_was_changed_before_it(*, is_changed: bool) -> None:
+    failure = Failure("ImagePullFailed", "no image")
+    with pytest.raises(Failure), after_change(is_changed=False), after_change(is_changed=is_changed):
+        raise failure
+    _done, failed = gather([target()], [failure])
+    assert was_changed(failed) is is_changed
