@@ -82,3 +82,23 @@ def test_what_could_not_be_taken_is_told_and_nothing_is_judged_without_it() -> N
     told = {row.analyzer: row.message for row in analyze(lost, ANALYZERS, {}) if row.verdict == "unknown"}
     assert set(told) == {"restarted", "replaced_container", "replaced_pod", "changed_phase", "taken"}
     assert "pod_after is missing (gone)" in told["replaced_pod"]
+
+
+def test_what_was_taken_in_part_is_told() -> None:
+    whole, half = {"is_complete": True}, {"is_complete": False}
+    files = {"files": [], "unseen": []}
+    seen = {"processes_seen": whole, "sockets_seen": whole, "deleted_files": {**files, **whole}}
+    assert verdicts(pod(), **seen) == {}
+    assert verdicts(pod(), **{**seen, "processes_seen": half}) == {"processes_not_all_taken": "unknown"}
+    assert verdicts(pod(), **{**seen, "sockets_seen": half}) == {"sockets_not_all_taken": "unknown"}
+    assert verdicts(pod(), **{**seen, "deleted_files": {**files, **half}}) == {"deleted_files_not_all_taken": "unknown"}
+    unseen = {"files": [], "unseen": [{"pid": pid, "name": f"w{pid}"} for pid in range(7)], **whole}
+    told = {
+        row.analyzer: row.message
+        for row in analyze({"missing": {}, "deleted_files": unseen}, ANALYZERS, {})
+        if row.analyzer == "open_files_not_seen"
+    }
+    assert told == {
+        "open_files_not_seen": "What 7 of the target's processes hold open could not be read by the debugger: "
+        "pid 0 (w0), pid 1 (w1), pid 2 (w2), pid 3 (w3), pid 4 (w4) and others."
+    }
