@@ -39,7 +39,7 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._redact_tokens
 
 __all__ = ["MAX_PEM", "Redactor", "is_binary"]
 
-_HEX = re.compile(rb"(?<![0-9A-Za-z])(_?)((?:[0-9a-f]{2}){8,}+)(?![0-9A-Za-z])")
+_HEX = re.compile(rb"(?<![0-9A-Za-z])(_?)([0-9a-f]{16,}+)(?![0-9A-Za-z])")
 _CONTROL = re.compile(rb"[\x01-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f]")
 _DIGESTS = (16, 20, 28, 32, 48, 64)
 # a word alone, and a time: most of what the strings of a log are
@@ -165,6 +165,8 @@ class Redactor:
 
     def _hex(self, match: re.Match[bytes]) -> bytes:
         """Collectors send names and command lines as hexadecimal digits."""
+        if len(match[2]) % 2:
+            return match[0]
         before = bytes.fromhex(match[2].decode("ascii"))
         if _CONTROL.search(before) or (len(before) in _DIGESTS and not _is_text(before)):
             return match[0]

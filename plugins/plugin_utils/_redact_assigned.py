@@ -30,7 +30,7 @@ _QUOTE = rb"(?:\\{0,16}+[\"']|" + _ENTITY + rb")"
 # the name with what follows it, as in password_old, and what closes it in a form: user[password]
 _NAME = SECRET_NAME + rb"[\w.-]{0,40}+"
 _KEY = re.compile(
-    rb"(?i)(?P<name>" + _NAME + rb")(?:\]|%5D){0,2}+"
+    rb"(?i)(?P<name>" + _NAME + rb")(?:\]|%5D){0,2}"
     # of a list of variables: name: DB_PASSWORD, value: ...
     rb"(?P<pair>"
     + _QUOTE
@@ -48,16 +48,16 @@ _CONTEXT = 240
 _LINE_START = re.compile(
     rb"(?:"
     + STAMP
-    + rb")?(?P<indent>[ \t]*+)(?:(?:export|declare -x|set|ENV|ARG|[-*<>\#])[ \t]++){0,3}+(?P<quote>[\"']?)[\w.-]*+"
+    + rb")?(?P<indent>[ \t]*+)(?:(?:export|declare -x|set|ENV|ARG|[-*<>\#])[ \t]++){0,3}(?P<quote>[\"']?)[\w.-]*+"
 )
 _WORD_BYTES = bytes(range(48, 58)) + bytes(range(65, 91)) + bytes(range(97, 123)) + b"_.-"
 # what may stand before a string of a language: b'...', SecretStr('...')
 _CALL = re.compile(rb"(?:[A-Za-z_][\w.]{0,40}+\(|[bBuUrRfF]{1,2}+)(?=[\"'])|\[[ ]?(?=\\{0,16}+[\"'])")
 # each string ends before its closing quote, or with the line where it has none
-_ESCAPED = re.compile(rb"(\\{1,16}+)([\"'])((?:(?!\2)[^\\\n\0]|\\++(?!\2)|\1\\++\2)*+)")
-_DOUBLE = re.compile(rb"(\")((?:[^\"\\\n\0]|\\[^\n\0])*+)")
-_SINGLE = re.compile(rb"(')((?:[^'\\\n\0]|\\[^\n\0]|'')*+)")
-_HTML = re.compile(rb"(" + _ENTITY + rb")((?:[^&\n\0]|&(?!(?:quot|\#3[49]|apos|\#x2[27]);))*+)")
+_ESCAPED = re.compile(rb"(\\{1,16}+)([\"'])((?:[^\\\"'\n\0]++|(?!\2)[\"']|\\++(?!\2)|\1\\++\2){0,65535})")
+_DOUBLE = re.compile(rb"(\")((?:[^\"\\\n\0]++|\\[^\n\0]){0,65535})")
+_SINGLE = re.compile(rb"(')((?:[^'\\\n\0]++|\\[^\n\0]|''){0,65535})")
+_HTML = re.compile(rb"(" + _ENTITY + rb")((?:[^&\n\0]++|&(?!(?:quot|\#3[49]|apos|\#x2[27]);)){0,65535})")
 _NUMBER = re.compile(rb"[^\s\0\"'\\,;&<>{}\[\]()]*+")
 _LINE = re.compile(rb"[^\n\0]*+")
 _NEXT_NAME = re.compile(rb"[ \t]++(?=-{0,2}+[A-Za-z_][\w.-]{0,64}+=)")
@@ -66,11 +66,13 @@ _INNER = (
     rb"[,;&](?![\s\[\"'{\\]|\Z|[\w.%\[\]-]{1,64}+[ ]?[=:])|[\"'<)}\]`](?=[^\s\0,:;.}\])<>\"'\\/&`])|>(?=[^\s\0<\"'\\])"
     rb"|\\(?![\"'\\nrtbfu/])"
 )
-_BARE = re.compile(rb"(?:" + MARKER + rb"|[^\s\0\"'\\,;&<>}\])`]|" + _INNER + rb")++")
-_ENCODED = re.compile(rb"(?:[^\s\0\"'\\,;&<>{}\[\]()%]|%(?!(?:25){0,2}(?:2[26C0]|3[BC]|0[0-9A-Da-d]|[57][Dd])))++")
+_BARE = re.compile(rb"(?:[^\s\0\"'\\,;&<>}\])`\[]++|" + MARKER + rb"|\[|" + _INNER + rb"){1,65535}")
+_ENCODED = re.compile(
+    rb"(?:[^\s\0\"'\\,;&<>{}\[\]()%]++|%(?!(?:25){0,2}(?:2[26C0]|3[BC]|0[0-9A-Da-d]|[57][Dd]))){1,65535}"
+)
 _MARKER = re.compile(MARKER)
 _BEFORE = re.compile(rb"(?i)(" + _NAME + rb")" + _QUOTE + rb"?[ \t]{0,8}(?:=>|[:=])[ \t]{0,8}\Z")
-_SCHEME_AND_MARKER = re.compile(rb"[A-Za-z0-9-]{1,24}(?:[ \t]|%20)++" + MARKER)
+_SCHEME_AND_MARKER = re.compile(rb"[A-Za-z0-9-]{1,24}(?:[ \t]|%20){1,8}" + MARKER)
 _CLOSERS = (b",", b"}", b"]", b":")
 
 _FLAG = re.compile(

@@ -4,7 +4,8 @@
 
 """What calls a value a secret: the names of passwords, tokens and keys, and the markers that stand for what was replaced.
 
-All patterns cost no more than the length of the text: they are possessive, bounded, or begin where the one before ended.
+All patterns cost no more than the length of the text: they are possessive, bounded, or begin where the one before ended. No group is
+repeated possessively: Python before 3.11.5 keeps what such a group took before it failed (python/cpython#106052).
 
 This is a private plugin utility of incident.distroless; its interface may change.
 """

@@ -25,7 +25,13 @@ _LINE = (
     + rb")?[ \t]{0,64}(?:[A-Za-z0-9+/]*+={0,2}|(?:Proc-Type|DEK-Info|Comment): [^\r\n\\]{0,200}+)[ \t]*+"
 )
 _REST = re.compile(
-    rb"[ \t]*+" + _BREAK + rb"(?:" + _LINE + rb"(?:\r?\n|(?:\\{1,8}r)?\\{1,8}n)|" + _LINE + rb"(?=[\"'\r\n]|\Z))*+"
+    rb"[ \t]*+"
+    + _BREAK
+    + rb"(?:"
+    + _LINE
+    + rb"(?:\r?\n|(?:\\{1,8}r)?\\{1,8}n)|"
+    + _LINE
+    + rb"(?=[\"'\r\n]|\Z)){0,4096}"
 )
 # one line of it without a line break, as some print it
 _WORDS = re.compile(rb"[A-Za-z0-9+/= \t]*+")

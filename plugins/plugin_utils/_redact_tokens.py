@@ -35,18 +35,22 @@ _WEBHOOK = re.compile(
     rb"|(?<=/api/webhooks/)([0-9]{5,}+/)([A-Za-z0-9_-]{8,}+)"
 )
 _BEARER = re.compile(
-    rb"(?i)(?<![a-z])((?:bearer|basic|splunk|apikey)(?:[ \t]|%20){1,4}+)"
+    rb"(?i)(?<![a-z])((?:bearer|basic|splunk|apikey)(?:[ \t]|%20){1,4})"
     rb"(?!(?:auth|token|credential|scheme|realm|error|challenge|information|config|check|access|support)[a-z]*\b)"
     rb"([A-Za-z0-9._~+/=-]{8,}+)"
 )
 _HEADER = re.compile(
     rb"(?i)((?:authorization|cookie2?)(?:\\*[\"'])?[ \t]{0,8}+(?::|=>)[ \t]{0,8}+)"
-    rb"(?:(\\+\"|(?!" + MARKER + rb")\[[ ]?(?:\\*[\"'])?)((?:" + MARKER + rb"|[^\]\"'\\\r\n]|\\++(?![\"\\nr]))++)"
-    rb"|(\")((?:[^\"\\\r\n]|\\.)++)|(')((?:[^'\\\r\n]|\\.)++)"
-    rb"|()((?:[^\r\n\0\"'\\]|[\"'](?=[^\s,:}\])\\]|,[ ]?[a-z]+=)|\\(?![\"'\\nrtu]))++))"
+    rb"(?:(\\+\"|(?!"
+    + MARKER
+    + rb")\[[ ]?(?:\\*[\"'])?)((?:"
+    + MARKER
+    + rb"|[^\]\"'\\\r\n\[]++|\[|\\++(?![\"\\nr])){1,65535})"
+    rb"|(\")((?:[^\"\\\r\n]++|\\.){1,65535})|(')((?:[^'\\\r\n]++|\\.){1,65535})"
+    rb"|()((?:[^\r\n\0\"'\\]++|[\"'](?=[^\s,:}\])\\]|,[ ]?[a-z]{1,40}+=)|\\(?![\"'\\nrtu])){1,65535}))"
 )
 _SCHEME = re.compile(
-    rb"(?i)(?:bearer|basic|digest|token|api-?key|splunk|negotiate|ntlm|aws4-hmac-sha256|hmac|key|oauth|jwt|bot)(?:[ \t]|%20)++(?=\S)"
+    rb"(?i)(?:bearer|basic|digest|token|api-?key|splunk|negotiate|ntlm|aws4-hmac-sha256|hmac|key|oauth|jwt|bot)(?:[ \t]|%20){1,8}(?=\S)"
 )
 # up to the last @ before the path; a user may be missing, and a password hold a slash where it is no port
 _USERINFO = re.compile(rb"(?<=://)([^\s/@:\"'<>\[]{0,256}+:)([^\s/\"'<>]{1,512}(?=@(?!sha256:)))")
@@ -59,7 +63,7 @@ _DRIVER = re.compile(
     rb"|(?<=oracle:thin:)([^\s/@\"']{1,64}+/)([^\s@\"']{1,256}+)(?=@)"
 )
 _SIGNATURE = re.compile(
-    rb"(?i)((?:[?&]|%3F|%26)(?:sig|key|(?:x-(?:amz|goog)-)?signature)(?:=|%3D))((?:[A-Za-z0-9_.~+/=-]|%(?!26)[0-9a-f]{2}){8,}+)"
+    rb"(?i)((?:[?&]|%3F|%26)(?:sig|key|(?:x-(?:amz|goog)-)?signature)(?:=|%3D))((?:[A-Za-z0-9_.~+/=-]|%(?!26)[0-9a-f]{2}){8,4096})"
 )
 _GAP = rb"(?:[ \t]+|\0|[ \t]*[\"'],?[ \t]*[\"'])"
 # of programs that take a password by a short option; -u takes user:password

@@ -15,9 +15,9 @@ from itertools import pairwise
 from ansible_collections.incident.distroless.plugins.plugin_utils._redact_names import STAMP, Mark, is_harmless, is_kept
 
 # what may stand on the name's own line where its value is below
-OPENS_BLOCK = re.compile(rb"(?:[!&][^\s]{0,64}+[ \t]*+)*+([|>][0-9+-]{0,2}+[ \t]*+)?(?:#[^\n]*+)?\r?")
+OPENS_BLOCK = re.compile(rb"(?:[!&][^\s]{0,64}+[ \t]*+){0,4}([|>][0-9+-]{0,2}+[ \t]*+)?(?:#[^\n]*+)?\r?")
 _LINE = re.compile(rb"(" + STAMP + rb")?([ \t]*+)([^\n]*+)(\n?)")
-_ENTRY = re.compile(rb"((?:-[ \t]++)*+)(?:([\"']?[\w.-]++[\"']?:)(?:[ \t]++|\r?\Z))?([^\r]*+)(\r?)", re.DOTALL)
+_ENTRY = re.compile(rb"((?:-[ \t]++){0,16})(?:([\"']?[\w.-]++[\"']?:)(?:[ \t]++|\r?\Z))?([^\r]*+)(\r?)", re.DOTALL)
 _QUOTED = re.compile(rb"([\"'])(.*)\1[ \t]*+")
 _DOCUMENT_END = re.compile(rb"(?m)^(?:" + STAMP + rb")?---")
 _KIND_SECRET = re.compile(rb"(?m)^(?:" + STAMP + rb")?[ \t]{0,40}+kind:[ \t]{1,8}+[\"']?Secret[\"']?[ \t\r]{0,8}+$")
