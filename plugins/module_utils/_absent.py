@@ -18,6 +18,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._container imp
 from ansible_collections.incident.distroless.plugins.module_utils._deadline import Deadline
 from ansible_collections.incident.distroless.plugins.module_utils._diff import debugger_diff
 from ansible_collections.incident.distroless.plugins.module_utils._end import end_debugger
+from ansible_collections.incident.distroless.plugins.module_utils._errors import after_change
 from ansible_collections.incident.distroless.plugins.module_utils._exec import open_session
 from ansible_collections.incident.distroless.plugins.module_utils._inject import Debugger, debuggers, wait_until_ended
 from ansible_collections.incident.distroless.plugins.module_utils._result import unseen_row
@@ -45,10 +46,11 @@ def end_debuggers(
     """
     before = debuggers(target.manifest)
     meant = _meant(debuggers(target.manifest, target.container), target.debugger, name)
-    if not is_check:
-        for entry in meant:
+    for index, entry in enumerate(meant if not is_check else ()):
+        with after_change(is_changed=index > 0):
             end_debugger(open_session(cluster, target.namespace, target.pod, entry.name, deadline))
-        for entry in meant if wait else ():
+    for entry in meant if wait and not is_check else ():
+        with after_change():
             wait_until_ended(cluster, target, entry.name, deadline)
     names = [entry.name for entry in meant]
     stays = ["the ended debugger stays in the pod's spec: the API cannot remove it"] if names else []

@@ -67,8 +67,8 @@ ask() { # runs the script, and prints what it printed when no process of it is l
 }
 look() { # sets state and parent of process $1; state X: gone
   state=X parent= line=
-  { IFS= read -r line </proc/$1/stat; } 2>/dev/null
-  # the name in brackets may hold anything
+  # the name in brackets may hold anything, ends of lines as well
+  while IFS= read -r more || [ -n "$more" ]; do line="$line$more "; done 2>/dev/null </proc/$1/stat
   [ -z "$line" ] || { set -- ${line##*)}; state=$1 parent=$2; }
 }
 children() { # sets kids of process $1, those that wait to be reaped included

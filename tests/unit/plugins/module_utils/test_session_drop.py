@@ -20,6 +20,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._loader import
 from ansible_collections.incident.distroless.plugins.module_utils._session import OUTLET, Session
 
 from .remote_world import SHELLS, Pipes, open_session
+from .things import named_process
 
 BUSY = {
     "nothing": b"",
@@ -204,6 +205,15 @@ def test_a_job_that_is_given_up_ends_before_its_streams_do(shell: str, namespace
     session.close()
     assert seen == [{}]
     assert namespace.processes() == {}
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("name", ["plain", "two\nlines", "a) Z 1\nb"])
+def test_a_process_is_seen_whatever_it_calls_itself(shell: str, name: str) -> None:
+    with open_session(shell) as session, named_process(name) as pid:
+        session.define(PROLOGUE)
+        line = session.run(b'look %d; printf "%%s\\n" "$state $parent"\n' % pid).line()
+    assert line == b"S %d" % os.getpid()
 
 
 @pytest.mark.parametrize("shell", SHELLS)
