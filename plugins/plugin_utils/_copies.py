@@ -24,6 +24,7 @@ STAYS = 60
 # what holds the original back holds the copy back too, and the API says all of it
 NEVER_MADE = (
     *("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError"),
+    *("RegistryUnavailable", "SignatureValidationFailed"),
     "CreateContainerConfigError",
 )
 # what an app writes to; the others are the kubelet's to fill

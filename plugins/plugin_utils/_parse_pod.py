@@ -37,8 +37,8 @@ def _volume(mount: Mapping[str, Any], volume: Mapping[str, Any]) -> dict[str, An
         "medium": source.get("medium", ""),
         "size_limit": quantity(source["sizeLimit"]) if "sizeLimit" in source else None,
         "claim": source.get("claimName"),
-        # the kernel shows it without
-        "point": mount["mountPath"].rstrip("/") or "/",
+        # as the kernel shows it: from the root, and with no slash at its end
+        "point": "/" + mount["mountPath"].strip("/"),
         "sub_path": mount.get("subPath") or mount.get("subPathExpr") or "",
         "read_only": bool(mount.get("readOnly")),
     }

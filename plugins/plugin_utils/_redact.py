@@ -5,8 +5,7 @@
 """Replaces what is secret or names somebody: keys, tokens, passwords, e-mail and IP addresses become salted, stable markers.
 
 The same value is the same marker wherever it stands, so that a reader can still follow it. Without the salt no marker tells its
-value, not even to one who tries all IP addresses. No text costs more time than
-its length, also where it is hostile.
+value, not even to one who tries all IP addresses. No text costs more time than its length, also where it is hostile.
 
 This is a private plugin utility of incident.distroless; its interface may change.
 """

@@ -58,6 +58,8 @@ def to_make(*pods: dict[str, Any], salt: str = "salt", container: str = "app") -
         (pod(phase="Failed", state={"terminated": ENDED}), "has finished"),
         (pod(phase="Succeeded", state={"terminated": {**ENDED, "exitCode": 0}}), "has finished"),
         (pod(annotations={"kubernetes.io/config.mirror": "x"}, **FINE), "is static"),
+        (pod(phase="Pending", **waiting("RegistryUnavailable")), None),
+        (pod(phase="Pending", **waiting("SignatureValidationFailed")), None),
         (pod(**waiting("RunContainerError")), "does not stay up"),
         # the copy would come no further than the original
         (pod(**waiting("ImagePullBackOff")), None),

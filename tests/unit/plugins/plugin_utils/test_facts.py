@@ -23,7 +23,8 @@ POD = {
                 "env": [{"name": "TOKEN", "value": "secret"}, {"name": "POD", "valueFrom": {"fieldRef": {}}}],
                 "volumeMounts": [
                     {"name": "cache", "mountPath": "/cache/"},
-                    {"name": "keys", "mountPath": "/keys", "readOnly": True},
+                    # the kubelet takes that from the root
+                    {"name": "keys", "mountPath": "keys", "readOnly": True},
                 ],
             }
         ],
