@@ -19,7 +19,8 @@ description:
     sha256 of the line before. Where M(incident.distroless.evidence_log) began it, it is continued; where lines that stand, or files that
     they name, were changed since, nothing is sealed, and the message names the first of them.
   - C(manifest.json) names the case, the cluster, the versions, how far clocks were apart, and what the acquisition changed. C(is_complete)
-    is false where the acquisition was cut off, for example since the play was killed; what it took until then is sealed as it is. It also says whether the bundle is signed.
+    is false where the acquisition was cut off, for example since the play was killed; what it took until then is sealed as it is. It also
+    says whether the bundle is signed.
   - C(SHA256SUMS) names every other file, and C(sha256sum -c) accepts it.
   - Runs on the controller and contacts neither a host nor a cluster. A folder that is sealed is never sealed again. Where it cannot be
     signed or packed it is not sealed either, and can be later.

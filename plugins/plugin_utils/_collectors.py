@@ -170,7 +170,8 @@ def debug_commands(
 ) -> list[dict[str, Any]]:
     """The commands of ephemeral_debug that run the collectors (rows) and keep what they print below a folder.
 
-    Niced, so that looking does not slow the target down, and with 1 as the code where the target ends meanwhile. A setting `growth_seconds` is SETTING_GROWTH_SECONDS there.
+    Niced, so that looking does not slow the target down, and with 1 as the code where the target ends meanwhile. A setting
+    `growth_seconds` is SETTING_GROWTH_SECONDS there.
     """
     env = {f"SETTING_{name.upper()}": str(value) for name, value in settings.items()}
     return [

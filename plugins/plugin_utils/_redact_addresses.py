@@ -90,7 +90,7 @@ def _ipv6(match: re.Match[bytes], mark: Mark) -> bytes:
     context = match.string[max(0, match.start() - 6) : match.start()]
     if _WORD_BEFORE.search(context) and not _ESCAPE_BEFORE.search(context):
         # a word such as addr: or IPv6: stands before it, or it is a name such as std::add
-        word, _, address = text.partition(b":")
+        word, _colon, address = text.partition(b":")
         before = word + b":"
         if address.startswith(b":") and not address.startswith(b"::"):
             return text

@@ -33,7 +33,8 @@ _SHORT = (
 )
 SECRET_NAME = (
     # not the word of a marker
-    rb"(?!(?<=\[)(?:secret|token)-[0-9a-f]{12}\])(?:pass(?:w(?:or)?d|phrase|code|wort)|kennwort|secret|token|credentials?|authorization|cookie|dockerc(?:onfigjson|fg)"
+    rb"(?!(?<=\[)(?:secret|token)-[0-9a-f]{12}\])"
+    rb"(?:pass(?:w(?:or)?d|phrase|code|wort)|kennwort|secret|token|credentials?|authorization|cookie|dockerc(?:onfigjson|fg)"
     rb"|(?:api|access|private|account|master|encrypt(?:ion)?|signing|shared|session|auth|client|storage|app|license|tls|ssh"
     rb"|hmac|jwt|deploy)[._-]?key|sess(?:ion)?[_-]?id|_auth(?![a-z])"
     rb"|" + _SHORT + rb"(?:pass|pwd?|otp)(?![a-z])|(?-i:(?<=[a-z])P(?:ass|wd)(?![a-z])))"

@@ -76,8 +76,8 @@ def _headless(data: bytes, floor: int, end: int) -> int | None:
     if not breaks or not _TAIL_START.fullmatch(data, breaks[-1][1], end):
         return None
     first = None
-    begins = [floor, *(stop for _, stop in breaks)]
-    for begin, (stop, _) in zip(begins[-2::-1], breaks[::-1], strict=True):
+    begins = [floor, *(stop for _start, stop in breaks)]
+    for begin, (stop, _end) in zip(begins[-2::-1], breaks[::-1], strict=True):
         if not _TAIL.fullmatch(data, begin, stop):
             # the string of a log line may begin within the block
             word = stop - len(data[begin:stop]) + len(data[begin:stop].rstrip(_BASE64))

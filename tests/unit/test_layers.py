@@ -22,7 +22,8 @@ READING_ORDER = {
     "the stream into it, and what is seen inside": "_loader _answer _session _frames _exec _probe _unreadable _end",
     "one target's debugger": "_reuse _debugger _result _commands _diff",
     "a pod's copy": "_copy _claims _copy_select _copy_make _copy_wait",
-    "the target's files": "_looker _mounts _listing _packing _reader _wants _zstd _unpack _read_events _reading _measure _patterns _ground _resolve _lookups _globs",
+    "the target's files": "_looker _mounts _listing _packing _reader _wants _zstd _unpack _read_events _reading _measure _patterns _ground "
+    "_resolve _lookups _globs",
     "the files here": "_partial _dest _rows _manifest",
     "bringing them home": "_plan _tree _deleted _survey _local _remote _incoming _doubts _transfer _groups _fetch",
     "the tasks": "_fanout _task _options _command_run _absent _debug_task _fetch_target _fetch_task",

@@ -71,8 +71,8 @@ class World:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.reused = False
-        self.fetched: Fetched | Failure = FETCHED
-        self.end: Failure | None = None
+        self.broken: list[Failure] = []
+        self.lost: list[Failure] = []
         monkeypatch.setattr(_fetch_target, "ensure", self._ensure)
         monkeypatch.setattr(_fetch_target, "_fetch", self._fetch)
         monkeypatch.setattr(_fetch_target, "open_session", self._open_session)
@@ -88,13 +88,13 @@ class World:
         return Attached(target(), debugger, Attempt("baseline", "image"), known_identity(target()), self.reused, sight)
 
     def _fetch(self, *_words: Any) -> Fetched:
-        if isinstance(self.fetched, Failure):
-            raise self.fetched
-        return self.fetched
+        for failure in self.broken:
+            raise failure
+        return FETCHED
 
     def _open_session(self, *_words: Any, **_options: Any) -> None:
-        if self.end is not None:
-            raise self.end
+        for failure in self.lost:
+            raise failure
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 def test_what_was_brought_counts_though_the_debugger_cannot_be_ended(world: World) -> None:
-    world.end = Failure("ApiUnreachable", "container not found")
+    world.lost = [Failure("ApiUnreachable", "container not found")]
     done = world.work(keep_debugger=False)
     assert done.injected
     assert done.fetched is not None
@@ -120,8 +120,8 @@ def test_a_debugger_that_ends_as_asked_is_no_warning(world: World) -> None:
 @pytest.mark.parametrize("reused", [True, False])
 @pytest.mark.parametrize("keep", [True, False])
 def test_a_failure_after_an_injection_tells_of_it(world: World, *, reused: bool, keep: bool) -> None:
-    world.reused, world.end = reused, Failure("ApiUnreachable", "container not found")
-    world.fetched = Failure("DestUnwritable", "no room")
+    world.reused, world.lost = reused, [Failure("ApiUnreachable", "container not found")]
+    world.broken = [Failure("DestUnwritable", "no room")]
     with pytest.raises(Failure) as caught:
         world.work(keep_debugger=keep)
     assert (caught.value.reason, caught.value.changed) == ("DestUnwritable", not reused)

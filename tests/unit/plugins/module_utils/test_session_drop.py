@@ -213,7 +213,8 @@ def test_a_process_is_seen_whatever_it_calls_itself(shell: str, name: str) -> No
     with open_session(shell) as session, named_process(name) as pid:
         session.define(PROLOGUE)
         line = session.run(b'look %d; printf "%%s\\n" "$state $parent"\n' % pid).line()
-    assert line == b"S %d" % os.getpid()
+    # it may just be about to wait
+    assert line in {b"%s %d" % (state, os.getpid()) for state in (b"S", b"R")}
 
 
 @pytest.mark.parametrize("shell", SHELLS)
