@@ -9,6 +9,7 @@ This is a private module utility of incident.distroless; its interface may chang
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +20,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._connect impor
 from ansible_collections.incident.distroless.plugins.module_utils._deadline import Deadline, check_seconds
 from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._fanout import each
+from ansible_collections.incident.distroless.plugins.module_utils._lost_log import is_lost
 from ansible_collections.incident.distroless.plugins.module_utils._options import make_module
 from ansible_collections.incident.distroless.plugins.module_utils._targets import FailedTarget
 from ansible_collections.incident.distroless.plugins.module_utils._task import Report, judge, perform
@@ -26,6 +28,9 @@ from ansible_collections.incident.distroless.plugins.module_utils._task import R
 NAMES = ("namespace", "pod", "container")
 # the kubelet counts lines from the end and bytes from there on: what is cut off here must be the beginning
 MAX_READ = 16 << 20
+# for a log of the run before that was deleted meanwhile, and seconds between them
+_TRIES = 4
+_PAUSE = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +121,14 @@ def _read(cluster: Cluster, lines: int, limit: int, timeout: int, log: Log) -> E
         *(("container", log.container), ("tailLines", str(lines)), ("limitBytes", str(max(MAX_READ, limit)))),
         *((("previous", "true"),) if log.previous else ()),
     ]
-    end = End(limit)
-    cluster.stream(pod_path(log.namespace, log.pod, "log"), doing, Deadline(timeout, "timeout"), query, end.take)
+    deadline = Deadline(timeout, "timeout")
+    for patience in reversed(range(_TRIES)):
+        end = End(limit)
+        cluster.stream(pod_path(log.namespace, log.pod, "log"), doing, deadline, query, end.take)
+        # a container that ended just now: its run before is another one, which the kubelet knows a moment later
+        if not (log.previous and is_lost(end.text())) or not patience or deadline.left() < 2 * _PAUSE:
+            break
+        time.sleep(_PAUSE)
     return end
 
 

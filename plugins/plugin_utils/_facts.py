@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.incident.distroless.plugins.module_utils._lost_log import is_lost
 from ansible_collections.incident.distroless.plugins.module_utils._values import without_values
 from ansible_collections.incident.distroless.plugins.plugin_utils._collectors import file_of
 from ansible_collections.incident.distroless.plugins.plugin_utils._parse_container import container_life
@@ -30,9 +31,6 @@ DERIVED = {
 }
 # of a log, for the analyzers; the file beside them has all that was read
 MAX_LINES = 200
-# what the kubelet says in place of a log that is deleted, before it looks and while it does (pkg/kubelet, GetKubeletContainerLogs;
-# cri-client, logs.ReadLogs)
-NO_LOG = ("unable to retrieve container logs for ", "failed to try resolving symlinks in path ")
 NEVER_ASKED = "it was not asked for"
 
 
@@ -96,7 +94,7 @@ def _take_last_run(known: Known) -> None:
         return
     life = known.facts.get("container")
     names = _logs_of_the_end(life)
-    logs = [known.facts[name] for name in names if name in known.facts and not known.facts[name].startswith(NO_LOG)]
+    logs = [known.facts[name] for name in names if name in known.facts and not is_lost(known.facts[name])]
     if life and life["state"] == "waiting":
         # both are of the run that ended last (pkg/kubelet, validateContainerLogStatus), or the second is of one that began since
         del logs[1:]

@@ -29,7 +29,7 @@ READING_ORDER = {
     "the tasks": "_fanout _task _options _command_run _absent _debug_task _fetch_target _fetch_task",
     "the task of a pod's copy": "_copy_task",
     "the task that keeps what the API says": "_evidence_task",
-    "the task that reads logs": "_logs_task",
+    "the task that reads logs": "_lost_log _logs_task",
 }
 ROOMS = [name for names in READING_ORDER.values() for name in names.split()]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible_collections.incident.distroless.plugins.module_utils import _logs_task
 from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._logs_task import End, Log, parse
 
@@ -62,3 +63,32 @@ def test_what_names_no_container_is_refused_with_its_place(entry: dict[str, Any]
     with pytest.raises(Failure, match=r"containers\[3\].*" + said) as caught:
         parse(3, entry)
     assert caught.value.reason == "InvalidRequest"
+
+
+LOST = b"unable to retrieve container logs for containerd://4f2b"
+
+
+@pytest.mark.parametrize(
+    ("previous", "answers", "text", "pauses"),
+    [
+        (True, [LOST, b"panic: no config\n"], "panic: no config\n", 1),
+        (True, [LOST] * 9, LOST.decode(), 3),
+        (True, [b"all is well\n"], "all is well\n", 0),
+        # the log of a run that goes on does not come back
+        (False, [LOST, b"x\n"], LOST.decode(), 0),
+    ],
+)
+def test_of_a_run_before_that_is_deleted_meanwhile_the_next_one_s_log_is_read(
+    monkeypatch: pytest.MonkeyPatch, previous: bool, answers: list[bytes], text: str, pauses: int
+) -> None:
+    left, slept = iter(answers), list[float]()
+
+    class Kubelet:
+        def stream(self, _path: str, _doing: str, _deadline: Any, _query: Any, take: Any) -> None:
+            take(next(left))
+
+    monkeypatch.setattr(_logs_task.time, "sleep", slept.append)
+    kubelet: Any = Kubelet()
+    end = _logs_task._read(kubelet, 100, 1000, 60, Log("shop", "api-0", "app", previous))
+    assert end.text() == text
+    assert len(slept) == pauses
