@@ -24,6 +24,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._targets impor
     check_count,
     choose_container,
     parse_selection,
+    ways_of_selecting,
 )
 
 
@@ -62,9 +63,7 @@ def find_copies(cluster: Cluster, params: Mapping[str, Any], deadline: Deadline)
     A pod may be gone by now; its copies are found by its name. Raises Failure InvalidRequest.
     """
     name, namespace = params.get("copy_to"), params.get("namespace")
-    ways = ("pod", "workload", "label_selectors", "field_selectors")
-    is_selected = any(params.get(way) for way in ways) or params.get("targets") is not None
-    if name and not is_selected:
+    if name and not ways_of_selecting(params):
         if not namespace:
             raise Failure("InvalidRequest", "namespace is needed with copy_to.", "Set namespace.")
         return _named(cluster, namespace, name, deadline)

@@ -84,11 +84,6 @@ def confinement(container: Mapping[str, Any]) -> dict[str, Any]:
     return {key: own[key] for key in ("appArmorProfile", "seLinuxOptions") if own.get(key)}
 
 
-def is_privileged(target: Target) -> bool:
-    """Whether the target container holds every capability."""
-    return bool((target.spec.get("securityContext") or {}).get("privileged"))
-
-
 def first_attempts(wish: Wish, target: Target, known: TargetIdentity) -> list[Attempt]:
     """The debuggers to try, weakest first; a later one only when admission refuses those before it."""
     if wish.identity == "elevated":

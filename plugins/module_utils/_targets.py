@@ -88,24 +88,30 @@ class FailedTarget:
         return {"namespace": self.namespace, "pod": self.pod, "container": self.container, **self.failure.as_result()}
 
 
-def parse_selection(params: Mapping[str, Any]) -> Selection:
-    """The selection in a module's parameters. Raises Failure InvalidRequest when not exactly one way is given."""
+def ways_of_selecting(params: Mapping[str, Any]) -> list[str]:
+    """Those that a module's parameters give. An empty list of targets is one: it means nothing, and never all pods."""
     ways = {
-        "pod": bool(params.get("pod")),
-        "workload": bool(params.get("workload")),
-        "label_selectors or field_selectors": bool(params.get("label_selectors") or params.get("field_selectors")),
+        "pod": params.get("pod"),
+        "workload": params.get("workload"),
+        "label_selectors or field_selectors": params.get("label_selectors") or params.get("field_selectors"),
         "targets": params.get("targets") is not None,
     }
-    given = [way for way, is_given in ways.items() if is_given]
+    return [way for way, is_given in ways.items() if is_given]
+
+
+def parse_selection(params: Mapping[str, Any]) -> Selection:
+    """The selection in a module's parameters. Raises Failure InvalidRequest when not exactly one way is given."""
+    given = ways_of_selecting(params)
     if len(given) != 1:
         found = f"got {' and '.join(given)}" if given else "got none"
         raise Failure(
             "InvalidRequest",
             f"Exactly one of pod, workload, label_selectors/field_selectors and targets is needed: {found}.",
         )
-    if not params.get("namespace") and not ways["targets"]:
+    has_targets = given == ["targets"]
+    if not params.get("namespace") and not has_targets:
         raise Failure("InvalidRequest", f"namespace is needed with {given[0]}.", "Set namespace.")
-    if not ways["targets"] and params["max_pods"] < 1:
+    if not has_targets and params["max_pods"] < 1:
         raise Failure("InvalidRequest", "max_pods must be 1 or more.")
     return Selection(
         namespace=params.get("namespace"),
@@ -113,7 +119,7 @@ def parse_selection(params: Mapping[str, Any]) -> Selection:
         workload=params.get("workload") or None,
         label_selectors=tuple(params.get("label_selectors") or ()),
         field_selectors=tuple(params.get("field_selectors") or ()),
-        targets=tuple(params["targets"]) if ways["targets"] else None,
+        targets=tuple(params["targets"]) if has_targets else None,
         container=params.get("container") or None,
         max_pods=params["max_pods"],
     )

@@ -9,6 +9,7 @@ This is a private plugin utility of incident.distroless; its interface may chang
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections import Counter
@@ -149,13 +150,18 @@ def _seal(original: Path, copy: Path, derived: Derived, redactor: Redactor) -> N
     found = read_folder(copy)
     manifest = {
         **redactor.value(json.loads((original / MANIFEST).read_bytes())),
-        "derived_from": read_folder(original).files[SUMS.encode()],
+        "derived_from": _sha256(original / SUMS),
         "log": {"lines": log.lines, "last": log.last},
         "links": link_rows(found),
         "sealed": {"files": len(found.files) + 1, "bytes": found.size},
     }
     found.files[MANIFEST.encode()] = case.write_json(MANIFEST, manifest)
     derived.sums_sha256 = case.write_bytes(SUMS, sums(found.files))
+
+
+def _sha256(path: Path) -> str:
+    with opened(os.fsencode(path)) as file:
+        return hashlib.sha256(file.read()).hexdigest()
 
 
 def _place(copy: Path, name: bytes) -> Path:

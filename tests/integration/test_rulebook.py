@@ -22,6 +22,7 @@ import yaml
 from .alerting import Alertmanager, running
 from .conftest import Automation, Credentials, Kubectl, pod_manifest
 from .oncall import rules_of, variables_of
+from .store import free_port
 
 APP = "incident.test/app:nonroot"
 TOKEN = "a-token-of-the-webhook"
@@ -88,11 +89,6 @@ class Rulebook:
         """The content of findings.json of each case of a pod."""
         folder = self.cases / kubectl.namespace / pod
         return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*/findings.json"))]
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 @pytest.fixture(scope="module")
