@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.incident.distroless.plugins.plugin_utils._action import Action
+from ansible_collections.incident.distroless.plugins.plugin_utils._actions.module_action import Action
 
 
 class ActionModule(Action):

@@ -10,11 +10,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.incident.distroless.plugins.plugin_utils._bundle import LOG
-from ansible_collections.incident.distroless.plugins.plugin_utils._case_action import CaseAction
-from ansible_collections.incident.distroless.plugins.plugin_utils._case_folder import COLLECTED, CaseFolder
-from ansible_collections.incident.distroless.plugins.plugin_utils._left import FETCH, next_log, read_acquired
-from ansible_collections.incident.distroless.plugins.plugin_utils._sums import SUMS
+from ansible_collections.incident.distroless.plugins.plugin_utils._actions.case_action import CaseAction
+from ansible_collections.incident.distroless.plugins.plugin_utils._case.folder import COLLECTED, CaseFolder
+from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.acquired import (
+    FETCH,
+    next_log,
+    read_acquired,
+)
+from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.bundle import LOG
+from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.checksums import SUMS
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "path": {"type": "str", "required": True},

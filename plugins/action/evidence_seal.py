@@ -15,22 +15,22 @@ from typing import Any
 
 import yaml
 from ansible.release import __version__ as ansible_version
-from ansible_collections.incident.distroless.plugins.module_utils._sizes import show_size
-from ansible_collections.incident.distroless.plugins.plugin_utils._acquisition import log_rows, manifest
-from ansible_collections.incident.distroless.plugins.plugin_utils._bundle import (
+from ansible_collections.incident.distroless.plugins.module_utils._core.sizes import show_size
+from ansible_collections.incident.distroless.plugins.plugin_utils._actions.case_action import CaseAction
+from ansible_collections.incident.distroless.plugins.plugin_utils._case.folder import CaseFolder
+from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.acquired import next_log, read_acquired
+from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.acquisition_log import log_rows, manifest
+from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.archive import packed
+from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.bundle import (
     LOG,
     MANIFEST,
     SIGNATURE,
     Content,
     read_folder,
 )
-from ansible_collections.incident.distroless.plugins.plugin_utils._case_action import CaseAction
-from ansible_collections.incident.distroless.plugins.plugin_utils._case_folder import CaseFolder
-from ansible_collections.incident.distroless.plugins.plugin_utils._left import next_log, read_acquired
-from ansible_collections.incident.distroless.plugins.plugin_utils._pack import packed
-from ansible_collections.incident.distroless.plugins.plugin_utils._sign import sign
-from ansible_collections.incident.distroless.plugins.plugin_utils._sums import SUMS, sums
-from ansible_collections.incident.distroless.plugins.plugin_utils._verify import link_rows, lost_files
+from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.checksums import SUMS, sums
+from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.signature import sign
+from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.verify import link_rows, lost_files
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "path": {"type": "str", "required": True},

@@ -11,10 +11,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.incident.distroless.plugins.plugin_utils._bundle import SIGNATURE, read_archive, read_folder
-from ansible_collections.incident.distroless.plugins.plugin_utils._case_action import CaseAction
-from ansible_collections.incident.distroless.plugins.plugin_utils._sums import SUMS
-from ansible_collections.incident.distroless.plugins.plugin_utils._verify import Problem, problems
+from ansible_collections.incident.distroless.plugins.plugin_utils._actions.case_action import CaseAction
+from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.bundle import (
+    SIGNATURE,
+    read_archive,
+    read_folder,
+)
+from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.checksums import SUMS
+from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.verify import Problem, problems
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "path": {"type": "str", "required": True},

@@ -12,17 +12,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.incident.distroless.plugins.plugin_utils._case_action import CaseAction
-from ansible_collections.incident.distroless.plugins.plugin_utils._case_folder import (
+from ansible_collections.incident.distroless.plugins.plugin_utils._actions.case_action import CaseAction
+from ansible_collections.incident.distroless.plugins.plugin_utils._case.folder import (
     FINDINGS,
     REPORT,
     SUMMARY,
     CaseFolder,
 )
-from ansible_collections.incident.distroless.plugins.plugin_utils._chain import continued, rows_of
-from ansible_collections.incident.distroless.plugins.plugin_utils._quarantine_case import case_of
-from ansible_collections.incident.distroless.plugins.plugin_utils._report import EXCERPT, html
-from ansible_collections.incident.distroless.plugins.plugin_utils._summary import heading, markdown
+from ansible_collections.incident.distroless.plugins.plugin_utils._case.hash_chain import continued, rows_of
+from ansible_collections.incident.distroless.plugins.plugin_utils._quarantine.case import case_of
+from ansible_collections.incident.distroless.plugins.plugin_utils._report.html_page import EXCERPT, html
+from ansible_collections.incident.distroless.plugins.plugin_utils._report.summary import heading, markdown
 
 LOG = "quarantine.jsonl"
 ARGUMENTS: dict[str, dict[str, Any]] = {

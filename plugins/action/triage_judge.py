@@ -12,9 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.incident.distroless.plugins.plugin_utils._analyze import Analyzer, analyze, parse_analyzers
-from ansible_collections.incident.distroless.plugins.plugin_utils._case_action import CaseAction
-from ansible_collections.incident.distroless.plugins.plugin_utils._case_folder import (
+from ansible_collections.incident.distroless.plugins.plugin_utils._actions.case_action import CaseAction
+from ansible_collections.incident.distroless.plugins.plugin_utils._case.folder import (
     COLLECTED,
     FINDINGS,
     REPORT,
@@ -22,24 +21,29 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._case_folder i
     CaseFolder,
     read_checks,
 )
-from ansible_collections.incident.distroless.plugins.plugin_utils._collectors import file_of
-from ansible_collections.incident.distroless.plugins.plugin_utils._facts import Known, know, label
-from ansible_collections.incident.distroless.plugins.plugin_utils._findings import (
+from ansible_collections.incident.distroless.plugins.plugin_utils._collect.collectors import file_of
+from ansible_collections.incident.distroless.plugins.plugin_utils._collect.facts import Known, know, label
+from ansible_collections.incident.distroless.plugins.plugin_utils._judge.analyzers import (
+    Analyzer,
+    analyze,
+    parse_analyzers,
+)
+from ansible_collections.incident.distroless.plugins.plugin_utils._judge.findings import (
     Finding,
     document,
     failed_finding,
     findings_of,
     unfinished_finding,
 )
-from ansible_collections.incident.distroless.plugins.plugin_utils._report import EXCERPT, html
-from ansible_collections.incident.distroless.plugins.plugin_utils._summary import (
+from ansible_collections.incident.distroless.plugins.plugin_utils._judge.timeline import timeline
+from ansible_collections.incident.distroless.plugins.plugin_utils._report.html_page import EXCERPT, html
+from ansible_collections.incident.distroless.plugins.plugin_utils._report.summary import (
     heading,
     is_failure,
     markdown,
     stats,
     summary_lines,
 )
-from ansible_collections.incident.distroless.plugins.plugin_utils._timeline import timeline
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "path": {"type": "str", "required": True},

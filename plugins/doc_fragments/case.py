@@ -8,7 +8,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """What plugin_utils/_case_action.py makes of them."""
+    """What plugin_utils/_actions/case_action.py makes of them."""
 
     DOCUMENTATION = r"""
 options: {}

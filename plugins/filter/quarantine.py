@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.incident.distroless.plugins.plugin_utils import _isolation, _quarantine
+from ansible_collections.incident.distroless.plugins.plugin_utils._quarantine import isolation as _isolation
+from ansible_collections.incident.distroless.plugins.plugin_utils._quarantine import plan as _quarantine
 
 Objects = Sequence[Mapping[str, Any]]
 

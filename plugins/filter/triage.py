@@ -10,8 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.incident.distroless.plugins.plugin_utils import _collectors, _copies, _facts, _subjects
-from ansible_collections.incident.distroless.plugins.plugin_utils._parsers import PARSERS
+from ansible_collections.incident.distroless.plugins.plugin_utils._collect import collectors as _collectors
+from ansible_collections.incident.distroless.plugins.plugin_utils._collect import facts as _facts
+from ansible_collections.incident.distroless.plugins.plugin_utils._collect import pod_copies as _copies
+from ansible_collections.incident.distroless.plugins.plugin_utils._collect import subjects as _subjects
+from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.registry import PARSERS
 
 Rows = Sequence[Mapping[str, Any]]
 

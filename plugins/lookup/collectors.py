@@ -44,8 +44,8 @@ from typing import Any
 
 from ansible.errors import AnsibleError
 from ansible.plugins.lookup import LookupBase
-from ansible_collections.incident.distroless.plugins.plugin_utils._case_folder import read_checks
-from ansible_collections.incident.distroless.plugins.plugin_utils._collectors import as_rows, parse_collectors
+from ansible_collections.incident.distroless.plugins.plugin_utils._case.folder import read_checks
+from ansible_collections.incident.distroless.plugins.plugin_utils._collect.collectors import as_rows, parse_collectors
 
 
 class LookupModule(LookupBase):  # type: ignore[misc]

@@ -189,10 +189,10 @@ msg:
 
 def main() -> None:
     """Runs the module."""
-    from ansible_collections.incident.distroless.plugins.module_utils._python import require_python
+    from ansible_collections.incident.distroless.plugins.module_utils._core.python_version import require_python
 
     require_python()
-    from ansible_collections.incident.distroless.plugins.module_utils._debug_task import run
+    from ansible_collections.incident.distroless.plugins.module_utils._modules.ephemeral_debug import run
 
     run()
 

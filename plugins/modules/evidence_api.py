@@ -106,10 +106,10 @@ msg:
 
 def main() -> None:
     """Runs the module."""
-    from ansible_collections.incident.distroless.plugins.module_utils._python import require_python
+    from ansible_collections.incident.distroless.plugins.module_utils._core.python_version import require_python
 
     require_python()
-    from ansible_collections.incident.distroless.plugins.module_utils._evidence_task import run
+    from ansible_collections.incident.distroless.plugins.module_utils._modules.evidence_api import run
 
     run()
 

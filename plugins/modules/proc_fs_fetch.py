@@ -341,10 +341,10 @@ msg:
 
 def main() -> None:
     """Runs the module."""
-    from ansible_collections.incident.distroless.plugins.module_utils._python import require_python
+    from ansible_collections.incident.distroless.plugins.module_utils._core.python_version import require_python
 
     require_python()
-    from ansible_collections.incident.distroless.plugins.module_utils._fetch_task import run
+    from ansible_collections.incident.distroless.plugins.module_utils._modules.proc_fs_fetch import run
 
     run()
 

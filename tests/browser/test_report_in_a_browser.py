@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ansible_collections.incident.distroless.plugins.plugin_utils._report import html
+from ansible_collections.incident.distroless.plugins.plugin_utils._report.html_page import html
 from ansible_collections.incident.distroless.tests.unit.plugins.plugin_utils.cases import (
     PATH,
     RAW,

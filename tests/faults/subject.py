@@ -13,13 +13,13 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.incident.distroless.plugins.module_utils._deadline import Deadline
-from ansible_collections.incident.distroless.plugins.module_utils._debugger import ensure
-from ansible_collections.incident.distroless.plugins.module_utils._exec import open_session
-from ansible_collections.incident.distroless.plugins.module_utils._identity import Wish
-from ansible_collections.incident.distroless.plugins.module_utils._probe import run_text
-from ansible_collections.incident.distroless.plugins.module_utils._result import pinned
-from ansible_collections.incident.distroless.plugins.module_utils._targets import Target
+from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.ensure import ensure
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.identity import Wish
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.probe import run_text
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.target_row import pinned
+from ansible_collections.incident.distroless.plugins.module_utils._remote.exec import open_session
+from ansible_collections.incident.distroless.plugins.module_utils._targets.model import Target
 
 from tests.integration.conftest import Kubectl, pod_manifest
 from tests.integration.inside import connected, request, target_of

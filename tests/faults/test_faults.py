@@ -13,7 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from ansible_collections.incident.distroless.plugins.module_utils import _remote, _transfer
+from ansible_collections.incident.distroless.plugins.module_utils._fetch import reconnect as _remote
+from ansible_collections.incident.distroless.plugins.module_utils._fetch import transfer as _transfer
 
 from tests.integration.conftest import Kubectl
 

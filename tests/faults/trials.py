@@ -22,14 +22,14 @@ from random import Random
 from typing import Any
 
 import yaml
-from ansible_collections.incident.distroless.plugins.module_utils._client import Cluster
-from ansible_collections.incident.distroless.plugins.module_utils._deadline import Deadline
-from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
-from ansible_collections.incident.distroless.plugins.module_utils._exec import open_session
-from ansible_collections.incident.distroless.plugins.module_utils._fetch import fetch
-from ansible_collections.incident.distroless.plugins.module_utils._plan import DEADLINE, FetchOptions
-from ansible_collections.incident.distroless.plugins.module_utils._secrets import secret_paths
-from ansible_collections.incident.distroless.plugins.module_utils._session import Session
+from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline
+from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._fetch.pipeline import fetch
+from ansible_collections.incident.distroless.plugins.module_utils._fetch.plan import DEADLINE, FetchOptions
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import Cluster
+from ansible_collections.incident.distroless.plugins.module_utils._remote.exec import open_session
+from ansible_collections.incident.distroless.plugins.module_utils._remote.session import Session
+from ansible_collections.incident.distroless.plugins.module_utils._targets.secret_mounts import secret_paths
 from kubernetes import client
 
 from tests.integration.conftest import STATE

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from ansible_collections.incident.distroless.plugins.module_utils._client import Cluster
-from ansible_collections.incident.distroless.plugins.module_utils._container import Request
-from ansible_collections.incident.distroless.plugins.module_utils._targets import Target, make_target
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.container import Request
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import Cluster
+from ansible_collections.incident.distroless.plugins.module_utils._targets.model import Target, make_target
 from kubernetes import client, config
 
 from .conftest import STATE, Kubectl

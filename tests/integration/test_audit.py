@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from ansible_collections.incident.distroless.plugins.module_utils._loader import OUTLET
+from ansible_collections.incident.distroless.plugins.module_utils._remote.bootstrap import OUTLET
 
 from .conftest import Kubectl, Play, facts, pod_manifest
 

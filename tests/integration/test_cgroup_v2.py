@@ -22,9 +22,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from ansible_collections.incident.distroless.plugins.module_utils import _end, _probe
-from ansible_collections.incident.distroless.plugins.module_utils._session import Session, exec_command, new_nonce
-from ansible_collections.incident.distroless.plugins.module_utils._targets import Target, make_target
+from ansible_collections.incident.distroless.plugins.module_utils._debugger import probe as _probe
+from ansible_collections.incident.distroless.plugins.module_utils._debugger import terminate as _end
+from ansible_collections.incident.distroless.plugins.module_utils._remote.session import (
+    Session,
+    exec_command,
+    new_nonce,
+)
+from ansible_collections.incident.distroless.plugins.module_utils._targets.model import Target, make_target
 
 from .conftest import Kubectl, pod_manifest
 

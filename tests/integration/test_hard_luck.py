@@ -20,9 +20,9 @@ from ansible_collections.incident.distroless.plugins.module_utils import (
     _fetch_target,
     _fetch_task,
 )
-from ansible_collections.incident.distroless.plugins.module_utils._deadline import Deadline
-from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
-from ansible_collections.incident.distroless.plugins.module_utils._identity import Wish
+from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline
+from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.identity import Wish
 
 from .conftest import Kubectl, Play, pod_manifest
 from .inside import connected, target_of

@@ -13,13 +13,18 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.incident.distroless.plugins.module_utils import _copy_task, _debug_task, _fetch_task
-from ansible_collections.incident.distroless.plugins.module_utils._client import Cluster
-from ansible_collections.incident.distroless.plugins.module_utils._deadline import Deadline
-from ansible_collections.incident.distroless.plugins.module_utils._debugger import ensure
-from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
-from ansible_collections.incident.distroless.plugins.module_utils._identity import Wish
-from ansible_collections.incident.distroless.plugins.module_utils._options import debugger_defaults, selection_spec
+from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline
+from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.ensure import ensure
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.identity import Wish
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import Cluster
+from ansible_collections.incident.distroless.plugins.module_utils._modules import debug_pod as _copy_task
+from ansible_collections.incident.distroless.plugins.module_utils._modules import ephemeral_debug as _debug_task
+from ansible_collections.incident.distroless.plugins.module_utils._modules import proc_fs_fetch as _fetch_task
+from ansible_collections.incident.distroless.plugins.module_utils._modules.arguments import (
+    debugger_defaults,
+    selection_spec,
+)
 from kubernetes.client import ApiClient, Configuration
 
 from .conftest import CHECKOUT, Credentials, Kubectl, pod_manifest

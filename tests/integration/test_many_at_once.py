@@ -12,9 +12,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.incident.distroless.plugins.module_utils._deadline import Deadline
-from ansible_collections.incident.distroless.plugins.module_utils._debugger import Attached, ensure
-from ansible_collections.incident.distroless.plugins.module_utils._identity import Wish
+from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.ensure import Attached, ensure
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.identity import Wish
 
 from .conftest import Kubectl, Play, pod_manifest
 from .inside import connected, request, target_of

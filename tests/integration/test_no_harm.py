@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.incident.distroless.plugins.module_utils._crowd import MANY_RUNNING
-from ansible_collections.incident.distroless.plugins.module_utils._deadline import Deadline
-from ansible_collections.incident.distroless.plugins.module_utils._exec import open_session
-from ansible_collections.incident.distroless.plugins.module_utils._probe import run_text
-from ansible_collections.incident.distroless.plugins.module_utils._session import Session
+from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.probe import run_text
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.ephemeral_containers import MANY_RUNNING
+from ansible_collections.incident.distroless.plugins.module_utils._remote.exec import open_session
+from ansible_collections.incident.distroless.plugins.module_utils._remote.session import Session
 
 from .conftest import Kubectl, Play, pod_manifest
 from .inside import connected, target_of
@@ -137,7 +137,7 @@ def test_nothing_is_left_of_dropped_connections_and_commands(kubectl: Kubectl, p
     for number in range(DROPS):
         session = open_session(cluster, target.namespace, target.pod, debugger, Deadline(30), has_outlet=True)
         events = session.run(JOBS[number % len(JOBS)]).events()
-        # with output on its way the runtime kills the exec that it comes from (see _loader.py)
+        # with output on its way the runtime kills the exec that it comes from (see _remote/bootstrap.py)
         if number % len(JOBS) != len(JOBS) - 1:
             sum(len(next(events)[1]) for _piece in range(1 + number))
         session.drop()
@@ -185,7 +185,7 @@ def test_nothing_is_left_of_jobs_given_up_in_the_middle_of_their_output(kubectl:
 def test_a_pod_goes_with_its_debuggers(
     kubectl: Kubectl, measured: Callable[[str], None], state: str, count: int
 ) -> None:
-    """More that run than this take minutes, which is what MANY_RUNNING warns of (see _crowd.py)."""
+    """More that run than this take minutes, which is what MANY_RUNNING warns of (see _k8s/ephemeral_containers.py)."""
     name = f"goes-{state}-{count}"
     kubectl.apply(pod_manifest(name, APP))
     kubectl.wait_until_running(name)

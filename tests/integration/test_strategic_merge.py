@@ -20,7 +20,7 @@ from .conftest import Kubectl
 CASES = 60
 OURS = """
 import json, sys
-from ansible_collections.incident.distroless.plugins.module_utils._merge import strategic_merge
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.strategic_merge import strategic_merge
 json.dump([strategic_merge(base, change) for base, change in json.load(sys.stdin)], sys.stdout)
 """
 

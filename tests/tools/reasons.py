@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Writes docs/docsite/rst/reasons.rst from the closed list in plugins/module_utils/_errors.py: python3 tests/tools/reasons.py"""
+"""Writes docs/docsite/rst/reasons.rst from the closed list in plugins/module_utils/_core/errors.py: python3 tests/tools/reasons.py"""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 CHECKOUT = Path(__file__).parents[2]
-SOURCE = CHECKOUT / "plugins" / "module_utils" / "_errors.py"
+SOURCE = CHECKOUT / "plugins" / "module_utils" / "_core" / "errors.py"
 PAGE = CHECKOUT / "docs" / "docsite" / "rst" / "reasons.rst"
 
 INTEGRATION, UNIT = "tests/integration", "tests/unit/plugins/module_utils"
@@ -115,7 +115,7 @@ def _rst(sentence: str) -> str:
 
 
 def load_reasons() -> Mapping[str, Reason]:
-    """REASONS of _errors.py, read without the rest of the collection."""
+    """REASONS of _core/errors.py, read without the rest of the collection."""
     spec = importlib.util.spec_from_file_location("_errors", SOURCE)
     if spec is None or spec.loader is None:
         raise ImportError(f"{SOURCE} cannot be loaded")

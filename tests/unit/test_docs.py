@@ -14,7 +14,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from ansible_collections.incident.distroless.plugins.module_utils._errors import REASONS
+from ansible_collections.incident.distroless.plugins.module_utils._core.errors import REASONS
 
 CHECKOUT = Path(__file__).parents[2]
 PAGES = CHECKOUT / "docs" / "docsite" / "rst"

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.incident.distroless.plugins.module_utils._container import Request
-from ansible_collections.incident.distroless.plugins.module_utils._copy import CopyRequest, build_copy
-from ansible_collections.incident.distroless.plugins.module_utils._identity import Attempt
-from ansible_collections.incident.distroless.plugins.module_utils._targets import Target, as_target
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.container import Request
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.identity import Attempt
+from ansible_collections.incident.distroless.plugins.module_utils._pod_copy.manifest import CopyRequest, build_copy
+from ansible_collections.incident.distroless.plugins.module_utils._targets.model import Target, as_target
 
 from .world import pod
 

@@ -12,10 +12,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.incident.distroless.plugins.module_utils._fetch import Fetched, fetch
-from ansible_collections.incident.distroless.plugins.module_utils._groups import NO_GROUPS, ClosedGroups
-from ansible_collections.incident.distroless.plugins.module_utils._plan import FetchOptions
-from ansible_collections.incident.distroless.plugins.module_utils._session import Session
+from ansible_collections.incident.distroless.plugins.module_utils._fetch.denied_groups import NO_GROUPS, ClosedGroups
+from ansible_collections.incident.distroless.plugins.module_utils._fetch.pipeline import Fetched, fetch
+from ansible_collections.incident.distroless.plugins.module_utils._fetch.plan import FetchOptions
+from ansible_collections.incident.distroless.plugins.module_utils._remote.session import Session
 
 from .remote_world import open_session
 from .things import TARGET

@@ -11,8 +11,8 @@ import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
-from ansible_collections.incident.distroless.plugins.module_utils._listing import (
+from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._target_fs.filesystem import (
     Absent,
     Entry,
     Hop,

@@ -10,8 +10,8 @@ from collections import deque
 from collections.abc import Iterator
 from itertools import chain, repeat
 
-from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
-from ansible_collections.incident.distroless.plugins.module_utils._session import Session, new_nonce
+from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._remote.session import Session, new_nonce
 
 
 class Liar:

@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.incident.distroless.plugins.module_utils._absent import end_debuggers
-from ansible_collections.incident.distroless.plugins.module_utils._container import Request, build
-from ansible_collections.incident.distroless.plugins.module_utils._deadline import Deadline
-from ansible_collections.incident.distroless.plugins.module_utils._identity import Attempt
-from ansible_collections.incident.distroless.plugins.module_utils._targets import Target, make_target
+from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.container import Request, build
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.identity import Attempt
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.state_absent import end_debuggers
+from ansible_collections.incident.distroless.plugins.module_utils._targets.model import Target, make_target
 
 from .world import pod
 

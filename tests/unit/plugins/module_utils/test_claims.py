@@ -7,9 +7,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.incident.distroless.plugins.module_utils._claims import what_is_shared
-from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
-from ansible_collections.incident.distroless.plugins.module_utils._targets import Target
+from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._pod_copy.shared_resources import what_is_shared
+from ansible_collections.incident.distroless.plugins.module_utils._targets.model import Target
 
 from .copy_world import copy_request, original
 

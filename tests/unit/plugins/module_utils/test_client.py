@@ -11,10 +11,10 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
-from ansible_collections.incident.distroless.plugins.module_utils._client import Cluster
-from ansible_collections.incident.distroless.plugins.module_utils._deadline import Deadline, within
-from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
-from ansible_collections.incident.distroless.plugins.module_utils._exec import open_exec
+from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline, within
+from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import Cluster
+from ansible_collections.incident.distroless.plugins.module_utils._remote.exec import open_exec
 from kubernetes import client
 
 

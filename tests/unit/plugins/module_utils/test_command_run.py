@@ -12,11 +12,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from ansible_collections.incident.distroless.plugins.module_utils._command_run import Ran, not_run, run_command
-from ansible_collections.incident.distroless.plugins.module_utils._commands import MAX_STDIN, Command
-from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
-from ansible_collections.incident.distroless.plugins.module_utils._probe import Credentials, Sight
-from ansible_collections.incident.distroless.plugins.module_utils._session import Session, exec_command, new_nonce
+from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.commands import MAX_STDIN, Command
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.probe import Credentials, Sight
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.run_command import Ran, not_run, run_command
+from ansible_collections.incident.distroless.plugins.module_utils._remote.session import (
+    Session,
+    exec_command,
+    new_nonce,
+)
 
 from .remote_world import SHELLS, Pipes, open_session
 

@@ -9,15 +9,18 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from ansible_collections.incident.distroless.plugins.module_utils._commands import (
+from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.commands import (
     MAX_STDIN,
     Command,
     parse_commands,
     script_for,
 )
-from ansible_collections.incident.distroless.plugins.module_utils._debug_task import MAX_TASK_OUTPUT, limit_output
-from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
-from ansible_collections.incident.distroless.plugins.module_utils._probe import Credentials, Sight
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.probe import Credentials, Sight
+from ansible_collections.incident.distroless.plugins.module_utils._modules.ephemeral_debug import (
+    MAX_TASK_OUTPUT,
+    limit_output,
+)
 
 NOBODY = Credentials(65532, 65532, (), ())
 SIGHT = Sight(pid=7, debugger=NOBODY, target=NOBODY, root_readable=True)

@@ -7,7 +7,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.incident.distroless.plugins.module_utils._container import (
+from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.container import (
     Request,
     base_name,
     build,
@@ -17,9 +18,8 @@ from ansible_collections.incident.distroless.plugins.module_utils._container imp
     lifetime,
     numbered,
 )
-from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
-from ansible_collections.incident.distroless.plugins.module_utils._identity import Attempt
-from ansible_collections.incident.distroless.plugins.module_utils._merge import strategic_merge
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.identity import Attempt
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.strategic_merge import strategic_merge
 
 PLAIN = Attempt("baseline", "image")
 

@@ -10,8 +10,13 @@ import copy
 from typing import Any
 
 import pytest
-from ansible_collections.incident.distroless.plugins.module_utils._copy import copy_of, derived_name, digest, is_copy
-from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._pod_copy.manifest import (
+    copy_of,
+    derived_name,
+    digest,
+    is_copy,
+)
 
 from .copy_world import container_of, copied, copy_request, debug_request, original
 

@@ -7,9 +7,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.incident.distroless.plugins.module_utils._copy_make import copy_attempts, ends_at, serves
-from ansible_collections.incident.distroless.plugins.module_utils._identity import Attempt, Wish, known_identity
-from ansible_collections.incident.distroless.plugins.module_utils._inject import epoch
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.identity import (
+    Attempt,
+    Wish,
+    known_identity,
+)
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.inject import epoch
+from ansible_collections.incident.distroless.plugins.module_utils._pod_copy.create import copy_attempts, ends_at, serves
 
 from .copy_world import copied, copy_request, debug_request, original
 

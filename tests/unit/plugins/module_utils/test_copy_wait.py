@@ -7,9 +7,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.incident.distroless.plugins.module_utils._copy_wait import is_known, why_down
-from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
-from ansible_collections.incident.distroless.plugins.module_utils._targets import as_target
+from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._pod_copy.wait import is_known, why_down
+from ansible_collections.incident.distroless.plugins.module_utils._targets.model import as_target
 
 RUNNING: dict[str, Any] = {"running": {"startedAt": "2026-11-23T03:00:00Z"}}
 CREATING: dict[str, Any] = {"waiting": {"reason": "ContainerCreating"}}

@@ -5,13 +5,13 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.incident.distroless.plugins.module_utils._deadline import (
+from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import (
     LONGEST_WAIT,
     MAX_SECONDS,
     Deadline,
     check_seconds,
 )
-from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
 
 
 @pytest.mark.parametrize(("seconds", "least"), [(0, 1), (-1, 0), (MAX_SECONDS + 1, 1), (10_000_000_000, 0)])

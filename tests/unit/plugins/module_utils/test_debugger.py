@@ -12,14 +12,15 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from ansible_collections.incident.distroless.plugins.module_utils import _debugger, _endings
-from ansible_collections.incident.distroless.plugins.module_utils._container import Request, base_name, build
-from ansible_collections.incident.distroless.plugins.module_utils._deadline import Deadline
-from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
-from ansible_collections.incident.distroless.plugins.module_utils._identity import Attempt, Wish
-from ansible_collections.incident.distroless.plugins.module_utils._inject import Debugger, epoch
-from ansible_collections.incident.distroless.plugins.module_utils._probe import Credentials, Sight
-from ansible_collections.incident.distroless.plugins.module_utils._targets import Target
+from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline
+from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._debugger import ensure as _debugger
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.container import Request, base_name, build
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.identity import Attempt, Wish
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.inject import Debugger, epoch
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.probe import Credentials, Sight
+from ansible_collections.incident.distroless.plugins.module_utils._targets import recheck as _endings
+from ansible_collections.incident.distroless.plugins.module_utils._targets.model import Target
 
 from .world import pod, target
 

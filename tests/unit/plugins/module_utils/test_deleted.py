@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ansible_collections.incident.distroless.plugins.module_utils._deleted import Held, judge, survey_held
-from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
-from ansible_collections.incident.distroless.plugins.module_utils._ground import survey_ground
-from ansible_collections.incident.distroless.plugins.module_utils._listing import TargetFiles
+from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._fetch.open_deleted import Held, judge, survey_held
+from ansible_collections.incident.distroless.plugins.module_utils._target_fs.filesystem import TargetFiles
+from ansible_collections.incident.distroless.plugins.module_utils._target_fs.read_policy import survey_ground
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

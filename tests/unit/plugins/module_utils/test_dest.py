@@ -19,13 +19,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from ansible_collections.incident.distroless.plugins.module_utils._dest import (
+from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._localfs.destination import (
     Dest,
     Place,
     link_stays_inside,
 )
-from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
-from ansible_collections.incident.distroless.plugins.module_utils._partial import DestFailure, explained
+from ansible_collections.incident.distroless.plugins.module_utils._localfs.partial_file import DestFailure, explained
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -309,7 +309,7 @@ def test_a_killed_run_s_leftover_is_removed_and_a_living_one_s_is_not(tmp_path: 
     script = textwrap.dedent(
         """
         import os, sys
-        from ansible_collections.incident.distroless.plugins.module_utils._dest import Dest
+        from ansible_collections.incident.distroless.plugins.module_utils._localfs.destination import Dest
         with Dest(sys.argv[1]) as dest, dest.writer((b"file",)) as file:
             file.write(b"half")
             print("ready", flush=True)

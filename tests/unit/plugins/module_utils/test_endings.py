@@ -7,10 +7,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.incident.distroless.plugins.module_utils import _endings
-from ansible_collections.incident.distroless.plugins.module_utils._deadline import Deadline
-from ansible_collections.incident.distroless.plugins.module_utils._endings import end_of, what_became
-from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline
+from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._targets import recheck as _endings
+from ansible_collections.incident.distroless.plugins.module_utils._targets.recheck import end_of, what_became
 
 from .world import pod, target
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 import threading
 
 import pytest
-from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
-from ansible_collections.incident.distroless.plugins.module_utils._fanout import each
+from ansible_collections.incident.distroless.plugins.module_utils._core.concurrency import each
+from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
 
 
 def test_outcomes_come_in_the_items_order_with_failures_in_their_place() -> None:

@@ -16,8 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ansible_collections.incident.distroless.plugins.module_utils import _fetch
-from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._fetch import pipeline as _fetch
 
 from .fetch_world import World, statuses
 from .remote_world import SHELLS

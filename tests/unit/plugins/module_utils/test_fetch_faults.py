@@ -19,9 +19,13 @@ from random import Random
 from typing import Any
 
 import pytest
-from ansible_collections.incident.distroless.plugins.module_utils import _remote
-from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
-from ansible_collections.incident.distroless.plugins.module_utils._session import Session, exec_command, new_nonce
+from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._fetch import reconnect as _remote
+from ansible_collections.incident.distroless.plugins.module_utils._remote.session import (
+    Session,
+    exec_command,
+    new_nonce,
+)
 
 from .fetch_world import World, statuses
 from .remote_world import SHELLS, Pipes

@@ -11,15 +11,16 @@ import time
 from typing import Any
 
 import pytest
-from ansible_collections.incident.distroless.plugins.module_utils import _fetch_target, _fetch_task
-from ansible_collections.incident.distroless.plugins.module_utils._debugger import Attached
-from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
-from ansible_collections.incident.distroless.plugins.module_utils._fetch import Fetched
-from ansible_collections.incident.distroless.plugins.module_utils._fetch_target import Done, Plan, work_on
-from ansible_collections.incident.distroless.plugins.module_utils._identity import Attempt, known_identity
-from ansible_collections.incident.distroless.plugins.module_utils._inject import Debugger
-from ansible_collections.incident.distroless.plugins.module_utils._options import debugger_defaults
-from ansible_collections.incident.distroless.plugins.module_utils._probe import Credentials, Sight
+from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.ensure import Attached
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.identity import Attempt, known_identity
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.inject import Debugger
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.probe import Credentials, Sight
+from ansible_collections.incident.distroless.plugins.module_utils._fetch import target as _fetch_target
+from ansible_collections.incident.distroless.plugins.module_utils._fetch.pipeline import Fetched
+from ansible_collections.incident.distroless.plugins.module_utils._fetch.target import Done, Plan, work_on
+from ansible_collections.incident.distroless.plugins.module_utils._modules import proc_fs_fetch as _fetch_task
+from ansible_collections.incident.distroless.plugins.module_utils._modules.arguments import debugger_defaults
 
 from .world import target
 

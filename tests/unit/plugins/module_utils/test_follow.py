@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ansible_collections.incident.distroless.plugins.module_utils._ground import survey_ground
-from ansible_collections.incident.distroless.plugins.module_utils._plan import FetchOptions
-from ansible_collections.incident.distroless.plugins.module_utils._survey import survey
+from ansible_collections.incident.distroless.plugins.module_utils._fetch.discover import survey
+from ansible_collections.incident.distroless.plugins.module_utils._fetch.plan import FetchOptions
+from ansible_collections.incident.distroless.plugins.module_utils._target_fs.read_policy import survey_ground
 
 from .fetch_world import World, statuses
 from .local_tree import LocalTree

@@ -10,8 +10,8 @@ import time
 from collections.abc import Iterable, Iterator
 
 import pytest
-from ansible_collections.incident.distroless.plugins.module_utils._deadline import MAX_SECONDS
-from ansible_collections.incident.distroless.plugins.module_utils._frames import FrameError, Frames
+from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import MAX_SECONDS
+from ansible_collections.incident.distroless.plugins.module_utils._remote.websocket import FrameError, Frames
 from hypothesis import given
 from hypothesis import strategies as st
 

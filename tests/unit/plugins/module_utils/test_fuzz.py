@@ -18,18 +18,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.incident.distroless.plugins.module_utils._client import _event
-from ansible_collections.incident.distroless.plugins.module_utils._container import strategic_merge
-from ansible_collections.incident.distroless.plugins.module_utils._dest import Dest
-from ansible_collections.incident.distroless.plugins.module_utils._errors import REASONS, Failure
-from ansible_collections.incident.distroless.plugins.module_utils._exec import exit_code
-from ansible_collections.incident.distroless.plugins.module_utils._globs import _matcher, is_glob
-from ansible_collections.incident.distroless.plugins.module_utils._manifest import find_earlier, manifest_place
-from ansible_collections.incident.distroless.plugins.module_utils._names import exact, from_base64
-from ansible_collections.incident.distroless.plugins.module_utils._patterns import any_of
-from ansible_collections.incident.distroless.plugins.module_utils._probe import parse_processes, parse_sight
-from ansible_collections.incident.distroless.plugins.module_utils._refusals import explain, parse_status
-from ansible_collections.incident.distroless.plugins.module_utils._sizes import parse_size
+from ansible_collections.incident.distroless.plugins.module_utils._core.errors import REASONS, Failure
+from ansible_collections.incident.distroless.plugins.module_utils._core.paths import exact, from_base64
+from ansible_collections.incident.distroless.plugins.module_utils._core.sizes import parse_size
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.container import strategic_merge
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.probe import parse_processes, parse_sight
+from ansible_collections.incident.distroless.plugins.module_utils._fetch.manifest import find_earlier, manifest_place
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.api_errors import explain, parse_status
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import _event
+from ansible_collections.incident.distroless.plugins.module_utils._localfs.destination import Dest
+from ansible_collections.incident.distroless.plugins.module_utils._remote.exec import exit_code
+from ansible_collections.incident.distroless.plugins.module_utils._target_fs.glob_expand import _matcher, is_glob
+from ansible_collections.incident.distroless.plugins.module_utils._target_fs.glob_match import any_of
 from hypothesis import example, given
 from hypothesis import strategies as st
 

@@ -10,8 +10,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
-from ansible_collections.incident.distroless.plugins.module_utils._globs import Expansion, expand, is_glob
+from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._target_fs.glob_expand import (
+    Expansion,
+    expand,
+    is_glob,
+)
 
 from .local_tree import LocalTree
 

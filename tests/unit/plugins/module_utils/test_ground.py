@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.incident.distroless.plugins.module_utils._ground import Ground, survey_ground
+from ansible_collections.incident.distroless.plugins.module_utils._target_fs.read_policy import Ground, survey_ground
 
 from .things import mount
 

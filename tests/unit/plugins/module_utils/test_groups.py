@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from ansible_collections.incident.distroless.plugins.module_utils._groups import ClosedGroups
-from ansible_collections.incident.distroless.plugins.module_utils._session import Session
+from ansible_collections.incident.distroless.plugins.module_utils._fetch.denied_groups import ClosedGroups
+from ansible_collections.incident.distroless.plugins.module_utils._remote.session import Session
 
 from .fetch_world import World, statuses
 from .remote_world import SHELLS, open_session

@@ -12,13 +12,15 @@ import tracemalloc
 from pathlib import Path
 
 import pytest
-from ansible_collections.incident.distroless.plugins.module_utils import _exec, _remote, _session
-from ansible_collections.incident.distroless.plugins.module_utils._client import Cluster
-from ansible_collections.incident.distroless.plugins.module_utils._deadline import Deadline
-from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
-from ansible_collections.incident.distroless.plugins.module_utils._exec import open_session
-from ansible_collections.incident.distroless.plugins.module_utils._fetch import Fetched
-from ansible_collections.incident.distroless.plugins.module_utils._session import Session
+from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline
+from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._fetch import reconnect as _remote
+from ansible_collections.incident.distroless.plugins.module_utils._fetch.pipeline import Fetched
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import Cluster
+from ansible_collections.incident.distroless.plugins.module_utils._remote import exec as _exec
+from ansible_collections.incident.distroless.plugins.module_utils._remote import session as _session
+from ansible_collections.incident.distroless.plugins.module_utils._remote.exec import open_session
+from ansible_collections.incident.distroless.plugins.module_utils._remote.session import Session
 from kubernetes import client
 
 from .fake_exec import Lie, exec_server

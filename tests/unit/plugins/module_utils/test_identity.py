@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.incident.distroless.plugins.module_utils._identity import (
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.identity import (
     Attempt,
     TargetIdentity,
     Wish,

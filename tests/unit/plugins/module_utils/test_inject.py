@@ -7,8 +7,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
-from ansible_collections.incident.distroless.plugins.module_utils._inject import Debugger, check_hope, debuggers, epoch
+from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.inject import (
+    Debugger,
+    check_hope,
+    debuggers,
+    epoch,
+)
 
 from .world import pod, target
 

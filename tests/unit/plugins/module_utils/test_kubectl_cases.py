@@ -13,9 +13,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.incident.distroless.plugins.module_utils._container import Request, base_name, build
-from ansible_collections.incident.distroless.plugins.module_utils._debugger import _free_name
-from ansible_collections.incident.distroless.plugins.module_utils._identity import Attempt
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.container import Request, base_name, build
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.ensure import _free_name
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.identity import Attempt
 
 from .world import target
 

@@ -13,8 +13,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.incident.distroless.plugins.module_utils._copy import debug_name
-from ansible_collections.incident.distroless.plugins.module_utils._identity import Attempt
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.identity import Attempt
+from ansible_collections.incident.distroless.plugins.module_utils._pod_copy.manifest import debug_name
 
 from .copy_world import container_of, copied, copy_request, debug_request, original
 

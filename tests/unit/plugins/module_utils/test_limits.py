@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.incident.distroless.plugins.module_utils._limits import (
+from ansible_collections.incident.distroless.plugins.module_utils._targets.resource_limits import (
     Limit,
     cpu_limit,
     is_throttled,

@@ -18,18 +18,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
-from ansible_collections.incident.distroless.plugins.module_utils._listing import (
+from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._read.remote_program import PROGRAM as READER
+from ansible_collections.incident.distroless.plugins.module_utils._remote.bootstrap import PROLOGUE
+from ansible_collections.incident.distroless.plugins.module_utils._target_fs.filesystem import (
     Absent,
     Entry,
     Hop,
     TargetFiles,
     Unlisted,
 )
-from ansible_collections.incident.distroless.plugins.module_utils._loader import PROLOGUE
-from ansible_collections.incident.distroless.plugins.module_utils._looker import PROGRAM
-from ansible_collections.incident.distroless.plugins.module_utils._mounts import Mount, parse_mounts
-from ansible_collections.incident.distroless.plugins.module_utils._reader import PROGRAM as READER
+from ansible_collections.incident.distroless.plugins.module_utils._target_fs.mountinfo import Mount, parse_mounts
+from ansible_collections.incident.distroless.plugins.module_utils._target_fs.stat_protocol import PROGRAM
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 

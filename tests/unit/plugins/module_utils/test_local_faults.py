@@ -17,9 +17,9 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from ansible_collections.incident.distroless.plugins.module_utils import _remote
-from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
-from ansible_collections.incident.distroless.plugins.module_utils._session import Session
+from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._fetch import reconnect as _remote
+from ansible_collections.incident.distroless.plugins.module_utils._remote.session import Session
 
 from .fetch_world import World
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.incident.distroless.plugins.module_utils import _logs_task
-from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
-from ansible_collections.incident.distroless.plugins.module_utils._logs_task import End, Log, parse
+from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._modules import pod_logs as _logs_task
+from ansible_collections.incident.distroless.plugins.module_utils._modules.pod_logs import End, Log, parse
 
 NAMED = {"namespace": "shop", "pod": "api-0", "container": "app"}
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.incident.distroless.plugins.module_utils._dest import Dest
-from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
-from ansible_collections.incident.distroless.plugins.module_utils._manifest import (
+from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._fetch.file_rows import Row, split_rows
+from ansible_collections.incident.distroless.plugins.module_utils._fetch.manifest import (
     Changes,
     files_place,
     find_earlier,
@@ -21,7 +21,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._manifest impo
     merge,
     write_manifest,
 )
-from ansible_collections.incident.distroless.plugins.module_utils._rows import Row, split_rows
+from ansible_collections.incident.distroless.plugins.module_utils._localfs.destination import Dest
 from hypothesis import given
 from hypothesis import strategies as st
 

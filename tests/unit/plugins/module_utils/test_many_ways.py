@@ -14,13 +14,20 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ansible_collections.incident.distroless.plugins.module_utils import _globs, _lookups, _tree
-from ansible_collections.incident.distroless.plugins.module_utils._globs import expand
-from ansible_collections.incident.distroless.plugins.module_utils._ground import survey_ground
-from ansible_collections.incident.distroless.plugins.module_utils._listing import Absent, Entry, Hop, Unlisted
-from ansible_collections.incident.distroless.plugins.module_utils._lookups import look_up
-from ansible_collections.incident.distroless.plugins.module_utils._plan import FetchOptions, Item
-from ansible_collections.incident.distroless.plugins.module_utils._survey import Survey, _directories, survey
+from ansible_collections.incident.distroless.plugins.module_utils._fetch import walk as _tree
+from ansible_collections.incident.distroless.plugins.module_utils._fetch.discover import Survey, _directories, survey
+from ansible_collections.incident.distroless.plugins.module_utils._fetch.plan import FetchOptions, Item
+from ansible_collections.incident.distroless.plugins.module_utils._target_fs import glob_expand as _globs
+from ansible_collections.incident.distroless.plugins.module_utils._target_fs import resolve_many as _lookups
+from ansible_collections.incident.distroless.plugins.module_utils._target_fs.filesystem import (
+    Absent,
+    Entry,
+    Hop,
+    Unlisted,
+)
+from ansible_collections.incident.distroless.plugins.module_utils._target_fs.glob_expand import expand
+from ansible_collections.incident.distroless.plugins.module_utils._target_fs.read_policy import survey_ground
+from ansible_collections.incident.distroless.plugins.module_utils._target_fs.resolve_many import look_up
 
 from .fetch_world import World, statuses
 from .local_tree import LocalTree

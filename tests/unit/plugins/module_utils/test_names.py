@@ -9,8 +9,8 @@ import re
 import subprocess
 
 import pytest
-from ansible_collections.incident.distroless.plugins.module_utils import _names
-from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._core import paths as _names
+from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -5,15 +5,15 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.incident.distroless.plugins.module_utils._debug_task import argument_spec
-from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
-from ansible_collections.incident.distroless.plugins.module_utils._exec import exit_code
-from ansible_collections.incident.distroless.plugins.module_utils._options import (
+from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._modules.arguments import (
     MASK,
     debugger_defaults,
     masked,
     parse_request,
 )
+from ansible_collections.incident.distroless.plugins.module_utils._modules.ephemeral_debug import argument_spec
+from ansible_collections.incident.distroless.plugins.module_utils._remote.exec import exit_code
 
 
 def test_secret_leaves_are_masked_and_nothing_else() -> None:

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
-from ansible_collections.incident.distroless.plugins.module_utils._measure import (
+from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._read.bandwidth import (
     _COMPRESS,
     _LINES,
     _LOAD,
@@ -19,7 +19,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._measure impor
     _rate,
     decide,
 )
-from ansible_collections.incident.distroless.plugins.module_utils._packing import (
+from ansible_collections.incident.distroless.plugins.module_utils._read.compression import (
     NOTHING,
     PROGRAM,
     Codec,
@@ -27,8 +27,8 @@ from ansible_collections.incident.distroless.plugins.module_utils._packing impor
     by_measure,
     by_name,
 )
-from ansible_collections.incident.distroless.plugins.module_utils._session import Session
-from ansible_collections.incident.distroless.plugins.module_utils._wants import Want
+from ansible_collections.incident.distroless.plugins.module_utils._read.request import Want
+from ansible_collections.incident.distroless.plugins.module_utils._remote.session import Session
 
 from .lying_remote import Liar, session_with
 from .remote_world import SHELLS, open_session

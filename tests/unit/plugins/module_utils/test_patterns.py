@@ -7,8 +7,8 @@ from __future__ import annotations
 from contextlib import suppress
 
 import pytest
-from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
-from ansible_collections.incident.distroless.plugins.module_utils._patterns import any_of
+from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._target_fs.glob_match import any_of
 from hypothesis import given
 from hypothesis import strategies as st
 

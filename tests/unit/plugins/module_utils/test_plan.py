@@ -8,8 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from ansible_collections.incident.distroless.plugins.module_utils._ground import survey_ground
-from ansible_collections.incident.distroless.plugins.module_utils._plan import (
+from ansible_collections.incident.distroless.plugins.module_utils._fetch.plan import (
     Budget,
     FetchOptions,
     Item,
@@ -21,6 +20,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._plan import (
     failure_of,
     place_of,
 )
+from ansible_collections.incident.distroless.plugins.module_utils._target_fs.read_policy import survey_ground
 
 from .things import entry, link, mount
 

@@ -10,9 +10,9 @@ import os
 from pathlib import Path
 
 import pytest
-from ansible_collections.incident.distroless.plugins.module_utils._end import own_main_process
-from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
-from ansible_collections.incident.distroless.plugins.module_utils._probe import (
+from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.access import why_unreadable
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.probe import (
     _LIST_PROCESSES,
     _LOOK_AT_PROCESS,
     Process,
@@ -26,7 +26,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._probe import 
     probe,
     run_text,
 )
-from ansible_collections.incident.distroless.plugins.module_utils._unreadable import why_unreadable
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.terminate import own_main_process
 
 from .lying_remote import Liar, session_with
 from .remote_world import SHELLS, open_session

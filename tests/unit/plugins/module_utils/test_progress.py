@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ansible_collections.incident.distroless.plugins.module_utils._progress import (
+from ansible_collections.incident.distroless.plugins.module_utils._core.progress import (
     BETWEEN,
     BURST,
     LINES_A_SECOND,

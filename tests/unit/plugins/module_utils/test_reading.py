@@ -20,12 +20,12 @@ from pathlib import Path
 from typing import Self
 
 import pytest
-from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
-from ansible_collections.incident.distroless.plugins.module_utils._listing import Entry, TargetFiles
-from ansible_collections.incident.distroless.plugins.module_utils._packing import Codec, Packing
-from ansible_collections.incident.distroless.plugins.module_utils._read_events import Begin, Data, End, Event, Whole
-from ansible_collections.incident.distroless.plugins.module_utils._reading import hashes, send
-from ansible_collections.incident.distroless.plugins.module_utils._wants import Want
+from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._read.compression import Codec, Packing
+from ansible_collections.incident.distroless.plugins.module_utils._read.events import Begin, Data, End, Event, Whole
+from ansible_collections.incident.distroless.plugins.module_utils._read.request import Want
+from ansible_collections.incident.distroless.plugins.module_utils._read.stream import hashes, send
+from ansible_collections.incident.distroless.plugins.module_utils._target_fs.filesystem import Entry, TargetFiles
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 

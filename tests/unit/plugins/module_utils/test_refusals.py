@@ -7,8 +7,12 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.incident.distroless.plugins.module_utils._errors import REASONS, Failure
-from ansible_collections.incident.distroless.plugins.module_utils._refusals import explain, parse_status, retry_after
+from ansible_collections.incident.distroless.plugins.module_utils._core.errors import REASONS, Failure
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.api_errors import (
+    explain,
+    parse_status,
+    retry_after,
+)
 
 RBAC = 'pods "api-0" is forbidden: User "oncall" cannot patch resource "pods/ephemeralcontainers" in API group "" in the namespace "shop"'
 

@@ -13,8 +13,13 @@ import random
 from pathlib import Path
 
 import pytest
-from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
-from ansible_collections.incident.distroless.plugins.module_utils._resolve import Found, Unresolved, normal, resolve
+from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._target_fs.resolve import (
+    Found,
+    Unresolved,
+    normal,
+    resolve,
+)
 
 from .local_tree import REASONS, LocalTree
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 
-from ansible_collections.incident.distroless.plugins.module_utils._names import brief
-from ansible_collections.incident.distroless.plugins.module_utils._plan import Item, failure_of
-from ansible_collections.incident.distroless.plugins.module_utils._rows import Row, cut_diffs, split_rows
+from ansible_collections.incident.distroless.plugins.module_utils._core.paths import brief
+from ansible_collections.incident.distroless.plugins.module_utils._fetch.file_rows import Row, cut_diffs, split_rows
+from ansible_collections.incident.distroless.plugins.module_utils._fetch.plan import Item, failure_of
 
 from .things import TARGET, entry
 

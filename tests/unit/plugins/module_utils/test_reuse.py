@@ -8,11 +8,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from ansible_collections.incident.distroless.plugins.module_utils._container import Request, base_name, build
-from ansible_collections.incident.distroless.plugins.module_utils._identity import Attempt, Wish
-from ansible_collections.incident.distroless.plugins.module_utils._probe import Credentials, Sight
-from ansible_collections.incident.distroless.plugins.module_utils._reuse import described, is_wished, recognise
-from ansible_collections.incident.distroless.plugins.module_utils._targets import Target
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.container import Request, base_name, build
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.identity import Attempt, Wish
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.probe import Credentials, Sight
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.reuse import described, is_wished, recognise
+from ansible_collections.incident.distroless.plugins.module_utils._targets.model import Target
 
 from .world import target
 

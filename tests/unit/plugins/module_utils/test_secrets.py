@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.incident.distroless.plugins.module_utils._secrets import is_secret, secret_paths
+from ansible_collections.incident.distroless.plugins.module_utils._targets.secret_mounts import is_secret, secret_paths
 
 from .world import target
 

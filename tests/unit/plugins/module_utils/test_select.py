@@ -9,13 +9,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.incident.distroless.plugins.module_utils._client import Cluster, api_path
-from ansible_collections.incident.distroless.plugins.module_utils._copy_select import find_copies, find_original
-from ansible_collections.incident.distroless.plugins.module_utils._deadline import Deadline
-from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
-from ansible_collections.incident.distroless.plugins.module_utils._fetch_task import parse_mode
-from ansible_collections.incident.distroless.plugins.module_utils._select import select
-from ansible_collections.incident.distroless.plugins.module_utils._targets import parse_selection
+from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline
+from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import Cluster, api_path
+from ansible_collections.incident.distroless.plugins.module_utils._modules.proc_fs_fetch import parse_mode
+from ansible_collections.incident.distroless.plugins.module_utils._pod_copy.selection import find_copies, find_original
+from ansible_collections.incident.distroless.plugins.module_utils._targets.model import parse_selection
+from ansible_collections.incident.distroless.plugins.module_utils._targets.selection import select
 from kubernetes import client
 
 EMPTY: dict[str, Any] = {"targets": [], "max_pods": 10}

@@ -12,10 +12,10 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from ansible_collections.incident.distroless.plugins.module_utils._answer import Answer
-from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
-from ansible_collections.incident.distroless.plugins.module_utils._names import quote
-from ansible_collections.incident.distroless.plugins.module_utils._session import (
+from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._core.paths import quote
+from ansible_collections.incident.distroless.plugins.module_utils._remote.job_output import Answer
+from ansible_collections.incident.distroless.plugins.module_utils._remote.session import (
     LONG,
     Session,
     exec_command,

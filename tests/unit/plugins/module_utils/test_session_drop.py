@@ -16,8 +16,8 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from ansible_collections.incident.distroless.plugins.module_utils._loader import PROLOGUE
-from ansible_collections.incident.distroless.plugins.module_utils._session import OUTLET, Session
+from ansible_collections.incident.distroless.plugins.module_utils._remote.bootstrap import PROLOGUE
+from ansible_collections.incident.distroless.plugins.module_utils._remote.session import OUTLET, Session
 
 from .remote_world import SHELLS, Pipes, open_session
 from .things import named_process

@@ -7,9 +7,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
-from ansible_collections.incident.distroless.plugins.module_utils._select import is_owned, selector_text
-from ansible_collections.incident.distroless.plugins.module_utils._targets import (
+from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._targets.model import (
     check_count,
     choose_container,
     lost_its_node,
@@ -18,6 +17,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._targets impor
     parse_selection,
     split_candidates,
 )
+from ansible_collections.incident.distroless.plugins.module_utils._targets.selection import is_owned, selector_text
 
 from .world import pod
 

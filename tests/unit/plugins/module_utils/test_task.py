@@ -7,8 +7,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pytest
-from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure, after_change
-from ansible_collections.incident.distroless.plugins.module_utils._task import gather, was_changed
+from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure, after_change
+from ansible_collections.incident.distroless.plugins.module_utils._modules.runner import gather, was_changed
 
 from .world import target
 

@@ -13,10 +13,10 @@ import zlib
 from typing import Any
 
 import pytest
-from ansible_collections.incident.distroless.plugins.module_utils import _zstd
-from ansible_collections.incident.distroless.plugins.module_utils._errors import Failure
-from ansible_collections.incident.distroless.plugins.module_utils._unpack import CHUNK, Packed
-from ansible_collections.incident.distroless.plugins.module_utils._zstd import Frame
+from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._read import zstd as _zstd
+from ansible_collections.incident.distroless.plugins.module_utils._read.decompress import CHUNK, Packed
+from ansible_collections.incident.distroless.plugins.module_utils._read.zstd import Frame
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -12,8 +12,8 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from ansible_collections.incident.distroless.plugins.module_utils._listing import Entry
-from ansible_collections.incident.distroless.plugins.module_utils._mounts import Mount
+from ansible_collections.incident.distroless.plugins.module_utils._target_fs.filesystem import Entry
+from ansible_collections.incident.distroless.plugins.module_utils._target_fs.mountinfo import Mount
 
 TARGET = {
     "namespace": "shop",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.incident.distroless.plugins.module_utils._targets import Target, make_target
+from ansible_collections.incident.distroless.plugins.module_utils._targets.model import Target, make_target
 
 
 def pod(

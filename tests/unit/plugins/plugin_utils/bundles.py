@@ -12,10 +12,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.incident.distroless.plugins.plugin_utils._bundle import read_folder
-from ansible_collections.incident.distroless.plugins.plugin_utils._chain import chain
-from ansible_collections.incident.distroless.plugins.plugin_utils._sums import sums
-from ansible_collections.incident.distroless.plugins.plugin_utils._verify import link_rows
+from ansible_collections.incident.distroless.plugins.plugin_utils._case.hash_chain import chain
+from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.bundle import read_folder
+from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.checksums import sums
+from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.verify import link_rows
 
 
 def sealed(

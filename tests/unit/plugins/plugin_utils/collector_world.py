@@ -14,10 +14,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.incident.distroless.plugins.plugin_utils._analyze import Judgement, analyze, parse_analyzers
-from ansible_collections.incident.distroless.plugins.plugin_utils._case_folder import read_checks
-from ansible_collections.incident.distroless.plugins.plugin_utils._collectors import as_rows, parse_collectors
-from ansible_collections.incident.distroless.plugins.plugin_utils._parsers import PARSERS
+from ansible_collections.incident.distroless.plugins.plugin_utils._case.folder import read_checks
+from ansible_collections.incident.distroless.plugins.plugin_utils._collect.collectors import as_rows, parse_collectors
+from ansible_collections.incident.distroless.plugins.plugin_utils._judge.analyzers import (
+    Judgement,
+    analyze,
+    parse_analyzers,
+)
+from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.registry import PARSERS
 from ansible_collections.incident.distroless.tests.unit.plugins.module_utils.remote_world import SHELLS
 
 ROLES = Path(__file__).parents[4] / "roles"

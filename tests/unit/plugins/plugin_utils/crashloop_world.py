@@ -9,9 +9,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.incident.distroless.plugins.plugin_utils._analyze import Judgement, analyze, parse_analyzers
-from ansible_collections.incident.distroless.plugins.plugin_utils._case_folder import read_checks
-from ansible_collections.incident.distroless.plugins.plugin_utils._facts import know
+from ansible_collections.incident.distroless.plugins.plugin_utils._case.folder import read_checks
+from ansible_collections.incident.distroless.plugins.plugin_utils._collect.facts import know
+from ansible_collections.incident.distroless.plugins.plugin_utils._judge.analyzers import (
+    Judgement,
+    analyze,
+    parse_analyzers,
+)
 
 CHECKS = Path(__file__).parents[4] / "roles" / "crashloop_triage" / "analyzers"
 ANALYZERS = parse_analyzers(read_checks([str(CHECKS)]))

@@ -13,8 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from ansible_collections.incident.distroless.plugins.plugin_utils._case_folder import read_checks
-from ansible_collections.incident.distroless.plugins.plugin_utils._collectors import parse_collectors
+from ansible_collections.incident.distroless.plugins.plugin_utils._case.folder import read_checks
+from ansible_collections.incident.distroless.plugins.plugin_utils._collect.collectors import parse_collectors
 from ansible_collections.incident.distroless.tests.unit.plugins.module_utils.remote_world import SHELLS
 
 Done = subprocess.CompletedProcess[str]

@@ -16,9 +16,10 @@ from email.utils import formatdate
 from typing import Any
 
 import pytest
-from ansible_collections.incident.distroless.plugins.module_utils._values import without_values
-from ansible_collections.incident.distroless.plugins.module_utils._witness import clock
-from ansible_collections.incident.distroless.plugins.plugin_utils._acquisition import (
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.recording import clock
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.redaction import without_values
+from ansible_collections.incident.distroless.plugins.plugin_utils._case.hash_chain import chain, continued
+from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.acquisition_log import (
     Acquired,
     changes,
     clocks,
@@ -26,8 +27,7 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._acquisition i
     manifest,
     node_clock,
 )
-from ansible_collections.incident.distroless.plugins.plugin_utils._chain import chain, continued
-from ansible_collections.incident.distroless.plugins.plugin_utils._parsers import PARSERS
+from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.registry import PARSERS
 
 COMMAND = {
     "name": "clock",

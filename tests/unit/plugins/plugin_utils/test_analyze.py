@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.incident.distroless.plugins.plugin_utils._analyze import (
+from ansible_collections.incident.distroless.plugins.plugin_utils._case.folder import read_checks
+from ansible_collections.incident.distroless.plugins.plugin_utils._collect.collectors import parse_collectors
+from ansible_collections.incident.distroless.plugins.plugin_utils._collect.facts import DERIVED
+from ansible_collections.incident.distroless.plugins.plugin_utils._judge.analyzers import (
     MAX_MATCHES,
     Judgement,
     analyze,
     parse_analyzers,
 )
-from ansible_collections.incident.distroless.plugins.plugin_utils._case_folder import read_checks
-from ansible_collections.incident.distroless.plugins.plugin_utils._collectors import parse_collectors
-from ansible_collections.incident.distroless.plugins.plugin_utils._facts import DERIVED
 
 ROLES = Path(__file__).parents[4] / "roles"
 FULL = {

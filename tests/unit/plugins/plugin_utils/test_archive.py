@@ -14,10 +14,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from ansible_collections.incident.distroless.plugins.plugin_utils._bundle import read_archive
-from ansible_collections.incident.distroless.plugins.plugin_utils._pack import pack
-from ansible_collections.incident.distroless.plugins.plugin_utils._tar import members
-from ansible_collections.incident.distroless.plugins.plugin_utils._verify import Problem, problems
+from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.archive import pack
+from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.bundle import read_archive
+from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.strict_tar import members
+from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.verify import Problem, problems
 from hypothesis import given
 from hypothesis import strategies as st
 

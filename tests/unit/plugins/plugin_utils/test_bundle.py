@@ -16,13 +16,13 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
-from ansible_collections.incident.distroless.plugins.plugin_utils._bundle import read_archive, read_folder
-from ansible_collections.incident.distroless.plugins.plugin_utils._chain import chain
-from ansible_collections.incident.distroless.plugins.plugin_utils._pack import pack
-from ansible_collections.incident.distroless.plugins.plugin_utils._sign import sign
-from ansible_collections.incident.distroless.plugins.plugin_utils._sums import parse_sums, sums, sums_line
-from ansible_collections.incident.distroless.plugins.plugin_utils._verify import Problem, link_rows, problems
-from ansible_collections.incident.distroless.plugins.plugin_utils._zst import Codec
+from ansible_collections.incident.distroless.plugins.plugin_utils._case.hash_chain import chain
+from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.archive import pack
+from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.bundle import read_archive, read_folder
+from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.checksums import parse_sums, sums, sums_line
+from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.compressed import Codec
+from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.signature import sign
+from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.verify import Problem, link_rows, problems
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.ec import (
     ECDSA,

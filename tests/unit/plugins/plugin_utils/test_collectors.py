@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.incident.distroless.plugins.plugin_utils._case_folder import read_checks
-from ansible_collections.incident.distroless.plugins.plugin_utils._collectors import (
+from ansible_collections.incident.distroless.plugins.plugin_utils._case.folder import read_checks
+from ansible_collections.incident.distroless.plugins.plugin_utils._collect.collectors import (
     Collector,
     api_requests,
     as_rows,

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.incident.distroless.plugins.plugin_utils._analyze import analyze, parse_analyzers
-from ansible_collections.incident.distroless.plugins.plugin_utils._case_folder import read_checks
-from ansible_collections.incident.distroless.plugins.plugin_utils._collectors import parse_collectors
-from ansible_collections.incident.distroless.plugins.plugin_utils._facts import DERIVED
-from ansible_collections.incident.distroless.plugins.plugin_utils._parse_places import places
-from ansible_collections.incident.distroless.plugins.plugin_utils._parsers import PARSERS
+from ansible_collections.incident.distroless.plugins.plugin_utils._case.folder import read_checks
+from ansible_collections.incident.distroless.plugins.plugin_utils._collect.collectors import parse_collectors
+from ansible_collections.incident.distroless.plugins.plugin_utils._collect.facts import DERIVED
+from ansible_collections.incident.distroless.plugins.plugin_utils._judge.analyzers import analyze, parse_analyzers
+from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.registry import PARSERS
+from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.writable_places import places
 
 CHECKS = Path(__file__).parents[4] / "roles" / "crashloop_triage" / "copy"
 COLLECTORS = {entry.name: entry for entry in parse_collectors(read_checks([str(CHECKS / "collectors")]))}

@@ -12,9 +12,9 @@ import os
 from pathlib import Path
 
 import pytest
-from ansible_collections.incident.distroless.plugins.plugin_utils._bundle import read_folder
-from ansible_collections.incident.distroless.plugins.plugin_utils._derive import Derived, derive, pieces
-from ansible_collections.incident.distroless.plugins.plugin_utils._verify import problems
+from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.bundle import read_folder
+from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.verify import problems
+from ansible_collections.incident.distroless.plugins.plugin_utils._sharing.redacted_copy import Derived, derive, pieces
 
 from .bundles import sealed, whats
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.incident.distroless.plugins.plugin_utils._analyze import analyze, parse_analyzers
-from ansible_collections.incident.distroless.plugins.plugin_utils._case_folder import read_checks
+from ansible_collections.incident.distroless.plugins.plugin_utils._case.folder import read_checks
+from ansible_collections.incident.distroless.plugins.plugin_utils._judge.analyzers import analyze, parse_analyzers
 
 ANALYZERS = parse_analyzers(read_checks([str(Path(__file__).parents[4] / "roles" / "evidence_bundle" / "analyzers")]))
 APP = {"name": "app", "container_id": "containerd://1", "restart_count": 2, "state": "running", "ready": True}

@@ -7,8 +7,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.incident.distroless.plugins.plugin_utils._facts import Known, api_answers, know
-from ansible_collections.incident.distroless.plugins.plugin_utils._timeline import timeline
+from ansible_collections.incident.distroless.plugins.plugin_utils._collect.facts import Known, api_answers, know
+from ansible_collections.incident.distroless.plugins.plugin_utils._judge.timeline import timeline
 
 POD = {
     "metadata": {

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.incident.distroless.plugins.plugin_utils._analyze import Judgement
-from ansible_collections.incident.distroless.plugins.plugin_utils._case_folder import (
+from ansible_collections.incident.distroless.plugins.plugin_utils._case.folder import (
     MAX_PARSED,
     CaseFolder,
     read_checks,
 )
-from ansible_collections.incident.distroless.plugins.plugin_utils._findings import (
+from ansible_collections.incident.distroless.plugins.plugin_utils._judge.analyzers import Judgement
+from ansible_collections.incident.distroless.plugins.plugin_utils._judge.findings import (
     MAX_ROWS,
     document,
     failed_finding,
@@ -24,7 +24,7 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._findings impo
     in_order,
     worst,
 )
-from ansible_collections.incident.distroless.plugins.plugin_utils._summary import (
+from ansible_collections.incident.distroless.plugins.plugin_utils._report.summary import (
     MAX_LINES,
     is_failure,
     markdown,

@@ -11,7 +11,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from ansible_collections.incident.distroless.plugins.plugin_utils._parse_network import lookups, peers, resolver
+from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.network import lookups, peers, resolver
 
 from .network_world import ALL_OF_MINE, an_nc, command_of, resolving, run, toolbox
 

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from ansible_collections.incident.distroless.plugins.plugin_utils._parse_network import peers
+from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.network import peers
 from ansible_collections.incident.distroless.tests.unit.plugins.module_utils.remote_world import SHELLS
 
 from .network_world import ALL_OF_MINE, an_nc, app, collect, run, toolbox

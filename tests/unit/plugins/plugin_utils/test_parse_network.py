@@ -12,9 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.incident.distroless.plugins.plugin_utils._analyze import Judgement, analyze, parse_analyzers
-from ansible_collections.incident.distroless.plugins.plugin_utils._case_folder import read_checks
-from ansible_collections.incident.distroless.plugins.plugin_utils._parse_network import (
+from ansible_collections.incident.distroless.plugins.plugin_utils._case.folder import read_checks
+from ansible_collections.incident.distroless.plugins.plugin_utils._judge.analyzers import (
+    Judgement,
+    analyze,
+    parse_analyzers,
+)
+from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.network import (
     lookups,
     pcap,
     peers,

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.incident.distroless.plugins.plugin_utils._case_folder import read_checks
-from ansible_collections.incident.distroless.plugins.plugin_utils._collectors import parse_collectors
-from ansible_collections.incident.distroless.plugins.plugin_utils._parse_certificates import is_named, tls
-from ansible_collections.incident.distroless.plugins.plugin_utils._parse_tls import answer
+from ansible_collections.incident.distroless.plugins.plugin_utils._case.folder import read_checks
+from ansible_collections.incident.distroless.plugins.plugin_utils._collect.collectors import parse_collectors
+from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.certificates import is_named, tls
+from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.tls_handshake import answer
 from ansible_collections.incident.distroless.tests.unit.plugins.module_utils.remote_world import SHELLS
 from hypothesis import given
 from hypothesis import strategies as st

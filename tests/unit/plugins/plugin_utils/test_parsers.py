@@ -10,18 +10,18 @@ import sys
 from pathlib import Path
 
 import pytest
-from ansible_collections.incident.distroless.plugins.plugin_utils._parse_files import (
+from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.files import (
     deleted_files,
     file_changes,
     file_sizes,
     folder_sizes,
     growth,
 )
-from ansible_collections.incident.distroless.plugins.plugin_utils._parse_mounts import disk_usage, mountinfo
-from ansible_collections.incident.distroless.plugins.plugin_utils._parse_processes import counters, limits, processes
-from ansible_collections.incident.distroless.plugins.plugin_utils._parse_sockets import sockets
-from ansible_collections.incident.distroless.plugins.plugin_utils._parse_text import device, holding, in_target, shown
-from ansible_collections.incident.distroless.plugins.plugin_utils._parsers import PARSERS
+from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.mounts import disk_usage, mountinfo
+from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.processes import counters, limits, processes
+from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.registry import PARSERS
+from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.sockets import sockets
+from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.text import device, holding, in_target, shown
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -10,9 +10,18 @@ import json
 from typing import Any
 
 import pytest
-from ansible_collections.incident.distroless.plugins.plugin_utils._isolation import MAX_LINES, isolation, reached, seen
-from ansible_collections.incident.distroless.plugins.plugin_utils._policies import closings, openings, selects
-from ansible_collections.incident.distroless.plugins.plugin_utils._quarantine import (
+from ansible_collections.incident.distroless.plugins.plugin_utils._quarantine.isolation import (
+    MAX_LINES,
+    isolation,
+    reached,
+    seen,
+)
+from ansible_collections.incident.distroless.plugins.plugin_utils._quarantine.network_policies import (
+    closings,
+    openings,
+    selects,
+)
+from ansible_collections.incident.distroless.plugins.plugin_utils._quarantine.plan import (
     LABEL,
     POD,
     RECORD,

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.incident.distroless.plugins.plugin_utils._case_folder import CaseFolder
-from ansible_collections.incident.distroless.plugins.plugin_utils._chain import chain, continued, rows_of
-from ansible_collections.incident.distroless.plugins.plugin_utils._quarantine_case import ABOUT, case_of
-from ansible_collections.incident.distroless.plugins.plugin_utils._report import html
-from ansible_collections.incident.distroless.plugins.plugin_utils._summary import markdown
+from ansible_collections.incident.distroless.plugins.plugin_utils._case.folder import CaseFolder
+from ansible_collections.incident.distroless.plugins.plugin_utils._case.hash_chain import chain, continued, rows_of
+from ansible_collections.incident.distroless.plugins.plugin_utils._quarantine.case import ABOUT, case_of
+from ansible_collections.incident.distroless.plugins.plugin_utils._report.html_page import html
+from ansible_collections.incident.distroless.plugins.plugin_utils._report.summary import markdown
 
 from .cases import HOSTILE
 from .test_quarantine import judged

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from ansible_collections.incident.distroless.plugins.plugin_utils._isolation import reached
+from ansible_collections.incident.distroless.plugins.plugin_utils._quarantine.isolation import reached
 from jinja2 import Environment
 
 ROLE = Path(__file__).parents[4] / "roles" / "quarantine"

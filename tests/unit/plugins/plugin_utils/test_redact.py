@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.incident.distroless.plugins.plugin_utils._redact import Redactor, is_binary
+from ansible_collections.incident.distroless.plugins.plugin_utils._redact.redactor import Redactor, is_binary
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

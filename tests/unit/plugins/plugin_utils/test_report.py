@@ -11,7 +11,7 @@ import hashlib
 import re
 from html.parser import HTMLParser
 
-from ansible_collections.incident.distroless.plugins.plugin_utils._report import excerpt, html
+from ansible_collections.incident.distroless.plugins.plugin_utils._report.html_page import excerpt, html
 
 from .cases import HOSTILE, PATH, RAW, bad_night, hostile_night
 

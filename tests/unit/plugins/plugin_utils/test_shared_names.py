@@ -11,12 +11,12 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from ansible_collections.incident.distroless.plugins.plugin_utils._bundle import read_folder
-from ansible_collections.incident.distroless.plugins.plugin_utils._derive import derive
-from ansible_collections.incident.distroless.plugins.plugin_utils._pack import packed
-from ansible_collections.incident.distroless.plugins.plugin_utils._redact import Redactor
-from ansible_collections.incident.distroless.plugins.plugin_utils._shared_names import SharedNames
-from ansible_collections.incident.distroless.plugins.plugin_utils._verify import problems
+from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.archive import packed
+from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.bundle import read_folder
+from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.verify import problems
+from ansible_collections.incident.distroless.plugins.plugin_utils._redact.redactor import Redactor
+from ansible_collections.incident.distroless.plugins.plugin_utils._sharing.file_names import SharedNames
+from ansible_collections.incident.distroless.plugins.plugin_utils._sharing.redacted_copy import derive
 
 from .bundles import place, sealed, whats
 

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.incident.distroless.plugins.plugin_utils._bundle import read_folder
-from ansible_collections.incident.distroless.plugins.plugin_utils._derive import derive
-from ansible_collections.incident.distroless.plugins.plugin_utils._report import html
-from ansible_collections.incident.distroless.plugins.plugin_utils._summary import markdown
-from ansible_collections.incident.distroless.plugins.plugin_utils._verify import problems
+from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.bundle import read_folder
+from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.verify import problems
+from ansible_collections.incident.distroless.plugins.plugin_utils._report.html_page import html
+from ansible_collections.incident.distroless.plugins.plugin_utils._report.summary import markdown
+from ansible_collections.incident.distroless.plugins.plugin_utils._sharing.redacted_copy import derive
 
 from .bundles import sealed, whats
 from .cases import bad_night, finding

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.incident.distroless.plugins.plugin_utils._facts import label
-from ansible_collections.incident.distroless.plugins.plugin_utils._subjects import known_pods, subjects
+from ansible_collections.incident.distroless.plugins.plugin_utils._collect.facts import label
+from ansible_collections.incident.distroless.plugins.plugin_utils._collect.subjects import known_pods, subjects
 
 NOW = "2026-11-24T11:00:00Z"
 CRASHED = {"state": {"waiting": {"reason": "CrashLoopBackOff"}}, "lastState": {"terminated": {"exitCode": 1}}}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.incident.distroless.plugins.plugin_utils._tables import MAX_ROWS, comparisons, tables
+from ansible_collections.incident.distroless.plugins.plugin_utils._report.tables import MAX_ROWS, comparisons, tables
 
 from .cases import bad_night, process, target
 

@@ -15,15 +15,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.incident.distroless.plugins.plugin_utils._acquisition import Acquired, log_rows
-from ansible_collections.incident.distroless.plugins.plugin_utils._bundle import read_folder
-from ansible_collections.incident.distroless.plugins.plugin_utils._case_folder import CaseFolder
-from ansible_collections.incident.distroless.plugins.plugin_utils._chain import BEGINNING, Chain, chain, links
-from ansible_collections.incident.distroless.plugins.plugin_utils._findings import unfinished_finding
-from ansible_collections.incident.distroless.plugins.plugin_utils._left import next_log, read_acquired
-from ansible_collections.incident.distroless.plugins.plugin_utils._report import html
-from ansible_collections.incident.distroless.plugins.plugin_utils._summary import markdown
-from ansible_collections.incident.distroless.plugins.plugin_utils._verify import lost_files, problems
+from ansible_collections.incident.distroless.plugins.plugin_utils._case.folder import CaseFolder
+from ansible_collections.incident.distroless.plugins.plugin_utils._case.hash_chain import BEGINNING, Chain, chain, links
+from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.acquired import next_log, read_acquired
+from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.acquisition_log import Acquired, log_rows
+from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.bundle import read_folder
+from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.verify import lost_files, problems
+from ansible_collections.incident.distroless.plugins.plugin_utils._judge.findings import unfinished_finding
+from ansible_collections.incident.distroless.plugins.plugin_utils._report.html_page import html
+from ansible_collections.incident.distroless.plugins.plugin_utils._report.summary import markdown
 
 from .cases import bad_night
 from .test_acquisition import COLLECTED, LOOKED, OPENED, RECORD, TARGET, asked

@@ -1,0 +1,78 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How long something may take, shared by all the steps of one piece of work.
+
+This is a private module utility of incident.distroless; its interface may change.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import TypeVar
+
+from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+
+Answer = TypeVar("Answer")
+
+# what Kubernetes' own fields of seconds hold
+MAX_SECONDS = 2**31 - 1
+# a socket waits by poll(2), whose milliseconds are an int: Python cuts off what does not fit, and would wait for less
+LONGEST_WAIT = 2_000_000.0
+
+
+def check_seconds(seconds: int, option: str, least: int = 1) -> None:
+    """Raises Failure InvalidRequest for a number of seconds that no clock can count to."""
+    if not least <= seconds <= MAX_SECONDS:
+        raise Failure("InvalidRequest", f"{option} must be {least} to {MAX_SECONDS} seconds.")
+
+
+class Deadline:
+    """A moment on the monotonic clock, `seconds` from its making; option names the module option that set it."""
+
+    __slots__ = ("_at", "option", "seconds")
+
+    def __init__(self, seconds: float, option: str = "wait_timeout") -> None:
+        self._at = time.monotonic() + seconds
+        self.seconds = seconds
+        self.option = option
+
+    def left(self) -> float:
+        """Seconds until the moment; 0 or less when it has passed."""
+        return self._at - time.monotonic()
+
+    def remaining(self, waiting_for: str) -> float:
+        """Seconds to wait at once, more than 0. Raises Failure WaitTimeout, which says what was waited for."""
+        left = self.left()
+        if left <= 0:
+            raise self.expired(waiting_for)
+        return min(left, LONGEST_WAIT)
+
+    def expired(self, waiting_for: str) -> Failure:
+        """The failure to raise when the moment has passed while waiting for something."""
+        return Failure(
+            "WaitTimeout",
+            f"{waiting_for}: not done within {self.seconds:g} s.",
+            f"Raise {self.option}, or look at what it waited for.",
+        )
+
+
+def within(seconds: float, call: Callable[[], Answer]) -> Answer:
+    """What call gives, or raises. Raises TimeoutError after so many seconds; the call then goes on for nobody.
+
+    For calls whose own time-out counts for each of their steps anew: each address of a name, each try, each line read.
+    """
+    future: Future[Answer] = Future()
+
+    def work() -> None:
+        try:
+            future.set_result(call())
+        except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
+            future.set_exception(error)
+
+    threading.Thread(target=work, daemon=True).start()
+    return future.result(max(0.0, seconds))

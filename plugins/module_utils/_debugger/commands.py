@@ -1,0 +1,193 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The user's commands: from options to the shell job that runs one in the debugger.
+
+This is a private module utility of incident.distroless; its interface may change.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import MAX_SECONDS
+from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._core.paths import quote
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.probe import Sight
+
+DEFAULT_TIMEOUT = 60
+DEFAULT_MAX_OUTPUT = 64 << 10
+
+# stdin travels as text of the job's script, which the remote shell holds in memory for as long as the command runs
+MAX_STDIN = 1 << 20
+# the same in its escaped form, which is up to five times as long; the shell's memory peaks at about four times that
+MAX_ESCAPED_STDIN = 5 << 18
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command: a shell line (str) or an argv (tuple). timeout in seconds, max_output in bytes of each stream; dest is
+    an absolute path of this host."""
+
+    run: str | tuple[str, ...]
+    name: str | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+    chdir: str | None = None
+    timeout: int = DEFAULT_TIMEOUT
+    max_output: int = DEFAULT_MAX_OUTPUT
+    changed: bool = True
+    stdin: bytes | None = field(default=None, repr=False)
+    dest: str | None = None
+
+
+def parse_commands(entries: Sequence[object]) -> list[Command]:
+    """The commands in the option's list. Raises Failure InvalidRequest that names the index and the key."""
+    commands = [_parse(entry, f"commands[{index}]") for index, entry in enumerate(entries)]
+    first: dict[str, int] = {}
+    for index, command in enumerate(commands):
+        if command.dest is not None and first.setdefault(command.dest, index) != index:
+            raise Failure(
+                "InvalidRequest",
+                f"commands[{index}].dest is the same file as commands[{first[command.dest]}].dest.",
+                "Give each command a file of its own.",
+            )
+    return commands
+
+
+def _parse(entry: object, where: str) -> Command:
+    if isinstance(entry, str):
+        entry = {"cmd": entry}
+    if not isinstance(entry, Mapping):
+        raise Failure("InvalidRequest", f"{where} is neither a string nor a dictionary.")
+    unknown = sorted(str(key) for key in entry.keys() - _PARSERS.keys())
+    if unknown:
+        raise Failure(
+            "InvalidRequest",
+            f"{where} has unknown keys: {', '.join(unknown)}.",
+            f"Known keys: {', '.join(sorted(_PARSERS))}.",
+        )
+    values: dict[str, Any] = {}
+    for key, value in entry.items():
+        try:
+            values[key] = _PARSERS[key](value)
+        except (TypeError, ValueError) as error:
+            # the value itself may be secret (env)
+            raise Failure("InvalidRequest", f"{where}.{key} is not {error}.") from error
+    cmd, argv = values.pop("cmd", None), values.pop("argv", None)
+    if (cmd is None) == (argv is None):
+        raise Failure("InvalidRequest", f"{where} needs exactly one of cmd and argv.")
+    return Command(run=cmd if argv is None else argv, **values)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value or "\0" in value:
+        raise ValueError("a string that is not empty and has no NUL")
+    return value
+
+
+def _argv(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or not value or any("\0" in str(word) for word in value):
+        raise ValueError("a list that is not empty, of words without NUL")
+    return tuple(str(word) for word in value)
+
+
+def _env(value: object) -> dict[str, str]:
+    if not isinstance(value, Mapping) or not all(
+        _is_variable(str(key)) and "\0" not in str(text) for key, text in value.items()
+    ):
+        raise ValueError("a dictionary of environment variables")
+    return {str(key): str(text) for key, text in value.items()}
+
+
+def _is_variable(name: str) -> bool:
+    return name.isascii() and name.isidentifier()
+
+
+def _count(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | str) or not str(value).isdigit() or not int(value):
+        raise ValueError("a number of 1 or more")
+    return int(value)
+
+
+def _seconds(value: object) -> int:
+    seconds = _count(value)
+    if seconds > MAX_SECONDS:
+        raise ValueError(f"a number of seconds up to {MAX_SECONDS}")
+    return seconds
+
+
+def _flag(value: object) -> bool:
+    words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+    if str(value).lower() not in words:
+        raise ValueError("a boolean")
+    return words[str(value).lower()]
+
+
+def _stdin(value: object) -> bytes:
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise ValueError("a string")
+    data = str(value).encode("utf-8", "surrogateescape")
+    if len(data) > MAX_STDIN or len(_escaped(data)) > MAX_ESCAPED_STDIN:
+        raise ValueError(f"within {MAX_STDIN} bytes, of which few are control characters, quotes and backslashes")
+    return data
+
+
+def _file(value: object) -> str:
+    # as Ansible's own type path does
+    path = os.path.expanduser(os.path.expandvars(_text(value)))  # noqa: PTH111 - pathlib raises for a user that is not there
+    if Path(path).name in ("", "..") or path.endswith(("/", "/.")):
+        raise ValueError("the path of a file")
+    return os.path.normpath(Path(path).absolute())
+
+
+_PARSERS: dict[str, Callable[[object], Any]] = {
+    "argv": _argv,
+    "changed": _flag,
+    "chdir": _text,
+    "cmd": _text,
+    "dest": _file,
+    "env": _env,
+    "max_output": _count,
+    "name": _text,
+    "stdin": _stdin,
+    "timeout": _seconds,
+}
+
+
+def script_for(command: Command, sight: Sight) -> bytes:
+    """The job that runs a command: its own process, so that none of our shell's functions or variables reach it."""
+    variables = {"TARGET_PID": str(sight.pid), "TARGET_ROOT": sight.root, **command.env}
+    lines = [b"export %s=%s" % (name.encode(), quote(text.encode())) for name, text in variables.items()]
+    words = ("sh", "-c", command.run) if isinstance(command.run, str) else command.run
+    run = b"exec " + b" ".join(quote(word.encode()) for word in words)
+    if command.chdir is not None:
+        run = b"cd " + quote(_not_an_option(command.chdir).encode()) + b" && " + run
+    return _stdin_for(command.stdin) + b"( " + b"\n".join([*lines, run]) + b"\n)\n"
+
+
+# one line whatever the text holds: the remote shell appends line by line, at a cost that grows with the square of their number
+_ESCAPED = [bytes([byte]) if 0x20 <= byte != 0x7F else b"\\0%03o" % byte for byte in range(256)]
+_ESCAPED[ord("\n")], _ESCAPED[ord("\\")], _ESCAPED[ord("'")] = b"\\n", b"\\\\", b"\\0047"
+
+
+def _stdin_for(data: bytes | None) -> bytes:
+    """The beginning of a pipeline: printf is a builtin, so nothing shows in a listing of processes or goes to a disk."""
+    if data is None:
+        return b""
+    # a command that does not read all of it is no error
+    return b"printf %b '" + _escaped(data) + b"' 2>/dev/null | "
+
+
+def _not_an_option(directory: str) -> str:
+    """A directory that cd takes for one: `cd -` and `cd -P` mean something else."""
+    return f"./{directory}" if directory.startswith("-") else directory
+
+
+def _escaped(data: bytes) -> bytes:
+    """The bytes as printf's %b takes them, between single quotes."""
+    return b"".join(map(_ESCAPED.__getitem__, data))

@@ -1,0 +1,76 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What --diff shows: a pod's ephemeral containers before and after, or whole pods, without the values of environment variables.
+
+This is a private module utility of incident.distroless; its interface may change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.container import MARK
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.inject import Debugger
+from ansible_collections.incident.distroless.plugins.module_utils._targets.model import Target
+
+MASKED = "(not shown)"
+
+_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+
+
+def debugger_diff(target: Target, before: Sequence[Debugger], after: Sequence[Debugger]) -> dict[str, str]:
+    """The contract's diff of one target."""
+    header = f"pod {target.namespace}/{target.pod} ephemeralContainers"
+    return {"before": _text(before), "after": _text(after), "before_header": header, "after_header": header}
+
+
+def pod_diff(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> dict[str, str]:
+    """The contract's diff of two pods, or of one that comes or goes (None)."""
+    return {
+        "before": _pod_text(before),
+        "after": _pod_text(after),
+        "before_header": _header(before or after),
+        "after_header": _header(after or before),
+    }
+
+
+def _header(pod: Mapping[str, Any] | None) -> str:
+    metadata = (pod or {}).get("metadata") or {}
+    return f"pod {metadata.get('namespace')}/{metadata.get('name')}"
+
+
+def _pod_text(pod: Mapping[str, Any] | None) -> str:
+    import yaml
+
+    if pod is None:
+        return ""
+    metadata, spec = pod["metadata"], dict(pod["spec"])
+    for key in ("containers", "initContainers", "ephemeralContainers"):
+        if spec.get(key):
+            spec[key] = [_without_values(container) for container in spec[key]]
+    # kubectl apply keeps the whole manifest there, environment variables and all
+    annotations = {
+        key: MASKED if key == _APPLIED else text for key, text in (metadata.get("annotations") or {}).items()
+    }
+    shown = {"labels": dict(metadata.get("labels") or {}), "annotations": annotations}
+    return str(yaml.safe_dump({"metadata": shown, "spec": spec}, sort_keys=True))
+
+
+def _text(entries: Sequence[Debugger]) -> str:
+    import yaml
+
+    if not entries:
+        return ""
+    shown = [{**_without_values(entry.manifest), "state": next(iter(entry.state), "running")} for entry in entries]
+    return str(yaml.safe_dump(shown, sort_keys=True))
+
+
+def _without_values(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    variables = [
+        {**variable, "value": MASKED} if "value" in variable and variable.get("name") != MARK else dict(variable)
+        for variable in manifest.get("env") or ()
+    ]
+    return {**manifest, "env": variables} if variables else dict(manifest)

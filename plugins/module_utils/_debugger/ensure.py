@@ -1,0 +1,282 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Ensures one target's debugger: finds one that serves, or injects the least that can read, and proves it from inside.
+
+This is a private module utility of incident.distroless; its interface may change.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline
+from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure, after_change
+from ansible_collections.incident.distroless.plugins.module_utils._core.progress import PROGRESS
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.access import why_unreadable
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.container import (
+    Request,
+    base_name,
+    build,
+    is_ours,
+    numbered,
+)
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.identity import (
+    Attempt,
+    TargetIdentity,
+    Wish,
+    first_attempts,
+    known_identity,
+    next_attempts,
+)
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.inject import (
+    Debugger,
+    debuggers,
+    inject,
+    request_injection,
+)
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.probe import Sight, probe
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.reuse import (
+    described,
+    find_running,
+    is_wished,
+)
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.terminate import end_debugger
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import Cluster
+from ansible_collections.incident.distroless.plugins.module_utils._remote.exec import open_session
+from ansible_collections.incident.distroless.plugins.module_utils._remote.session import Session
+from ansible_collections.incident.distroless.plugins.module_utils._targets.model import Target
+from ansible_collections.incident.distroless.plugins.module_utils._targets.recheck import looking_again
+from ansible_collections.incident.distroless.plugins.module_utils._targets.resource_limits import is_throttled
+
+# how a debugger is added: waited for until it runs, asked for only, or only asked about
+How = Literal["inject", "request", "dry_run"]
+
+# admission's answers after which a stronger or differently shaped debugger may still be let in
+_REFUSED = ("PodSecurityDenied", "AdmissionDenied")
+
+# a name of base_name's own making, with or without its number
+_DERIVED = re.compile(r"(debugger-[0-9a-f]{8})(-[0-9]+)?\Z")
+
+
+@dataclass(slots=True)
+class Attached:
+    """A debugger that serves, and what it sees. session is open and the caller's to close; both are None where nothing
+    was looked at (check mode, wait: false)."""
+
+    target: Target
+    debugger: Debugger
+    attempt: Attempt
+    known: TargetIdentity
+    reused: bool
+    sight: Sight | None = None
+    session: Session | None = None
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def seen(self) -> Sight:
+        """The sight of a debugger that was looked through."""
+        if self.sight is None:
+            raise RuntimeError("nobody looked through this debugger")
+        return self.sight
+
+
+def ensure(
+    cluster: Cluster,
+    target: Target,
+    request: Request,
+    wish: Wish,
+    deadline: Deadline,
+    *,
+    any_serves: bool = False,
+    may_inject: bool = True,
+) -> Attached:
+    """A running debugger that can read the target's root. Raises Failure with the reason why there is none.
+
+    At most two are injected: the least that should do by what the API knows, and one more by what the first one learned
+    from /proc/<pid>/status, which stays readable where the root is denied. With any_serves one of another request does
+    too. A target of an earlier result keeps its debugger, or gets it again as it was. Without may_inject the API is only
+    asked what it would say to the first that is missing; then there is nothing to look through.
+    """
+    with looking_again(cluster, target, deadline):
+        how: How = "inject" if may_inject else "dry_run"
+        return _ensure(cluster, target, request, wish, deadline, how, any_serves=any_serves)
+
+
+def _ensure(
+    cluster: Cluster, target: Target, request: Request, wish: Wish, deadline: Deadline, how: How, *, any_serves: bool
+) -> Attached:
+    known = known_identity(target)
+    earlier = _earlier(target)
+    if earlier is not None:
+        if not earlier.is_running:
+            return _readable(_again(cluster, target, earlier, known, deadline, how))
+        attached = Attached(target, earlier, described(earlier.manifest), known, reused=True)
+        return _readable(_look(cluster, attached, deadline))
+    tried: Attached | None = None
+    for attempt, found in find_running(target, request, wish, cluster.now(), any_serves=any_serves):
+        attached = _look(cluster, Attached(target, found, attempt, known, reused=True), deadline)
+        if not any_serves and not is_wished(request, wish, attempt, target, attached.seen):
+            _drop(attached)
+            continue
+        if attached.seen.root_readable:
+            return attached
+        _drop(tried)
+        tried = attached
+    if tried is None:
+        tried = _first_admitted(cluster, target, request, first_attempts(wish, target, known), known, deadline, how)
+        if tried.sight is None or tried.sight.root_readable:
+            return tried
+    further = _further_attempts(wish, tried)
+    with after_change(is_changed=not tried.reused):
+        refusal = why_unreadable(tried.seen, target.label)
+        _drop(tried)
+        if not further:
+            raise refusal
+        already = (tried.debugger.name,)
+        return _readable(_first_admitted(cluster, target, request, further, known, deadline, how, already))
+
+
+def _earlier(target: Target) -> Debugger | None:
+    """The debugger that an earlier result named, if it is one of ours."""
+    named = [entry for entry in debuggers(target.manifest, target.container) if entry.name == target.debugger]
+    return next((entry for entry in named if is_ours(entry.manifest)), None)
+
+
+def _readable(attached: Attached) -> Attached:
+    """What serves, or was not looked through. Raises Failure and ends the debugger when it cannot read the root."""
+    if attached.sight is None or attached.sight.root_readable:
+        return attached
+    with after_change(is_changed=not attached.reused):
+        refusal = why_unreadable(attached.sight, attached.target.label)
+        _drop(attached)
+        raise refusal
+
+
+def _further_attempts(wish: Wish, tried: Attached) -> list[Attempt]:
+    learned = tried.seen.identity()
+    if learned is None:
+        return []
+    own, is_dumpable = tried.seen.debugger, tried.seen.is_dumpable
+    return next_attempts(wish, tried.target, learned, tried.attempt, (own.uid, own.gid), is_dumpable=is_dumpable)
+
+
+def _again(
+    cluster: Cluster, target: Target, earlier: Debugger, known: TargetIdentity, deadline: Deadline, how: How
+) -> Attached:
+    """Adds the debugger of an earlier result, which has ended, as it was."""
+    derived = _DERIVED.match(earlier.name)
+    container = {**earlier.manifest, "name": _free_name(target, derived.group(1) if derived else earlier.name)}
+    debugger = _add(cluster, target, container, deadline, how)
+    return _looked(cluster, Attached(target, debugger, described(earlier.manifest), known, reused=False), deadline, how)
+
+
+def ensure_requested(
+    cluster: Cluster, target: Target, request: Request, wish: Wish, deadline: Deadline, *, may_inject: bool = True
+) -> Attached:
+    """Adds the debugger, if none runs, and does not wait for it. Without may_inject it only asks whether it could be added."""
+    known = known_identity(target)
+    how: How = "request" if may_inject else "dry_run"
+    earlier = _earlier(target)
+    if earlier is not None:
+        if not earlier.is_running:
+            return _again(cluster, target, earlier, known, deadline, how)
+        return Attached(target, earlier, described(earlier.manifest), known, reused=True)
+    for attempt, found in find_running(target, request, wish, cluster.now()):
+        return Attached(target, found, attempt, known, reused=True)
+    return _first_admitted(cluster, target, request, first_attempts(wish, target, known), known, deadline, how)
+
+
+def _first_admitted(
+    cluster: Cluster,
+    target: Target,
+    request: Request,
+    attempts: Sequence[Attempt],
+    known: TargetIdentity,
+    deadline: Deadline,
+    how: How,
+    already: Sequence[str] = (),
+) -> Attached:
+    refusals: list[Failure] = []
+    for attempt in attempts:
+        name = _free_name(target, base_name(request, target.container), already)
+        container = build(request, attempt, name, target.container)
+        try:
+            debugger = _add(cluster, target, container, deadline, how)
+        except Failure as failure:
+            if failure.reason not in _REFUSED:
+                raise
+            refusals.append(failure)
+            continue
+        return _looked(cluster, Attached(target, debugger, attempt, known, reused=False), deadline, how)
+    if len(refusals) > 1:
+        words = "; ".join(
+            f"profile {attempt.profile}: {refusal.message}" for attempt, refusal in zip(attempts, refusals, strict=True)
+        )
+        raise Failure(refusals[0].reason, words, refusals[0].hint)
+    raise refusals[0]
+
+
+def _add(cluster: Cluster, target: Target, container: Mapping[str, Any], deadline: Deadline, how: How) -> Debugger:
+    if how == "inject":
+        return inject(cluster, target, container, deadline)
+    added, _version = request_injection(cluster, target, container, deadline, dry_run=how == "dry_run")
+    return added
+
+
+def _looked(cluster: Cluster, attached: Attached, deadline: Deadline, how: How) -> Attached:
+    """What was added, looked through where it was waited for."""
+    if how != "inject":
+        return attached
+    with after_change():
+        return _look(cluster, attached, deadline)
+
+
+def _free_name(target: Target, base: str, already: Sequence[str] = ()) -> str:
+    taken = {entry.name for entry in debuggers(target.manifest)} | set(already)
+    taken |= {
+        str(spec["name"]) for key in ("containers", "initContainers") for spec in target.manifest["spec"].get(key) or ()
+    }
+    number = 1
+    while numbered(base, number) in taken:
+        number += 1
+    return numbered(base, number)
+
+
+def _look(cluster: Cluster, attached: Attached, deadline: Deadline) -> Attached:
+    target = attached.target
+    name = attached.debugger.name
+    PROGRESS.say(target.label, f"{name} runs{' already' if attached.reused else ''}, looking at the target")
+    session = open_session(
+        cluster, target.namespace, target.pod, name, deadline, is_nice=is_throttled(target), has_outlet=True
+    )
+    try:
+        # no longer than what is left, also where the node went away and no one will ever answer
+        silence, session.timeout = session.timeout, min(session.timeout, deadline.remaining("looking at the target"))
+        attached.sight = probe(session, target)
+        session.timeout = silence
+    except BaseException:
+        session.close()
+        raise
+    attached.session = session
+    attached.warnings += attached.sight.warnings
+    if attached.sight.closed_groups:
+        groups = ", ".join(str(group) for group in attached.sight.closed_groups)
+        attached.warnings.append(f"files that only the target's group {groups} may read stay closed to the debugger")
+    return attached
+
+
+def _drop(attached: Attached | None) -> None:
+    """Ends a debugger of this task that cannot read its target: it would only spend the pod's limits until its ttl. One that
+    ran before may serve someone in another way."""
+    if attached is None or attached.session is None:
+        return
+    if attached.reused:
+        attached.session.close()
+    else:
+        end_debugger(attached.session)
+    attached.session = None

@@ -1,0 +1,215 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Puts a debugger into a pod and waits until it runs: one watch, one PATCH, and the reason when it cannot be.
+
+This is a private module utility of incident.distroless; its interface may change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline
+from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure, after_change
+from ansible_collections.incident.distroless.plugins.module_utils._core.progress import PROGRESS
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.container import differences, lifetime
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import Cluster, pod_path
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.watch import pod_changes
+from ansible_collections.incident.distroless.plugins.module_utils._targets.model import (
+    Target,
+    container_status,
+    lost_its_node,
+)
+
+# waiting reasons that do not get better by waiting. ErrImagePull is not among them: the kubelet tries again once, and
+# ImagePullBackOff then says that it failed twice
+_PULL_FAILED = ("ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ErrInvalidImageName")
+_CREATE_FAILED = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError")
+
+
+@dataclass(frozen=True, slots=True)
+class Debugger:
+    """A debugger of a pod: its manifest as the API has it, its state, and what admission changed in it."""
+
+    manifest: Mapping[str, Any]
+    state: Mapping[str, Any]
+    mutated: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The debugger's container name."""
+        return str(self.manifest["name"])
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the kubelet says that it runs."""
+        return "running" in self.state
+
+    @property
+    def started_at(self) -> str | None:
+        """RFC 3339 time of its start."""
+        running = self.state.get("running") or {}
+        started: str | None = running.get("startedAt")
+        return started
+
+    def seconds_left(self, now: float) -> float | None:
+        """How long it still runs, None when it does not or when its end is not ours to know."""
+        ttl = lifetime(self.manifest)
+        if self.started_at is None or ttl is None:
+            return None
+        return epoch(self.started_at) + ttl - now
+
+
+def epoch(timestamp: str) -> float:
+    """Seconds since the epoch of an RFC 3339 time as the API writes it."""
+    return datetime.fromisoformat(timestamp).timestamp()
+
+
+def debuggers(pod: Mapping[str, Any], target_container: str | None = None) -> list[Debugger]:
+    """The ephemeral containers of a pod in the order in which they were added, optionally those for one container."""
+    states = {
+        status.get("name"): status.get("state") or {}
+        for status in (pod.get("status") or {}).get("ephemeralContainerStatuses") or []
+    }
+    return [
+        Debugger(manifest, states.get(manifest["name"], {}))
+        for manifest in (pod.get("spec") or {}).get("ephemeralContainers") or []
+        if target_container is None or manifest.get("targetContainerName") == target_container
+    ]
+
+
+def request_injection(
+    cluster: Cluster, target: Target, container: Mapping[str, Any], deadline: Deadline, *, dry_run: bool = False
+) -> tuple[Debugger, str]:
+    """Asks the API to add the container. Returns it as admission left it, and the pod's new resourceVersion.
+
+    A strategic merge patch with the pod's uid: other writers' containers stay, and another pod of that name is refused.
+    """
+    body = {"metadata": {"uid": target.pod_uid}, "spec": {"ephemeralContainers": [container]}}
+    query = [("fieldManager", "incident.distroless"), ("fieldValidation", "Strict")]
+    if dry_run:
+        query.append(("dryRun", "All"))
+    doing = f"adding a debugger to pod {target.namespace}/{target.pod}"
+    path = pod_path(target.namespace, target.pod, "ephemeralcontainers")
+    pod = cluster.patch(path, body, doing, deadline, query)
+    added = next((entry for entry in debuggers(pod) if entry.name == container["name"]), None)
+    if added is None:
+        raise Failure("ApiUnsupported", f"{doing}: the API took the request and left the ephemeral container out.")
+    changed = tuple(differences(container, added.manifest))
+    return Debugger(added.manifest, added.state, changed), str(pod["metadata"]["resourceVersion"])
+
+
+def inject(cluster: Cluster, target: Target, container: Mapping[str, Any], deadline: Deadline) -> Debugger:
+    """Adds the container and returns when it runs. Raises Failure with the reason why it never will, or WaitTimeout."""
+    name = str(container["name"])
+    doing = f"waiting for debugger {name} in pod {target.namespace}/{target.pod}"
+    last_words = ""
+    try:
+        # the watch is open before the PATCH, so that no change between the two is missed and nothing is polled
+        with following(cluster, target, name, doing, deadline) as states:
+            PROGRESS.say(target.label, f"injecting {name} ({container.get('image')})")
+            added, _version = request_injection(cluster, target, container, deadline)
+            with after_change():
+                for found in states:
+                    if found.is_running:
+                        return Debugger(found.manifest, found.state, added.mutated)
+                    words = why_waiting(found.state) or last_words
+                    if words != last_words:
+                        # the status does not tell pulling an image from making a container of it
+                        PROGRESS.say(target.label, f"pulling the image or starting {name} ({words})")
+                    last_words = words
+                    check_hope(found, target, last_words)
+    except Failure as failure:
+        if failure.reason != "WaitTimeout":
+            raise
+        with after_change(is_changed=failure.changed):
+            raise _timed_out(doing, last_words, deadline) from failure
+    raise AssertionError("a watch goes on until a failure ends it")
+
+
+def wait_until_ended(cluster: Cluster, target: Target, name: str, deadline: Deadline) -> None:
+    """Returns when the kubelet reports that a debugger has ended. Raises Failure PodGone or WaitTimeout."""
+    doing = f"waiting for the end of debugger {name} in pod {target.namespace}/{target.pod}"
+    with following(cluster, target, name, doing, deadline) as states:
+        for found in states:
+            if "terminated" in found.state:
+                return
+
+
+@contextmanager
+def following(
+    cluster: Cluster, target: Target, name: str, doing: str, deadline: Deadline
+) -> Iterator[Iterator[Debugger]]:
+    """A debugger as it changes, from the target's resourceVersion on."""
+    version = str(target.manifest["metadata"]["resourceVersion"])
+    with ExitStack() as opened:
+        pods = opened.enter_context(pod_changes(cluster, target.namespace, target.pod, version, doing, deadline))
+
+        def states() -> Iterator[Debugger]:
+            for pod in pods:
+                _check_still_there(pod, target, doing)
+                found = next((entry for entry in debuggers(pod) if entry.name == name), None)
+                if found is not None:
+                    yield found
+
+        yield states()
+
+
+def _check_still_there(pod: Mapping[str, Any], target: Target, doing: str) -> None:
+    if pod["metadata"]["uid"] != target.pod_uid:
+        raise Failure("PodGone", f"{doing}: the pod was replaced by another of the same name.")
+    if pod["metadata"].get("deletionTimestamp"):
+        raise Failure("PodGone", f"{doing}: the pod is being deleted.")
+    now = container_status(pod, target.container) or {}
+    if now.get("containerID") not in (None, target.container_id):
+        raise Failure(
+            "TargetRestarted",
+            f"{doing}: container {target.container} restarted (restart count {now.get('restartCount')}).",
+        )
+    if lost_its_node(pod):
+        raise Failure("NodeNotReady", f"{doing}: node {target.node} does not report any more.")
+
+
+def why_waiting(state: Mapping[str, Any]) -> str:
+    """The kubelet's own words for why a container waits; empty when it does not."""
+    waiting = state.get("waiting") or {}
+    return (
+        f"{waiting.get('reason', '')}: {waiting['message']}"
+        if waiting.get("message")
+        else str(waiting.get("reason", ""))
+    )
+
+
+def check_hope(found: Debugger, target: Target, last_words: str) -> None:
+    """Raises Failure when a debugger's state is one that waiting does not mend."""
+    waiting = (found.state.get("waiting") or {}).get("reason")
+    ended = found.state.get("terminated")
+    what = f"Debugger {found.name} in pod {target.namespace}/{target.pod}"
+    image = found.manifest.get("image")
+    if waiting in _PULL_FAILED:
+        raise Failure("ImagePullFailed", f"{what}: image {image} cannot be pulled: {last_words}")
+    if waiting not in _CREATE_FAILED and ended is None:
+        return
+    words = last_words
+    if ended is not None:
+        words = f"{ended.get('reason', 'ended')}, exit code {ended.get('exitCode')}: {ended.get('message', '')}".rstrip(
+            ": "
+        )
+    if "executable file not found" in words or "no such file or directory" in words:
+        raise Failure("ImageHasNoShell", f"{what}: image {image} has no sleep: {words}")
+    if "target container" in words and "is not running" in words:
+        raise Failure("TargetNotRunning", f"{what}: {words}")
+    raise Failure("ContainerCreateFailed", f"{what} does not start: {words}")
+
+
+def _timed_out(doing: str, last_words: str, deadline: Deadline) -> Failure:
+    failure = deadline.expired(f"{doing} ({last_words or 'the kubelet has not reported it yet'})")
+    if not last_words or "ContainerCreating" in last_words or "pull" in last_words.lower():
+        failure.hint = "The node may still be pulling the image: raise wait_timeout, or set image to one that it has."
+    return failure

@@ -1,0 +1,291 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What can only be learned inside: which process is the target's, who it is, who we are, and whether we can read it.
+
+This is a private module utility of incident.distroless; its interface may change.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.identity import TargetIdentity
+from ansible_collections.incident.distroless.plugins.module_utils._remote.session import Session
+from ansible_collections.incident.distroless.plugins.module_utils._targets.model import Target
+
+# include/uapi/linux/capability.h, in the order of the bits
+CAPABILITIES = (
+    "CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE NET_BIND_SERVICE "
+    "NET_BROADCAST NET_ADMIN NET_RAW IPC_LOCK IPC_OWNER SYS_MODULE SYS_RAWIO SYS_CHROOT SYS_PTRACE SYS_PACCT SYS_ADMIN "
+    "SYS_BOOT SYS_NICE SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG MKNOD LEASE AUDIT_WRITE AUDIT_CONTROL SETFCAP MAC_OVERRIDE "
+    "MAC_ADMIN SYSLOG WAKE_ALARM BLOCK_SUSPEND AUDIT_READ PERFMON BPF CHECKPOINT_RESTORE"
+).split()
+
+# a process with one of these passes the permission bits of any file
+READS_ANY_FILE = frozenset({"DAC_OVERRIDE", "DAC_READ_SEARCH"})
+
+# Only builtins in the loop: on a node's whole process table (hostPID) a fork for each would take seconds. A process names
+# itself, with newlines as well, and stat has its name as it is (fs/proc/array.c, do_task_stat): all its lines are one here.
+_LIST_PROCESSES = rb"""
+for dir in /proc/[0-9]*; do
+  [ -r "$dir/cgroup" ] || continue
+  path=
+  while IFS= read -r line; do
+    case $line in *"$container_id"*) path=$line ;; esac
+  done 2>/dev/null <"$dir/cgroup"
+  [ -n "$path" ] || [ "$dir" = /proc/1 ] || continue
+  stat=
+  while IFS= read -r line || [ -n "$line" ]; do stat="$stat$line "; done 2>/dev/null <"$dir/stat"
+  printf 'process %s\n' "$stat"
+  printf 'cgroup %s\n' "$path"
+done
+"""
+
+# what AppArmor or SELinux calls a process; without either the kernel answers with an error. SELinux ends it without a newline
+_LOOK_AT_PROCESS = rb"""
+label_of() {
+  for file in "/proc/$1/attr/apparmor/current" "/proc/$1/attr/current"; do
+    label=
+    { IFS= read -r label <"$file"; } 2>/dev/null
+    [ -z "$label" ] || break
+  done
+  printf 'Label:%s\n' "$label"
+}
+printf 'debugger\n'
+cat /proc/self/status
+label_of self
+printf 'target\n'
+cat "/proc/$pid/status" 2>/dev/null
+label_of "$pid"
+printf 'owner %s\n' "$(stat -c %u "/proc/$pid/status" 2>/dev/null)"
+printf 'root '
+if ls -a "/proc/$pid/root/" >/dev/null 2>&1; then printf 'readable\n'; else printf 'denied\n'; fi
+"""
+
+# a node's whole process table is far below this; a debugger that lies must not fill our memory
+MAX_ANSWER = 8 << 20
+
+_NUMBER = re.compile(r"[0-9]{1,20}")
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A process that could be the target's: its ids, command name, start (clock ticks after boot), and cgroup line ('' without the id)."""
+
+    pid: int
+    command: str
+    parent: int
+    started: int
+    cgroup: str
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Uid and gid (effective), supplementary groups and permitted capabilities, from /proc/<pid>/status; label is what
+    AppArmor or SELinux calls the process, empty without either."""
+
+    uid: int
+    gid: int
+    groups: tuple[int, ...]
+    capabilities: tuple[str, ...]
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What a debugger sees of its target. target is None when /proc/<pid>/status was not there to read.
+
+    is_dumpable is False when the kernel lets no equal look into the target (prctl(2), PR_SET_DUMPABLE). warnings are of
+    processes of the target's container that could not be understood.
+    """
+
+    pid: int
+    debugger: Credentials
+    target: Credentials | None
+    root_readable: bool
+    is_dumpable: bool = True
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def root(self) -> str:
+        """The target's root filesystem as the debugger names it."""
+        return f"/proc/{self.pid}/root"
+
+    @property
+    def isolation(self) -> str:
+        """same_uid when the target could signal or trace the debugger, else other_uid."""
+        same = self.target is not None and self.target.uid in (self.debugger.uid, 0)
+        return "same_uid" if same else "other_uid"
+
+    @property
+    def missing_groups(self) -> tuple[int, ...]:
+        """The target's groups that the debugger has not: files readable only through them stay closed."""
+        if self.target is None:
+            return ()
+        ours = {self.debugger.gid, *self.debugger.groups}
+        return tuple(sorted({self.target.gid, *self.target.groups} - ours))
+
+    @property
+    def closed_groups(self) -> tuple[int, ...]:
+        """Those missing groups that matter: none to a debugger that may read any file."""
+        return () if READS_ANY_FILE & set(self.debugger.capabilities) else self.missing_groups
+
+    def identity(self) -> TargetIdentity | None:
+        """The target's identity as its process has it."""
+        if self.target is None:
+            return None
+        return TargetIdentity(self.target.uid, self.target.gid, self.target.groups, self.target.capabilities, "process")
+
+
+def probe(session: Session, target: Target) -> Sight:
+    """Looks from inside. Raises Failure TargetProcessAmbiguous when the target's process cannot be proven."""
+    listed = list(_listed(session, target))
+    pid = main_process((process for stat, cgroup in listed if (process := _process(stat, cgroup))), target)
+    garbled = [stat for stat, cgroup in listed if names_container(cgroup, target.id) and _process(stat, cgroup) is None]
+    warnings = tuple(f"a process of the container cannot be understood by its stat: {stat[:80]!r}" for stat in garbled)
+    return replace(parse_sight(pid, run_text(session, b"pid=%d\n" % pid + _LOOK_AT_PROCESS)), warnings=warnings)
+
+
+def container_processes(session: Session, target: Target) -> list[int]:
+    """All processes of the target's container, by the same proof: their cgroup names it, whatever their stat says."""
+    own = (stat.split(" ")[0] for stat, cgroup in _listed(session, target) if names_container(cgroup, target.id))
+    return sorted(int(pid) for pid in own if _NUMBER.fullmatch(pid))
+
+
+def _listed(session: Session, target: Target) -> Iterator[tuple[str, str]]:
+    return _records(run_text(session, b"container_id=%s\n" % _checked_id(target) + _LIST_PROCESSES))
+
+
+def run_text(session: Session, script: bytes) -> list[str]:
+    """The lines that a script prints in the debugger's shell."""
+    answer = session.ask(script)
+    text = bytearray()
+    for chunk in answer.rest():
+        text += chunk
+        if len(text) > MAX_ANSWER:
+            raise Failure(
+                "LimitExceeded", f"The debugger answered more than {MAX_ANSWER} bytes to a question about processes."
+            )
+    answer.end()
+    return text.decode("utf-8", "replace").split("\n")
+
+
+def _checked_id(target: Target) -> bytes:
+    """The container id, which stands unquoted in a script: hexadecimal by every runtime, and refused otherwise."""
+    if not re.fullmatch(r"[0-9a-zA-Z_.-]{8,128}", target.id):
+        raise Failure(
+            "TargetProcessAmbiguous", f"{target.label}: the container id {target.container_id!r} is none of a runtime."
+        )
+    return target.id.encode()
+
+
+def parse_processes(lines: Iterable[str]) -> list[Process]:
+    """The processes in the listing's answer: lines `process <stat>` each followed by `cgroup <line>`."""
+    return [process for stat, cgroup in _records(lines) if (process := _process(stat, cgroup))]
+
+
+def _records(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """What the listing says of each process, as stat and cgroup line; one that has ended meanwhile has no stat."""
+    stat = ""
+    for line in lines:
+        word, _space, rest = line.partition(" ")
+        if word == "process":
+            stat = rest
+        elif word == "cgroup" and stat:
+            yield stat, rest
+            stat = ""
+
+
+def _process(stat: str, cgroup: str) -> Process | None:
+    """None for what is no stat of the kernel's."""
+    # the command's name stands in brackets and may hold anything, brackets and spaces included
+    head, _bracket, tail = stat.rpartition(")")
+    pid, _bracket, command = head.partition(" (")
+    fields = tail.split()
+    if len(fields) > 19 and all(map(_NUMBER.fullmatch, (pid, fields[1], fields[19]))):
+        return Process(int(pid), command, int(fields[1]), int(fields[19]), cgroup)
+    return None
+
+
+def main_process(processes: Iterable[Process], target: Target) -> int:
+    """The pid of the target's main process, by proof: its cgroup path names the container, its parent is outside.
+
+    Raises Failure TargetProcessAmbiguous when nothing or more than one thing is proven.
+    """
+    own = {process.pid: process for process in processes if names_container(process.cgroup, target.id)}
+    outermost = sorted((process.started, process.pid) for process in own.values() if process.parent not in own)
+    if outermost and (1 in own or shares_processes(target.manifest)):
+        if len(outermost) > 1 and outermost[0][0] == outermost[1][0]:
+            raise Failure(
+                "TargetProcessAmbiguous",
+                f"{target.label}: processes {outermost[0][1]} and {outermost[1][1]} started at once.",
+            )
+        return outermost[0][1]
+    raise Failure(
+        "TargetProcessAmbiguous",
+        f"{target.label}: no process seen by the debugger can be proven to be the container's main process.",
+    )
+
+
+def names_container(cgroup: str, container_id: str) -> bool:
+    """Whether a component of a cgroup path is that container's: its id, or a runtime's scope of it (systemd driver)."""
+    names = {container_id, *(f"{runtime}-{container_id}.scope" for runtime in ("cri-containerd", "crio", "docker"))}
+    return any(component in names for component in cgroup.split("/"))
+
+
+def shares_processes(pod: Mapping[str, object]) -> bool:
+    """Whether PID 1 is not the target's own: the pod shares its process namespace, or the host's."""
+    spec = pod.get("spec")
+    return isinstance(spec, Mapping) and bool(spec.get("shareProcessNamespace") or spec.get("hostPID"))
+
+
+def parse_sight(pid: int, lines: Iterable[str]) -> Sight:
+    """What the look at one process answered."""
+    sections: dict[str, dict[str, str]] = {"debugger": {}, "target": {}}
+    current = sections["debugger"]
+    readable = False
+    owner = ""
+    for line in lines:
+        if line in sections:
+            current = sections[line]
+        elif line.startswith("owner "):
+            owner = line.removeprefix("owner ")
+        elif line.startswith("root "):
+            readable = line == "root readable"
+        elif ":" in line:
+            key, _colon, value = line.partition(":")
+            current[key] = value.strip()
+    own = parse_credentials(sections["debugger"])
+    if own is None:
+        raise Failure(
+            "ContainerCreateFailed", "The debugger does not answer who it is: /proc/self/status cannot be read."
+        )
+    seen = parse_credentials(sections["target"])
+    # a process's files in /proc are its own, but root's when it is not dumpable (fs/proc/base.c, task_dump_owner)
+    is_dumpable = seen is None or seen.uid == 0 or owner != "0"
+    return Sight(pid, own, seen, readable, is_dumpable)
+
+
+def parse_credentials(status: Mapping[str, str]) -> Credentials | None:
+    """Credentials from the fields of /proc/<pid>/status, None when they are not there."""
+    try:
+        return Credentials(
+            uid=int(status["Uid"].split()[1]),
+            gid=int(status["Gid"].split()[1]),
+            groups=tuple(sorted({int(group) for group in status.get("Groups", "").split()})),
+            capabilities=capability_names(int(status["CapPrm"], 16)),
+            label=status.get("Label", "").rstrip("\0"),
+        )
+    except (KeyError, ValueError, IndexError):
+        return None
+
+
+def capability_names(mask: int) -> tuple[str, ...]:
+    """The names of the capabilities in a mask, without CAP_; bits that we do not know by their number."""
+    known = [name for bit, name in enumerate(CAPABILITIES) if mask >> bit & 1]
+    return (*known, *(str(bit) for bit in range(len(CAPABILITIES), 64) if mask >> bit & 1))

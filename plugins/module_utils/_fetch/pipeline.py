@@ -1,0 +1,232 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One target's files brought home: survey, plan, transfer, manifest, result.
+
+This is a private module utility of incident.distroless; its interface may change.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._core.paths import brief, display
+from ansible_collections.incident.distroless.plugins.module_utils._core.progress import PROGRESS
+from ansible_collections.incident.distroless.plugins.module_utils._core.sizes import show_size
+from ansible_collections.incident.distroless.plugins.module_utils._fetch.denied_groups import (
+    NO_GROUPS,
+    ClosedGroups,
+    name_groups,
+)
+from ansible_collections.incident.distroless.plugins.module_utils._fetch.discover import check_options, survey
+from ansible_collections.incident.distroless.plugins.module_utils._fetch.file_rows import Row, split_rows
+from ansible_collections.incident.distroless.plugins.module_utils._fetch.manifest import (
+    Changes,
+    files_place,
+    find_earlier,
+    manifest_place,
+    merge,
+    write_manifest,
+)
+from ansible_collections.incident.distroless.plugins.module_utils._fetch.materialize import put
+from ansible_collections.incident.distroless.plugins.module_utils._fetch.open_deleted import Holdings, survey_held
+from ansible_collections.incident.distroless.plugins.module_utils._fetch.plan import (
+    Budget,
+    FetchOptions,
+    Item,
+    Step,
+    covering,
+    decide,
+    failure_of,
+    place_of,
+)
+from ansible_collections.incident.distroless.plugins.module_utils._fetch.reconnect import Remote
+from ansible_collections.incident.distroless.plugins.module_utils._fetch.transfer import Transfer
+from ansible_collections.incident.distroless.plugins.module_utils._localfs.destination import Dest, Place
+from ansible_collections.incident.distroless.plugins.module_utils._read.compression import Codec
+from ansible_collections.incident.distroless.plugins.module_utils._remote.session import Session
+from ansible_collections.incident.distroless.plugins.module_utils._target_fs.filesystem import TargetFiles
+from ansible_collections.incident.distroless.plugins.module_utils._target_fs.read_policy import Ground, survey_ground
+from ansible_collections.incident.distroless.plugins.module_utils._target_fs.resolve import Found, normal, resolve
+
+_MAX_GONE_SHOWN = 10
+_BROUGHT = ("fetched", "unchanged", "changed_while_reading")
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What became of one target: rows for the result (cut, failed first), counts, the manifest's path, the diff.
+
+    failure is why the target counts as failed although everything else was done; None if it does not.
+    """
+
+    files: list[dict[str, Any]]
+    skipped_files: list[dict[str, Any]]
+    stats: dict[str, Any]
+    manifest: str
+    changed: bool
+    diff: dict[str, str]
+    warnings: list[str] = field(default_factory=list)
+    failure: Failure | None = None
+
+
+def fetch(
+    target: Mapping[str, Any],
+    options: FetchOptions,
+    open_session: Callable[[], Session],
+    pid: int,
+    *,
+    secrets: Sequence[bytes] = (),
+    root: bytes | None = None,
+    budget: Budget | None = None,
+    processes: Callable[[Session], Sequence[int]] = lambda _session: (),
+    closed: ClosedGroups = NO_GROUPS,
+) -> Fetched:
+    """Brings what options ask for from the target whose main process the debugger sees as pid.
+
+    target has namespace, pod, container, pod_uid, container_id and cluster, and goes into the manifest as it is. secrets
+    are the paths that the pod's spec mounts secrets at. budget is shared by all targets of a task. processes tells which
+    are the target's, for open_deleted; closed are its groups that the debugger has not. Raises Failure when nothing could
+    be begun: dest belongs to another target or cannot be written, src is not valid, no connection.
+    """
+    check_options(options)
+    started = time.monotonic()
+    until = options.until
+    budget = budget or Budget(options.max_total_size, options.max_files)
+    manifest = manifest_place(target, is_flat=options.flat)
+    label = f"{target['namespace']}/{target['pod']}/{target['container']}"
+    with (
+        Dest(
+            options.dest, file_mode=options.file_mode, directory_mode=options.directory_mode, is_check=options.is_check
+        ) as dest,
+        Remote(open_session, pid, root=root, retries=options.retries, until=until) as remote,
+    ):
+        earlier = find_earlier(dest, manifest, target, overwrite=options.overwrite)
+        PROGRESS.say(label, "looking for the files")
+        ground = remote.ask(lambda files: _ground(files, secrets, options))
+        held = remote.ask(lambda files: _held(files, processes, ground, options))
+        view = remote.ask(lambda files: survey(files, options, ground, until))
+        if view.is_cut:
+            remote.drop()
+        steps = decide([*held.items, *view.items], options, ground, budget)
+        provable = replace(ground, readable_ids=ground.readable_ids | held.mounts)
+        lengths = [step.length for step in steps if step.action == "file"]
+        PROGRESS.say(label, f"{len(lengths)} files to compare or bring ({show_size(sum(lengths))})")
+        notify = partial(PROGRESS.moved, label)
+        folder = files_place(target, is_flat=options.flat)
+        transfer = Transfer(remote, dest, folder, provable, options, budget, until, notify)
+        rows = _carry_out(steps, transfer, dest, target, options)
+        with suppress(Failure):
+            denied = rows
+            rows = remote.ask(lambda files: name_groups(denied, [step.item for step in steps], files, closed))
+        ordered = sorted(rows.values(), key=lambda row: row.order)
+        changes = Changes()
+        blind = [*view.blind, *(item.src for item in held.items if item.entry is None)]
+        merged = merge(ordered, earlier.rows() if earlier is not None else (), covering(options, blind), changes)
+        failure = _record(dest, manifest, target, merged, is_check=options.is_check)
+        files, skipped = split_rows(row.in_result(target) for row in ordered)
+        shown = display(dest.full(manifest))[0]
+        return Fetched(
+            files=files,
+            skipped_files=skipped,
+            stats=_stats(ordered, transfer.transferred, transfer.codec, time.monotonic() - started),
+            manifest=shown,
+            changed=any(row.status in ("fetched", "changed_while_reading") for row in ordered),
+            diff=changes.as_diff(shown),
+            warnings=[*view.warnings, *_gone(changes)],
+            failure=transfer.failure or transfer.refused or failure or failure_of(_failed(steps, rows)),
+        )
+
+
+def _ground(files: TargetFiles, secrets: Sequence[bytes], options: FetchOptions) -> Ground:
+    """The mounts, with the spec's paths as the target's own links lead: /var/run/secrets is often /run/secrets."""
+    resolved = resolve(files, [normal(path) for path in secrets])
+    own = {answer.path for answer in resolved if isinstance(answer, Found)}
+    return survey_ground(
+        files.mounts(), [*own, *(normal(path) for path in secrets)], include_secrets=options.include_secrets
+    )
+
+
+def _held(
+    files: TargetFiles, processes: Callable[[Session], Sequence[int]], ground: Ground, options: FetchOptions
+) -> Holdings:
+    if not options.open_deleted:
+        return Holdings((), frozenset())
+    return survey_held(files, processes(files.session), ground)
+
+
+def _carry_out(
+    steps: Sequence[Step], transfer: Transfer, dest: Dest, target: Mapping[str, Any], options: FetchOptions
+) -> dict[bytes, Row]:
+    """Does the steps, directories before files before links, and gives each one's row by its src.
+
+    What would lie in the manifest's place is left out, and with a directory there all that is in it.
+    """
+    folder = files_place(target, is_flat=options.flat)
+    reserved = manifest_place(target, is_flat=options.flat)
+    taken = [
+        step for step in steps if (*folder, *place_of(step.item))[: len(reserved)] == reserved and step.action != "skip"
+    ]
+    free = [step for step in steps if step not in taken]
+    rows = put((Step(step.item, "fail", "DestConflict") for step in taken), dest, folder, is_check=True)
+    rows |= put((step for step in free if step.action == "directory"), dest, folder, is_check=options.is_check)
+    transfer.run([step for step in free if step.action == "file"])
+    rows |= transfer.rows
+    rows |= put(
+        (step for step in free if step.action not in ("directory", "file")), dest, folder, is_check=options.is_check
+    )
+    return rows
+
+
+def _record(
+    dest: Dest, place: Place, target: Mapping[str, Any], rows: Iterable[dict[str, Any]], *, is_check: bool
+) -> Failure | None:
+    """Writes the manifest; on a full disk the result still says everything."""
+    if is_check:
+        for _row in rows:
+            pass
+        return None
+    try:
+        write_manifest(dest, place, target, rows)
+    except Failure as failure:
+        return failure
+    return None
+
+
+def _failed(steps: Iterable[Step], rows: Mapping[bytes, Row]) -> Iterator[tuple[Item, str | None]]:
+    for step in steps:
+        row = rows[step.item.src]
+        if row.status == "failed":
+            yield step.item, row.reason
+
+
+def _stats(rows: Sequence[Row], transferred: int, codec: Codec, elapsed: float) -> dict[str, Any]:
+    """The contract's stats. All but failed and skipped count regular files that are here now."""
+    brought = [row for row in rows if row.status in _BROUGHT and row.entry is not None and row.entry.type == "file"]
+    statuses = Counter(row.status for row in [*brought, *(row for row in rows if row.status in ("failed", "skipped"))])
+    return {
+        "files": len(brought),
+        "bytes": sum(
+            row.length if row.length is not None else row.entry.size for row in brought if row.entry is not None
+        ),
+        "transferred_bytes": transferred,
+        **{key: statuses[key] for key in ("unchanged", "changed_while_reading", "failed", "skipped")},
+        "codec": codec,
+        "elapsed": round(elapsed, 3),
+    }
+
+
+def _gone(changes: Changes) -> list[str]:
+    if not changes.gone:
+        return []
+    shown = ", ".join(brief(path) for path in changes.gone[:_MAX_GONE_SHOWN])
+    more = f" and {len(changes.gone) - _MAX_GONE_SHOWN} more" if len(changes.gone) > _MAX_GONE_SHOWN else ""
+    return [f"gone from the target since they were fetched, their copies stay: {shown}{more}"]

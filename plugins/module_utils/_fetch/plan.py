@@ -1,0 +1,241 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What to do with each thing that was found: bring it, keep it as a link, or leave it out and say why. Decides only.
+
+This is a private module utility of incident.distroless; its interface may change.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from ansible_collections.incident.distroless.plugins.module_utils._core.errors import REASONS, Failure
+from ansible_collections.incident.distroless.plugins.module_utils._core.paths import brief
+from ansible_collections.incident.distroless.plugins.module_utils._localfs.destination import Place
+from ansible_collections.incident.distroless.plugins.module_utils._read.compression import Compress
+from ansible_collections.incident.distroless.plugins.module_utils._target_fs.filesystem import Entry
+from ansible_collections.incident.distroless.plugins.module_utils._target_fs.glob_match import any_of
+from ansible_collections.incident.distroless.plugins.module_utils._target_fs.read_policy import Ground, upwards
+
+# whose wish a thing is: a path of src itself, a match of a glob of src, what is in a directory that was wished for, or what
+# is held open though deleted
+Origin = Literal["plain", "match", "inside", "held"]
+Oversize = Literal["skip", "tail", "head", "fail"]
+
+# why something is left out, as rows say it; what cannot be read has a word of _listing's Why
+SECRET, KERNEL, EXCLUDED, SPECIAL = "Secret", "KernelFilesystem", "Excluded", "SpecialFile"
+MAX_SIZE, MAX_TOTAL_SIZE, MAX_FILES, DEADLINE = "MaxSize", "MaxTotalSize", "MaxFiles", "Deadline"
+LINK_LEADS_OUT, CHECKSUM = "LinkLeadsOutOfDest", "ChecksumMismatch"
+
+
+@dataclass(frozen=True, slots=True)
+class FetchOptions:
+    """What a user asked for. src are paths and globs, exact are paths only; sizes in bytes, 0: no limit. until
+    is the moment (time.monotonic()) to give up at, the same for all targets of a task.
+
+    is_throttled is no wish but a fact: the target has less than one core, so that nothing over there should compute much.
+    """
+
+    src: tuple[bytes, ...]
+    dest: str
+    exact: tuple[bytes, ...] = ()
+    flat: bool = False
+    overwrite: bool = False
+    exclude: tuple[bytes, ...] = ()
+    include_secrets: bool = False
+    follow: bool = False
+    open_deleted: bool = False
+    max_size: int = 0
+    max_total_size: int = 20 << 30
+    max_files: int = 100_000
+    until: float = math.inf
+    oversize: Oversize = "skip"
+    retries: int = 3
+    checksum: bool = True
+    compress: Compress = "auto"
+    file_mode: int = 0o600
+    directory_mode: int = 0o700
+    is_check: bool = False
+    is_throttled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A thing that was found, or not: then entry is None and reason says why not. src is as asked, resolved the target's own path."""
+
+    src: bytes
+    resolved: bytes | None
+    entry: Entry | None
+    origin: Origin
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What to do with an item. offset and length are the part of a file to bring; reason says why less or nothing is brought."""
+
+    item: Item
+    action: Literal["file", "directory", "link", "skip", "fail"]
+    reason: str | None = None
+    offset: int = 0
+    length: int = 0
+
+    @property
+    def is_part(self) -> bool:
+        """Whether less than the whole file is brought."""
+        return self.item.entry is not None and self.action == "file" and self.length != self.item.entry.size
+
+
+class Budget:
+    """What all targets of a task may bring together; safe to share between threads."""
+
+    def __init__(self, max_total_size: int, max_files: int) -> None:
+        self._size, self._files = max_total_size or None, max_files or None
+        self._lock = threading.Lock()
+
+    def take(self, size: int, files: int = 1) -> str | None:
+        """Takes room for so many files of that size together. If there is none it takes nothing and says which limit it is."""
+        with self._lock:
+            if self._files is not None and self._files < files:
+                return MAX_FILES
+            if self._size is not None and self._size < size:
+                return MAX_TOTAL_SIZE
+            self._files = None if self._files is None else self._files - files
+            self._size = None if self._size is None else self._size - size
+            return None
+
+
+def place_of(item: Item) -> Place:
+    """Where below its target's folder an item lies here: at its path as asked.
+
+    `..` climbs links as the target sees them, so a path with it lies where it leads to.
+    """
+    names = _names(item.src)
+    return tuple(_names(item.resolved) if b".." in names and item.resolved is not None else names)
+
+
+def _names(path: bytes) -> list[bytes]:
+    return [name for name in path.split(b"/") if name]
+
+
+def decide(items: Iterable[Item], options: FetchOptions, ground: Ground, budget: Budget) -> list[Step]:
+    """One step for each path, sorted by it. Of the same path found twice, what was asked for more plainly counts."""
+    # a path of /proc is held open or not here at all
+    rank = {"held": -1, "plain": 0, "match": 1, "inside": 2}
+    found: dict[bytes, Item] = {}
+    for item in items:
+        before = found.get(item.src)
+        if before is None or rank[item.origin] < rank[before.origin]:
+            found[item.src] = item
+    is_excluded = any_of(options.exclude)
+    # what was asked for by name comes first where a limit is near
+    wanted = sorted(found.values(), key=lambda item: (rank[item.origin], item.src))
+    steps = [_decide(item, options, ground, is_excluded, budget) for item in wanted]
+    return sorted(steps, key=lambda step: step.item.src)
+
+
+def _decide(
+    item: Item, options: FetchOptions, ground: Ground, is_excluded: Callable[[bytes], bool], budget: Budget
+) -> Step:
+    if item.origin == "held":
+        # judged by its mount
+        barred = item.reason if item.reason in (SECRET, KERNEL) else None
+    else:
+        barred = ground.bars_asked(item.src) or (ground.bars(item.resolved) if item.resolved is not None else None)
+    if barred is not None:
+        return Step(item, "skip", barred)
+    if is_excluded(item.src) or (item.resolved is not None and is_excluded(item.resolved)):
+        return Step(item, "skip", EXCLUDED)
+    if item.entry is None or item.reason:
+        # a listing that a limit stopped, or a link that was followed and leads nowhere
+        is_cut = item.reason == DEADLINE or (item.reason == MAX_FILES and options.oversize != "fail")
+        return Step(item, "skip" if is_cut else "fail", item.reason)
+    if item.entry.type == "directory":
+        return Step(item, "directory")
+    if item.entry.type == "link":
+        return Step(item, "link")
+    if item.entry.type != "file":
+        return Step(item, "skip", SPECIAL)
+    return _measure(item, item.entry.size, options, budget)
+
+
+def _measure(item: Item, size: int, options: FetchOptions, budget: Budget) -> Step:
+    """The step for a file of that size."""
+    over: Literal["skip", "fail"] = "fail" if options.oversize == "fail" else "skip"
+    is_over = bool(options.max_size) and size > options.max_size
+    if is_over and options.oversize in ("skip", "fail"):
+        return Step(item, over, MAX_SIZE)
+    length = options.max_size if is_over else size
+    limit = budget.take(length)
+    if limit is not None:
+        return Step(item, over, limit)
+    return Step(item, "file", MAX_SIZE if is_over else None, size - length if options.oversize == "tail" else 0, length)
+
+
+def again(step: Step, entry: Entry, options: FetchOptions, budget: Budget) -> Step:
+    """The step for a path whose file was found to be another one, or another size, when it was looked at again."""
+    fresh = _measure(replace(step.item, entry=entry), entry.size, options, Budget(0, 0))
+    limit = budget.take(fresh.length - step.length, files=0) if fresh.length > step.length else None
+    return fresh if limit is None else Step(fresh.item, "fail" if options.oversize == "fail" else "skip", limit)
+
+
+def failure_of(failed: Iterable[tuple[Item, str | None]]) -> Failure | None:
+    """Why a target as a whole failed although the rest was brought: a path of src itself, or a limit under oversize: fail.
+
+    failed are the items that failed, each with its row's reason.
+    """
+    limits = {MAX_SIZE, MAX_TOTAL_SIZE, MAX_FILES}
+    counted = [(item.src, reason or "") for item, reason in failed if item.origin == "plain" or reason in limits]
+    if not counted:
+        return None
+    shown = [f"{brief(src.decode('utf-8', 'backslashreplace'))} ({reason})" for src, reason in counted[:10]]
+    more = f" and {len(counted) - 10} more" if len(counted) > 10 else ""
+    word = counted[0][1]
+    reason = (
+        "LimitExceeded" if word in limits else _TASK_REASONS.get(word, word if word in REASONS else "InvalidRequest")
+    )
+    return Failure(reason, f"not brought: {', '.join(shown)}{more}.", _HINT if reason == "InvalidRequest" else None)
+
+
+# the words of rows that are no words of a failed target
+_TASK_REASONS = {
+    "Replaced": "Conflict",
+    "Escaped": "Conflict",
+    "Shrunk": "Conflict",
+    CHECKSUM: "Conflict",
+    "ReadError": "CommandFailed",
+}
+_HINT = (
+    "Correct src (paths are the target's own; neither ~ nor $ means anything), or use a glob for what may be missing."
+)
+
+
+def covering(options: FetchOptions, unknown: Iterable[bytes]) -> Callable[[bytes], bool]:
+    """Whether a run that asked for this would have found a path if it was there. unknown: paths below which it could not look."""
+    literal = any_of([_escaped(path) for path in (*options.src, *options.exact) if path.strip(b"/")])
+    pattern = any_of([path for path in options.src if path.strip(b"/")])
+    is_all = any(not path.strip(b"/") for path in (*options.src, *options.exact))
+    blind = frozenset(unknown)
+
+    def is_covered(path: bytes) -> bool:
+        is_asked = options.open_deleted if _HELD.match(path) else is_all or literal(path) or pattern(path)
+        return is_asked and not any(above in blind for above in upwards(path))
+
+    return is_covered
+
+
+_HELD = re.compile(rb"/proc/[0-9]+/fd/[0-9]+\Z")
+
+
+def _escaped(path: bytes) -> bytes:
+    return b"".join(_ESCAPED.get(byte, bytes([byte])) for byte in path)
+
+
+_ESCAPED = {byte: b"\\" + bytes([byte]) for byte in b"*?[]\\"}

@@ -1,0 +1,172 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One target's part of proc_fs_fetch: its debugger, then its files, then how it ended.
+
+This is a private module utility of incident.distroless; its interface may change.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline
+from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure, after_change
+from ansible_collections.incident.distroless.plugins.module_utils._core.progress import PROGRESS
+from ansible_collections.incident.distroless.plugins.module_utils._core.sizes import show_size
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.container import Request
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.ensure import (
+    Attached,
+    ensure,
+)
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.identity import Wish
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.probe import (
+    container_processes,
+    shares_processes,
+)
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.target_row import pinned, target_row
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.terminate import end_debugger
+from ansible_collections.incident.distroless.plugins.module_utils._fetch.denied_groups import ClosedGroups
+from ansible_collections.incident.distroless.plugins.module_utils._fetch.pipeline import Fetched, fetch
+from ansible_collections.incident.distroless.plugins.module_utils._fetch.plan import Budget, FetchOptions
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import Cluster
+from ansible_collections.incident.distroless.plugins.module_utils._remote.exec import open_session
+from ansible_collections.incident.distroless.plugins.module_utils._targets.model import (
+    Target,
+)
+from ansible_collections.incident.distroless.plugins.module_utils._targets.recheck import (
+    how_it_ended,
+    looking_again,
+    what_became,
+)
+from ansible_collections.incident.distroless.plugins.module_utils._targets.resource_limits import is_throttled
+from ansible_collections.incident.distroless.plugins.module_utils._targets.secret_mounts import secret_paths
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to do with each target. budget is what all of them may come to together."""
+
+    request: Request
+    wish: Wish
+    any_serves: bool
+    keep_debugger: bool
+    wait_timeout: int
+    silence: float
+    options: FetchOptions
+    budget: Budget
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What was done with one target; fetched is None where check mode could not look inside."""
+
+    row: dict[str, Any]
+    injected: bool
+    fetched: Fetched | None
+
+    @property
+    def failure(self) -> Failure | None:
+        """Why the target counts as failed although the rest was brought."""
+        return None if self.fetched is None else self.fetched.failure
+
+
+def work_on(cluster: Cluster, plan: Plan, target: Target) -> Done:
+    """Does with one target what the plan says. Raises Failure when nothing could be begun."""
+    started = time.monotonic()
+    deadline = Deadline(plan.wait_timeout, "debug.wait_timeout")
+    attached = ensure(
+        cluster,
+        target,
+        plan.request,
+        plan.wish,
+        deadline,
+        any_serves=plan.any_serves,
+        may_inject=not plan.options.is_check,
+    )
+    if attached.sight is None:
+        return Done(target_row(attached, time.monotonic() - started), injected=True, fetched=None)
+    ended: list[str] = []
+    try:
+        with after_change(is_changed=not attached.reused):
+            fetched = _fetch(cluster, plan, attached)
+    finally:
+        if not plan.keep_debugger and not attached.reused:
+            ended = _end(cluster, plan, attached)
+    fetched = replace(fetched, warnings=[*fetched.warnings, *ended])
+    row = target_row(attached, time.monotonic() - started)
+    return Done(row, injected=not attached.reused, fetched=fetched)
+
+
+def _end(cluster: Cluster, plan: Plan, attached: Attached) -> list[str]:
+    """Ends the debugger. What was fetched counts all the same when it cannot be: a target that ends takes it along."""
+    target, name = attached.target, attached.debugger.name
+    try:
+        end_debugger(open_session(cluster, target.namespace, target.pod, name, Deadline(plan.wait_timeout)))
+    except Failure as failure:
+        return [
+            f"{target.label}: debugger {name} could not be ended ({failure.reason}), it ends by its ttl or has ended"
+        ]
+    return []
+
+
+def _fetch(cluster: Cluster, plan: Plan, attached: Attached) -> Fetched:
+    target = attached.target
+    # the session that looked through the debugger is the first one to fetch with
+    ready = [attached.session] if attached.session is not None else []
+    options = replace(plan.options, is_throttled=is_throttled(target))
+
+    def opening() -> Any:
+        if ready:
+            session = ready.pop()
+            session.timeout = plan.silence
+            return session
+        again = Deadline(plan.wait_timeout, "debug.wait_timeout")
+        # a target that has ended is not worth another try
+        with looking_again(cluster, target, again):
+            name = attached.debugger.name
+            return open_session(
+                cluster,
+                target.namespace,
+                target.pod,
+                name,
+                again,
+                plan.silence,
+                is_nice=options.is_throttled,
+                has_outlet=True,
+            )
+
+    try:
+        about = {**pinned(target), "cluster": cluster.name, "debugger": attached.debugger.name}
+        with looking_again(cluster, target, Deadline(plan.wait_timeout)):
+            fetched = fetch(
+                about,
+                options,
+                opening,
+                attached.seen.pid,
+                secrets=secret_paths(target),
+                budget=plan.budget,
+                processes=lambda session: container_processes(session, target),
+                closed=ClosedGroups(
+                    frozenset(attached.seen.closed_groups),
+                    attached.seen.target.uid if attached.seen.target is not None else None,
+                ),
+            )
+        brought = f"{fetched.stats['files']} files here ({show_size(fetched.stats['bytes'])})"
+        PROGRESS.say(target.label, f"{brought} after {fetched.stats['elapsed']} s")
+        return replace(fetched, failure=_failure(cluster, target, fetched, Deadline(plan.wait_timeout)))
+    finally:
+        for session in ready:
+            session.close()
+
+
+def _failure(cluster: Cluster, target: Target, fetched: Fetched, deadline: Deadline) -> Failure | None:
+    """Why the target failed, if it did. Without the target's process there is nothing to be found below its root, which a
+    debugger that outlived it cannot tell from a root that holds nothing."""
+    outlives = shares_processes(target.manifest)
+    if fetched.failure is not None:
+        return what_became(cluster, target, fetched.failure, deadline, is_doubtful=outlives)
+    return how_it_ended(cluster, target, deadline) if outlives else None

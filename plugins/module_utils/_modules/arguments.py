@@ -1,0 +1,207 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The options that modules share, as argument specs, and the module class that keeps what is secret in them secret.
+
+This is a private module utility of incident.distroless; its interface may change.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule, env_fallback
+from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.container import PROFILES, Request
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.identity import Wish
+from ansible_collections.incident.distroless.plugins.module_utils._modules.runner import refused
+from ansible_collections.kubernetes.core.plugins.module_utils.args_common import AUTH_ARG_SPEC
+from ansible_collections.kubernetes.core.plugins.module_utils.k8s.core import AnsibleK8SModule
+
+MASK = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
+
+Spec = dict[str, Any]
+
+
+def selection_spec() -> Spec:
+    """Selecting targets, the same in every module."""
+    return {
+        "namespace": {"type": "str"},
+        "pod": {"type": "str"},
+        "workload": {"type": "str"},
+        "label_selectors": {"type": "list", "elements": "str"},
+        "field_selectors": {"type": "list", "elements": "str"},
+        "targets": {"type": "list", "elements": "dict"},
+        "container": {"type": "str", "aliases": ["target"]},
+        "max_pods": {"type": "int", "default": 10},
+        "concurrency": {"type": "int", "default": 8},
+        "continue_on_error": {"type": "bool", "default": False},
+    }
+
+
+def debugger_spec() -> Spec:
+    """What to inject; the values that a site sets once come from the environment."""
+    return {
+        "image": {"type": "str", "default": "busybox:1.37", "fallback": (env_fallback, ["INCIDENT_DISTROLESS_IMAGE"])},
+        "image_pull_policy": {
+            "type": "str",
+            "choices": ["Always", "IfNotPresent", "Never"],
+            "fallback": (env_fallback, ["INCIDENT_DISTROLESS_IMAGE_PULL_POLICY"]),
+        },
+        "name": {"type": "str", "aliases": ["debugger"]},
+        "profile": {
+            "type": "str",
+            "choices": ["auto", *PROFILES],
+            "default": "auto",
+            "fallback": (env_fallback, ["INCIDENT_DISTROLESS_PROFILE"]),
+        },
+        "identity": {"type": "str", "choices": ["auto", "image", "match", "elevated"], "default": "auto"},
+        "allow_elevated": {"type": "bool", "default": False},
+        "run_as_user": {"type": "int"},
+        "run_as_group": {"type": "int"},
+        # no_log keeps the values out of the invocation that Ansible itself logs to syslog
+        "env": {"type": "dict", "default": {}, "no_log": True},
+        "custom": {"type": "dict", "default": {}, "no_log": True},
+        "patch": {"type": "list", "elements": "dict", "default": [], "no_log": True},
+        "ttl": {"type": "int", "default": 3600, "fallback": (env_fallback, ["INCIDENT_DISTROLESS_TTL"])},
+        "wait_timeout": {"type": "int", "default": 120},
+    }
+
+
+def debugger_defaults() -> dict[str, Any]:
+    """The values of debugger_spec's options when none is given: the environment's, else the defaults."""
+    values: dict[str, Any] = {}
+    for option, spec in debugger_spec().items():
+        _function, variables = spec.get("fallback", (None, []))
+        found = next((os.environ[variable] for variable in variables if variable in os.environ), None)
+        values[option] = spec.get("default") if found is None else found
+    return values
+
+
+def parse_request(params: Mapping[str, Any]) -> Request:
+    """What to run, from options as in debugger_spec. Raises Failure InvalidRequest."""
+    try:
+        ttl = int(params["ttl"])
+    except ValueError as error:
+        raise Failure("InvalidRequest", f"ttl {params['ttl']!r} is not a number of seconds.") from error
+    if ttl < 1:
+        raise Failure("InvalidRequest", "ttl must be 1 or more seconds.")
+    if params["profile"] not in ("auto", *PROFILES):
+        raise Failure("InvalidRequest", f"profile {params['profile']!r} is none of auto, {', '.join(PROFILES)}.")
+    words = tuple(params[key] for key in ("profile", "identity", "allow_elevated", "run_as_user", "run_as_group"))
+    return Request(
+        image=params["image"],
+        image_pull_policy=params["image_pull_policy"],
+        ttl=ttl,
+        env={str(key): str(value) for key, value in params["env"].items()},
+        custom=params["custom"],
+        patch=tuple(params["patch"]),
+        name=params["name"],
+        words=words,
+    )
+
+
+def parse_wish(params: Mapping[str, Any]) -> Wish:
+    """Who to be, from options as in debugger_spec."""
+    return Wish(
+        profile=params["profile"],
+        identity=params["identity"],
+        allow_elevated=params["allow_elevated"],
+        run_as_user=params["run_as_user"],
+        run_as_group=params["run_as_group"],
+    )
+
+
+class QuietModule(AnsibleModule):  # type: ignore[misc]
+    """An AnsibleModule that masks secret options where they are shown, and nowhere else.
+
+    Ansible scrubs each no_log value as a substring of the whole result: `env: {X: "1"}` would turn pids and hashes into
+    asterisks. So the values are taken out of its list, and the invocation is masked here, leaf by leaf.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        self.is_container_ambiguous = False
+        super().__init__(**kwargs)
+        self.no_log_values: set[str] = set()
+        if self.is_container_ambiguous:
+            failure = Failure(
+                "InvalidRequest",
+                "container and target are the same option and were given different values.",
+                "container (or target) is the one to look into; name names the debugger.",
+            )
+            report = refused(self.params, failure)
+            self.fail_json(report.message, **report.as_result())
+
+    def _load_params(self) -> None:
+        super()._load_params()
+        # Ansible lets an alias silently win over its option, and this pair is easily taken for debugger and target
+        names = {str(self.params[key]) for key in ("container", "target") if self.params.get(key) is not None}
+        self.is_container_ambiguous = len(names) > 1
+
+    def exit_json(self, **kwargs: Any) -> None:
+        """Ends the task with a result."""
+        super().exit_json(**{"invocation": self._shown(), **kwargs})
+
+    def fail_json(self, msg: str, **kwargs: Any) -> None:
+        """Fails the task with a result."""
+        super().fail_json(msg, **{"invocation": self._shown(), **kwargs})
+
+    def _log_invocation(self) -> None:
+        # Ansible's own writes a kubeconfig in memory and a password in a URL to syslog: their options are not no_log
+        words = {key: str(value) for key, value in masked(self.params, self.argument_spec).items()}
+        self.log("Invoked with " + " ".join(f"{key}={word}" for key, word in words.items()), log_args=words)
+
+    def _shown(self) -> dict[str, Any]:
+        return {"module_args": masked(self.params, self.argument_spec)}
+
+
+def masked(params: Mapping[str, Any], spec: Mapping[str, Any]) -> dict[str, Any]:
+    """params with every leaf of a no_log option replaced; names of keys stay, so that a reader sees what was set."""
+    shown: dict[str, Any] = {}
+    for key, value in params.items():
+        option = spec.get(key) or {}
+        if option.get("no_log"):
+            shown[key] = _outline(key, value)
+        elif isinstance(value, dict) and option.get("options"):
+            shown[key] = masked(value, option["options"])
+        elif key == "kubeconfig" and not isinstance(value, str | None):
+            # its content instead of its path
+            shown[key] = MASK
+        elif key in ("host", "proxy") and isinstance(value, str):
+            # kubernetes.core takes credentials in these URLs and does not call them secret
+            shown[key] = re.sub(r"//[^/]*@", f"//{MASK}@", value)
+        else:
+            shown[key] = value
+    return shown
+
+
+def _outline(key: str, value: Any) -> Any:
+    """What may be shown of a secret option: the names of variables, commands without their variables' values and stdin."""
+    if not value:
+        return value
+    if key == "env" and isinstance(value, dict):
+        return dict.fromkeys(value, MASK)
+    if key == "commands" and isinstance(value, list):
+        return [
+            {word: _outline(word, part) if word in ("env", "stdin") else part for word, part in entry.items()}
+            if isinstance(entry, dict)
+            else entry
+            for entry in value
+        ]
+    return MASK
+
+
+def make_module(own_spec: Spec, *, selects: bool = True) -> Any:
+    """The module object for options of its own beside authentication, and beside selection where it selects targets.
+
+    Fails the task when a library is missing.
+    """
+    return AnsibleK8SModule(
+        module_class=QuietModule,
+        argument_spec={**AUTH_ARG_SPEC, **(selection_spec() if selects else {}), **own_spec},
+        supports_check_mode=True,
+    )

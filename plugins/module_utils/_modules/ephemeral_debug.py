@@ -1,0 +1,303 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The ephemeral_debug module's task: arguments -> targets -> debuggers -> commands -> result.
+
+This is a private module utility of incident.distroless; its interface may change.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from ansible_collections.incident.distroless.plugins.module_utils._core.concurrency import each
+from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline, check_seconds
+from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._core.progress import PROGRESS
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.commands import Command, parse_commands
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.container import Request
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.diff import debugger_diff
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.ensure import (
+    Attached,
+    ensure,
+    ensure_requested,
+)
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.identity import Wish
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.inject import debuggers
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.run_command import not_run, run_command
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.state_absent import (
+    end_debuggers,
+    nothing_to_end,
+)
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.target_row import target_row
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import Cluster
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.connect import connect
+from ansible_collections.incident.distroless.plugins.module_utils._modules.arguments import (
+    debugger_spec,
+    make_module,
+    parse_request,
+    parse_wish,
+)
+from ansible_collections.incident.distroless.plugins.module_utils._modules.runner import (
+    Report,
+    gather,
+    judge,
+    perform,
+    was_changed,
+)
+from ansible_collections.incident.distroless.plugins.module_utils._remote.exec import open_session
+from ansible_collections.incident.distroless.plugins.module_utils._targets.model import Target, parse_selection
+from ansible_collections.incident.distroless.plugins.module_utils._targets.recheck import what_became
+from ansible_collections.incident.distroless.plugins.module_utils._targets.resource_limits import is_throttled
+from ansible_collections.incident.distroless.plugins.module_utils._targets.selection import select
+
+# of all commands of all targets together, in bytes of the result, which holds each stream as text and as lines: AWX drops
+# the event of a task whose result is larger than 700 kB, and fifty targets need 70 to 100 kB beside it, by their names
+MAX_TASK_OUTPUT = 390_000
+MAX_BESIDE = 100_000
+# of what the rows repeat: each target's commands are the task's own
+MAX_TASK_COMMANDS = 32_000
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to do with each target. has_folders: a command's dest may be written for several, each in folders of its own."""
+
+    request: Request
+    wish: Wish
+    commands: Sequence[Command]
+    check_rc: bool
+    wait: bool
+    is_absent: bool
+    is_check: bool
+    wait_timeout: int
+    name: str | None
+    has_folders: bool
+
+
+@dataclass(slots=True)
+class Done:
+    """What was done with one target: its row, whether anything changed, a command's failure, the diff."""
+
+    row: dict[str, Any]
+    changed: bool
+    diff: dict[str, str]
+    failure: Failure | None = None
+
+
+def argument_spec() -> dict[str, Any]:
+    """The options of ephemeral_debug beside authentication and selection."""
+    return {
+        **debugger_spec(),
+        "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+        # no_log keeps their env and stdin out of the invocation that Ansible itself logs to syslog
+        "commands": {"type": "list", "elements": "raw", "default": [], "no_log": True},
+        "check_rc": {"type": "bool", "default": True},
+        "wait": {"type": "bool", "default": True},
+    }
+
+
+def run() -> None:
+    """Runs the task and ends it."""
+    perform(make_module(argument_spec()), work)
+
+
+def work(module: Any) -> Report:
+    """Does what the options ask. Raises Failure when there is nothing to work on."""
+    params = module.params
+    selection = parse_selection(params)
+    plan = parse_plan(params, is_check=module.check_mode)
+    if plan.is_absent and selection.targets == ():
+        return Report(summary([], plan), False, [], [])
+    deadline = Deadline(plan.wait_timeout)
+    cluster = connect(module, deadline)
+    selected = select(cluster, selection, deadline)
+    outcomes = each(partial(_work_on, cluster, plan), selected.targets, params["concurrency"])
+    done, failed = gather(selected.targets, outcomes)
+    gone, lost = (
+        nothing_to_end(selected.failed) if plan.is_absent and selection.targets is not None else ([], selected.failed)
+    )
+    failed = [*lost, *failed]
+    warnings = [*selected.warnings, *limit_output([entry.row for entry in done])]
+    succeeded = sum(entry.failure is None for entry in done) + len(gone)
+    message, failure = judge(
+        failed, succeeded, continue_on_error=params["continue_on_error"], message=summary(done, plan)
+    )
+    fields: dict[str, Any] = {"diff": [entry.diff for entry in done]} if module._diff else {}
+    rows = [*(entry.row for entry in done), *gone]
+    changed = any(entry.changed for entry in done) or was_changed(failed)
+    return Report(message, changed, rows, failed, fields, warnings, failure)
+
+
+def parse_plan(params: dict[str, Any], *, is_check: bool) -> Plan:
+    """The plan in the module's parameters. Raises Failure InvalidRequest."""
+    commands = parse_commands(params["commands"])
+    is_absent = params["state"] == "absent"
+    if commands and not params["wait"]:
+        raise Failure(
+            "InvalidRequest", "wait: false with commands: a command needs a debugger that runs.", "Remove wait: false."
+        )
+    if commands and is_absent:
+        raise Failure("InvalidRequest", "state: absent with commands.", "Run the commands in a task before.")
+    if params["concurrency"] < 1:
+        raise Failure("InvalidRequest", "concurrency must be 1 or more.")
+    request = parse_request(params)
+    check_seconds(request.ttl, "ttl")
+    check_seconds(params["wait_timeout"], "wait_timeout")
+    return Plan(
+        request=request,
+        wish=parse_wish(params),
+        commands=commands,
+        check_rc=params["check_rc"],
+        wait=params["wait"],
+        is_absent=is_absent,
+        is_check=is_check,
+        wait_timeout=params["wait_timeout"],
+        name=params["name"],
+        # by what was asked for and not by how many were found: a workload that scales must not move files
+        has_folders=params["pod"] is None and len(params["targets"] or ()) != 1,
+    )
+
+
+def _work_on(cluster: Cluster, plan: Plan, target: Target) -> Done:
+    started = time.monotonic()
+    if plan.is_absent:
+        ended = end_debuggers(
+            cluster, target, plan.name, Deadline(plan.wait_timeout), is_check=plan.is_check, wait=plan.wait
+        )
+        row = {**ended.row, "elapsed": round(time.monotonic() - started, 3)}
+        return Done(row, bool(ended.names), ended.diff)
+    deadline = Deadline(plan.wait_timeout)
+    if plan.is_check or not plan.wait:
+        attached = ensure_requested(cluster, target, plan.request, plan.wish, deadline, may_inject=not plan.is_check)
+        row = target_row(attached, time.monotonic() - started)
+        row["commands"] = [not_run(command) for command in plan.commands]
+        would_run = any(command.changed or command.dest for command in plan.commands)
+        return Done(row, not attached.reused or would_run, _diff(attached))
+    attached = ensure(cluster, target, plan.request, plan.wish, deadline)
+    if attached.session is not None:
+        attached.session.close()
+    return _run_commands(cluster, plan, attached, started)
+
+
+def _run_commands(cluster: Cluster, plan: Plan, attached: Attached, started: float) -> Done:
+    rows: list[dict[str, Any]] = []
+    failure = None
+    wrote = False
+    target = attached.target
+    folders = (target.namespace, target.pod, target.container) if plan.has_folders else ()
+    for index, command in enumerate(plan.commands):
+        PROGRESS.say(target.label, f"{_title(index, command.name)} runs")
+        opening = partial(
+            open_session,
+            cluster,
+            target.namespace,
+            target.pod,
+            attached.debugger.name,
+            Deadline(plan.wait_timeout),
+            is_nice=is_throttled(target),
+            has_outlet=True,
+        )
+        try:
+            ran = run_command(opening, command, attached.seen, folders)
+        except Failure as lost:
+            failure = what_became(cluster, target, lost, Deadline(plan.wait_timeout))
+            break
+        rows.append(ran.row)
+        ended = "timed out" if ran.row["timed_out"] else f"rc {ran.row['rc']}"
+        PROGRESS.say(target.label, f"{_title(index, command.name)}: {ended} after {ran.row['delta']} s")
+        wrote = wrote or ran.wrote
+    row = target_row(attached, time.monotonic() - started)
+    row["commands"] = rows
+    begun = plan.commands[: len(rows) + (failure is not None)]
+    changed = not attached.reused or wrote or any(command.changed for command in begun)
+    return Done(row, changed, _diff(attached), failure or _command_failure(plan, target, rows))
+
+
+def _title(index: int, name: str | None) -> str:
+    """A command as messages name it: what it runs may be long, and secret."""
+    return f"commands[{index}]" + (f" ({name})" if name else "")
+
+
+def _command_failure(plan: Plan, target: Target, rows: Sequence[dict[str, Any]]) -> Failure | None:
+    for index, row in enumerate(rows):
+        what = f"{target.label}: {_title(index, row['name'])}"
+        if row["timed_out"]:
+            return Failure(
+                "CommandTimeout",
+                f"{what} ran longer than its timeout of {plan.commands[index].timeout} s and was ended.",
+            )
+        if plan.check_rc and row["rc"] != 0:
+            return Failure("CommandFailed", f"{what} ended with rc {row['rc']}: {row['stderr'][-500:].strip()}")
+    return None
+
+
+def _diff(attached: Attached) -> dict[str, str]:
+    before = debuggers(attached.target.manifest)
+    return debugger_diff(attached.target, before, before if attached.reused else [*before, attached.debugger])
+
+
+def limit_output(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """Cuts the output of all commands of one task together, later ones first to go. Returns a warning when it did."""
+    _shorten_commands(rows)
+    outputs = sum(
+        _size(command[stream]) for row in rows for command in row["commands"] for stream in ("stdout", "stderr")
+    )
+    beside = len(json.dumps(rows)) - outputs
+    left = max(0, MAX_TASK_OUTPUT - max(0, beside - MAX_BESIDE))
+    is_cut = False
+    for row in rows:
+        for command in row["commands"]:
+            for stream in ("stdout", "stderr"):
+                if _size(command[stream]) > left:
+                    command[stream] = _fitting(command[stream], left)
+                    command[f"{stream}_lines"] = command[stream].splitlines()
+                    command[f"{stream}_truncated"] = is_cut = True
+                left -= _size(command[stream])
+    hint = "a command's dest keeps all that it prints"
+    return [f"the output of this task's commands was cut, to keep its result below 500 kB; {hint}"] if is_cut else []
+
+
+def _shorten_commands(rows: Sequence[dict[str, Any]]) -> None:
+    """Leaves the beginnings of long commands only, from where all of them together are too long."""
+    left = MAX_TASK_COMMANDS
+    for row in rows:
+        for command in row["commands"]:
+            size = len(json.dumps(command["cmd"]))
+            if size > left:
+                cmd = command["cmd"]
+                command["cmd"] = _beginning(cmd) if isinstance(cmd, str) else [_beginning(cmd[0]), "..."]
+            left -= min(left, size)
+
+
+def _beginning(text: str) -> str:
+    return text if len(text) <= 60 else f"{text[:60]}..."
+
+
+def _size(text: str) -> int:
+    """How many bytes of the result a stream takes."""
+    return len(json.dumps(text)) + len(json.dumps(text.splitlines())) if text else 0
+
+
+def _fitting(text: str, size: int) -> str:
+    """The longest beginning that takes no more than size bytes of the result."""
+    return text[: bisect_right(range(1, len(text) + 1), size, key=lambda length: _size(text[:length]))]
+
+
+def summary(done: Sequence[Done], plan: Plan) -> str:
+    """One line that says what was done, or would be."""
+    count = f"{len(done)} target{'s' if len(done) != 1 else ''}"
+    would = "would be " if plan.is_check else ""
+    if plan.is_absent:
+        ended = sum(len(entry.row["ended"]) for entry in done)
+        return f"{count}, {ended} debugger{'s' if ended != 1 else ''} {would}ended; entries of ended debuggers stay in the pod's spec"
+    injected = sum(not entry.row["reused"] for entry in done)
+    reused = len(done) - injected
+    return f"{count}, {injected} debugger{'s' if injected != 1 else ''} {would}injected, {reused} reused"

@@ -1,0 +1,244 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The evidence_api module's task: what the API says of pods, kept as files, with a record of who asked what and when.
+
+This is a private module utility of incident.distroless; its interface may change.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from ansible_collections.incident.distroless.plugins.module_utils._core.concurrency import each
+from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline, check_seconds
+from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import Query, api_path, pod_path
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.connect import open_client
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.recording import Witness
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.redaction import without_values
+from ansible_collections.incident.distroless.plugins.module_utils._localfs.destination import Dest, Place
+from ansible_collections.incident.distroless.plugins.module_utils._modules.arguments import make_module
+from ansible_collections.incident.distroless.plugins.module_utils._modules.runner import Report, judge, perform
+from ansible_collections.incident.distroless.plugins.module_utils._targets.model import FailedTarget
+from ansible_collections.incident.distroless.plugins.module_utils._targets.selection import WORKLOADS
+
+RECORD = "record.json"
+WHAT = ("who", "cluster", "pod", "owners", "events", "node", "logs")
+# a pod is owned by a replica set, that by a deployment, and that perhaps by something of an operator
+MAX_OWNERS = 4
+MAX_LOG = 64 << 20
+
+Rows = list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to keep, below which folder, of which pods."""
+
+    what: frozenset[str]
+    dest: str
+    log_lines: int
+    timeout: int
+
+
+@dataclass(slots=True)
+class Kept:
+    """What was kept of one pod: a row for each request, and why the pod counts as failed."""
+
+    rows: Rows = field(default_factory=list)
+    failure: Failure | None = None
+
+
+def argument_spec() -> dict[str, Any]:
+    """The options of evidence_api beside authentication."""
+    return {
+        "pods": {"type": "list", "elements": "dict", "required": True},
+        "dest": {"type": "path", "required": True},
+        "what": {"type": "list", "elements": "str", "choices": list(WHAT), "default": list(WHAT)},
+        "log_lines": {"type": "int", "default": 10000},
+        "concurrency": {"type": "int", "default": 8},
+        "timeout": {"type": "int", "default": 120},
+    }
+
+
+def run() -> None:
+    """Runs the task and ends it."""
+    perform(make_module(argument_spec(), selects=False), work)
+
+
+def work(module: Any) -> Report:
+    """Does what the options ask. Raises Failure where nothing can be asked or written."""
+    params = module.params
+    check_seconds(params["timeout"], "timeout")
+    pods = [_named(index, entry) for index, entry in enumerate(params["pods"])]
+    plan = Plan(frozenset(params["what"]), params["dest"], params["log_lines"], params["timeout"])
+    count = f"{len(pods)} pod{'s' if len(pods) != 1 else ''}"
+    if module.check_mode:
+        return Report(f"Would keep what the API says of {count} in {plan.dest}", True, [], [])
+    cluster = Witness(open_client(module, Deadline(plan.timeout, "timeout")))
+    who, about, rows = _ask_about_us(cluster, plan)
+    outcomes = each(partial(_keep, cluster, plan), pods, params["concurrency"])
+    failed: list[FailedTarget] = []
+    for (namespace, name), outcome in zip(pods, outcomes, strict=True):
+        failure = outcome if isinstance(outcome, Failure) else outcome.failure
+        rows += [] if isinstance(outcome, Failure) else outcome.rows
+        if failure is not None:
+            failed.append(FailedTarget(namespace, name, None, failure))
+    record = {
+        "schema": 1,
+        "who": who,
+        "cluster": {"server": cluster.name, **about},
+        "requests": sorted(rows, key=lambda row: str(row["start"])),
+    }
+    _write(plan, (RECORD.encode(),), json.dumps(record, indent=1).encode() + b"\n")
+    refused = sum(row["reason"] is not None for row in rows)
+    message = f"{count}, {len(rows)} requests, {refused} without an answer"
+    message, failure = judge(failed, len(pods) - len(failed), continue_on_error=True, message=message)
+    return Report(message, True, [], failed, {"who": who, "cluster": record["cluster"]}, failure=failure)
+
+
+def _named(index: int, entry: Mapping[str, Any]) -> tuple[str, str]:
+    names = (entry.get("namespace"), entry.get("pod"))
+    if not all(isinstance(name, str) and name for name in names):
+        raise Failure("InvalidRequest", f"pods[{index}] has no namespace and pod.", "Hand over targets of a result.")
+    return str(names[0]), str(names[1])
+
+
+def _ask_about_us(cluster: Witness, plan: Plan) -> tuple[Mapping[str, Any] | None, dict[str, Any], Rows]:
+    """Who the API takes us for, and which cluster it is: the uid of kube-system is its only lasting name."""
+    answers: dict[str, Mapping[str, Any]] = {}
+    rows: Rows = []
+    deadline = Deadline(plan.timeout, "timeout")
+    review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+    asked: list[tuple[str, str, str, Callable[..., dict[str, Any]]]] = []
+    if "who" in plan.what:
+        path = api_path("apis", "authentication.k8s.io", "v1", "selfsubjectreviews")
+        asked.append(("who", "POST", path, lambda path, doing: cluster.post(path, review, doing, deadline)))
+    if "cluster" in plan.what:
+        get: Callable[..., dict[str, Any]] = lambda path, doing: cluster.get(path, doing, deadline)  # noqa: E731 - both of one kind
+        asked.append(("version", "GET", api_path("version"), get))
+        asked.append(("system", "GET", api_path("api", "v1", "namespaces", "kube-system"), get))
+    for name, method, path, ask in asked:
+
+        def answer(name: str = name, path: str = path, ask: Callable[..., dict[str, Any]] = ask) -> None:
+            answers[name] = ask(path, f"asking for {path}")
+
+        rows.append({**cluster.watched(f"{method} {path}", answer), **_NO_FILE})
+    user = (answers.get("who", {}).get("status") or {}).get("userInfo")
+    about = {
+        "version": answers.get("version", {}).get("gitVersion"),
+        "uid": (answers.get("system", {}).get("metadata") or {}).get("uid"),
+    }
+    # what a webhook adds to a user may be a token
+    who = {key: user[key] for key in ("username", "uid", "groups") if key in user} if user else None
+    return who, about, rows
+
+
+_NO_FILE: Mapping[str, Any] = {"namespace": None, "pod": None, "path": None, "size": None, "sha256": None}
+
+
+def _keep(cluster: Witness, plan: Plan, names: tuple[str, str]) -> Kept:
+    namespace, name = names
+    kept = Kept()
+    keeper = _Keeper(cluster, plan, namespace, name, kept.rows)
+    pod = keeper.object("pod.json", pod_path(namespace, name))
+    if pod is None:
+        row = kept.rows[-1]
+        kept.failure = Failure(row["reason"] or "NoTarget", row["message"] or f"There is no pod {namespace}/{name}.")
+        return kept
+    if "owners" in plan.what:
+        _keep_owners(keeper, namespace, pod)
+    if "events" in plan.what:
+        about = f"involvedObject.kind=Pod,involvedObject.name={name},involvedObject.uid={pod['metadata']['uid']}"
+        keeper.object(
+            "events.json", api_path("api", "v1", "namespaces", namespace, "events"), [("fieldSelector", about)]
+        )
+    if "node" in plan.what and pod["spec"].get("nodeName"):
+        keeper.object("node.json", api_path("api", "v1", "nodes", pod["spec"]["nodeName"]))
+    if "logs" in plan.what:
+        for container, is_previous in _logs(pod):
+            keeper.log(container, is_previous=is_previous)
+    return kept
+
+
+def _keep_owners(keeper: _Keeper, namespace: str, pod: Mapping[str, Any]) -> None:
+    waiting = list(pod["metadata"].get("ownerReferences") or ())
+    for number in range(1, MAX_OWNERS + 1):
+        if not waiting:
+            return
+        reference = waiting.pop(0)
+        group, resource = WORKLOADS.get(str(reference["kind"]).lower(), ("", ""))
+        if reference["apiVersion"].partition("/")[0] != group:
+            # its resource is not in the reference; the reference itself is in the pod's object
+            continue
+        path = api_path("apis", group, "v1", "namespaces", namespace, resource, reference["name"])
+        owner = keeper.object(f"owner_{number}.json", path)
+        waiting += (owner or {}).get("metadata", {}).get("ownerReferences") or ()
+
+
+def _logs(pod: Mapping[str, Any]) -> Iterator[tuple[str, bool]]:
+    """Containers that have or had a log, and whether it is the one of their run before."""
+    status = pod.get("status") or {}
+    for key in ("initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses"):
+        for entry in status.get(key) or ():
+            if "waiting" not in (entry.get("state") or {"waiting": None}):
+                yield entry["name"], False
+            if entry.get("restartCount"):
+                yield entry["name"], True
+
+
+@dataclass(frozen=True, slots=True)
+class _Keeper:
+    """Asks for one pod's parts and keeps each answer as a file."""
+
+    cluster: Witness
+    plan: Plan
+    namespace: str
+    pod: str
+    rows: Rows
+
+    def object(self, name: str, path: str, query: Query = ()) -> dict[str, Any] | None:
+        """Keeps an object; None where it cannot be had."""
+        found: list[dict[str, Any]] = []
+        deadline = Deadline(self.plan.timeout, "timeout")
+        self._watch(path, query, lambda: found.append(self.cluster.get(path, f"asking for {path}", deadline, query)))
+        for answer in found:
+            shown = without_values(answer)
+            self._file(name, [json.dumps(shown, indent=1).encode() + b"\n"])
+        return found[0] if found else None
+
+    def log(self, container: str, *, is_previous: bool) -> None:
+        """Keeps the end of a container's log."""
+        path = pod_path(self.namespace, self.pod, "log")
+        query = [("container", container), ("tailLines", str(self.plan.log_lines)), ("timestamps", "true")]
+        query += [("limitBytes", str(MAX_LOG)), *([("previous", "true")] if is_previous else [])]
+        deadline = Deadline(self.plan.timeout, "timeout")
+        pieces: list[bytes] = []
+        self._watch(path, query, lambda: self.cluster.stream(path, f"reading {path}", deadline, query, pieces.append))
+        if self.rows[-1]["reason"] is None:
+            self._file(f"{container}{'.previous' if is_previous else ''}.log", pieces)
+
+    def _watch(self, path: str, query: Query, work: Callable[[], None]) -> None:
+        shown = "&".join(f"{key}={value}" for key, value in query)
+        about = {**_NO_FILE, "namespace": self.namespace, "pod": self.pod}
+        self.rows.append({**self.cluster.watched(f"GET {path}{'?' if shown else ''}{shown}", work), **about})
+
+    def _file(self, name: str, pieces: list[bytes]) -> None:
+        place = tuple(part.encode() for part in (self.namespace, self.pod, name))
+        size, sha256 = _write(self.plan, place, *pieces)
+        self.rows[-1] |= {"path": f"{self.namespace}/{self.pod}/{name}", "size": size, "sha256": sha256}
+
+
+def _write(plan: Plan, place: Place, *pieces: bytes) -> tuple[int, str]:
+    """Writes a file; its size and sha256. Raises Failure."""
+    with Dest(plan.dest) as dest, dest.writer(place) as partial:
+        for piece in pieces:
+            partial.write(piece)
+        partial.commit(length=partial.length, sha256=None)
+        return partial.length, partial.sha256

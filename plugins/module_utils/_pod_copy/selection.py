@@ -1,0 +1,139 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which pod to copy, whatever its state, and which copies of ours there are.
+
+This is a private module utility of incident.distroless; its interface may change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline
+from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import Cluster, pod_path
+from ansible_collections.incident.distroless.plugins.module_utils._pod_copy.manifest import LABEL, copy_of, is_copy
+from ansible_collections.incident.distroless.plugins.module_utils._targets.model import (
+    Selection,
+    Target,
+    as_target,
+    check_count,
+    choose_container,
+    parse_selection,
+    ways_of_selecting,
+)
+from ansible_collections.incident.distroless.plugins.module_utils._targets.selection import (
+    get_pod,
+    list_pods,
+    matching_pods,
+)
+
+
+def find_original(cluster: Cluster, selection: Selection, deadline: Deadline) -> Target:
+    """The one pod to copy, with its target container. Crashing, finished, pending and static ones are what is asked for.
+
+    Raises Failure NoTarget, TooManyPods, PodGone, WindowsNode, ContainerNotFound or InvalidRequest.
+    """
+    pods, what, wanted = _selected(cluster, selection, deadline)
+    check_count(len(pods), min(1, selection.max_pods), f"{what} ({', '.join(_names(pods))})")
+    pod = pods[0]
+    if copy_of(pod) is not None:
+        raise Failure(
+            "InvalidRequest",
+            f"Pod {pod['metadata']['name']} is itself a copy, of {copy_of(pod)}.",
+            "Hand its targets to the other modules, or select the original.",
+        )
+    if (pod["spec"].get("os") or {}).get("name") == "windows":
+        raise Failure("WindowsNode", f"Pod {pod['metadata']['name']} runs Windows containers.")
+    return as_target(pod, choose_container(pod, wanted))
+
+
+def get_or_none(cluster: Cluster, namespace: str, name: str, deadline: Deadline) -> dict[str, Any] | None:
+    """A pod by name, None when there is none."""
+    try:
+        return cluster.get(pod_path(namespace, name), f"looking for pod {namespace}/{name}", deadline)
+    except Failure as failure:
+        if failure.reason != "PodGone":
+            raise
+        return None
+
+
+def find_copies(cluster: Cluster, params: Mapping[str, Any], deadline: Deadline) -> list[dict[str, Any]]:
+    """The copies of ours that the options mean: the one of copy_to, those of the selected pods, those that targets name.
+
+    A pod may be gone by now; its copies are found by its name. Raises Failure InvalidRequest.
+    """
+    name, namespace = params.get("copy_to"), params.get("namespace")
+    if name and not ways_of_selecting(params):
+        if not namespace:
+            raise Failure("InvalidRequest", "namespace is needed with copy_to.", "Set namespace.")
+        return _named(cluster, namespace, name, deadline)
+    wanted = _wanted(cluster, parse_selection(params), deadline)
+    found: dict[str, dict[str, Any]] = {}
+    for where in sorted({where for where, _name in wanted}):
+        names = {name for space, name in wanted if space == where}
+        for pod in list_pods(cluster, where, LABEL, "", deadline):
+            if is_copy(pod) and ({pod["metadata"]["name"], copy_of(pod)} & names):
+                found[pod["metadata"]["uid"]] = pod
+    return [pod for pod in found.values() if not name or pod["metadata"]["name"] == name]
+
+
+def _named(cluster: Cluster, namespace: str, name: str, deadline: Deadline) -> list[dict[str, Any]]:
+    pod = get_or_none(cluster, namespace, name, deadline)
+    if pod is None:
+        return []
+    if not is_copy(pod):
+        raise Failure(
+            "InvalidRequest",
+            f"Pod {namespace}/{name} is no copy that this collection made: it is left as it is.",
+            "Set copy_to to the name of a copy, or pod to the name of the original.",
+        )
+    return [pod]
+
+
+def _wanted(cluster: Cluster, selection: Selection, deadline: Deadline) -> set[tuple[str, str]]:
+    """Namespaces and names of the pods meant, which may be originals or copies."""
+    if selection.targets is not None:
+        return {_place(index, row) for index, row in enumerate(selection.targets)}
+    namespace = selection.namespace or ""
+    if selection.pod:
+        return {(namespace, selection.pod)}
+    pods, what = matching_pods(cluster, selection, deadline)
+    check_count(len(pods), selection.max_pods, what)
+    return {(namespace, name) for name in _names(pods)}
+
+
+def _selected(
+    cluster: Cluster, selection: Selection, deadline: Deadline
+) -> tuple[list[dict[str, Any]], str, str | None]:
+    """The pods of a selection, how a message names it, and the container that it asks for."""
+    if selection.targets is not None:
+        check_count(len(selection.targets), 1, "targets")
+        (namespace, name), earlier = _place(0, selection.targets[0]), selection.targets[0]
+        pod = get_pod(cluster, namespace, name, deadline)
+        if earlier.get("pod_uid") not in (None, pod["metadata"]["uid"]):
+            raise Failure("PodGone", f"Pod {namespace}/{name} is another one than in targets: its uid is not the same.")
+        return [pod], "targets", selection.container or earlier.get("container")
+    if selection.pod:
+        return [get_pod(cluster, selection.namespace or "", selection.pod, deadline)], "pod", selection.container
+    pods, what = matching_pods(cluster, selection, deadline)
+    # a copy that keeps its labels is one more that matches
+    return [pod for pod in pods if not is_copy(pod)], what, selection.container
+
+
+def _place(index: int, row: Mapping[str, Any]) -> tuple[str, str]:
+    missing = [key for key in ("namespace", "pod") if not isinstance(row.get(key), str)]
+    if missing:
+        raise Failure(
+            "InvalidRequest",
+            f"targets[{index}] has no {' and no '.join(missing)}.",
+            "Hand over the list targets of an earlier result of this collection.",
+        )
+    return str(row["namespace"]), str(row["pod"])
+
+
+def _names(pods: list[dict[str, Any]]) -> list[str]:
+    return sorted(str(pod["metadata"]["name"]) for pod in pods)

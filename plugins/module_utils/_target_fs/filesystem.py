@@ -1,0 +1,294 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Looks at the target's files without following a link or opening a file: what is there, and what it says of itself.
+
+This is a private module utility of incident.distroless; its interface may change.
+"""
+
+from __future__ import annotations
+
+import stat
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._remote.session import Answer, Session
+from ansible_collections.incident.distroless.plugins.module_utils._target_fs.mountinfo import Mount, parse_mounts
+from ansible_collections.incident.distroless.plugins.module_utils._target_fs.stat_protocol import (
+    NAME_MAX,
+    PATH_MAX,
+    misunderstood,
+    program_for,
+    records,
+    scan_script,
+    walk_line,
+)
+
+Why = Literal[
+    "Missing",
+    "NotADirectory",
+    "PermissionDenied",
+    "Loop",
+    "MagicLink",
+    "NameTooLong",
+    "Escaped",
+    "Replaced",
+    "ReadError",
+]
+Kind = Literal["file", "directory", "link", "fifo", "socket", "char", "block"]
+
+_KINDS: dict[int, Kind] = {
+    stat.S_IFREG: "file",
+    stat.S_IFDIR: "directory",
+    stat.S_IFLNK: "link",
+    stat.S_IFIFO: "fifo",
+    stat.S_IFSOCK: "socket",
+    stat.S_IFCHR: "char",
+    stat.S_IFBLK: "block",
+}
+
+# of one job: each line of it costs a few processes
+_MAX_SCRIPT = 16 << 10
+_MAX_MOUNTINFO = 4 << 20
+# links whose text is still to come, and records that say nothing new: find gives a shell 128 KiB of names at once
+_MAX_IDLE = 1 << 16
+# a directory that lies deeper than so many bytes below where a listing began is listed by itself, from where it is: what
+# find and stat are given is never too long then
+_DEEP = 3072
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What lstat says of a path. mode has the permission bits, blocks are of 512 bytes, link is a link's text."""
+
+    path: bytes
+    type: Kind
+    mode: int
+    uid: int
+    gid: int
+    size: int
+    dev: int
+    ino: int
+    nlink: int
+    blocks: int
+    atime_ns: int
+    mtime_ns: int
+    ctime_ns: int
+    link: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """A path with a link in it: path is the first component that is one, text where it points to."""
+
+    path: bytes
+    text: bytes
+    entry: Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """A path that leads nowhere."""
+
+    path: bytes
+    reason: Why
+
+
+@dataclass(frozen=True, slots=True)
+class Unlisted:
+    """A directory whose names cannot be read, or something that was gone again; path None: nobody knows where."""
+
+    path: bytes | None
+    reason: Why
+    message: str
+
+
+class TargetFiles:
+    """The files of one target. root is its root filesystem as the session's shell names it, /proc/<pid>/root if None."""
+
+    def __init__(self, session: Session, pid: int, *, root: bytes | None = None) -> None:
+        self.session = session
+        self.pid = pid
+        session.define(program_for(b"/proc/%d/root" % pid if root is None else root))
+
+    def walk(self, paths: Sequence[bytes]) -> list[Entry | Hop | Absent]:
+        """For each normal path without `..`: its entry, or the first of its components that is a link, or why there is none.
+
+        Raises Failure when the stream breaks or does not keep to its form.
+        """
+        found: dict[int, Entry | Hop | Absent] = {
+            index: Absent(path, "NameTooLong") for index, path in enumerate(paths) if self._is_too_long(path)
+        }
+        asked = deque(index for index in range(len(paths)) if index not in found)
+        while asked:
+            lines: list[bytes] = []
+            while asked and sum(map(len, lines)) < _MAX_SCRIPT:
+                index = asked.popleft()
+                lines.append(walk_line(index, paths[index]))
+            found.update(self._walked(b"".join(lines), paths))
+        if len(found) != len(paths):
+            raise misunderstood(b"an answer is missing")
+        return [found[index] for index in range(len(paths))]
+
+    def scan(
+        self,
+        dirs: Sequence[bytes],
+        *,
+        prune: Sequence[bytes] = (),
+        max_depth: int | None = None,
+        max_entries: int = 100_000,
+    ) -> Iterator[Entry | Unlisted]:
+        """Each directory, and what is in it down to max_depth; not what is in those of prune, nor what links lead to.
+
+        Raises Failure LimitExceeded after max_entries, and when the stream breaks or does not keep to its form.
+        """
+        left = max_entries
+        for top in dirs:
+            deep = deque([top])
+            while deep:
+                here = deep.popleft()
+                answer = self.session.run(scan_script(here, prune, max_depth))
+                for thing in self._listed(answer, here):
+                    if left <= 0:
+                        answer.cancel()
+                        answer.end()
+                        raise Failure(
+                            "LimitExceeded", f"There are more than {max_entries} names below what is asked for."
+                        )
+                    left -= 1
+                    yield from _shallow(thing, top, here, deep)
+                answer.end()
+
+    def mounts(self) -> list[Mount]:
+        """The target's mounts."""
+        answer = self.session.run(b"cat /proc/%d/mountinfo\n" % self.pid)
+        text = bytearray()
+        for view in answer.rest():
+            text += view
+            if len(text) > _MAX_MOUNTINFO:
+                raise misunderstood(b"mountinfo does not end")
+        answer.end()
+        return parse_mounts(bytes(text))
+
+    def _is_too_long(self, path: bytes) -> bool:
+        # the kernel counts the NUL as well
+        return len(path) >= PATH_MAX or any(len(name) > NAME_MAX for name in path.split(b"/"))
+
+    def _walked(self, script: bytes, paths: Sequence[bytes]) -> dict[int, Entry | Hop | Absent]:
+        answer = self.session.run(script)
+        found: dict[int, Entry | Hop | Absent] = {}
+        hops: list[tuple[int, Entry]] = []
+        for number, (kind, fields, payload) in enumerate(records(answer)):
+            # a link has two, a directory in its place another one
+            if number > 4 * len(paths):
+                raise misunderstood(b"answers without end")
+            if kind == b"L":
+                # the text of the link that the record before it is about
+                for index, link in hops[-1:]:
+                    found[index] = Hop(link.path, payload[1], replace(link, link=payload[1]))
+                continue
+            if kind in (b"U", b"C"):
+                # a directory in a link's place, put there since the look before: no longer there
+                continue
+            index = _index(fields[0], len(paths))
+            path = paths[index]
+            # what was there a moment ago and is gone by now was never there
+            found[index] = Absent(path, _why(fields[1]) if kind == b"A" else "Missing")
+            if kind == b"H" and fields[2]:
+                hops.append((index, parse_entry(path[: _index(fields[1], len(path) + 1)], b" ".join(fields[2:]))))
+            elif kind == b"F" and fields[1]:
+                entry = parse_entry(path, b" ".join(fields[1:]))
+                # it was none a moment ago, and its text is not known
+                found[index] = Absent(path, "Replaced") if entry.type == "link" else entry
+        answer.end()
+        return found
+
+    def _listed(self, answer: Answer, top: bytes) -> Iterator[Entry | Unlisted]:
+        links: dict[bytes, Entry] = {}
+        idle = 0
+        for kind, fields, payload in records(answer):
+            idle += 1
+            if max(idle, len(links)) > _MAX_IDLE:
+                raise misunderstood(b"records of nothing")
+            if kind == b"C":
+                continue
+            remote = payload[0]
+            if (remote != b"." and not remote.startswith(b"./")) or b"\0" in remote:
+                raise misunderstood(b"a name of another directory: " + remote)
+            path = top.rstrip(b"/") + remote[1:] or b"/"
+            if kind == b"U":
+                yield Unlisted(path, "PermissionDenied", f"{_shown(path)} cannot be listed")
+            elif kind == b"L" and path in links:
+                idle = 0
+                yield replace(links.pop(path), link=payload[1])
+            elif kind == b"E":
+                entry = parse_entry(path, b" ".join(fields))
+                if entry.type == "link":
+                    links[path] = entry
+                else:
+                    idle = 0
+                    yield entry
+        for path in links:
+            yield Unlisted(path, "Missing", f"{_shown(path)} was gone again")
+
+
+def _shallow(thing: Entry | Unlisted, top: bytes, here: bytes, deep: deque[bytes]) -> Iterator[Entry | Unlisted]:
+    """What a listing of here, which began at top, says itself; what is in deep directories their own listings say."""
+    path = thing.path or here
+    above = len(path) - len(path.rpartition(b"/")[2]) - 1
+    if path == here:
+        # said before by the listing that it was found in
+        if here == top:
+            yield thing
+    elif above - len(here) <= _DEEP and above < PATH_MAX:
+        if len(path) >= PATH_MAX:
+            yield Unlisted(path, "NameTooLong", f"{_shown(path[:80])}... is longer than a path can be")
+            return
+        if isinstance(thing, Entry) and thing.type == "directory" and len(path) - len(here) > _DEEP:
+            deep.append(path)
+        yield thing
+
+
+def _index(field: bytes, end: int) -> int:
+    """A number below end, as the remote side said it."""
+    if not field.isdigit() or len(field) > 9 or int(field) >= end:
+        raise misunderstood(field)
+    return int(field)
+
+
+def parse_entry(path: bytes, facts: bytes) -> Entry:
+    """An entry from stat's `%f %u %g %s %d %i %h %b %X %Y %Z|%x|%y|%z`."""
+    try:
+        numbers, *texts = facts.split(b"|")
+        mode, *counts = numbers.split()
+        uid, gid, size, dev, ino, nlink, blocks, *seconds = (int(count) for count in counts)
+        if min(uid, gid, size, dev, ino, nlink, blocks) < 0 or max(map(abs, (size, dev, ino, *seconds))) >= 1 << 64:
+            raise ValueError("a number that the kernel has not")
+        atime, mtime, ctime = (second * 10**9 + fraction(text) for second, text in zip(seconds, texts, strict=True))
+        bits = int(mode, 16)
+        kind = _KINDS[stat.S_IFMT(bits)]
+    except (ValueError, KeyError, OverflowError) as error:
+        raise misunderstood(facts) from error
+    return Entry(path, kind, stat.S_IMODE(bits), uid, gid, size, dev, ino, nlink, blocks, atime, mtime, ctime)
+
+
+def fraction(text: bytes) -> int:
+    """The nanoseconds in stat's `2026-11-23 21:03:00.123456789 +0000`; 0 where it could not say them."""
+    digits = text.partition(b".")[2].partition(b" ")[0]
+    return int(digits[:9].ljust(9, b"0")) if digits.isdigit() else 0
+
+
+def _shown(path: bytes) -> str:
+    return path.decode("utf-8", "backslashreplace")
+
+
+def _why(word: bytes) -> Why:
+    words: tuple[Why, ...] = ("Missing", "NotADirectory", "PermissionDenied")
+    for known in words:
+        if known.encode() == word:
+            return known
+    raise misunderstood(word)

@@ -1,0 +1,94 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What may be read of a target, judged by what is mounted where: secrets and the kernel's own file systems are left out.
+
+This is a private module utility of incident.distroless; its interface may change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from ansible_collections.incident.distroless.plugins.module_utils._target_fs.mountinfo import Mount
+
+Barred = Literal["Secret", "KernelFilesystem"]
+
+# never walked, whatever is mounted there
+KERNEL_PATHS = (b"/proc", b"/sys", b"/dev")
+# and these nowhere, such as a node's /proc in a monitoring agent; tmpfs and overlay hold real files
+_KERNEL_TYPES = set(
+    "autofs binfmt_misc bpf cgroup cgroup2 configfs debugfs devpts devtmpfs efivarfs fusectl hugetlbfs mqueue nsfs proc pstore "
+    "resctrl rpc_pipefs securityfs selinuxfs sysfs tracefs".split()
+)
+# where runtimes and kubelets put credentials by convention, mounted or not
+SECRET_PATHS = (b"/run/secrets", b"/var/run/secrets")
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """The target's mounts by their points, those that are secret, the ids of those that may be read, what is not walked.
+
+    hidden are the paths that count as secret wherever no mount of its own says otherwise.
+    """
+
+    points: Mapping[bytes, Mount]
+    secret_ids: frozenset[int]
+    readable_ids: frozenset[int]
+    pruned: tuple[bytes, ...]
+    hidden: tuple[bytes, ...]
+
+    def bars(self, path: bytes) -> Barred | None:
+        """Why the thing at path must be left out; path is absolute and normalized, no component of it is a link."""
+        if is_below_any(path, self.hidden):
+            return "Secret"
+        if is_below_any(path, self.pruned):
+            return "KernelFilesystem"
+        mount = next((self.points[point] for point in upwards(path) if point in self.points), None)
+        return "Secret" if mount is not None and mount.id in self.secret_ids else None
+
+    def bars_asked(self, path: bytes) -> Barred | None:
+        """The same for a path as it was asked for, before anything is looked at."""
+        if is_below_any(path, self.hidden):
+            return "Secret"
+        return "KernelFilesystem" if is_below_any(path, KERNEL_PATHS) else None
+
+
+def survey_ground(mounts: Iterable[Mount], secret_paths: Iterable[bytes], *, include_secrets: bool) -> Ground:
+    """The ground of a target. secret_paths: where the pod's spec mounts secrets, with links in the target resolved."""
+    # of several mounts at one point the last is the one that is seen
+    points = {mount.point: mount for mount in mounts}
+    kernel = {mount.point for mount in points.values() if mount.fstype in _KERNEL_TYPES}
+    secret = set() if include_secrets else {*secret_paths}
+    secret_ids = frozenset(points[path].id for path in secret if path in points)
+    return Ground(
+        points=points,
+        secret_ids=secret_ids,
+        readable_ids=frozenset(mount.id for mount in points.values() if mount.point not in kernel) - secret_ids,
+        pruned=tuple(sorted({*KERNEL_PATHS, *(kernel - {b"/"})})),
+        # a path that the spec names and that is no mount here is hidden by its name
+        hidden=()
+        if include_secrets
+        else tuple(sorted({*SECRET_PATHS, *(path for path in secret if path not in points)})),
+    )
+
+
+def is_below(path: bytes, above: bytes) -> bool:
+    """Whether path is above itself or something in it."""
+    return path == above or path.startswith(above.rstrip(b"/") + b"/")
+
+
+def is_below_any(path: bytes, above: tuple[bytes, ...]) -> bool:
+    """Whether path is one of above or something in one; asked several times of each of a hundred thousand paths."""
+    return path.startswith(above) and any(is_below(path, one) for one in above)
+
+
+def upwards(path: bytes) -> Iterator[bytes]:
+    """A path and the directories that it is in, down to the root."""
+    while len(path) > 1:
+        yield path
+        path = path.rpartition(b"/")[0]
+    yield b"/"

@@ -1,0 +1,295 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which pods and which container of each: a selection in, targets out.
+
+A target is one running container of one pod, pinned by the pod's uid and the container's id.
+
+This is a private module utility of incident.distroless; its interface may change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.ephemeral_containers import crowding
+
+DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
+MIRROR_POD = "kubernetes.io/config.mirror"
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What the user asked for: exactly one of pod, workload, selectors and earlier targets."""
+
+    namespace: str | None
+    pod: str | None = None
+    workload: str | None = None
+    label_selectors: tuple[str, ...] = ()
+    field_selectors: tuple[str, ...] = ()
+    targets: tuple[Mapping[str, Any], ...] | None = None
+    container: str | None = None
+    max_pods: int = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A running container. manifest is the pod as the API gave it; debugger the name that an earlier result gave."""
+
+    namespace: str
+    pod: str
+    pod_uid: str
+    node: str
+    container: str
+    container_id: str
+    image_id: str
+    restart_count: int
+    started_at: str | None
+    manifest: Mapping[str, Any] = field(repr=False, compare=False)
+    debugger: str | None = None
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def id(self) -> str:
+        """The container's id without the runtime's prefix, as it stands in cgroup paths."""
+        return self.container_id.rpartition("://")[2]
+
+    @property
+    def label(self) -> str:
+        """The target as a person names it."""
+        return f"{self.namespace}/{self.pod}/{self.container}"
+
+    @property
+    def spec(self) -> Mapping[str, Any]:
+        """The container's spec in the pod."""
+        return container_spec(self.manifest, self.container)
+
+    @property
+    def status(self) -> Mapping[str, Any]:
+        """The container's status in the pod."""
+        return container_status(self.manifest, self.container) or {}
+
+
+@dataclass(frozen=True, slots=True)
+class FailedTarget:
+    """A pod or container that was asked for and could not be worked on."""
+
+    namespace: str | None
+    pod: str | None
+    container: str | None
+    failure: Failure
+
+    def as_result(self) -> dict[str, Any]:
+        """The contract's failed target."""
+        return {"namespace": self.namespace, "pod": self.pod, "container": self.container, **self.failure.as_result()}
+
+
+def ways_of_selecting(params: Mapping[str, Any]) -> list[str]:
+    """Those that a module's parameters give. An empty list of targets is one: it means nothing, and never all pods."""
+    ways = {
+        "pod": params.get("pod"),
+        "workload": params.get("workload"),
+        "label_selectors or field_selectors": params.get("label_selectors") or params.get("field_selectors"),
+        "targets": params.get("targets") is not None,
+    }
+    return [way for way, is_given in ways.items() if is_given]
+
+
+def parse_selection(params: Mapping[str, Any]) -> Selection:
+    """The selection in a module's parameters. Raises Failure InvalidRequest when not exactly one way is given."""
+    given = ways_of_selecting(params)
+    if len(given) != 1:
+        found = f"got {' and '.join(given)}" if given else "got none"
+        raise Failure(
+            "InvalidRequest",
+            f"Exactly one of pod, workload, label_selectors/field_selectors and targets is needed: {found}.",
+        )
+    has_targets = given == ["targets"]
+    if not params.get("namespace") and not has_targets:
+        raise Failure("InvalidRequest", f"namespace is needed with {given[0]}.", "Set namespace.")
+    if not has_targets and params["max_pods"] < 1:
+        raise Failure("InvalidRequest", "max_pods must be 1 or more.")
+    return Selection(
+        namespace=params.get("namespace"),
+        pod=params.get("pod") or None,
+        workload=params.get("workload") or None,
+        label_selectors=tuple(params.get("label_selectors") or ()),
+        field_selectors=tuple(params.get("field_selectors") or ()),
+        targets=tuple(params["targets"]) if has_targets else None,
+        container=params.get("container") or None,
+        max_pods=params["max_pods"],
+    )
+
+
+def containers(pod: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The specs of all containers that could be a target, app containers first, then init containers and sidecars."""
+    spec = pod.get("spec") or {}
+    return [*(spec.get("containers") or []), *(spec.get("initContainers") or [])]
+
+
+def container_spec(pod: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """The spec of a container by name; empty when the pod has none of that name."""
+    return next((spec for spec in containers(pod) if spec.get("name") == name), {})
+
+
+def container_status(pod: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
+    """The status of a container by name, None before the kubelet reported it."""
+    status = pod.get("status") or {}
+    statuses = [*(status.get("containerStatuses") or []), *(status.get("initContainerStatuses") or [])]
+    return next((entry for entry in statuses if entry.get("name") == name), None)
+
+
+def is_finished(pod: Mapping[str, Any]) -> bool:
+    """Whether the pod's containers have all ended for good."""
+    return (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
+
+
+def is_terminating(pod: Mapping[str, Any]) -> bool:
+    """Whether the pod is being deleted."""
+    return bool(pod["metadata"].get("deletionTimestamp"))
+
+
+def lost_its_node(pod: Mapping[str, Any]) -> bool:
+    """Whether the pod's node does not report any more, as far as the pod itself shows it.
+
+    The node controller then sets Ready to False and leaves all else as the kubelet said it last; the kubelet itself
+    never says Ready False beside ContainersReady True but for readiness gates (pkg/controller/util/node MarkPodsNotReady).
+    """
+    status = pod.get("status") or {}
+    conditions = {condition.get("type"): condition for condition in status.get("conditions") or []}
+    ready, containers_ready = conditions.get("Ready") or {}, conditions.get("ContainersReady") or {}
+    marked = ready.get("status") == "False" and containers_ready.get("status") == "True" and not ready.get("reason")
+    return status.get("reason") == "NodeLost" or marked
+
+
+def split_candidates(pods: Iterable[Mapping[str, Any]]) -> tuple[list[Mapping[str, Any]], list[str]]:
+    """Those pods that can be looked into, by name, and a warning for those that are finished or terminating."""
+    usable: list[Mapping[str, Any]] = []
+    left_out: list[str] = []
+    for pod in sorted(pods, key=lambda pod: str(pod["metadata"]["name"])):
+        if is_finished(pod) or is_terminating(pod):
+            left_out.append(str(pod["metadata"]["name"]))
+        else:
+            usable.append(pod)
+    if not left_out:
+        return usable, []
+    names = ", ".join(left_out[:10]) + (f" and {len(left_out) - 10} more" if len(left_out) > 10 else "")
+    return usable, [f"left out because finished or terminating: {names}"]
+
+
+def choose_container(pod: Mapping[str, Any], wanted: str | None) -> str:
+    """The name of the target container. Raises Failure ContainerNotFound, naming those there are."""
+    names = [str(spec["name"]) for spec in containers(pod)]
+    name = wanted or (pod["metadata"].get("annotations") or {}).get(DEFAULT_CONTAINER) or names[0]
+    if name in names:
+        return str(name)
+    where = "container" if wanted else f"the annotation {DEFAULT_CONTAINER}"
+    raise Failure(
+        "ContainerNotFound",
+        f"Pod {_pod_label(pod)} has no container {name!r} ({where}).",
+        f"Set container to one of: {', '.join(names)}.",
+    )
+
+
+def make_target(pod: Mapping[str, Any], wanted: str | None, earlier: Mapping[str, Any] | None = None) -> Target:
+    """The target in a pod. Raises Failure TargetNotRunning, StaticPod, WindowsNode, NodeNotReady, ContainerNotFound or PodGone."""
+    metadata = pod["metadata"]
+    label = _pod_label(pod)
+    if earlier is not None and earlier.get("pod_uid") not in (None, metadata["uid"]):
+        raise Failure(
+            "PodGone",
+            f"Pod {label} is another one than in targets: its uid is {metadata['uid']}, not {earlier['pod_uid']}.",
+        )
+    if MIRROR_POD in (metadata.get("annotations") or {}):
+        raise Failure("StaticPod", f"Pod {label} is a static pod of node {(pod.get('spec') or {}).get('nodeName')}.")
+    if ((pod.get("spec") or {}).get("os") or {}).get("name") == "windows":
+        raise Failure("WindowsNode", f"Pod {label} runs Windows containers.")
+    if is_finished(pod):
+        raise Failure("TargetNotRunning", f"Pod {label} is finished ({pod['status']['phase']}).")
+    if is_terminating(pod):
+        raise Failure("TargetNotRunning", f"Pod {label} is being deleted since {metadata['deletionTimestamp']}.")
+    name = choose_container(pod, wanted)
+    if lost_its_node(pod):
+        raise Failure(
+            "NodeNotReady", f"Pod {label}: its node {(pod.get('spec') or {}).get('nodeName')} does not report any more."
+        )
+    status = container_status(pod, name)
+    running = ((status or {}).get("state") or {}).get("running")
+    if status is None or running is None or not status.get("containerID"):
+        raise Failure(
+            "TargetNotRunning", f"Container {name} of pod {label} does not run: {_why_not_running(pod, status)}."
+        )
+    warnings: tuple[str, ...] = ()
+    if earlier is not None and earlier.get("container_id") not in (None, status["containerID"]):
+        warnings = (f"container {name} restarted since the earlier result: restart count {status.get('restartCount')}",)
+    return replace(
+        as_target(pod, name),
+        debugger=None if earlier is None else earlier.get("debugger"),
+        warnings=warnings + crowding(pod),
+    )
+
+
+def as_target(pod: Mapping[str, Any], container: str) -> Target:
+    """A container of a pod as it is described, whether it runs or not; its id is empty where it never did."""
+    metadata, status = pod["metadata"], container_status(pod, container) or {}
+    return Target(
+        namespace=metadata["namespace"],
+        pod=metadata["name"],
+        pod_uid=metadata["uid"],
+        node=(pod.get("spec") or {}).get("nodeName", ""),
+        container=container,
+        container_id=status.get("containerID", ""),
+        image_id=status.get("imageID", ""),
+        restart_count=int(status.get("restartCount") or 0),
+        started_at=((status.get("state") or {}).get("running") or {}).get("startedAt"),
+        manifest=pod,
+    )
+
+
+def make_targets(pods: Sequence[Mapping[str, Any]], wanted: str | None) -> tuple[list[Target], list[FailedTarget]]:
+    """The targets in many pods, and those that cannot be one, with the reason."""
+    targets: list[Target] = []
+    failed: list[FailedTarget] = []
+    for pod in pods:
+        try:
+            targets.append(make_target(pod, wanted))
+        except Failure as failure:
+            failed.append(FailedTarget(pod["metadata"]["namespace"], pod["metadata"]["name"], wanted, failure))
+    return targets, failed
+
+
+def check_count(count: int, max_pods: int, what: str) -> None:
+    """Raises Failure NoTarget or TooManyPods, before anything was changed."""
+    if count == 0:
+        raise Failure("NoTarget", f"No running pod matches {what}.")
+    if count > max_pods:
+        raise Failure(
+            "TooManyPods", f"{count} pods match {what}, more than max_pods ({max_pods}); nothing was changed."
+        )
+
+
+def _pod_label(pod: Mapping[str, Any]) -> str:
+    return f"{pod['metadata'].get('namespace')}/{pod['metadata'].get('name')}"
+
+
+def _why_not_running(pod: Mapping[str, Any], status: Mapping[str, Any] | None) -> str:
+    if status is None:
+        phase = (pod.get("status") or {}).get("phase", "unknown")
+        unscheduled = [
+            str(condition.get("message"))
+            for condition in (pod.get("status") or {}).get("conditions") or []
+            if condition.get("type") == "PodScheduled" and condition.get("status") == "False"
+        ]
+        return f"the pod is {phase}" + (f" ({unscheduled[0]})" if unscheduled else "")
+    state = status.get("state") or {}
+    if "waiting" in state:
+        waiting = state["waiting"] or {}
+        return f"waiting: {waiting.get('reason', 'unknown')} {waiting.get('message', '')}".rstrip()
+    if "terminated" in state:
+        ended = state["terminated"] or {}
+        return f"terminated: {ended.get('reason', 'unknown')}, exit code {ended.get('exitCode')}"
+    return "the kubelet has not reported it yet"

@@ -1,0 +1,208 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Asks the API for the pods that a selection means: by name, workload, selector or from an earlier result.
+
+This is a private module utility of incident.distroless; its interface may change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline
+from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import Cluster, api_path, pod_path
+from ansible_collections.incident.distroless.plugins.module_utils._targets.model import (
+    FailedTarget,
+    Selection,
+    Target,
+    check_count,
+    make_target,
+    make_targets,
+    split_candidates,
+)
+
+# kubectl's names of the kinds that own pods: (API group, resource)
+WORKLOADS: dict[str, tuple[str, str]] = {
+    **dict.fromkeys(("deployment", "deployments", "deploy"), ("apps", "deployments")),
+    **dict.fromkeys(("statefulset", "statefulsets", "sts"), ("apps", "statefulsets")),
+    **dict.fromkeys(("daemonset", "daemonsets", "ds"), ("apps", "daemonsets")),
+    **dict.fromkeys(("replicaset", "replicasets", "rs"), ("apps", "replicasets")),
+    **dict.fromkeys(("job", "jobs"), ("batch", "jobs")),
+    **dict.fromkeys(("cronjob", "cronjobs", "cj"), ("batch", "cronjobs")),
+}
+
+# a list is read in pages, so that a namespace of thousands of pods is never one answer
+PAGE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """What a selection came to."""
+
+    targets: list[Target]
+    failed: list[FailedTarget]
+    warnings: list[str]
+
+
+def select(cluster: Cluster, selection: Selection, deadline: Deadline) -> Selected:
+    """The targets that a selection means. Raises Failure when there is none or too many, or the API refuses."""
+    if selection.targets is not None:
+        return _earlier(cluster, selection.targets, selection.container, deadline)
+    namespace = selection.namespace or ""
+    if selection.pod:
+        pod = get_pod(cluster, namespace, selection.pod, deadline)
+        return Selected([make_target(pod, selection.container)], [], [])
+    pods, what = matching_pods(cluster, selection, deadline)
+    usable, warnings = split_candidates(pods)
+    check_count(len(usable), selection.max_pods, what)
+    targets, failed = make_targets(usable, selection.container)
+    return Selected(targets, failed, warnings)
+
+
+def matching_pods(cluster: Cluster, selection: Selection, deadline: Deadline) -> tuple[list[dict[str, Any]], str]:
+    """The pods of a workload or of selectors, whatever their state, and how a message names the selection."""
+    namespace = selection.namespace or ""
+    if selection.workload:
+        pods = _pods_of_workload(cluster, namespace, selection.workload, deadline)
+        return pods, f"{selection.workload} in namespace {namespace}"
+    labels, fields = ",".join(selection.label_selectors), ",".join(selection.field_selectors)
+    pods = list_pods(cluster, namespace, labels, fields, deadline)
+    return pods, f"{' and '.join(filter(None, (labels, fields)))} in namespace {namespace}"
+
+
+def refresh(cluster: Cluster, target: Target, deadline: Deadline) -> Mapping[str, Any]:
+    """The target's pod as it is now. Raises Failure PodGone when it is gone or another one."""
+    doing = f"looking again for pod {target.namespace}/{target.pod}"
+    pod = cluster.get(pod_path(target.namespace, target.pod), doing, deadline)
+    if pod["metadata"]["uid"] != target.pod_uid:
+        raise Failure("PodGone", f"Pod {target.namespace}/{target.pod} was replaced by another of the same name.")
+    return pod
+
+
+def _earlier(
+    cluster: Cluster, rows: Sequence[Mapping[str, Any]], container: str | None, deadline: Deadline
+) -> Selected:
+    if not rows:
+        # a list that was filtered until nothing was left means nothing, and never all pods
+        raise Failure("NoTarget", "targets is empty.", "Look why the earlier task found none, or skip this one.")
+    targets: list[Target] = []
+    failed: list[FailedTarget] = []
+    for index, earlier in enumerate(rows):
+        missing = [key for key in ("namespace", "pod", "container") if not isinstance(earlier.get(key), str)]
+        if missing:
+            raise Failure(
+                "InvalidRequest",
+                f"targets[{index}] has no {' and no '.join(missing)}.",
+                "Hand over the list targets of an earlier result of this collection.",
+            )
+        try:
+            pod = get_pod(cluster, earlier["namespace"], earlier["pod"], deadline)
+            targets.append(make_target(pod, container or earlier["container"], earlier))
+        except Failure as failure:
+            failed.append(FailedTarget(earlier["namespace"], earlier["pod"], earlier["container"], failure))
+    return Selected(targets, failed, [])
+
+
+def get_pod(cluster: Cluster, namespace: str, name: str, deadline: Deadline) -> dict[str, Any]:
+    """A pod by name. Raises Failure NoTarget when there is none."""
+    try:
+        return cluster.get(pod_path(namespace, name), f"looking for pod {namespace}/{name}", deadline)
+    except Failure as failure:
+        if failure.reason != "PodGone":
+            raise
+        raise Failure("NoTarget", f"There is no pod {name} in namespace {namespace}.") from failure
+
+
+def _pods_of_workload(cluster: Cluster, namespace: str, workload: str, deadline: Deadline) -> list[dict[str, Any]]:
+    kind, _slash, name = workload.partition("/")
+    group_and_resource = WORKLOADS.get(kind.lower().split(".")[0])
+    if group_and_resource is None or not name:
+        raise Failure(
+            "InvalidRequest",
+            f"workload {workload!r} is not kind/name with a kind that owns pods.",
+            "Kinds: deployment, statefulset, daemonset, replicaset, job, cronjob.",
+        )
+    group, resource = group_and_resource
+    owner = _get_owner(cluster, namespace, group, resource, name, deadline)
+    if resource == "cronjobs":
+        running = (owner.get("status") or {}).get("active") or []
+        owners = [_get_owner(cluster, namespace, "batch", "jobs", str(job["name"]), deadline) for job in running]
+    else:
+        owners = [owner]
+    pods: list[dict[str, Any]] = []
+    for item in owners:
+        labels = selector_text((item.get("spec") or {}).get("selector") or {})
+        pods += [pod for pod in list_pods(cluster, namespace, labels, "", deadline) if is_owned(pod, item, resource)]
+    return pods
+
+
+def _get_owner(
+    cluster: Cluster, namespace: str, group: str, resource: str, name: str, deadline: Deadline
+) -> dict[str, Any]:
+    path = api_path("apis", group, "v1", "namespaces", namespace, resource, name)
+    try:
+        return cluster.get(path, f"looking for {resource} {namespace}/{name}", deadline)
+    except Failure as failure:
+        if failure.reason != "PodGone":
+            raise
+        raise Failure(
+            "NoTarget", f"There is no {resource.removesuffix('s')} {name} in namespace {namespace}."
+        ) from failure
+
+
+def is_owned(pod: Mapping[str, Any], owner: Mapping[str, Any], resource: str) -> bool:
+    """Whether a pod that a workload's selector matches is that workload's own.
+
+    A deployment owns by way of its ReplicaSets, which are named after it and the pod-template-hash; asking for them
+    would need one more permission.
+    """
+    controllers = [ref for ref in pod["metadata"].get("ownerReferences") or [] if ref.get("controller")]
+    if resource != "deployments":
+        return any(ref.get("uid") == owner["metadata"]["uid"] for ref in controllers)
+    revision = (pod["metadata"].get("labels") or {}).get("pod-template-hash")
+    return any(
+        ref.get("kind") == "ReplicaSet" and ref.get("name") == f"{owner['metadata']['name']}-{revision}"
+        for ref in controllers
+    )
+
+
+def selector_text(selector: Mapping[str, Any]) -> str:
+    """A LabelSelector (matchLabels, matchExpressions) in the form of a query parameter."""
+    terms = [f"{key}={value}" for key, value in (selector.get("matchLabels") or {}).items()]
+    for expression in selector.get("matchExpressions") or []:
+        key, operator, values = expression["key"], expression["operator"], ",".join(expression.get("values") or [])
+        terms.append(
+            {
+                "In": f"{key} in ({values})",
+                "NotIn": f"{key} notin ({values})",
+                "Exists": key,
+                "DoesNotExist": f"!{key}",
+            }[operator]
+        )
+    return ",".join(terms)
+
+
+def list_pods(cluster: Cluster, namespace: str, labels: str, fields: str, deadline: Deadline) -> list[dict[str, Any]]:
+    """The pods of a namespace that label and field selectors (query parameters, empty: all) match."""
+    path = api_path("api", "v1", "namespaces", namespace, "pods")
+    query: list[tuple[str, str]] = [("limit", str(PAGE))]
+    if labels:
+        query.append(("labelSelector", labels))
+    if fields:
+        query.append(("fieldSelector", fields))
+    items: list[dict[str, Any]] = []
+    token: Sequence[tuple[str, str]] = ()
+    while True:
+        answer = cluster.get(
+            path, f"listing the pods that match {labels or fields or 'all'}", deadline, [*query, *token]
+        )
+        items += answer.get("items") or []
+        following = (answer.get("metadata") or {}).get("continue")
+        if not following:
+            return items
+        token = (("continue", following),)

@@ -1,0 +1,230 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What to look at: collectors as files of YAML describe them, checked, in the order of volatility (RFC 3227).
+
+This is a private plugin utility of incident.distroless; its interface may change.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.registry import PARSERS
+
+API_SOURCES = ("pod", "events", "node", "owners", "log", "previous_log")
+# names in the facts that are not a collector's to take
+RESERVED = (*API_SOURCES, "target", "missing", "volumes", "container", "last_run", "settings", "item")
+DEFAULT_VOLATILITY = 50
+DEFAULT_TIMEOUT = 60
+# of a command's output in the task's result: the files have all of it, and the result only says what went wrong
+MAX_RESULT = 1024
+# util-linux and busybox have renice, coreutils has nice, and a toolbox may have only one of them. Beside a debugger that shares
+# the pod's processes the target can end at any moment: what is then found of it is little or nothing, and looks like a pass
+GENTLY = """\
+is_there() { [ -d "/proc/$TARGET_PID" ] || { echo "the target's main process has ended" >&2; exit 1; }; }
+is_there
+if renice -n 19 -p $$ >/dev/null 2>&1 || ! command -v nice >/dev/null 2>&1; then
+  "$@"
+else
+  nice -n 19 "$@"
+fi
+status=$?
+is_there
+exit "$status"
+"""
+KEYS = ("name", "title", "volatility", "command", "argv", "api", "file", "suffix", "secret", "parser", "timeout")
+DEFAULT_SUFFIX = "txt"
+# what of a target can stand in the path of a file, in braces
+PLACES = ("namespace", "pod", "container")
+
+
+@dataclass(frozen=True, slots=True)
+class Collector:
+    """One thing to look at. Exactly one of command (a shell line), argv, api and file is set; timeout in seconds.
+
+    file: a path in the case folder, where something else puts it; suffix: of the file that a command's output goes to;
+    secret: what it prints stands in that file and nowhere else.
+    """
+
+    name: str
+    title: str
+    volatility: int
+    command: str | None
+    argv: tuple[str, ...] | None
+    api: str | None
+    file: str | None
+    suffix: str
+    secret: bool
+    parser: str
+    timeout: int
+
+
+def parse_collectors(files: Mapping[str, Any]) -> list[Collector]:
+    """The collectors in files (path -> what its YAML holds), most volatile first. Of two with one name the later file's counts.
+
+    Raises ValueError that names the file and the key.
+    """
+    found: dict[str, Collector] = {}
+    for path, content in files.items():
+        prelude, entries = _content(path, content)
+        for index, entry in enumerate(entries):
+            try:
+                collector = _collector(entry, prelude)
+            except ValueError as error:
+                raise ValueError(f"{path}: collectors[{index}]: {error}") from error
+            found[collector.name] = collector
+    return sorted(found.values(), key=lambda collector: collector.volatility)
+
+
+def _content(path: str, content: object) -> tuple[str, Sequence[object]]:
+    if not isinstance(content, Mapping) or not isinstance(content.get("collectors"), list):
+        raise ValueError(f"{path}: a list under the key collectors is missing.")
+    if unknown := sorted(map(str, content.keys() - {"collectors", "prelude"})):
+        raise ValueError(f"{path}: unknown keys: {', '.join(unknown)}.")
+    return str(content.get("prelude", "")), content["collectors"]
+
+
+def _collector(entry: object, prelude: str) -> Collector:
+    if not isinstance(entry, Mapping):
+        raise ValueError("not a dictionary.")
+    if unknown := sorted(map(str, entry.keys() - set(KEYS))):
+        raise ValueError(f"unknown keys: {', '.join(unknown)}.")
+    name = entry.get("name")
+    if not isinstance(name, str) or not re.fullmatch("[a-z][a-z0-9_]*", name):
+        raise ValueError(f"name {name!r} is not a word of small letters, digits and underscores.")
+    sources = [key for key in ("command", "argv", "api", "file") if entry.get(key)]
+    if len(sources) != 1:
+        raise ValueError("exactly one of command, argv, api and file is needed.")
+    api, argv, command = entry.get("api"), entry.get("argv"), entry.get("command")
+    if api and api not in API_SOURCES:
+        raise ValueError(f"api {api!r} is none of {', '.join(API_SOURCES)}.")
+    if (name in RESERVED) != (api is not None) or (api and api != name):
+        raise ValueError(f"name {name!r}: a source of the API has its own name, and no other has such a name.")
+    if argv and not isinstance(argv, list):
+        raise ValueError("argv is not a list of words.")
+    parser = str(entry.get("parser", "text"))
+    if parser not in PARSERS:
+        raise ValueError(f"parser {parser!r} is none of {', '.join(sorted(PARSERS))}.")
+    suffix = str(entry.get("suffix", DEFAULT_SUFFIX))
+    if not re.fullmatch("[a-z0-9]{1,8}", suffix) or suffix == "json":
+        raise ValueError(f"suffix {suffix!r} is not a short word of small letters and digits other than json.")
+    return Collector(
+        name=name,
+        title=str(entry.get("title", name)),
+        volatility=_count(entry, "volatility", DEFAULT_VOLATILITY),
+        command=f"{prelude}\n{command}" if command else None,
+        argv=tuple(map(str, argv)) if argv else None,
+        api=api,
+        file=_file(entry.get("file")),
+        suffix=suffix,
+        secret=_flag(entry.get("secret", False)),
+        parser=parser,
+        timeout=_count(entry, "timeout", DEFAULT_TIMEOUT),
+    )
+
+
+def _flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("secret is neither true nor false.")
+    return value
+
+
+def _file(path: object) -> str | None:
+    if path is None:
+        return None
+    words = re.split("[/{}]", str(path))
+    if str(path).startswith("/") or ".." in words or set(re.findall("{(.*?)}", str(path))) - set(PLACES):
+        raise ValueError(
+            f"file {path!r} is not a path in the case folder, with {{namespace}}, {{pod}} and {{container}}."
+        )
+    return str(path)
+
+
+def file_of(row: Mapping[str, Any], target: Mapping[str, Any]) -> str:
+    """Where in the case folder the output of a collector (a row) lies for a target. Not for those that ask the API."""
+    if row.get("file"):
+        return re.sub("{(.*?)}", lambda match: str(target[match[1]]), row["file"])
+    folder = "/".join(str(target[key]) for key in PLACES)
+    return f"{folder}/{row['name']}.{row.get('suffix', DEFAULT_SUFFIX)}"
+
+
+def _count(entry: Mapping[Any, Any], key: str, default: int) -> int:
+    value = entry.get(key, default)
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError(f"{key} is not a whole number of 1 or more.")
+    return value
+
+
+def as_rows(collectors: Iterable[Collector]) -> list[dict[str, Any]]:
+    """The collectors as the case keeps them."""
+    return [{**asdict(collector), "argv": list(collector.argv) if collector.argv else None} for collector in collectors]
+
+
+def debug_commands(
+    collectors: Iterable[Mapping[str, Any]], folder: str, settings: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """The commands of ephemeral_debug that run the collectors (rows) and keep what they print below a folder.
+
+    Niced, so that looking does not slow the target down, and with 1 as the code where the target ends meanwhile. A setting
+    `growth_seconds` is SETTING_GROWTH_SECONDS there.
+    """
+    env = {f"SETTING_{name.upper()}": str(value) for name, value in settings.items()}
+    return [
+        {
+            "name": row["name"],
+            "argv": ["sh", "-c", GENTLY, "sh", *(row["argv"] or ["sh", "-c", row["command"]])],
+            "env": env,
+            "timeout": row["timeout"],
+            "dest": f"{folder.rstrip('/')}/{row['name']}.{row.get('suffix', DEFAULT_SUFFIX)}",
+            # nothing is not possible: one byte of a secret is a digit of a process id
+            "max_output": 1 if row.get("secret") else MAX_RESULT,
+            "changed": False,
+        }
+        for row in collectors
+        if not row["api"] and not row.get("file")
+    ]
+
+
+def api_requests(collectors: Iterable[Mapping[str, Any]], targets: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What to ask the API for, so that all targets have it: as few requests as it takes.
+
+    One pod is asked for by name; of several in a namespace all pods are listed at once. Each: api, kind, namespace, name (or
+    None), field_selectors.
+    """
+    wanted = {row["api"] for row in collectors if row["api"]}
+    requests: list[dict[str, Any]] = []
+    by_namespace: dict[str, list[str]] = {}
+    for target in targets:
+        names = by_namespace.setdefault(target["namespace"], [])
+        if target["pod"] not in names:
+            names.append(target["pod"])
+    for namespace, names in sorted(by_namespace.items()):
+        only = names[0] if len(names) == 1 else None
+        if wanted & {"pod", "owners"}:
+            requests.append(_request("pod", "Pod", namespace, only))
+        if "events" in wanted:
+            about = ["involvedObject.kind=Pod", *([f"involvedObject.name={only}"] if only else [])]
+            requests.append({**_request("events", "Event", namespace, None), "field_selectors": about})
+    if "node" in wanted:
+        nodes = sorted({target["node"] for target in targets if target["node"]})
+        requests += [_request("node", "Node", None, name) for name in nodes]
+    return requests
+
+
+def _request(api: str, kind: str, namespace: str | None, name: str | None) -> dict[str, Any]:
+    return {"api": api, "kind": kind, "namespace": namespace, "name": name, "field_selectors": []}
+
+
+def log_requests(collectors: Iterable[Mapping[str, Any]], targets: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The logs to read, as pod_logs takes them: namespace, pod, container, previous (bool)."""
+    wanted = [row["api"] for row in collectors if row["api"] in ("log", "previous_log")]
+    return [
+        {**{key: target[key] for key in PLACES}, "previous": api == "previous_log"}
+        for target in targets
+        for api in wanted
+    ]

@@ -1,0 +1,206 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The facts of one target: what its collectors printed, parsed, and what the API said of it.
+
+This is a private plugin utility of incident.distroless; its interface may change.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.logs import is_lost
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.redaction import without_values
+from ansible_collections.incident.distroless.plugins.plugin_utils._collect.collectors import file_of
+from ansible_collections.incident.distroless.plugins.plugin_utils._collect.container_facts import container_life
+from ansible_collections.incident.distroless.plugins.plugin_utils._collect.pod_facts import owners, volumes
+from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.registry import PARSERS
+from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.text import printable
+
+# facts that are read off others
+DERIVED = {
+    "volumes": ("pod",),
+    "owners": ("pod",),
+    "container": ("pod",),
+    "last_run": ("previous_log", "log"),
+}
+# of a log, for the analyzers; the file beside them has all that was read
+MAX_LINES = 200
+NEVER_ASKED = "it was not asked for"
+
+
+@dataclass(slots=True)
+class Known:
+    """What is known of one target: facts for the analyzers, objects of the API as they came, and why something is missing."""
+
+    facts: dict[str, Any] = field(default_factory=dict)
+    objects: dict[str, Any] = field(default_factory=dict)
+    missing: dict[str, str] = field(default_factory=dict)
+
+
+def label(target: Mapping[str, Any]) -> str:
+    """How a target is called: namespace/pod/container."""
+    return f"{target['namespace']}/{target['pod']}/{target['container']}"
+
+
+def know(collected: Mapping[str, Any], target: Mapping[str, Any], read: Callable[[str], bytes]) -> Known:
+    """All that was collected of a target (a row of ephemeral_debug). read gives the bytes of a file in the case folder.
+
+    A collector that failed is no fact; it is in `missing`, with why.
+    """
+    known = Known()
+    ran = {row["name"]: row for row in target["commands"]}
+    for collector in collected["collectors"]:
+        name = collector["name"]
+        try:
+            if collector["api"]:
+                _ask(known, collected, target, name)
+            else:
+                if not collector.get("file"):
+                    _check(ran.get(name), collector)
+                known.facts[name] = PARSERS[collector["parser"]](read(file_of(collector, target)))
+        except FileNotFoundError:
+            known.missing[name] = f"it could not be had: there is no {file_of(collector, target)}"
+        except (ValueError, OSError, LookupError) as error:
+            known.missing[name] = printable(str(error))
+    if "pod" in known.missing:
+        known.missing |= dict.fromkeys(("volumes", "owners", "container"), known.missing["pod"])
+    _take_last_run(known)
+    known.facts["target"] = {key: value for key, value in target.items() if key != "commands"}
+    known.facts["missing"] = known.missing
+    return known
+
+
+def _check(row: Mapping[str, Any] | None, collector: Mapping[str, Any]) -> None:
+    """Raises ValueError where the collector's command has no output to go by."""
+    if row is None:
+        raise ValueError("the command did not run")
+    if row["timed_out"]:
+        raise ValueError(f"the command took longer than {collector['timeout']} s")
+    if row["rc"] != 0:
+        said = row["stderr"].strip().splitlines()
+        raise ValueError(f"the command ended with {row['rc']}{': ' + said[-1] if said else ''}")
+
+
+def _take_last_run(known: Known) -> None:
+    """What the container printed before it last ended, and in the run before that, which often tells why; of one that never
+    ended, what it prints now."""
+    if not any(name in known.facts or name in known.missing for name in DERIVED["last_run"]):
+        return
+    life = known.facts.get("container")
+    names = _logs_of_the_end(life)
+    logs = [known.facts[name] for name in names if name in known.facts and not is_lost(known.facts[name])]
+    if life and life["state"] == "waiting":
+        # both are of the run that ended last (pkg/kubelet, validateContainerLogStatus), or the second is of one that began since
+        del logs[1:]
+    if logs:
+        lines = [printable(line) for log in logs for line in log.split("\n") if line.strip()]
+        known.facts["last_run"] = lines[-MAX_LINES:]
+    elif life and not life["has_ended"] and life["state"] != "running":
+        known.facts["last_run"] = []
+    else:
+        why = known.missing.get(names[-1]) or known.facts.get(names[-1], NEVER_ASKED)
+        known.missing["last_run"] = printable(why.strip())
+
+
+def _logs_of_the_end(life: Mapping[str, Any] | None) -> tuple[str, ...]:
+    """The logs that may hold the last words. What a container says that runs again is about a run that did not end."""
+    runs_again = life and life["has_ended"] and life["state"] == "running"
+    return ("previous_log",) if runs_again else DERIVED["last_run"]
+
+
+def _ask(known: Known, collected: Mapping[str, Any], target: Mapping[str, Any], name: str) -> None:
+    """Takes one API source's answer into what is known. Raises ValueError where there is none."""
+    answers = collected["api"]
+    if name in ("log", "previous_log"):
+        answer = _answer(
+            answers, api=name, namespace=target["namespace"], pod=target["pod"], container=target["container"]
+        )
+        known.facts[name] = known.objects[name] = answer["text"]
+    elif name == "node":
+        answer = _answer(answers, api=name, name=target["node"])
+        known.facts[name] = known.objects[name] = _named(answer["objects"], target["node"])
+    elif name == "events":
+        answer = _answer(answers, api=name, namespace=target["namespace"])
+        about = [event for event in answer["objects"] if _is_about(event, target)]
+        known.objects[name] = about
+        known.facts[name] = sorted(map(_event, about), key=lambda event: event["time"] or "")
+    else:
+        pod = _named(_answer(answers, api="pod", namespace=target["namespace"])["objects"], target["pod"])
+        known.objects["pod"] = known.facts["pod"] = without_values(pod)
+        known.facts["volumes"] = volumes(pod, target["container"])
+        known.facts["owners"] = owners(pod)
+        known.facts["container"] = container_life(pod, target["container"], collected["ended"] or collected["looked"])
+
+
+def _answer(answers: Iterable[Mapping[str, Any]], **wanted: Any) -> Mapping[str, Any]:
+    answer = next((entry for entry in answers if all(entry.get(key) == value for key, value in wanted.items())), None)
+    if answer is None:
+        raise ValueError(NEVER_ASKED)
+    if answer["error"]:
+        raise ValueError(answer["error"])
+    return answer
+
+
+def _named(objects: Iterable[Mapping[str, Any]], name: str) -> Mapping[str, Any]:
+    for entry in objects:
+        if entry["metadata"]["name"] == name:
+            return entry
+    raise ValueError(f"the API has no {name}")
+
+
+def _is_about(event: Mapping[str, Any], target: Mapping[str, Any]) -> bool:
+    about = event.get("involvedObject") or {}
+    # a pod of the same name that was there before is another one
+    return bool(about.get("name") == target["pod"] and about.get("uid", target["pod_uid"]) == target["pod_uid"])
+
+
+def _event(event: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "time": event.get("lastTimestamp") or event.get("eventTime") or event.get("firstTimestamp"),
+        "type": event.get("type"),
+        "reason": event.get("reason"),
+        "message": printable(str(event.get("message", ""))),
+        "count": event.get("count") or 1,
+        "container": _container_of(event),
+    }
+
+
+def _container_of(event: Mapping[str, Any]) -> str | None:
+    """The container that an event of a pod is about: its fieldPath is such as spec.containers{app}."""
+    path = re.fullmatch(r"spec\.\w+\{([^{}]+)\}", (event.get("involvedObject") or {}).get("fieldPath") or "")
+    return path[1] if path else None
+
+
+def api_answers(results: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What the API answered: the results of a loop of kubernetes.core.k8s_info over api_requests, and the logs of pod_logs.
+
+    Values of environment variables are left out. Each: api, namespace, name or pod and container; objects or text; error (None
+    where there is an answer).
+    """
+    return [
+        _objects(result) if "item" in result else _log(result)
+        for result in results
+        if "item" in result or "log" in result
+    ]
+
+
+def _objects(result: Mapping[str, Any]) -> dict[str, Any]:
+    asked = result["item"]
+    # the loop goes on whatever fails, and marks no result as failed
+    error = None if "resources" in result else str(result.get("msg", "the API did not answer"))
+    objects = result.get("resources") or []
+    if asked["api"] == "pod":
+        objects = [without_values(entry) for entry in objects]
+    return {**{key: asked[key] for key in ("api", "namespace", "name")}, "objects": objects, "error": error}
+
+
+def _log(row: Mapping[str, Any]) -> dict[str, Any]:
+    names = {key: row[key] for key in ("namespace", "pod", "container")}
+    api = "previous_log" if row["previous"] else "log"
+    return {"api": api, **names, "text": row["log"] or "", "error": row["msg"]}

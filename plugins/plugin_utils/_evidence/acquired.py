@@ -1,0 +1,69 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the tasks of an acquisition left in the case folder, whether they came to their end or not.
+
+This is a private plugin utility of incident.distroless; its interface may change.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.incident.distroless.plugins.plugin_utils._case.folder import COLLECTED, CaseFolder
+from ansible_collections.incident.distroless.plugins.plugin_utils._case.hash_chain import Chain, continued
+from ansible_collections.incident.distroless.plugins.plugin_utils._collect.facts import label
+from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.acquisition_log import (
+    AFTER,
+    BEFORE,
+    CLOCK,
+    FETCHED,
+    Acquired,
+    log_rows,
+)
+from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.bundle import LOG
+
+FETCH = f"{FETCHED}/fetch.json"
+
+
+def read_acquired(case: CaseFolder, collected_now: str | None = None, fetch_now: str | None = None) -> Acquired:
+    """What is there so far; of collected.json and fetch.json rather what is to be written there, where that is given.
+
+    Raises OSError, and ValueError for what is no JSON.
+    """
+    collected = json.loads(case.read(COLLECTED) if collected_now is None else collected_now)
+    clocks = {}
+    for target in collected["targets"]:
+        name = f"{label(target)}/{CLOCK}.txt"
+        if (case.path / name).is_file():
+            clocks[label(target)] = case.read(name)
+    return Acquired(
+        collected=collected,
+        before=_json(case.path / BEFORE / "record.json"),
+        after=_json(case.path / AFTER / "record.json"),
+        fetch=_json(case.path / FETCH) if fetch_now is None else json.loads(fetch_now),
+        files=[row for target in collected["targets"] for row in _fetched(case.path, target)],
+        clocks=clocks,
+    )
+
+
+def next_log(case: CaseFolder, acquired: Acquired) -> Chain:
+    """The log that continues the one in the folder, if one stands there. Raises OSError, and ValueError where it was changed."""
+    path = case.path / LOG
+    return continued(path.read_bytes() if path.is_file() else b"", log_rows(acquired))
+
+
+def _fetched(folder: Path, target: dict[str, Any]) -> list[dict[str, Any]]:
+    found = _json(folder / FETCHED / f"{label(target)}.manifest.json")
+    return [{**row, "target": label(target)} for row in found.get("files", ())]
+
+
+def _json(path: Path) -> dict[str, Any]:
+    """What a file holds that need not be there."""
+    if not path.is_file():
+        return {}
+    found: dict[str, Any] = json.loads(path.read_bytes())
+    return found

@@ -1,0 +1,210 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How what was found is judged: facts and analyzers in, findings out.
+
+An analyzer's own strings are compiled as templates; they come from files of the user or of this collection. Facts come from
+pods, are hostile, and are data only: nothing in them is ever compiled.
+
+This is a private plugin utility of incident.distroless; its interface may change.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.incident.distroless.plugins.plugin_utils._collect.pod_facts import quantity
+from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.sockets import address
+from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.text import holding, printable
+from jinja2 import StrictUndefined, TemplateError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+# the worst first: what is not known may be worse than what is only dubious
+VERDICTS = ("fail", "unknown", "warn", "pass")
+DEFAULT_SEVERITY = 50
+# of one analyzer in one target; a pod with ten thousand full volumes must not fill the report
+MAX_MATCHES = 20
+MAX_TEXT = 2000
+KEYS = ("name", "title", "given", "needs", "for_each", "when", "verdict", "message", "next", "otherwise", "severity")
+# what an expression can come to with facts that it does not expect
+NOT_JUDGED = (TemplateError, TypeError, ValueError, LookupError, ArithmeticError, AttributeError)
+
+Facts = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Analyzer:
+    """One judgement, compiled. given says whether it is made of a target at all; for_each is None where it is made once."""
+
+    name: str
+    title: str
+    given: Callable[..., Any]
+    needs: tuple[str, ...]
+    for_each: Callable[..., Any] | None
+    when: Callable[..., Any]
+    verdict: str
+    message: Callable[..., str]
+    next: Callable[..., str]
+    otherwise: Callable[..., str] | None
+    severity: int
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What one analyzer says of one target; needs are the facts that it stands on."""
+
+    analyzer: str
+    verdict: str
+    title: str
+    message: str
+    next: str
+    severity: int
+    needs: tuple[str, ...]
+
+
+def parse_analyzers(files: Mapping[str, Any]) -> list[Analyzer]:
+    """The analyzers in files (path -> what its YAML holds). Of two with one name the later file's counts.
+
+    Raises ValueError that names the file, the key and what Jinja says of an expression.
+    """
+    environment = _environment()
+    found: dict[str, Analyzer] = {}
+    for path, content in files.items():
+        if (
+            not isinstance(content, Mapping)
+            or list(content) != ["analyzers"]
+            or not isinstance(content["analyzers"], list)
+        ):
+            raise ValueError(f"{path}: a list under the key analyzers, and no other key, is needed.")
+        for index, entry in enumerate(content["analyzers"]):
+            try:
+                analyzer = _analyzer(environment, entry)
+            except (ValueError, TemplateError) as error:
+                raise ValueError(f"{path}: analyzers[{index}]: {error}") from error
+            found[analyzer.name] = analyzer
+    return list(found.values())
+
+
+def _environment() -> ImmutableSandboxedEnvironment:
+    # no HTML is made here, and escaping twice would show in the report
+    environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
+    environment.filters |= {"address": address, "quantity": quantity, "holding": holding}
+    return environment
+
+
+def _analyzer(environment: ImmutableSandboxedEnvironment, entry: object) -> Analyzer:
+    if not isinstance(entry, Mapping):
+        raise ValueError("not a dictionary.")
+    if unknown := sorted(map(str, entry.keys() - set(KEYS))):
+        raise ValueError(f"unknown keys: {', '.join(unknown)}.")
+    name, verdict, needs = entry.get("name"), entry.get("verdict"), entry.get("needs", [])
+    if not isinstance(name, str) or not re.fullmatch("[a-z][a-z0-9_]*", name):
+        raise ValueError(f"name {name!r} is not a word of small letters, digits and underscores.")
+    if verdict not in VERDICTS:
+        raise ValueError(f"verdict {verdict!r} is none of {', '.join(VERDICTS)}.")
+    if not isinstance(needs, list) or not entry.get("message"):
+        raise ValueError("message is needed, and needs is a list.")
+    severity = entry.get("severity", DEFAULT_SEVERITY)
+    if isinstance(severity, bool) or not isinstance(severity, int):
+        raise ValueError("severity is not a whole number.")
+
+    def expression(key: str) -> Callable[..., Any]:
+        return environment.compile_expression(str(entry[key]), undefined_to_none=False)
+
+    def sentence(key: str) -> Callable[..., str]:
+        return environment.from_string(str(entry.get(key, ""))).render
+
+    return Analyzer(
+        name=name,
+        title=str(entry.get("title", name)),
+        given=expression("given") if "given" in entry else lambda **_facts: True,
+        needs=tuple(map(str, needs)),
+        for_each=expression("for_each") if "for_each" in entry else None,
+        when=expression("when") if "when" in entry else lambda **_facts: True,
+        verdict=verdict,
+        message=sentence("message"),
+        next=sentence("next"),
+        otherwise=sentence("otherwise") if "otherwise" in entry else None,
+        severity=severity,
+    )
+
+
+def analyze(facts: Facts, analyzers: Iterable[Analyzer], settings: Mapping[str, Any]) -> list[Judgement]:
+    """What all analyzers say of one target's facts, in their order.
+
+    facts hold one key for each thing that was found, and `missing` (name -> why) for what was not; settings are `settings` in
+    the expressions.
+    """
+    # plain values only: of Ansible's tagged ones none must reach a template
+    plain = json.loads(json.dumps({**facts, "settings": {key: _number(value) for key, value in settings.items()}}))
+    return [judgement for analyzer in analyzers for judgement in _judge(analyzer, plain)]
+
+
+def _number(value: object) -> object:
+    """A setting that is a number: ansible-core before 2.19 makes text of it, and so does the command line."""
+    return int(value) if isinstance(value, str) and re.fullmatch("-?[0-9]{1,18}", value) else value
+
+
+def _judge(analyzer: Analyzer, facts: dict[str, Any]) -> list[Judgement]:
+    try:
+        if not analyzer.given(**facts):
+            return []
+    except NOT_JUDGED as error:
+        return [_not_judged(analyzer, error)]
+    missing = facts.get("missing", {})
+    gone = [name for name in analyzer.needs if name not in facts]
+    if gone:
+        why = "; ".join(f"{name} is missing ({missing.get(name, 'nothing collects it')})" for name in gone)
+        return [_unknown(analyzer, f"Not judged: {why}.")]
+    try:
+        items = [None] if analyzer.for_each is None else list(analyzer.for_each(**facts))
+        contexts = [facts if analyzer.for_each is None else {**facts, "item": item} for item in items]
+        matches = [context for context in contexts if analyzer.when(**context)]
+        if matches:
+            return _matched(analyzer, matches)
+        if analyzer.otherwise is None:
+            return []
+        return [_judgement(analyzer, "pass", analyzer.otherwise(**facts), "")]
+    except NOT_JUDGED as error:
+        return [_not_judged(analyzer, error)]
+
+
+def _matched(analyzer: Analyzer, matches: list[dict[str, Any]]) -> list[Judgement]:
+    found = [
+        _judgement(analyzer, analyzer.verdict, analyzer.message(**context), analyzer.next(**context))
+        for context in matches[:MAX_MATCHES]
+    ]
+    if len(matches) > MAX_MATCHES:
+        found.append(_judgement(analyzer, analyzer.verdict, f"{len(matches) - MAX_MATCHES} more of the same.", ""))
+    return found
+
+
+def _not_judged(analyzer: Analyzer, error: Exception) -> Judgement:
+    return _unknown(analyzer, f"Not judged: {type(error).__name__}: {error}")
+
+
+def _unknown(analyzer: Analyzer, message: str) -> Judgement:
+    return _judgement(analyzer, "unknown", message, "See the collector's own output and permissions.")
+
+
+def _judgement(analyzer: Analyzer, verdict: str, message: str, following: str) -> Judgement:
+    return Judgement(
+        analyzer=analyzer.name,
+        verdict=verdict,
+        title=analyzer.title,
+        message=_sentence(message),
+        next=_sentence(following),
+        severity=analyzer.severity,
+        needs=analyzer.needs,
+    )
+
+
+def _sentence(text: str) -> str:
+    """One line that can be shown anywhere, whatever the facts in it hold."""
+    line = printable(" ".join(text.split()))
+    return line if len(line) <= MAX_TEXT else f"{line[:MAX_TEXT]} ..."

@@ -1,0 +1,148 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a case says: findings of all targets, sorted, counted, with the evidence behind each; the content of findings.json.
+
+This is a private plugin utility of incident.distroless; its interface may change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ansible_collections.incident.distroless.plugins.plugin_utils._collect.facts import DERIVED, label
+from ansible_collections.incident.distroless.plugins.plugin_utils._judge.analyzers import VERDICTS, Judgement
+from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.text import printable
+
+SCHEMA = 1
+# rows of a table in the report; the parsed file beside the raw one has all of them
+MAX_ROWS = 200
+
+Finding = dict[str, Any]
+
+
+def findings_of(
+    role: str, target: Mapping[str, Any], judgements: Iterable[Judgement], files: Mapping[str, tuple[str, str]]
+) -> list[Finding]:
+    """The findings of one target. files: name of a collector -> its path in the case folder and sha256."""
+    return [
+        {
+            "role": role,
+            "analyzer": judgement.analyzer,
+            "target": label(target),
+            "verdict": judgement.verdict,
+            "title": judgement.title,
+            "message": judgement.message,
+            "next": judgement.next,
+            "severity": judgement.severity,
+            "evidence": _evidence(judgement.needs, files),
+        }
+        for judgement in judgements
+    ]
+
+
+def _evidence(needs: Iterable[str], files: Mapping[str, tuple[str, str]]) -> list[dict[str, str]]:
+    names = dict.fromkeys(source for name in needs for source in DERIVED.get(name, (name,)))
+    return [{"collector": name, "path": files[name][0], "sha256": files[name][1]} for name in names if name in files]
+
+
+def failed_finding(role: str, failed: Mapping[str, Any]) -> Finding:
+    """The finding that stands for a target that could not be looked into (an entry of failed_targets)."""
+    names = (failed.get("namespace"), failed.get("pod"), failed.get("container"))
+    return {
+        "role": role,
+        "analyzer": "reached",
+        "target": "/".join(str(name) for name in names if name),
+        "verdict": "unknown",
+        "title": "A pod could not be looked into",
+        "message": printable(f"{failed['reason']}: {failed['message']}"),
+        "next": printable(failed.get("hint") or ""),
+        "severity": 100,
+        "evidence": [],
+    }
+
+
+def unfinished_finding(collected: Mapping[str, Any]) -> Finding:
+    """The finding of a case whose acquisition was cut off: what is not here may only not have been looked at."""
+    return {
+        "role": collected["role"],
+        "analyzer": "ended",
+        "target": printable(collected["case_id"]),
+        "verdict": "unknown",
+        "title": "The acquisition did not end",
+        "message": "The acquisition was cut off: what was taken until then is here, and nothing is said of the rest.",
+        "next": "See the last line of acquisition.jsonl for how far it came, seal it as it is, and take a new case.",
+        "severity": 100,
+        "evidence": [],
+    }
+
+
+def in_order(findings: Iterable[Finding]) -> list[Finding]:
+    """The worst verdict first, then the higher severity, then by target."""
+    return sorted(findings, key=lambda entry: (VERDICTS.index(entry["verdict"]), -entry["severity"], entry["target"]))
+
+
+def counts(findings: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    """How many findings there are of each verdict."""
+    verdicts = [entry["verdict"] for entry in findings]
+    return {verdict: verdicts.count(verdict) for verdict in VERDICTS}
+
+
+def worst(findings: Iterable[Mapping[str, Any]]) -> str:
+    """The verdict of all together; of none at all it is unknown."""
+    found = {entry["verdict"] for entry in findings}
+    return next((verdict for verdict in VERDICTS if verdict in found), "unknown")
+
+
+def document(
+    collected: Mapping[str, Any],
+    findings: Iterable[Finding],
+    timeline: Iterable[Mapping[str, Any]],
+    facts: Mapping[str, Mapping[str, Any]],
+) -> dict[str, Any]:
+    """The content of findings.json. facts: label of a target -> its facts."""
+    ordered = in_order(findings)
+    return {
+        "schema": SCHEMA,
+        **{key: collected[key] for key in ("role", "case_id", "examiner", "reason", "started", "ended")},
+        "verdict": worst(ordered),
+        "counts": counts(ordered),
+        "targets": [_target(target) for target in collected["targets"]],
+        "failed_targets": collected["failed_targets"],
+        "findings": ordered,
+        "timeline": sorted(timeline, key=lambda entry: entry["time"]),
+        "facts": {name: _tables(found) for name, found in facts.items()},
+        "left_out": {name: _left_out(found) for name, found in facts.items()},
+    }
+
+
+def _target(target: Mapping[str, Any]) -> dict[str, Any]:
+    kept = ("name", "rc", "start", "end", "timed_out", "dest_size", "dest_sha256")
+    return {**target, "commands": [{key: row.get(key) for key in kept} for row in target["commands"]]}
+
+
+def _tables(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The facts that a report can show: long lists cut, and neither objects of the API nor logs, which are files of their own."""
+    own = ("target", "pod", "node", "log", "previous_log", "last_run")
+    return {name: _short(value) for name, value in facts.items() if name not in own}
+
+
+def _short(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: part[:MAX_ROWS] if isinstance(part, list) else part for key, part in value.items()}
+    return value[:MAX_ROWS] if isinstance(value, list) else value
+
+
+def _left_out(facts: Mapping[str, Any]) -> dict[str, int]:
+    """Name of a fact -> how many of its rows are not here; without those that are here with all of them."""
+    lengths = {name: len(rows_of(value)) for name, value in facts.items()}
+    return {name: length - MAX_ROWS for name, length in lengths.items() if length > MAX_ROWS}
+
+
+def rows_of(value: Any) -> list[Any]:
+    """The rows of a table: a fact that is a list, or the first list in one that is a dictionary."""
+    if isinstance(value, Mapping):
+        value = next((part for part in value.values() if isinstance(part, list)), [])
+    return value if isinstance(value, list) else []

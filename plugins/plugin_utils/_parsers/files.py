@@ -1,0 +1,198 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which files and folders there are, which are held open, and which grow.
+
+Names are hostile. Where one can hold a newline it travels as hexadecimal digits; see the collectors that print these lines.
+
+This is a private plugin utility of incident.distroless; its interface may change.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.text import (
+    CUT,
+    device,
+    from_hex,
+    in_target,
+    lines,
+    not_understood,
+    number,
+    shown,
+    words,
+)
+
+# what stat calls a block, whatever the file system's own
+BLOCK = 512
+DELETED = b" (deleted)"
+
+# when, and each file's size and device by its kind and path
+Look = tuple[float, dict[tuple[bytes, bytes], tuple[int, str]]]
+
+
+def file_sizes(data: bytes) -> list[dict[str, Any]]:
+    """Files, the biggest first, from lines `n size blocks mtime uid path` and `x size blocks mtime uid hex-path`.
+
+    Each: path, size, allocated (bytes on the disk), mtime (epoch seconds), uid.
+    """
+    found: dict[bytes, dict[str, Any]] = {}
+    for line in lines(data):
+        kind, size, blocks, mtime, uid, name = words(line, 6)
+        path = _name(kind, name)
+        found[path] = {
+            "path": shown(in_target(path)),
+            "size": number(size),
+            "allocated": number(blocks) * BLOCK,
+            "mtime": number(mtime),
+            "uid": number(uid),
+        }
+    return sorted(found.values(), key=lambda row: (-row["allocated"], row["path"]))
+
+
+def file_changes(data: bytes) -> dict[str, Any]:
+    """Files with their times, the last changed first, from a line `s start`, lines `n ctime mtime size uid path` and `x ...`, and
+    `cut` where there were more.
+
+    Returns started (epoch seconds), is_complete, and files, each with path, ctime, mtime (epoch seconds), size, uid.
+    """
+    started: int | None = None
+    is_complete = True
+    rows: list[dict[str, Any]] = []
+    for line in lines(data):
+        if line == CUT:
+            is_complete = False
+            continue
+        if line.startswith(b"s "):
+            started = number(line[2:])
+            continue
+        kind, ctime, mtime, size, uid, name = words(line, 6)
+        times = {"ctime": number(ctime), "mtime": number(mtime)}
+        rows.append({"path": shown(in_target(_name(kind, name))), **times, "size": number(size), "uid": number(uid)})
+    if started is None:
+        raise ValueError("no line says when the container started")
+    files = sorted(rows, key=lambda row: (-row["ctime"], row["path"]))
+    return {"started": started, "files": files, "is_complete": is_complete}
+
+
+def _name(kind: bytes, word: bytes) -> bytes:
+    if kind == b"n":
+        return word
+    if kind == b"x":
+        return from_hex(word)
+    raise not_understood(kind)
+
+
+def folder_sizes(data: bytes) -> dict[str, Any]:
+    """Folders with all that is in them, the biggest first, from lines `d kibibytes hex-path`; a line `cut` says that time ran out.
+
+    Returns folders, each with path and allocated (bytes on the disk), and is_complete.
+    """
+    found: dict[bytes, int] = {}
+    is_complete = True
+    for line in lines(data):
+        if line == CUT:
+            is_complete = False
+            continue
+        kind, size, name = words(line, 3)
+        if kind != b"d":
+            raise not_understood(line)
+        found[in_target(from_hex(name))] = number(size) * 1024
+    rows = [{"path": shown(path), "allocated": size} for path, size in found.items()]
+    return {"folders": sorted(rows, key=lambda row: (-row["allocated"], row["path"])), "is_complete": is_complete}
+
+
+def deleted_files(data: bytes) -> dict[str, Any]:
+    """Files without a name that processes hold open, the biggest first, and the processes that could not be asked.
+
+    From lines `pid fd size blocks device inode uid hex-of-comm hex-of-link`, both with an underscore before, since a name can be
+    empty; `unseen pid hex-of-comm`; and `cut` where there were more. Returns is_complete; unseen, each with pid and name; and
+    files, each with path (as it was), size, allocated, device, inode, uid, in_memory (a memfd: no disk holds it), holders (a list
+    of pid, fd, name).
+    """
+    found: dict[tuple[str, int], dict[str, Any]] = {}
+    unseen: list[dict[str, Any]] = []
+    is_complete = True
+    for line in lines(data):
+        if line == CUT:
+            is_complete = False
+        elif line.startswith(b"unseen "):
+            _kind, pid, name = words(line, 3)
+            unseen.append({"pid": number(pid), "name": _comm(name)})
+        else:
+            _hold(found, line)
+    files = sorted(found.values(), key=lambda row: (-row["allocated"], row["path"]))
+    return {"files": files, "unseen": unseen, "is_complete": is_complete}
+
+
+def _hold(found: dict[tuple[str, int], dict[str, Any]], line: bytes) -> None:
+    """Adds a descriptor to the deleted file that it holds."""
+    pid, fd, size, blocks, on, inode, uid, name, link = words(line, 9)
+    path = from_hex(link.removeprefix(b"_")).removesuffix(DELETED)
+    row = found.setdefault(
+        (device(on), number(inode)),
+        {
+            "path": shown(path),
+            "size": number(size),
+            "allocated": number(blocks) * BLOCK,
+            "device": device(on),
+            "inode": number(inode),
+            "uid": number(uid),
+            "in_memory": path.startswith(b"/memfd:"),
+            "holders": [],
+        },
+    )
+    row["holders"].append({"pid": number(pid), "fd": number(fd), "name": _comm(name)})
+
+
+def _comm(word: bytes) -> str:
+    return shown(from_hex(word.removeprefix(b"_")).rstrip(b"\n"))
+
+
+def growth(data: bytes) -> dict[str, Any]:
+    """Files that grew between two looks, the fastest first.
+
+    A look is a line `t seconds-of-uptime`, then `n size device inode path` for a file and `f size device inode path` for one
+    without a name, whose path is /proc/<pid>/fd/<n>; and `cut` where there were more. Returns is_complete, and files, each with
+    path, is_deleted, device, size, bytes (grown), seconds, bytes_per_second.
+    """
+    looks: list[Look] = []
+    is_complete = True
+    for line in lines(data):
+        if line == CUT:
+            is_complete = False
+            continue
+        if line.startswith(b"t "):
+            looks.append((float(line[2:]), {}))
+            continue
+        kind, size, on, _inode, path = words(line, 5)
+        if kind not in (b"n", b"f") or not looks:
+            raise not_understood(line)
+        looks[-1][1][kind, path] = (number(size), device(on))
+    if len(looks) != 2:
+        raise ValueError(f"{len(looks)} looks instead of two")
+    return {"files": _grown(*looks), "is_complete": is_complete}
+
+
+def _grown(before: Look, after: Look) -> list[dict[str, Any]]:
+    (first_at, first), (second_at, second) = before, after
+    seconds = max(second_at - first_at, 0.01)
+    rows = []
+    for (kind, path), (length, place) in second.items():
+        # the first look leaves out what nobody wrote to for a while: such a file's size then is not known, and not 0
+        grown = length - first.get((kind, path), (length, ""))[0]
+        if grown > 0:
+            rows.append(
+                {
+                    "path": shown(in_target(path)),
+                    "is_deleted": kind == b"f",
+                    "device": place,
+                    "size": length,
+                    "bytes": grown,
+                    "seconds": round(seconds, 2),
+                    "bytes_per_second": round(grown / seconds),
+                }
+            )
+    return sorted(rows, key=lambda row: (-row["bytes_per_second"], row["path"]))

@@ -1,0 +1,97 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Processes, as a collector's lines of hexadecimal /proc files tell of them, with their limits and their cgroup's figures.
+
+This is a private plugin utility of incident.distroless; its interface may change.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.text import (
+    CUT,
+    from_hex,
+    in_target,
+    lines,
+    not_understood,
+    number,
+    printable,
+    shown,
+    words,
+)
+
+DELETED = b" (deleted)"
+
+
+def processes(data: bytes) -> list[dict[str, Any]]:
+    """The process table, by pid, from lines `pid hex-of-stat hex-of-status hex-of-cmdline hex-of-exe`.
+
+    stat, status and cmdline are the files of /proc/<pid>, exe what its link says; each with an underscore before, since each can
+    be empty. Each: pid, parent, name, state, uid, gid, threads, rss (bytes), start_ticks (since boot), command (one line), exe
+    (in the target's view, "" where it cannot be read), exe_deleted.
+    """
+    # what a line `cut` says is completeness's to tell
+    rows = [_process(line) for line in lines(data) if line != CUT]
+    return sorted(rows, key=lambda row: int(row["pid"]))
+
+
+def _process(line: bytes) -> dict[str, Any]:
+    pid, *parts = words(line, 5)
+    stat, status, command, link = (from_hex(part.removeprefix(b"_")) for part in parts)
+    # readlink ends what it prints by a newline
+    link = link.removesuffix(b"\n")
+    # the name stands in parentheses, and can hold any of them itself
+    name, separator, rest = stat.partition(b"(")[2].rpartition(b")")
+    fields = rest.split()
+    if not separator or len(fields) < 20:
+        raise not_understood(line)
+    known = _fields(status)
+    arguments = command.rstrip(b"\0").split(b"\0") if command else []
+    return {
+        "pid": number(pid),
+        "parent": number(fields[1]),
+        "name": shown(name),
+        "state": fields[0].decode("ascii", "replace"),
+        "uid": number(known.get(b"Uid", b"-1").split()[0]),
+        "gid": number(known.get(b"Gid", b"-1").split()[0]),
+        "threads": number(known.get(b"Threads", b"0").strip()),
+        "rss": number(known.get(b"VmRSS", b"0 kB").split()[0]) * 1024,
+        "start_ticks": number(fields[19]),
+        "command": " ".join(shown(word) for word in arguments),
+        "exe": shown(in_target(link.removesuffix(DELETED))) if link else "",
+        "exe_deleted": link.endswith(DELETED),
+    }
+
+
+def _fields(status: bytes) -> dict[bytes, bytes]:
+    """The lines of /proc/<pid>/status. The name of a process is escaped there."""
+    pairs = (line.partition(b":\t") for line in status.split(b"\n"))
+    return {key: value for key, colon, value in pairs if colon}
+
+
+def limits(data: bytes) -> list[dict[str, Any]]:
+    """/proc/<pid>/limits: name, soft, hard (None: unlimited), unit."""
+    return [_limit(line) for line in list(lines(data))[1:]]
+
+
+def _limit(line: bytes) -> dict[str, Any]:
+    match = re.fullmatch(r"(.+?) {2,}(unlimited|[0-9]+) +(unlimited|[0-9]+) *(\S*) *", line.decode("utf-8", "replace"))
+    if not match:
+        raise not_understood(line)
+    soft, hard = (None if value == "unlimited" else int(value) for value in match.group(2, 3))
+    return {"name": match[1], "soft": soft, "hard": hard, "unit": match[4]}
+
+
+def counters(data: bytes) -> dict[str, Any]:
+    """Files of `name value` lines, as those of a cgroup: numbers where they are some, text otherwise ("max")."""
+    found: dict[str, Any] = {}
+    for line in lines(data):
+        name, value = words(line, 2)
+        found[printable(name.decode("utf-8", "replace"))] = (
+            int(value) if re.fullmatch(rb"-?[0-9]{1,20}", value) else printable(value.decode("utf-8", "replace"))
+        )
+    return found

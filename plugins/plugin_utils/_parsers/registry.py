@@ -1,0 +1,83 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Every parser that a collector can name.
+
+This is a private plugin utility of incident.distroless; its interface may change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.certificates import tls
+from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.evidence import (
+    archive,
+    environments,
+    open_files,
+    pod_state,
+    variable_names,
+)
+from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.files import (
+    deleted_files,
+    file_changes,
+    file_sizes,
+    folder_sizes,
+    growth,
+)
+from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.mounts import disk_usage, mountinfo
+from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.network import (
+    lookups,
+    pcap,
+    peers,
+    protocol_counters,
+    resolver,
+)
+from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.processes import counters, limits, processes
+from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.sockets import sockets
+from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.text import (
+    completeness,
+    lines,
+    printable,
+    text,
+)
+from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.writable_places import places
+
+Parser = Callable[[bytes], Any]
+
+
+def escaped_lines(data: bytes) -> list[str]:
+    """The lines, with what is not printable escaped."""
+    return [printable(line.decode("utf-8", "backslashreplace")) for line in lines(data)]
+
+
+PARSERS: dict[str, Parser] = {
+    "archive": archive,
+    "completeness": completeness,
+    "counters": counters,
+    "deleted_files": deleted_files,
+    "disk_usage": disk_usage,
+    "environments": environments,
+    "file_changes": file_changes,
+    "file_sizes": file_sizes,
+    "folder_sizes": folder_sizes,
+    "growth": growth,
+    "limits": limits,
+    "lines": escaped_lines,
+    "lookups": lookups,
+    "mountinfo": mountinfo,
+    "open_files": open_files,
+    "pcap": pcap,
+    "peers": peers,
+    "pod_state": pod_state,
+    "places": places,
+    "processes": processes,
+    "protocol_counters": protocol_counters,
+    "resolver": resolver,
+    "sockets": sockets,
+    "text": text,
+    "tls": tls,
+    "variable_names": variable_names,
+}

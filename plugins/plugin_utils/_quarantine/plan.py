@@ -1,0 +1,177 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How a pod is put into quarantine and taken out of it: decided here, from its object, as patches for kubernetes.core.k8s.
+
+All its labels go, so that no Service, controller or policy of before selects it, and one comes that no other pod has. An annotation
+keeps what was before.
+
+This is a private plugin utility of incident.distroless; its interface may change.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.text import printable
+from ansible_collections.incident.distroless.plugins.plugin_utils._quarantine.network_policies import (
+    Objects,
+    services_of,
+)
+
+# on the pod and on the policy, the pod's uid; and on the policy the pod's name
+LABEL = "incident.distroless/quarantine"
+RECORD = "incident.distroless/before-quarantine"
+POD = "incident.distroless/pod"
+# what a controller does when its pod is released from it
+HARM = {
+    "DaemonSet": "it starts another pod on the same node beside this one, which may hold its ports and files",
+    "Job": "it starts another pod, and the work is done twice",
+    "Node": "it is a static pod, which only its node's kubelet manages",
+    "StatefulSet": "it cannot make another pod of that name while this one is there",
+}
+# a case's name becomes a folder's, and who may change a pod may change its annotation
+_CASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+HARMLESS = ("ReplicaSet", "ReplicationController")
+
+
+def plan(
+    pod: Mapping[str, Any],
+    services: Objects,
+    *,
+    is_forced: bool,
+    keep_labels: Sequence[str],
+    record: Mapping[str, Any],
+) -> dict[str, Any]:
+    """What to do to the pod. record: more to remember, such as who does it and why.
+
+    Gives refusal (None, or why not), is_quarantined (it is already), labels (those that it will have), services (that it is taken
+    out of), owner (kind and name of its controller, or None), record, policy and patch (objects for kubernetes.core.k8s).
+    """
+    metadata = pod["metadata"]
+    labels = metadata.get("labels") or {}
+    before = read_record(metadata) if labels.get(LABEL) == metadata["uid"] else None
+    owner = before["owner"] if before else _owner(metadata)
+    kept = {key: value for key, value in labels.items() if key in keep_labels or (before and key != LABEL)}
+    wanted = {**kept, LABEL: metadata["uid"]}
+    told = before or {"labels": dict(labels), "owner": owner, **record}
+    return {
+        "refusal": _refusal(pod, owner, is_forced=is_forced, is_quarantined=before is not None),
+        "is_quarantined": before is not None,
+        "labels": wanted,
+        "services": services_of(services, told["labels"]),
+        "owner": owner,
+        "record": told,
+        "policy": _policy(metadata),
+        "patch": _patch(metadata, {**dict.fromkeys(labels), **wanted}, json.dumps(told, sort_keys=True)),
+    }
+
+
+def undo(pod: Mapping[str, Any] | None, policies: Objects, name: str) -> dict[str, Any]:
+    """How to take a pod of this name out, which may be gone: is_quarantined, owner (of before), case (or ""), patch (or None),
+    policies (names of those to delete). Raises ValueError where the pod is in quarantine and nothing is written down of before."""
+    made = [
+        entry["metadata"]["name"]
+        for entry in policies
+        if LABEL in (entry["metadata"].get("labels") or {})
+        and (entry["metadata"].get("annotations") or {}).get(POD) == name
+    ]
+    metadata = pod["metadata"] if pod else {}
+    if LABEL not in (metadata.get("labels") or {}) and RECORD not in (metadata.get("annotations") or {}):
+        return {"is_quarantined": False, "owner": None, "case": "", "patch": None, "policies": made}
+    before = read_record(metadata)
+    if before is None:
+        raise ValueError(
+            f"The annotation {RECORD} of the pod is missing or broken: its labels of before are not known."
+        )
+    return {
+        "is_quarantined": True,
+        "owner": before["owner"],
+        "case": before["case"],
+        "patch": _patch(metadata, {**before["labels"], LABEL: None}, None),
+        "policies": made,
+    }
+
+
+def read_record(metadata: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What the annotation says of before, None where it is missing or not as this collection writes it."""
+    try:
+        found = json.loads((metadata.get("annotations") or {})[RECORD])
+        labels = found["labels"]
+        is_good = isinstance(labels, dict) and all(isinstance(value, str) for value in labels.values())
+    except (KeyError, TypeError, ValueError):
+        return None
+    if not is_good:
+        return None
+    case = found.get("case")
+    return {"owner": None, **found, "case": case if isinstance(case, str) and _CASE.fullmatch(case) else ""}
+
+
+def _owner(metadata: Mapping[str, Any]) -> dict[str, str] | None:
+    owners = metadata.get("ownerReferences") or ()
+    return next(({"kind": it["kind"], "name": it["name"]} for it in owners if it.get("controller")), None)
+
+
+def _refusal(
+    pod: Mapping[str, Any], owner: Mapping[str, str] | None, *, is_forced: bool, is_quarantined: bool
+) -> str | None:
+    if pod["metadata"].get("deletionTimestamp"):
+        return "The pod is being deleted."
+    if is_quarantined or is_forced or owner is None or owner["kind"] in HARMLESS:
+        return None
+    harm = HARM.get(owner["kind"], "what it does when a pod is released from it is not known")
+    return printable(
+        f"The pod belongs to the {owner['kind']} {owner['name']}: {harm}. Set quarantine_force to do it all the same."
+    )
+
+
+def _policy(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Nothing in, nothing out, for the one pod that has the label."""
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {
+            "name": f"quarantine-{metadata['uid']}",
+            "namespace": metadata["namespace"],
+            "labels": {LABEL: metadata["uid"]},
+            "annotations": {POD: metadata["name"]},
+        },
+        "spec": {"podSelector": {"matchLabels": {LABEL: metadata["uid"]}}, "policyTypes": ["Ingress", "Egress"]},
+    }
+
+
+def _patch(metadata: Mapping[str, Any], labels: Mapping[str, str | None], record: str | None) -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": metadata["name"],
+            "namespace": metadata["namespace"],
+            # another pod under this name is refused by the API
+            "uid": metadata["uid"],
+            "labels": dict(labels),
+            "annotations": {RECORD: record},
+        },
+    }
+
+
+def ready_pods(pods: Objects, owner: Mapping[str, str] | None, uid: str) -> list[str]:
+    """The names of the controller's pods that are ready and stay, but for the one with this uid."""
+    return sorted(
+        pod["metadata"]["name"]
+        for pod in pods
+        if owner is not None
+        and _owner(pod["metadata"]) == dict(owner)
+        and pod["metadata"]["uid"] != uid
+        and not pod["metadata"].get("deletionTimestamp")
+        and _is_ready(pod)
+    )
+
+
+def _is_ready(pod: Mapping[str, Any]) -> bool:
+    conditions = (pod.get("status") or {}).get("conditions") or ()
+    return any(entry["type"] == "Ready" and entry["status"] == "True" for entry in conditions)

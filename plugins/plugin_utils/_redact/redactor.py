@@ -1,0 +1,205 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Replaces what is secret or names somebody: keys, tokens, passwords, e-mail and IP addresses become salted, stable markers.
+
+The same value is the same marker wherever it stands, so that a reader can still follow it. Without the salt no marker tells its
+value, not even to one who tries all IP addresses. No text costs more time than its length, also where it is hostile.
+
+This is a private plugin utility of incident.distroless; its interface may change.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.incident.distroless.plugins.plugin_utils._redact.addresses import addresses
+from ansible_collections.incident.distroless.plugins.plugin_utils._redact.assignments import assigned, name_before
+from ansible_collections.incident.distroless.plugins.plugin_utils._redact.json_values import (
+    is_header,
+    is_reference,
+    numbered,
+    parsed,
+    secret_names,
+    segments,
+    written,
+)
+from ansible_collections.incident.distroless.plugins.plugin_utils._redact.pem import MAX_PEM, pem
+from ansible_collections.incident.distroless.plugins.plugin_utils._redact.secret_names import (
+    is_harmless,
+    is_kept,
+    is_secret,
+)
+from ansible_collections.incident.distroless.plugins.plugin_utils._redact.tokens import is_login, tokens
+
+__all__ = ["MAX_PEM", "Redactor", "is_binary"]
+
+_HEX = re.compile(rb"(?<![0-9A-Za-z])(_?)([0-9a-f]{16,}+)(?![0-9A-Za-z])")
+_CONTROL = re.compile(rb"[\x01-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f]")
+_DIGESTS = (16, 20, 28, 32, 48, 64)
+# a word alone, and a time: most of what the strings of a log are
+_QUIET = re.compile(r"[A-Za-z_]{0,15}|[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.,][0-9]{1,9})?Z?")
+
+
+@dataclass(slots=True)
+class Redactor:
+    """Replaces, and counts by kind what it replaced. salt: who has it can tell a value's marker."""
+
+    salt: bytes = field(repr=False)
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def mark(self, kind: str, value: bytes) -> bytes:
+        """The marker of a value."""
+        self.counts[kind] += 1
+        digest = hmac.new(self.salt, kind.encode() + b"\0" + value, hashlib.sha256).hexdigest()[:12]
+        return f"[{kind}-{digest}]".encode("ascii")
+
+    def text(self, data: bytes) -> bytes:
+        """Text of any kind, with what it holds replaced. JSON in it stays JSON."""
+        pieces: list[bytes] = []
+        for before, value, raw in segments(data):
+            if before:
+                pieces.append(_HEX.sub(self._hex, self._plain(before)))
+            if raw:
+                pieces.append(self._json(value, raw, name_before(before)))
+        return b"".join(pieces)
+
+    def _plain(self, data: bytes) -> bytes:
+        return addresses(assigned(tokens(pem(data, self.mark), self.mark), self.mark), self.mark)
+
+    def _json(self, value: Any, raw: bytes, name: str) -> bytes:
+        """One object or array of a line; it stays as it was written where nothing of it is replaced."""
+        counted = self.counts.copy()
+        try:
+            found = self.value(value, name)
+            return raw if self.counts == counted else written(found, raw)
+        except (ValueError, RecursionError):
+            self.counts = counted
+            return _HEX.sub(self._hex, self._plain(raw))
+
+    def value(self, value: Any, key: str = "") -> Any:
+        """What JSON holds, with its strings and keys replaced.
+
+        What a key calls a secret is replaced as a whole: strings, numbers, and those of the objects and arrays below it.
+        """
+        return self._value(value, key, self.words(key), inherits=False)
+
+    def _value(self, value: Any, key: str, shown: str, *, inherits: bool) -> Any:
+        """A value, whose key is shown by another name where that was replaced: either decides, so that a second time is the same."""
+        name, also = key.encode("utf-8", "replace"), shown.encode("utf-8", "replace")
+        is_about = is_harmless(name) and is_harmless(also)
+        is_whole = is_secret(name) or is_secret(also) or (inherits and not is_about)
+        if isinstance(value, dict):
+            return self._object(value, inherits=is_whole and not is_reference(value))
+        if isinstance(value, list):
+            return self._list(value, key, shown, inherits=is_whole)
+        if isinstance(value, str) and key.endswith("_b64"):
+            return self._base64(value)
+        if isinstance(value, str):
+            return self._string(value, name, is_whole=is_whole)
+        if isinstance(value, int | float) and not isinstance(value, bool) and is_whole:
+            text = json.dumps(value).encode()
+            return value if is_kept(name, text) else self.mark("secret", text).decode("ascii")
+        return value
+
+    def _object(self, value: dict[str, Any], *, inherits: bool) -> dict[str, Any]:
+        names, found = secret_names(value), dict[str, Any]()
+        for name, entry in value.items():
+            # what a pair names is a secret where either of its names says so
+            is_whole = inherits or is_secret(names.get(name, "").encode("utf-8", "replace"))
+            shown = self.words(name)
+            found[numbered(shown, found)] = self._value(entry, name, shown, inherits=is_whole)
+        return found
+
+    def _list(self, value: list[Any], key: str, shown: str, *, inherits: bool) -> list[Any]:
+        if not inherits and all(isinstance(entry, str) for entry in value) and any(e[:1] == "-" for e in value):
+            # the words of a command line: what stands before a word tells what it is
+            words = self.words("\0".join(value)).split("\0")
+            if len(words) == len(value):
+                return words
+        if is_header(value):
+            return [self.words(value[0]), self._string(value[1], value[0].encode(), is_whole=True)]
+        return [self._value(entry, key, shown, inherits=inherits) for entry in value]
+
+    def _string(self, value: str, name: bytes, *, is_whole: bool) -> str:
+        data = value.encode("utf-8", "surrogatepass")
+        if (is_whole and not is_kept(name, data)) or (name.lower() == b"auth" and is_login(data)):
+            return self.mark("secret", data).decode("ascii")
+        return self.words(value)
+
+    def words(self, text: str) -> str:
+        """A string, with what it holds replaced."""
+        if _QUIET.fullmatch(text):
+            return text
+        data = self.text(text.encode("utf-8", "surrogatepass"))
+        try:
+            return data.decode("utf-8", "surrogatepass")
+        except UnicodeDecodeError:
+            # a marker stands within a character
+            return data.decode("utf-8", "backslashreplace")
+
+    def document(self, data: bytes) -> bytes | None:
+        """JSON, or lines of it, written anew; None for what is neither."""
+        try:
+            return (json.dumps(self.value(parsed(data)), indent=1) + "\n").encode()
+        except (ValueError, RecursionError):
+            pass
+        try:
+            rows = [parsed(line) for line in data.split(b"\n") if line.strip()]
+            return "".join(json.dumps(self.value(row)) + "\n" for row in rows).encode()
+        except (ValueError, RecursionError):
+            return None
+
+    def _base64(self, value: str) -> str:
+        """The exact bytes of a name, as results print them; what is none is replaced as a whole."""
+        try:
+            data = base64.b64decode(value, validate=True)
+        except ValueError:
+            return self.mark("secret", value.encode()).decode("ascii")
+        return base64.b64encode(self.text(data)).decode("ascii")
+
+    def _hex(self, match: re.Match[bytes]) -> bytes:
+        """Collectors send names and command lines as hexadecimal digits."""
+        if len(match[2]) % 2:
+            return match[0]
+        before = bytes.fromhex(match[2].decode("ascii"))
+        if _CONTROL.search(before) or (len(before) in _DIGESTS and not _is_text(before)):
+            return match[0]
+        counted = self.counts.copy()
+        after = self._plain(before)
+        if after == before:
+            self.counts = counted
+            return match[0]
+        return match[1] + after.hex().encode("ascii")
+
+
+def _is_text(data: bytes) -> bool:
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def is_binary(data: bytes) -> bool:
+    """Whether a file whose beginning this is can be damaged by replacing text in it.
+
+    A log whose beginning was cut off is all zeros there, and text all the same; a tar of texts is no text.
+    """
+    if b"\0" not in data:
+        return data.startswith((b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PK\x03\x04"))
+    if data[257:262] == b"ustar":
+        return True
+    try:
+        data.replace(b"\0", b"")[:-4].decode("utf-8")
+    except UnicodeDecodeError:
+        return True
+    return False

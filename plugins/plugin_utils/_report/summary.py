@@ -1,0 +1,110 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A case in few words: lines for the end of a play, Markdown for chat, and what set_stats hands to the next job.
+
+This is a private plugin utility of incident.distroless; its interface may change.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from ansible_collections.incident.distroless.plugins.plugin_utils._judge.analyzers import VERDICTS
+from ansible_collections.incident.distroless.plugins.plugin_utils._judge.findings import counts, worst
+
+MAX_LINES = 20
+MAX_WIDTH = 300
+# AWX keeps what set_stats sets in one row of its database, for all pods of a job together
+MAX_STATS_FINDINGS = 5
+
+
+def summary_lines(case: Mapping[str, Any], path: str) -> list[str]:
+    """At most 20 lines that say what was found (case: the content of findings.json), the worst first."""
+    head, found = heading(case), [entry for entry in case["findings"] if entry["verdict"] != "pass"]
+    passed = [entry for entry in case["findings"] if entry["verdict"] == "pass"]
+    body = [line for entry in found for line in _lines_of(entry)] + [_line(entry) for entry in passed]
+    room = MAX_LINES - 2
+    if len(body) > room:
+        body = [*body[: room - 1], "... more in findings.json and summary.md"]
+    return [head, *body, f"Case: {path}"]
+
+
+def heading(case: Mapping[str, Any]) -> str:
+    """One line: the verdict, and what it was found in."""
+    said = ", ".join(f"{case['counts'][verdict]} {verdict}" for verdict in VERDICTS if case["counts"][verdict])
+    looked, failed = len(case["targets"]), len(case["failed_targets"])
+    of = f"{looked} target{'s' if looked != 1 else ''}" + (f", {failed} not reached" if failed else "")
+    return f"{case['role']}: {case['verdict']} ({said or 'no findings'}) in {of}"
+
+
+def _lines_of(finding: Mapping[str, Any]) -> Iterator[str]:
+    yield _line(finding)
+    if finding["next"]:
+        yield _cut(f"        next: {finding['next']}")
+
+
+def _line(finding: Mapping[str, Any]) -> str:
+    return _cut(f"{finding['verdict']:7} {finding['target']}: {finding['message']}")
+
+
+def _cut(line: str) -> str:
+    return line if len(line) <= MAX_WIDTH else f"{line[: MAX_WIDTH - 4]} ..."
+
+
+def markdown(case: Mapping[str, Any]) -> str:
+    """The case as short Markdown. What comes from a pod is escaped: it makes no link, no picture and calls nobody."""
+    lines = [f"# {_plain(heading(case))}", ""]
+    lines += [f"Case {_plain(case['case_id'])}, {case['started']} {_until(case)}.", ""]
+    if case["reason"]:
+        lines += [f"Reason: {_plain(case['reason'])}", ""]
+    for entry in case["findings"][:50]:
+        lines.append(f"- **{entry['verdict']}** {_plain(entry['target'])}: {_plain(entry['message'])}")
+        if entry["next"] and entry["verdict"] != "pass":
+            lines.append(f"  Next: {_plain(entry['next'])}")
+    return "\n".join(lines) + "\n"
+
+
+def _until(case: Mapping[str, Any]) -> str:
+    return f"to {case['ended']}" if case["ended"] else "and cut off"
+
+
+def _plain(text: str) -> str:
+    escaped = re.sub(r"([\\`*_\[\]<>|~#!&])", r"\\\1", text)
+    # of @here, @channel and https:// a zero-width space leaves text that no chat reacts to
+    return escaped.replace("@", "@\u200b").replace("://", ":\u200b//")
+
+
+def stats(case: Mapping[str, Any], path: str) -> dict[str, Any]:
+    """What set_stats keeps: label of a target -> role -> verdict, counts, the worst findings and where the case is."""
+    by_target: dict[str, list[Mapping[str, Any]]] = {}
+    for finding in case["findings"]:
+        by_target.setdefault(finding["target"], []).append(finding)
+    return {
+        target: {
+            case["role"]: {
+                "verdict": worst(found),
+                "counts": counts(found),
+                "findings": _worst_of(found),
+                "case_id": case["case_id"],
+                "path": path,
+            }
+        }
+        for target, found in by_target.items()
+    }
+
+
+def _worst_of(findings: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [
+        {key: _cut(entry[key]) for key in ("analyzer", "verdict", "message", "next")}
+        for entry in findings[:MAX_STATS_FINDINGS]
+        if entry["verdict"] != "pass"
+    ]
+
+
+def is_failure(verdict: str, fail_on: str) -> bool:
+    """Whether a play ends with failure for this verdict. warn: for anything but pass; what is not known is no pass."""
+    return {"never": False, "fail": verdict == "fail", "warn": verdict != "pass"}[fail_on]

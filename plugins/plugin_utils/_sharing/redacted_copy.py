@@ -1,0 +1,228 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A bundle for sharing: a copy in which what is secret or names somebody is replaced. The original is only read.
+
+This is a private plugin utility of incident.distroless; its interface may change.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from ansible_collections.incident.distroless.plugins.plugin_utils._case.folder import FINDINGS, CaseFolder
+from ansible_collections.incident.distroless.plugins.plugin_utils._case.hash_chain import chain, rows_of
+from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.bundle import (
+    LOG,
+    MANIFEST,
+    SIGNATURE,
+    opened,
+    read_folder,
+    walk,
+)
+from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.checksums import SUMS, sums
+from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.verify import link_rows
+from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.text import shown
+from ansible_collections.incident.distroless.plugins.plugin_utils._redact.redactor import MAX_PEM, Redactor, is_binary
+from ansible_collections.incident.distroless.plugins.plugin_utils._sharing.excluded import secret_names, secret_paths
+from ansible_collections.incident.distroless.plugins.plugin_utils._sharing.file_names import SharedNames
+from ansible_collections.incident.distroless.plugins.plugin_utils._sharing.report import PAGES, pages, shared_case
+
+REDACTION = "redaction.json"
+# they are made anew
+_OWN = {name.encode() for name in (LOG, MANIFEST, REDACTION, SIGNATURE, SUMS)}
+# they are made of the findings
+_PAGES = {name.encode() for name in PAGES}
+_FINDINGS = FINDINGS.encode()
+_CHUNK = 8 << 20
+# a document is replaced as a whole where it is not larger than this, else as text
+_MAX_DOCUMENT = 64 << 20
+
+
+@dataclass(slots=True)
+class Derived:
+    """What was done: a row for each file, and how much was replaced by kind."""
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+    sums_sha256: str = ""
+
+    def add(self, ours: bytes, what: str, replaced: Counter[str]) -> None:
+        """Notes a file by its path in the copy."""
+        self.rows.append({"path": shown(ours), "replaced": dict(sorted(replaced.items())), "what": what})
+        self.counts += replaced
+
+
+def derive(original: Path, copy: Path, salt: bytes, collectors: Sequence[Mapping[str, Any]]) -> Derived:
+    """Makes copy, which must not be there, from a sealed bundle, and seals it. collectors: rows of collected.json; what those of
+    them printed that are secret does not come along.
+
+    Raises OSError and ValueError.
+    """
+    making = _Making(copy, salt, SharedNames(salt, len(os.fsencode(copy)), {*_OWN, *_PAGES, _FINDINGS}))
+    secret = secret_paths(collectors)
+    findings: bytes | None = None
+    pages: list[bytes] = []
+    copy.mkdir(mode=0o700)
+    for name, entry in walk(original):
+        if secret.fullmatch(name):
+            making.derived.add(making.names.of(name), "left_out", Counter())
+        elif entry.is_symlink():
+            making.link(name, os.readlink(entry.path))  # noqa: PTH115 - names are bytes
+        elif name in _PAGES:
+            pages.append(name)
+        elif name == _FINDINGS:
+            findings = entry.path
+        elif name not in _OWN:
+            making.file(name, entry.path)
+    case = making.findings(findings, secret_names(collectors)) if findings else None
+    making.pages(pages, case)
+    _seal(original, copy, making.derived, Redactor(salt))
+    return making.derived
+
+
+@dataclass(slots=True)
+class _Making:
+    """A copy while it is made. texts: path as it is shown -> path in the copy, of files that were no binaries."""
+
+    copy: Path
+    salt: bytes
+    names: SharedNames
+    derived: Derived = field(default_factory=Derived)
+    texts: dict[str, bytes] = field(default_factory=dict)
+
+    def link(self, name: bytes, text: bytes) -> None:
+        ours = self.names.of(name)
+        _place(self.copy, ours).symlink_to(os.fsdecode(self.names.link(name, text)))
+        self.derived.add(ours, "link", Counter())
+
+    def file(self, name: bytes, path: bytes) -> None:
+        ours, redactor = self.names.of(name), Redactor(self.salt)
+        with opened(path) as file, _created(_place(self.copy, ours)) as target:
+            what = _copy(file, target, redactor, is_document=name.endswith((b".json", b".jsonl")))
+        if what != "binary":
+            self.texts[shown(ours)] = ours
+        self.derived.add(ours, what, redactor.counts)
+
+    def findings(self, path: bytes, secrets: frozenset[str]) -> dict[str, Any] | None:
+        """Adds findings.json; its content, None where it is not understood and was copied as any file."""
+        redactor = Redactor(self.salt)
+        with opened(path) as file:
+            is_small = os.fstat(file.fileno()).st_size <= _MAX_DOCUMENT
+            case = shared_case(file.read(), redactor, self.names.of, secrets) if is_small else None
+        if case is None:
+            self.file(_FINDINGS, path)
+        else:
+            CaseFolder(self.copy).write_json(FINDINGS, case)
+            self.derived.add(_FINDINGS, "replaced" if redactor.counts else "unchanged", redactor.counts)
+        return case
+
+    def pages(self, names: Sequence[bytes], case: dict[str, Any] | None) -> None:
+        """Adds those pages that the original has, where a case tells what they say; else they are left out."""
+        told = pages(case, self._beginning) if names and case else {}
+        for name in names:
+            text = told.get(name.decode())
+            if text is not None:
+                CaseFolder(self.copy).write(name.decode(), text)
+            self.derived.add(name, "left_out" if text is None else "made_anew", Counter())
+
+    def _beginning(self, path: str, size: int) -> bytes | None:
+        if path not in self.texts:
+            return None
+        with opened(os.fsencode(self.copy) + b"/" + self.texts[path]) as file:
+            return file.read(size)
+
+
+def _seal(original: Path, copy: Path, derived: Derived, redactor: Redactor) -> None:
+    case = CaseFolder(copy)
+    log = chain(redactor.value(row) for row in rows_of((original / LOG).read_bytes()))
+    case.write_bytes(LOG, log.text)
+    about = {"schema": 1, "replaced": dict(sorted(derived.counts.items())), "files": derived.rows}
+    case.write_json(REDACTION, about)
+    found = read_folder(copy)
+    manifest = {
+        **redactor.value(json.loads((original / MANIFEST).read_bytes())),
+        "derived_from": _sha256(original / SUMS),
+        "log": {"lines": log.lines, "last": log.last},
+        "links": link_rows(found),
+        "sealed": {"files": len(found.files) + 1, "bytes": found.size},
+    }
+    found.files[MANIFEST.encode()] = case.write_json(MANIFEST, manifest)
+    derived.sums_sha256 = case.write_bytes(SUMS, sums(found.files))
+
+
+def _sha256(path: Path) -> str:
+    with opened(os.fsencode(path)) as file:
+        return hashlib.sha256(file.read()).hexdigest()
+
+
+def _place(copy: Path, name: bytes) -> Path:
+    place = copy / os.fsdecode(name)
+    place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return place
+
+
+def _created(place: Path) -> IO[bytes]:
+    descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    return os.fdopen(descriptor, "wb")
+
+
+def _copy(file: IO[bytes], target: IO[bytes], redactor: Redactor, *, is_document: bool) -> str:
+    """Copies one file; what was done with it: binary (as it is), replaced, or unchanged."""
+    if is_binary(_beginning(file)):
+        while piece := file.read(_CHUNK):
+            target.write(piece)
+        return "binary"
+    size = os.fstat(file.fileno()).st_size
+    document = redactor.document(file.read()) if is_document and size <= _MAX_DOCUMENT else None
+    if document is not None:
+        target.write(document)
+    else:
+        redactor.counts.clear()
+        file.seek(0)
+        for piece in pieces(file):
+            target.write(redactor.text(piece))
+    return "replaced" if redactor.counts else "unchanged"
+
+
+def _beginning(file: IO[bytes]) -> bytes:
+    """The first piece of a file that is not all zeros; it stands at its beginning again afterwards."""
+    found = b""
+    while piece := file.read(1 << 16):
+        found = piece
+        if piece.strip(b"\0"):
+            break
+    file.seek(0)
+    return found
+
+
+def pieces(file: IO[bytes], size: int = _CHUNK) -> Iterator[bytes]:
+    """A text in pieces that end with a line where they can, and never within a key that has its end near by."""
+    rest = b""
+    while chunk := file.read(size):
+        data = rest + chunk
+        cut = _cut(data, size)
+        rest = data[cut:]
+        if cut:
+            yield data[:cut]
+    if rest:
+        yield rest
+
+
+def _cut(data: bytes, size: int) -> int:
+    cut = data.rfind(b"\n") + 1
+    begin = data.rfind(b"-----BEGIN ", max(0, len(data) - MAX_PEM))
+    if begin != -1 and data.find(b"-----END ", begin) == -1:
+        cut = min(cut, begin) if cut else begin
+    if cut or len(data) < 2 * size:
+        return cut
+    # a line without an end: between two words of it, where there are some
+    return max(data.rfind(mark) for mark in (b" ", b",", b"\t")) + 1 or len(data)
