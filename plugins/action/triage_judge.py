@@ -22,7 +22,7 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._case.folder i
     read_checks,
 )
 from ansible_collections.incident.distroless.plugins.plugin_utils._collect.collectors import file_of
-from ansible_collections.incident.distroless.plugins.plugin_utils._collect.facts import Known, know, label
+from ansible_collections.incident.distroless.plugins.plugin_utils._collect.facts import Known, gather_facts, label
 from ansible_collections.incident.distroless.plugins.plugin_utils._judge.analyzers import (
     Analyzer,
     analyze,
@@ -93,7 +93,7 @@ def _judge(
     entries: list[dict[str, Any]] = []
     facts: dict[str, dict[str, Any]] = {}
     for target in collected["targets"]:
-        known = know(collected, target, folder.read)
+        known = gather_facts(collected, target, folder.read)
         files = _keep(folder, target, known, collected["collectors"]) if writes else {}
         findings += findings_of(collected["role"], target, analyze(known.facts, analyzers, settings), files)
         entries += timeline(known.facts, target)

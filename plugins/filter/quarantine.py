@@ -11,8 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.incident.distroless.plugins.plugin_utils._quarantine import isolation as _isolation
-from ansible_collections.incident.distroless.plugins.plugin_utils._quarantine import plan as _quarantine
+from ansible_collections.incident.distroless.plugins.plugin_utils._quarantine import isolation, plan
 
 Objects = Sequence[Mapping[str, Any]]
 
@@ -26,16 +25,14 @@ def quarantine_plan(
     looked: Objects = (),
 ) -> dict[str, Any]:
     """What to do to a pod that goes into quarantine."""
-    told = {**_plain(record or {}), "reached": _isolation.reached(_plain(looked))}
-    return _quarantine.plan(
-        _plain(pod), _plain(services), is_forced=force, keep_labels=_plain(keep_labels), record=told
-    )
+    told = {**_plain(record or {}), "reached": isolation.reached(_plain(looked))}
+    return plan.plan(_plain(pod), _plain(services), is_forced=force, keep_labels=_plain(keep_labels), record=told)
 
 
 def quarantine_undo(pods: Objects, policies: Objects, name: str) -> dict[str, Any]:
     """What to do to a pod that comes out of it."""
     try:
-        return _quarantine.undo(_plain(pods[0]) if pods else None, _plain(policies), str(name))
+        return plan.undo(_plain(pods[0]) if pods else None, _plain(policies), str(name))
     except ValueError as error:
         raise AnsibleFilterError(str(error)) from error
 
@@ -43,19 +40,19 @@ def quarantine_undo(pods: Objects, policies: Objects, name: str) -> dict[str, An
 def quarantine_result(pod: Mapping[str, Any], policies: Objects, services: Objects, **seen: Any) -> dict[str, Any]:
     """What came of it."""
     try:
-        return _isolation.isolation(_plain(pod), _plain(policies), _plain(services), **_plain(seen))
+        return isolation.isolation(_plain(pod), _plain(policies), _plain(services), **_plain(seen))
     except ValueError as error:
         raise AnsibleFilterError(str(error)) from error
 
 
 def quarantine_seen(looked: Objects, slices: Objects | None, folder: str) -> dict[str, Any]:
     """What is seen of a pod."""
-    return _isolation.seen(_plain(looked), _plain(slices), str(folder))
+    return isolation.seen(_plain(looked), _plain(slices), str(folder))
 
 
 def ready_pods(pods: Objects, owner: Mapping[str, str] | None, uid: str) -> list[str]:
     """The names of a controller's pods that are ready, but for one."""
-    return _quarantine.ready_pods(_plain(pods), _plain(owner), str(uid))
+    return plan.ready_pods(_plain(pods), _plain(owner), str(uid))
 
 
 def _plain(value: Any) -> Any:

@@ -15,10 +15,10 @@ from typing import Any
 
 from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.ensure import ensure
-from ansible_collections.incident.distroless.plugins.module_utils._debugger.identity import Wish
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.identity import IdentityRequest
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.probe import run_text
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.target_row import pinned
-from ansible_collections.incident.distroless.plugins.module_utils._remote.exec import open_session
+from ansible_collections.incident.distroless.plugins.module_utils._remote.pod_exec import open_session
 from ansible_collections.incident.distroless.plugins.module_utils._targets.model import Target
 
 from tests.integration.conftest import Kubectl, pod_manifest
@@ -121,7 +121,7 @@ def make_subject(kubectl: Kubectl) -> Subject:
         assert time.monotonic() < until, "the files were not made"
         time.sleep(0.2)
     target = target_of(kubectl, "api", "app")
-    attached = ensure(connected(), target, request(ttl=7200), Wish(), Deadline(60))
+    attached = ensure(connected(), target, request(ttl=7200), IdentityRequest(), Deadline(60))
     assert attached.session is not None
     attached.session.close()
     return Subject(kubectl, target, attached.debugger.name, attached.seen.pid, _truth(kubectl))

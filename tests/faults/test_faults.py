@@ -13,8 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from ansible_collections.incident.distroless.plugins.module_utils._fetch import reconnect as _remote
-from ansible_collections.incident.distroless.plugins.module_utils._fetch import transfer as _transfer
+from ansible_collections.incident.distroless.plugins.module_utils._fetch import reconnect, transfer
 
 from tests.integration.conftest import Kubectl
 
@@ -40,7 +39,7 @@ def subject(kubectl: Kubectl) -> Subject:
 @pytest.fixture
 def bench(subject: Subject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     # the pauses between tries are for real networks
-    monkeypatch.setattr(_remote, "_PAUSE", 0.01)
+    monkeypatch.setattr(reconnect, "_PAUSE", 0.01)
     made = Bench(subject, tmp_path)
     yield made
     made.close()
@@ -74,13 +73,11 @@ def test_whatever_happens_to_the_connection_no_file_is_wrong(subject: Subject, b
 
 
 def test_the_trials_catch_a_reader_that_proves_nothing(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    def believe(
-        self: _transfer.Transfer, step: _transfer.Step, file: _transfer.Partial | None, end: _transfer.End
-    ) -> None:
+    def believe(self: transfer.Transfer, step: transfer.Step, file: transfer.Partial | None, end: transfer.End) -> None:
         if file is not None:
             self._commit(step, file, "fetched", step.reason, end)
 
-    monkeypatch.setattr(_transfer.Transfer, "_finish", believe)
+    monkeypatch.setattr(transfer.Transfer, "_finish", believe)
     damaging = list(FAULTS).index("bit of the output")
     seeds = [seed for seed in range(damaging, 40 * len(FAULTS), len(FAULTS)) if not plan(seed).is_whole_module]
     assert any(found(bench, plan(seed)) for seed in seeds), "no trial noticed"

@@ -22,8 +22,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from ansible_collections.incident.distroless.plugins.module_utils._debugger import probe as _probe
-from ansible_collections.incident.distroless.plugins.module_utils._debugger import terminate as _end
+from ansible_collections.incident.distroless.plugins.module_utils._debugger import probe, terminate
 from ansible_collections.incident.distroless.plugins.module_utils._remote.session import (
     Session,
     exec_command,
@@ -188,7 +187,7 @@ def target(*, shared: bool) -> Target:
 
 
 def cgroup_of(session: Session, pid: int) -> str:
-    lines = _probe.run_text(session, b"cat /proc/%d/cgroup\n" % pid)
+    lines = probe.run_text(session, b"cat /proc/%d/cgroup\n" % pid)
     return next(line for line in lines if line.startswith("0::"))
 
 
@@ -196,7 +195,7 @@ def test_pid_1_is_found_from_a_cgroup_namespace_of_ones_own(node: Node, shell: t
     node.start_first(TARGET, APP)
     with node.session(*shell) as session:
         assert cgroup_of(session, 1) == f"0::/../cri-containerd-{TARGET}.scope"
-        sight = _probe.probe(session, target(shared=False))
+        sight = probe.probe(session, target(shared=False))
     assert (sight.pid, sight.root_readable) == (1, True)
 
 
@@ -205,14 +204,14 @@ def test_the_targets_process_is_told_from_its_twin_and_from_pause(node: Node, sh
     for container_id in (TWIN, TARGET):
         node.start(container_id, "sh", "-c", APP)
     with node.session(*shell) as session:
-        found = _probe.probe(session, target(shared=True)).pid
+        found = probe.probe(session, target(shared=True)).pid
         assert found != 1
         assert cgroup_of(session, found) == f"0::/../cri-containerd-{TARGET}.scope"
-        parent = _probe.run_text(session, b"cat /proc/%d/stat\n" % found)[0].rpartition(")")[2].split()[1]
+        parent = probe.run_text(session, b"cat /proc/%d/stat\n" % found)[0].rpartition(")")[2].split()[1]
         # nsenter's own parent is outside of the namespace: the main process, and not its child
         assert parent == "0"
-        with pytest.raises(_probe.Failure, match="proven"):
-            _probe.probe(session, replace(target(shared=True), container_id=f"containerd://{'f' * 64}"))
+        with pytest.raises(probe.Failure, match="proven"):
+            probe.probe(session, replace(target(shared=True), container_id=f"containerd://{'f' * 64}"))
 
 
 def test_a_debugger_ends_itself_and_no_target(node: Node, shell: tuple[list[str], str]) -> None:
@@ -224,10 +223,10 @@ def test_a_debugger_ends_itself_and_no_target(node: Node, shell: tuple[list[str]
     others = {name: node.scope(name).joinpath("cgroup.procs").read_text() for name in (TARGET, TWIN)}
     time.sleep(0.2)
     with node.session(*shell) as session:
-        own = _end.own_main_process(_probe.parse_processes(_probe.run_text(session, _end._LIST_OWN)))
+        own = terminate.own_main_process(probe.parse_processes(probe.run_text(session, terminate._LIST_OWN)))
         assert own is not None
         assert own.command == "sleep"
         assert cgroup_of(session, own.pid) == "0::/"
-    _end.end_debugger(node.session(*shell))
+    terminate.end_debugger(node.session(*shell))
     until(lambda: not node.scope(DEBUGGER).joinpath("cgroup.procs").read_text())
     assert {name: node.scope(name).joinpath("cgroup.procs").read_text() for name in (TARGET, TWIN)} == others

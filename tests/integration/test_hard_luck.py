@@ -22,7 +22,7 @@ from ansible_collections.incident.distroless.plugins.module_utils import (
 )
 from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
-from ansible_collections.incident.distroless.plugins.module_utils._debugger.identity import Wish
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.identity import IdentityRequest
 
 from .conftest import Kubectl, Play, pod_manifest
 from .inside import connected, target_of
@@ -52,7 +52,7 @@ def test_a_target_that_restarts_between_injection_and_exec_is_said(
     monkeypatch.setattr(_debugger, "open_session", late)
     target = target_of(kubectl, name)
     with pytest.raises(Failure) as caught:
-        _debugger.ensure(connected(), target, asked(), Wish(), Deadline(60))
+        _debugger.ensure(connected(), target, asked(), IdentityRequest(), Deadline(60))
     assert caught.value.reason == "TargetRestarted"
     assert "restart count 1" in caught.value.message
 
@@ -63,7 +63,7 @@ def test_a_target_that_restarted_before_the_injection_is_said(kubectl: Kubectl) 
     target = target_of(kubectl, "brief")
     wait_for_restart(kubectl, "brief")
     with pytest.raises(Failure) as caught:
-        _debugger.ensure(connected(), target, asked(), Wish(), Deadline(60))
+        _debugger.ensure(connected(), target, asked(), IdentityRequest(), Deadline(60))
     assert caught.value.reason == "TargetRestarted"
 
 
@@ -89,7 +89,7 @@ def attached(kubectl: Kubectl, request: pytest.FixtureRequest) -> _debugger.Atta
     name = f"looked-into-{uuid.uuid4().hex[:6]}"
     kubectl.apply(pod_manifest(name, APP, shareProcessNamespace=shared))
     kubectl.wait_until_running(name)
-    return _debugger.ensure(connected(), target_of(kubectl, name), asked(), Wish(), Deadline(60))
+    return _debugger.ensure(connected(), target_of(kubectl, name), asked(), IdentityRequest(), Deadline(60))
 
 
 def options_of(spec: Mapping[str, Any], **changes: Any) -> dict[str, Any]:
@@ -161,6 +161,6 @@ def test_nothing_is_waited_for_longer_than_allowed(kubectl: Kubectl) -> None:
     target = target_of(kubectl, "mute")
     began = time.monotonic()
     with pytest.raises(Failure) as caught:
-        _debugger.ensure(connected(), target, asked(), Wish(), Deadline(2))
+        _debugger.ensure(connected(), target, asked(), IdentityRequest(), Deadline(2))
     assert caught.value.reason == "WaitTimeout"
     assert time.monotonic() - began < 8

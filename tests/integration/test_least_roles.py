@@ -16,7 +16,7 @@ import yaml
 from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.ensure import ensure
-from ansible_collections.incident.distroless.plugins.module_utils._debugger.identity import Wish
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.identity import IdentityRequest
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import Cluster
 from ansible_collections.incident.distroless.plugins.module_utils._modules import debug_pod as _copy_task
 from ansible_collections.incident.distroless.plugins.module_utils._modules import ephemeral_debug as _debug_task
@@ -83,7 +83,7 @@ def failure_of(task: ModuleType, cluster: Cluster, *, check: bool = False, **opt
 
 def debugger(kubectl: Kubectl, pod: str, name: str) -> str:
     """A debugger that someone else has started."""
-    attached = ensure(connected(), target_of(kubectl, pod), request(name), Wish(), Deadline(60))
+    attached = ensure(connected(), target_of(kubectl, pod), request(name), IdentityRequest(), Deadline(60))
     assert attached.session
     attached.session.close()
     return name

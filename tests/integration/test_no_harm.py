@@ -20,7 +20,7 @@ import pytest
 from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.probe import run_text
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.ephemeral_containers import MANY_RUNNING
-from ansible_collections.incident.distroless.plugins.module_utils._remote.exec import open_session
+from ansible_collections.incident.distroless.plugins.module_utils._remote.pod_exec import open_session
 from ansible_collections.incident.distroless.plugins.module_utils._remote.session import Session
 
 from .conftest import Kubectl, Play, pod_manifest

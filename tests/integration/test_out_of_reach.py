@@ -15,7 +15,7 @@ import pytest
 from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.ensure import Attached, ensure
-from ansible_collections.incident.distroless.plugins.module_utils._debugger.identity import Wish
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.identity import IdentityRequest
 from ansible_collections.incident.distroless.plugins.module_utils._targets.model import Target
 
 from .conftest import Kubectl, Play, facts, pod_manifest
@@ -71,7 +71,7 @@ def failure_of(target: Target, **changes: object) -> Failure:
 
 
 def ensure_one(target: Target, **changes: object) -> Attached:
-    attached = ensure(connected(), target, request(**changes), Wish(), Deadline(60))
+    attached = ensure(connected(), target, request(**changes), IdentityRequest(), Deadline(60))
     if attached.session is not None:
         attached.session.close()
     return attached

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.plugins.plugin_utils.tls_world import server
+from tests.unit.support.tls_world import server
 
 from .cases import Case, run_playbook
 from .conftest import Credentials, Kubectl, pod_manifest

@@ -16,7 +16,7 @@ import pytest
 from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.ensure import ensure
-from ansible_collections.incident.distroless.plugins.module_utils._debugger.identity import Wish
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.identity import IdentityRequest
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import Cluster
 from kubernetes.client import ApiClient, Configuration
 
@@ -85,7 +85,7 @@ def test_a_watch_that_breaks_is_taken_up_again(
     times, fault = BROKEN[broken]
     name = f"watched-{list(BROKEN).index(broken)}"
     with faulty(kubeconfig, tmp_path, the_first(times, lambda asked: asked.is_watch, fault)) as proxy:
-        attached = ensure(through(proxy), target_of(kubectl, app), request(name), Wish(), Deadline(60))
+        attached = ensure(through(proxy), target_of(kubectl, app), request(name), IdentityRequest(), Deadline(60))
         assert attached.session
         attached.session.close()
         assert attached.debugger.name == name
@@ -108,7 +108,7 @@ def test_a_busy_api_server_is_asked_again_when_it_says(
 
     with faulty(kubeconfig, tmp_path, interfere) as proxy:
         target = target_of(kubectl, app)
-        attached = ensure(through(proxy), target, request("patient"), Wish(), Deadline(60))
+        attached = ensure(through(proxy), target, request("patient"), IdentityRequest(), Deadline(60))
         assert attached.session
         attached.session.close()
         assert refused == ["watch", "PATCH", "exec"]
@@ -134,7 +134,9 @@ def test_nothing_is_waited_for_longer_than_allowed(
     with faulty(kubeconfig, tmp_path, SILENT[silent]) as proxy:
         began = time.monotonic()
         with pytest.raises(Failure) as caught:
-            ensure(through(proxy), target, request(f"silent-{list(SILENT).index(silent)}"), Wish(), Deadline(3))
+            ensure(
+                through(proxy), target, request(f"silent-{list(SILENT).index(silent)}"), IdentityRequest(), Deadline(3)
+            )
         took = time.monotonic() - began
     assert caught.value.reason == ("ApiUnreachable" if "busy" in silent else "WaitTimeout"), caught.value.message
     assert took < 10, "the promise itself: wait_timeout, and what a busy machine takes"

@@ -17,7 +17,7 @@ CHECKOUT = Path(__file__).parents[2]
 SOURCE = CHECKOUT / "plugins" / "module_utils" / "_core" / "errors.py"
 PAGE = CHECKOUT / "docs" / "docsite" / "rst" / "reasons.rst"
 
-INTEGRATION, UNIT = "tests/integration", "tests/unit/plugins/module_utils"
+INTEGRATION, UNIT = "tests/integration", "tests/unit/plugins/module_utils/_debugger"
 # the test that shows the reason best, on the real cluster where that can be; a reason that is not here is shown by none
 SHOWN_BY = {
     "ImagePullFailed": f"{INTEGRATION}/test_saying_no.py::test_an_image_that_cannot_be_pulled_fails_with_the_runtimes_words",

@@ -65,7 +65,7 @@ def test_every_test_that_a_page_names_exists(page: Path) -> None:
 
 
 def test_every_case_of_kubectl_has_its_row() -> None:
-    files = ("test_kubectl_cases", "test_kubectl_copy_cases")
+    files = ("_debugger/test_kubectl_cases", "_pod_copy/test_kubectl_copy_cases")
     functions = {name for file in files for name in functions_in(f"tests/unit/plugins/module_utils/{file}.py")}
     ours = {name for name in functions if name.startswith("test")}
     text = (PAGES / "kubectl_parity.rst").read_text(encoding="utf-8")

@@ -20,7 +20,9 @@ Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
 
 
-def each(work: Callable[[Item], Outcome], items: Sequence[Item], concurrency: int) -> list[Outcome | Failure]:
+def run_concurrently(
+    work: Callable[[Item], Outcome], items: Sequence[Item], concurrency: int
+) -> list[Outcome | Failure]:
     """The outcome of work for each item, in the items' order; a Failure stands for the item that met it.
 
     Any other exception is a defect of ours and is raised when all are done. The threads are daemons: a task that is

@@ -10,7 +10,7 @@ Pure. This is a private module utility of incident.distroless; its interface may
 from __future__ import annotations
 
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
-from ansible_collections.incident.distroless.plugins.module_utils._debugger.probe import Sight
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.probe import ProbeResult
 
 # more than that is as good as all: then SYS_PTRACE alone is the smaller step
 FEW_CAPABILITIES = 3
@@ -18,7 +18,7 @@ FEW_CAPABILITIES = 3
 _NOT_DUMPABLE = "The target is not dumpable (a file capability, a dropped setuid, an unreadable binary"
 
 
-def why_unreadable(sight: Sight, label: str) -> Failure:
+def why_unreadable(sight: ProbeResult, label: str) -> Failure:
     """PermissionDenied or LsmDenied with what keeps this debugger from the target's root, by the kernel's rules, and what would do."""
     us, them = sight.debugger, sight.target
     if them is None:

@@ -18,7 +18,7 @@ from typing import Any
 from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import MAX_SECONDS
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._core.paths import quote
-from ansible_collections.incident.distroless.plugins.module_utils._debugger.probe import Sight
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.probe import ProbeResult
 
 DEFAULT_TIMEOUT = 60
 DEFAULT_MAX_OUTPUT = 64 << 10
@@ -159,7 +159,7 @@ _PARSERS: dict[str, Callable[[object], Any]] = {
 }
 
 
-def script_for(command: Command, sight: Sight) -> bytes:
+def script_for(command: Command, sight: ProbeResult) -> bytes:
     """The job that runs a command: its own process, so that none of our shell's functions or variables reach it."""
     variables = {"TARGET_PID": str(sight.pid), "TARGET_ROOT": sight.root, **command.env}
     lines = [b"export %s=%s" % (name.encode(), quote(text.encode())) for name, text in variables.items()]

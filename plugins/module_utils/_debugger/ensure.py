@@ -27,8 +27,8 @@ from ansible_collections.incident.distroless.plugins.module_utils._debugger.cont
 )
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.identity import (
     Attempt,
+    IdentityRequest,
     TargetIdentity,
-    Wish,
     first_attempts,
     known_identity,
     next_attempts,
@@ -39,7 +39,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._debugger.inje
     inject,
     request_injection,
 )
-from ansible_collections.incident.distroless.plugins.module_utils._debugger.probe import Sight, probe
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.probe import ProbeResult, probe
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.reuse import (
     described,
     find_running,
@@ -47,7 +47,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._debugger.reus
 )
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.terminate import end_debugger
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import Cluster
-from ansible_collections.incident.distroless.plugins.module_utils._remote.exec import open_session
+from ansible_collections.incident.distroless.plugins.module_utils._remote.pod_exec import open_session
 from ansible_collections.incident.distroless.plugins.module_utils._remote.session import Session
 from ansible_collections.incident.distroless.plugins.module_utils._targets.model import Target
 from ansible_collections.incident.distroless.plugins.module_utils._targets.recheck import looking_again
@@ -73,12 +73,12 @@ class Attached:
     attempt: Attempt
     known: TargetIdentity
     reused: bool
-    sight: Sight | None = None
+    sight: ProbeResult | None = None
     session: Session | None = None
     warnings: list[str] = field(default_factory=list)
 
     @property
-    def seen(self) -> Sight:
+    def seen(self) -> ProbeResult:
         """The sight of a debugger that was looked through."""
         if self.sight is None:
             raise RuntimeError("nobody looked through this debugger")
@@ -89,7 +89,7 @@ def ensure(
     cluster: Cluster,
     target: Target,
     request: Request,
-    wish: Wish,
+    wish: IdentityRequest,
     deadline: Deadline,
     *,
     any_serves: bool = False,
@@ -108,7 +108,14 @@ def ensure(
 
 
 def _ensure(
-    cluster: Cluster, target: Target, request: Request, wish: Wish, deadline: Deadline, how: How, *, any_serves: bool
+    cluster: Cluster,
+    target: Target,
+    request: Request,
+    wish: IdentityRequest,
+    deadline: Deadline,
+    how: How,
+    *,
+    any_serves: bool,
 ) -> Attached:
     known = known_identity(target)
     earlier = _earlier(target)
@@ -157,7 +164,7 @@ def _readable(attached: Attached) -> Attached:
         raise refusal
 
 
-def _further_attempts(wish: Wish, tried: Attached) -> list[Attempt]:
+def _further_attempts(wish: IdentityRequest, tried: Attached) -> list[Attempt]:
     learned = tried.seen.identity()
     if learned is None:
         return []
@@ -176,7 +183,13 @@ def _again(
 
 
 def ensure_requested(
-    cluster: Cluster, target: Target, request: Request, wish: Wish, deadline: Deadline, *, may_inject: bool = True
+    cluster: Cluster,
+    target: Target,
+    request: Request,
+    wish: IdentityRequest,
+    deadline: Deadline,
+    *,
+    may_inject: bool = True,
 ) -> Attached:
     """Adds the debugger, if none runs, and does not wait for it. Without may_inject it only asks whether it could be added."""
     known = known_identity(target)

@@ -39,7 +39,7 @@ class TargetIdentity:
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class IdentityRequest:
     """What the user asked for: profile and identity (auto or a name), and overrides of uid and gid."""
 
     profile: str = "auto"
@@ -84,7 +84,7 @@ def confinement(container: Mapping[str, Any]) -> dict[str, Any]:
     return {key: own[key] for key in ("appArmorProfile", "seLinuxOptions") if own.get(key)}
 
 
-def first_attempts(wish: Wish, target: Target, known: TargetIdentity) -> list[Attempt]:
+def first_attempts(wish: IdentityRequest, target: Target, known: TargetIdentity) -> list[Attempt]:
     """The debuggers to try, weakest first; a later one only when admission refuses those before it."""
     if wish.identity == "elevated":
         return [Attempt(_named(wish, "general"), "elevated", wish.run_as_user, wish.run_as_group)]
@@ -102,7 +102,7 @@ def first_attempts(wish: Wish, target: Target, known: TargetIdentity) -> list[At
 
 
 def next_attempts(
-    wish: Wish,
+    wish: IdentityRequest,
     target: Target,
     learned: TargetIdentity,
     tried: Attempt,
@@ -125,7 +125,7 @@ def next_attempts(
     return attempts
 
 
-def _matching(wish: Wish, target: Target, known: TargetIdentity, *, explicit: bool = False) -> list[Attempt]:
+def _matching(wish: IdentityRequest, target: Target, known: TargetIdentity, *, explicit: bool = False) -> list[Attempt]:
     confined = confinement(target.spec)
     if known.uid:
         matched = Attempt(_named(wish, "restricted"), "match", known.uid, known.gid, confined)
@@ -143,7 +143,7 @@ def _root_profile(target: Target, known: TargetIdentity) -> str:
     return "netadmin" if added and added <= NETADMIN else "baseline"
 
 
-def _named(wish: Wish, otherwise: str) -> str:
+def _named(wish: IdentityRequest, otherwise: str) -> str:
     return otherwise if wish.profile == "auto" else wish.profile
 
 

@@ -97,7 +97,7 @@ class Credentials:
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class ProbeResult:
     """What a debugger sees of its target. target is None when /proc/<pid>/status was not there to read.
 
     is_dumpable is False when the kernel lets no equal look into the target (prctl(2), PR_SET_DUMPABLE). warnings are of
@@ -142,7 +142,7 @@ class Sight:
         return TargetIdentity(self.target.uid, self.target.gid, self.target.groups, self.target.capabilities, "process")
 
 
-def probe(session: Session, target: Target) -> Sight:
+def probe(session: Session, target: Target) -> ProbeResult:
     """Looks from inside. Raises Failure TargetProcessAmbiguous when the target's process cannot be proven."""
     listed = list(_listed(session, target))
     pid = main_process((process for stat, cgroup in listed if (process := _process(stat, cgroup))), target)
@@ -244,7 +244,7 @@ def shares_processes(pod: Mapping[str, object]) -> bool:
     return isinstance(spec, Mapping) and bool(spec.get("shareProcessNamespace") or spec.get("hostPID"))
 
 
-def parse_sight(pid: int, lines: Iterable[str]) -> Sight:
+def parse_sight(pid: int, lines: Iterable[str]) -> ProbeResult:
     """What the look at one process answered."""
     sections: dict[str, dict[str, str]] = {"debugger": {}, "target": {}}
     current = sections["debugger"]
@@ -268,7 +268,7 @@ def parse_sight(pid: int, lines: Iterable[str]) -> Sight:
     seen = parse_credentials(sections["target"])
     # a process's files in /proc are its own, but root's when it is not dumpable (fs/proc/base.c, task_dump_owner)
     is_dumpable = seen is None or seen.uid == 0 or owner != "0"
-    return Sight(pid, own, seen, readable, is_dumpable)
+    return ProbeResult(pid, own, seen, readable, is_dumpable)
 
 
 def parse_credentials(status: Mapping[str, str]) -> Credentials | None:

@@ -25,15 +25,15 @@ from ansible_collections.incident.distroless.plugins.module_utils._debugger.cont
 )
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.identity import (
     Attempt,
+    IdentityRequest,
     TargetIdentity,
-    Wish,
     confinement,
     first_attempts,
     known_identity,
     next_attempts,
 )
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.inject import Debugger, debuggers
-from ansible_collections.incident.distroless.plugins.module_utils._debugger.probe import Sight
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.probe import ProbeResult
 from ansible_collections.incident.distroless.plugins.module_utils._targets.model import Target
 
 # a first debugger that could not read, whoever it was
@@ -41,7 +41,7 @@ _FIRST, _NOBODY = Attempt("baseline", "image"), (-1, -1)
 
 
 def find_running(
-    target: Target, request: Request, wish: Wish, now: float, *, any_serves: bool = False
+    target: Target, request: Request, wish: IdentityRequest, now: float, *, any_serves: bool = False
 ) -> list[tuple[Attempt, Debugger]]:
     """Running debuggers that the same request (or any of ours) made before, newest first, each with the attempt that it was."""
     serving: list[tuple[Attempt, Debugger]] = []
@@ -60,7 +60,7 @@ def find_running(
     return serving
 
 
-def recognise(request: Request, wish: Wish, manifest: Mapping[str, Any], target: Target) -> Attempt | None:
+def recognise(request: Request, wish: IdentityRequest, manifest: Mapping[str, Any], target: Target) -> Attempt | None:
     """The attempt of which a debugger's manifest is the result, field by field; None when the request makes none like it.
 
     A name of the user's own says nothing of who a debugger is: only what this wish could come to is compared.
@@ -75,7 +75,9 @@ def recognise(request: Request, wish: Wish, manifest: Mapping[str, Any], target:
     return None
 
 
-def _learned_attempts(wish: Wish, target: Target, known: TargetIdentity, manifest: Mapping[str, Any]) -> list[Attempt]:
+def _learned_attempts(
+    wish: IdentityRequest, target: Target, known: TargetIdentity, manifest: Mapping[str, Any]
+) -> list[Attempt]:
     """What the wish comes to with what a first debugger learned: that the target is who the found one matches."""
     context = manifest.get("securityContext") or {}
     user, group = context.get("runAsUser"), context.get("runAsGroup")
@@ -85,7 +87,7 @@ def _learned_attempts(wish: Wish, target: Target, known: TargetIdentity, manifes
     return next_attempts(wish, target, learned, _FIRST, _NOBODY, is_dumpable=is_matched)
 
 
-def is_wished(request: Request, wish: Wish, attempt: Attempt, target: Target, sight: Sight) -> bool:
+def is_wished(request: Request, wish: IdentityRequest, attempt: Attempt, target: Target, sight: ProbeResult) -> bool:
     """Whether a recognised debugger that was looked through is who it should be.
 
     A name that was derived says so itself. Under a name of the user's own the one that a debugger matches must be who the

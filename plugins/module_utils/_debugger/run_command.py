@@ -18,11 +18,11 @@ from typing import Any
 
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.commands import Command, script_for
-from ansible_collections.incident.distroless.plugins.module_utils._debugger.probe import Sight
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.probe import ProbeResult
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.target_row import timestamp
 from ansible_collections.incident.distroless.plugins.module_utils._localfs.destination import Dest, Place
 from ansible_collections.incident.distroless.plugins.module_utils._localfs.partial_file import DestFailure, Partial
-from ansible_collections.incident.distroless.plugins.module_utils._remote.exec import STDERR, STDOUT
+from ansible_collections.incident.distroless.plugins.module_utils._remote.pod_exec import STDERR, STDOUT
 from ansible_collections.incident.distroless.plugins.module_utils._remote.session import Session
 
 
@@ -73,7 +73,9 @@ class _File:
 _NO_FILE = {"dest": None, "dest_size": None, "dest_sha256": None}
 
 
-def run_command(opening: Callable[..., Session], command: Command, sight: Sight, folders: tuple[str, ...] = ()) -> Ran:
+def run_command(
+    opening: Callable[..., Session], command: Command, sight: ProbeResult, folders: tuple[str, ...] = ()
+) -> Ran:
     """Runs one command in an exec of its own. rc is what channel 3 says, None after a time-out.
 
     opening opens a session and takes silence, the seconds without output that are too many; folders go before the name of
@@ -84,7 +86,7 @@ def run_command(opening: Callable[..., Session], command: Command, sight: Sight,
         return _run(opening, command, sight, file)
 
 
-def _run(opening: Callable[..., Session], command: Command, sight: Sight, file: _File | None) -> Ran:
+def _run(opening: Callable[..., Session], command: Command, sight: ProbeResult, file: _File | None) -> Ran:
     captures = {STDOUT: _Capture(command.max_output), STDERR: _Capture(command.max_output)}
     started = time.time()
     until = time.monotonic() + command.timeout

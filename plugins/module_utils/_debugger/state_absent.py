@@ -25,7 +25,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._debugger.inje
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.target_row import unseen_row
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.terminate import end_debugger
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import Cluster
-from ansible_collections.incident.distroless.plugins.module_utils._remote.exec import open_session
+from ansible_collections.incident.distroless.plugins.module_utils._remote.pod_exec import open_session
 from ansible_collections.incident.distroless.plugins.module_utils._targets.model import FailedTarget, Target
 
 # where the target does not run any more, none of its debuggers does: the kernel ended them with its PID namespace

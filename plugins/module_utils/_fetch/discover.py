@@ -31,7 +31,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._target_fs.glo
     expand,
     is_glob,
 )
-from ansible_collections.incident.distroless.plugins.module_utils._target_fs.read_policy import Ground, upwards
+from ansible_collections.incident.distroless.plugins.module_utils._target_fs.read_policy import ReadPolicy, upwards
 from ansible_collections.incident.distroless.plugins.module_utils._target_fs.resolve import (
     Found,
     Looker,
@@ -69,7 +69,7 @@ def check_options(options: FetchOptions) -> None:
         normal(path)
 
 
-def survey(looker: Looker, options: FetchOptions, ground: Ground, until: float = math.inf) -> Survey:
+def survey(looker: Looker, options: FetchOptions, policy: ReadPolicy, until: float = math.inf) -> Survey:
     """Looks at all that was asked for, until that moment (time.monotonic()). Raises Failure when the connection breaks."""
     # directories and links count as well; ten million names end here and not in this host's memory
     limit = 2 * options.max_files + 1000 if options.max_files else sys.maxsize
@@ -77,13 +77,13 @@ def survey(looker: Looker, options: FetchOptions, ground: Ground, until: float =
     plain = [normal(path) for path in options.exact]
     patterns = [normal(path) for path in options.src]
     # not even looked at; what is on the other kernel file systems shows by its mount
-    skipped = {path for path in [*plain, *patterns] if not is_glob(path) and ground.bars_asked(path) == KERNEL}
+    skipped = {path for path in [*plain, *patterns] if not is_glob(path) and policy.denial_as_asked(path) == KERNEL}
     items = [Item(path, None, None, "plain") for path in skipped]
     resolved = resolve(looker, [path for path in plain if path not in skipped])
     expansions = expand(
         looker,
         [path for path in patterns if path not in skipped],
-        prune=ground.pruned,
+        prune=policy.pruned,
         max_entries=limit,
         until=until,
     )
@@ -103,7 +103,7 @@ def survey(looker: Looker, options: FetchOptions, ground: Ground, until: float =
     ]
     items += [Item(normal(match.asked), match.path, match.entry, origin) for match, origin in found]
     cut = {expansion.base: _CUTS[expansion.cut] for expansion in expansions if expansion.cut is not None}
-    walk = Walk(looker, ground, limit, until, stopped=DEADLINE if DEADLINE in cut.values() else None)
+    walk = Walk(looker, policy, limit, until, stopped=DEADLINE if DEADLINE in cut.values() else None)
     directories = _directories(items)
     if options.follow:
         links = [item for item in items if _is_link(item)]

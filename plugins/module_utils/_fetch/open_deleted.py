@@ -19,7 +19,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._target_fs.fil
     TargetFiles,
     parse_entry,
 )
-from ansible_collections.incident.distroless.plugins.module_utils._target_fs.read_policy import Ground, is_below_any
+from ansible_collections.incident.distroless.plugins.module_utils._target_fs.read_policy import ReadPolicy, is_below_any
 from ansible_collections.incident.distroless.plugins.module_utils._target_fs.stat_protocol import misunderstood, records
 
 # fs/d_path.c puts it behind the path of what has no name any more; a file that is there can be called so as well
@@ -69,7 +69,7 @@ class Holdings:
     mounts: frozenset[int]
 
 
-def survey_held(files: TargetFiles, pids: Sequence[int], ground: Ground) -> Holdings:
+def survey_held(files: TargetFiles, pids: Sequence[int], policy: ReadPolicy) -> Holdings:
     """The regular files that processes hold open though deleted, each once. Raises Failure when the connection breaks."""
     held: list[Held] = []
     denied: list[int] = []
@@ -84,14 +84,14 @@ def survey_held(files: TargetFiles, pids: Sequence[int], ground: Ground) -> Hold
         if failure.reason != "LimitExceeded":
             raise
         cut.append(Item(b"/proc", None, None, "held", MAX_FILES))
-    found = judge(_nameless(files, held), denied, ground)
+    found = judge(_nameless(files, held), denied, policy)
     return replace(found, items=(*cut, *found.items))
 
 
-def judge(held: Iterable[Held], denied: Iterable[int], ground: Ground) -> Holdings:
+def judge(held: Iterable[Held], denied: Iterable[int], policy: ReadPolicy) -> Holdings:
     """An item for each open file, with the reason for those that must be left out. denied are processes that keep us out."""
     items = [Item(b"/proc/%d/fd" % pid, None, None, "held", "PermissionDenied") for pid in denied]
-    known = {mount.id for mount in ground.points.values()}
+    known = {mount.id for mount in policy.points.values()}
     mounts: set[int] = set()
     seen: set[tuple[int, int]] = set()
     for file in sorted(held, key=lambda file: (file.pid, file.descriptor)):
@@ -99,9 +99,9 @@ def judge(held: Iterable[Held], denied: Iterable[int], ground: Ground) -> Holdin
             continue
         seen.add((file.entry.dev, file.entry.ino))
         reason = None
-        if file.mount in ground.secret_ids or is_below_any(file.text, ground.hidden):
+        if file.mount in policy.secret_ids or is_below_any(file.text, policy.hidden):
             reason = SECRET
-        elif file.mount in ground.readable_ids:
+        elif file.mount in policy.readable_ids:
             pass
         elif file.mount in known:
             reason = KERNEL

@@ -54,7 +54,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._localfs.desti
 from ansible_collections.incident.distroless.plugins.module_utils._read.compression import Codec
 from ansible_collections.incident.distroless.plugins.module_utils._remote.session import Session
 from ansible_collections.incident.distroless.plugins.module_utils._target_fs.filesystem import TargetFiles
-from ansible_collections.incident.distroless.plugins.module_utils._target_fs.read_policy import Ground, survey_ground
+from ansible_collections.incident.distroless.plugins.module_utils._target_fs.read_policy import ReadPolicy, policy_of
 from ansible_collections.incident.distroless.plugins.module_utils._target_fs.resolve import Found, normal, resolve
 
 _MAX_GONE_SHOWN = 10
@@ -111,13 +111,13 @@ def fetch(
     ):
         earlier = find_earlier(dest, manifest, target, overwrite=options.overwrite)
         PROGRESS.say(label, "looking for the files")
-        ground = remote.ask(lambda files: _ground(files, secrets, options))
-        held = remote.ask(lambda files: _held(files, processes, ground, options))
-        view = remote.ask(lambda files: survey(files, options, ground, until))
+        policy = remote.ask(lambda files: _read_policy(files, secrets, options))
+        held = remote.ask(lambda files: _held(files, processes, policy, options))
+        view = remote.ask(lambda files: survey(files, options, policy, until))
         if view.is_cut:
             remote.drop()
-        steps = decide([*held.items, *view.items], options, ground, budget)
-        provable = replace(ground, readable_ids=ground.readable_ids | held.mounts)
+        steps = decide([*held.items, *view.items], options, policy, budget)
+        provable = replace(policy, readable_ids=policy.readable_ids | held.mounts)
         lengths = [step.length for step in steps if step.action == "file"]
         PROGRESS.say(label, f"{len(lengths)} files to compare or bring ({show_size(sum(lengths))})")
         notify = partial(PROGRESS.moved, label)
@@ -146,21 +146,21 @@ def fetch(
         )
 
 
-def _ground(files: TargetFiles, secrets: Sequence[bytes], options: FetchOptions) -> Ground:
+def _read_policy(files: TargetFiles, secrets: Sequence[bytes], options: FetchOptions) -> ReadPolicy:
     """The mounts, with the spec's paths as the target's own links lead: /var/run/secrets is often /run/secrets."""
     resolved = resolve(files, [normal(path) for path in secrets])
     own = {answer.path for answer in resolved if isinstance(answer, Found)}
-    return survey_ground(
+    return policy_of(
         files.mounts(), [*own, *(normal(path) for path in secrets)], include_secrets=options.include_secrets
     )
 
 
 def _held(
-    files: TargetFiles, processes: Callable[[Session], Sequence[int]], ground: Ground, options: FetchOptions
+    files: TargetFiles, processes: Callable[[Session], Sequence[int]], policy: ReadPolicy, options: FetchOptions
 ) -> Holdings:
     if not options.open_deleted:
         return Holdings((), frozenset())
-    return survey_held(files, processes(files.session), ground)
+    return survey_held(files, processes(files.session), policy)
 
 
 def _carry_out(

@@ -22,7 +22,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._localfs.desti
 from ansible_collections.incident.distroless.plugins.module_utils._read.compression import Compress
 from ansible_collections.incident.distroless.plugins.module_utils._target_fs.filesystem import Entry
 from ansible_collections.incident.distroless.plugins.module_utils._target_fs.glob_match import any_of
-from ansible_collections.incident.distroless.plugins.module_utils._target_fs.read_policy import Ground, upwards
+from ansible_collections.incident.distroless.plugins.module_utils._target_fs.read_policy import ReadPolicy, upwards
 
 # whose wish a thing is: a path of src itself, a match of a glob of src, what is in a directory that was wished for, or what
 # is held open though deleted
@@ -125,7 +125,7 @@ def _names(path: bytes) -> list[bytes]:
     return [name for name in path.split(b"/") if name]
 
 
-def decide(items: Iterable[Item], options: FetchOptions, ground: Ground, budget: Budget) -> list[Step]:
+def decide(items: Iterable[Item], options: FetchOptions, policy: ReadPolicy, budget: Budget) -> list[Step]:
     """One step for each path, sorted by it. Of the same path found twice, what was asked for more plainly counts."""
     # a path of /proc is held open or not here at all
     rank = {"held": -1, "plain": 0, "match": 1, "inside": 2}
@@ -137,20 +137,22 @@ def decide(items: Iterable[Item], options: FetchOptions, ground: Ground, budget:
     is_excluded = any_of(options.exclude)
     # what was asked for by name comes first where a limit is near
     wanted = sorted(found.values(), key=lambda item: (rank[item.origin], item.src))
-    steps = [_decide(item, options, ground, is_excluded, budget) for item in wanted]
+    steps = [_decide(item, options, policy, is_excluded, budget) for item in wanted]
     return sorted(steps, key=lambda step: step.item.src)
 
 
 def _decide(
-    item: Item, options: FetchOptions, ground: Ground, is_excluded: Callable[[bytes], bool], budget: Budget
+    item: Item, options: FetchOptions, policy: ReadPolicy, is_excluded: Callable[[bytes], bool], budget: Budget
 ) -> Step:
     if item.origin == "held":
         # judged by its mount
-        barred = item.reason if item.reason in (SECRET, KERNEL) else None
+        denial = item.reason if item.reason in (SECRET, KERNEL) else None
     else:
-        barred = ground.bars_asked(item.src) or (ground.bars(item.resolved) if item.resolved is not None else None)
-    if barred is not None:
-        return Step(item, "skip", barred)
+        denial = policy.denial_as_asked(item.src) or (
+            policy.denial(item.resolved) if item.resolved is not None else None
+        )
+    if denial is not None:
+        return Step(item, "skip", denial)
     if is_excluded(item.src) or (item.resolved is not None and is_excluded(item.resolved)):
         return Step(item, "skip", EXCLUDED)
     if item.entry is None or item.reason:

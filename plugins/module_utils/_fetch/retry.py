@@ -39,7 +39,7 @@ class Second:
     reason: str | None = None
 
 
-class Doubts:
+class RetryLedger:
     """The files of one target that came out wrong. budget is what a larger one takes from."""
 
     def __init__(self, options: FetchOptions, budget: Budget) -> None:

@@ -22,7 +22,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._debugger.ensu
     Attached,
     ensure,
 )
-from ansible_collections.incident.distroless.plugins.module_utils._debugger.identity import Wish
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.identity import IdentityRequest
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.probe import (
     container_processes,
     shares_processes,
@@ -33,7 +33,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._fetch.denied_
 from ansible_collections.incident.distroless.plugins.module_utils._fetch.pipeline import Fetched, fetch
 from ansible_collections.incident.distroless.plugins.module_utils._fetch.plan import Budget, FetchOptions
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import Cluster
-from ansible_collections.incident.distroless.plugins.module_utils._remote.exec import open_session
+from ansible_collections.incident.distroless.plugins.module_utils._remote.pod_exec import open_session
 from ansible_collections.incident.distroless.plugins.module_utils._targets.model import (
     Target,
 )
@@ -51,7 +51,7 @@ class Plan:
     """What to do with each target. budget is what all of them may come to together."""
 
     request: Request
-    wish: Wish
+    wish: IdentityRequest
     any_serves: bool
     keep_debugger: bool
     wait_timeout: int

@@ -25,7 +25,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._fetch.plan im
 )
 from ansible_collections.incident.distroless.plugins.module_utils._fetch.reconnect import Remote
 from ansible_collections.incident.distroless.plugins.module_utils._fetch.resume import Incoming
-from ansible_collections.incident.distroless.plugins.module_utils._fetch.retry import PASSING, Doubts
+from ansible_collections.incident.distroless.plugins.module_utils._fetch.retry import PASSING, RetryLedger
 from ansible_collections.incident.distroless.plugins.module_utils._localfs.destination import Dest, Place
 from ansible_collections.incident.distroless.plugins.module_utils._localfs.partial_file import DestFailure, Partial
 from ansible_collections.incident.distroless.plugins.module_utils._read.bandwidth import decide, local_tools
@@ -34,7 +34,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._read.events i
 from ansible_collections.incident.distroless.plugins.module_utils._read.request import Want
 from ansible_collections.incident.distroless.plugins.module_utils._read.stream import hashes, send
 from ansible_collections.incident.distroless.plugins.module_utils._target_fs.filesystem import TargetFiles
-from ansible_collections.incident.distroless.plugins.module_utils._target_fs.read_policy import Ground
+from ansible_collections.incident.distroless.plugins.module_utils._target_fs.read_policy import ReadPolicy
 
 
 class DeadlineReached(Exception):
@@ -55,15 +55,15 @@ class Transfer:
         remote: Remote,
         dest: Dest,
         folder: Place,
-        ground: Ground,
+        policy: ReadPolicy,
         options: FetchOptions,
         budget: Budget,
         until: float,
         notify: Callable[[int, int, int, int], None],
     ) -> None:
         self._remote, self._dest, self._folder = remote, dest, folder
-        self._ground, self._options, self._until, self._notify = ground, options, until, notify
-        self._doubts, self._incoming = Doubts(options, budget), Incoming(dest)
+        self._policy, self._options, self._until, self._notify = policy, options, until, notify
+        self._doubts, self._incoming = RetryLedger(options, budget), Incoming(dest)
         self._packing: Packing | None = None
         self.rows: dict[bytes, Row] = {}
         self.transferred = 0
@@ -125,7 +125,7 @@ class Transfer:
     def _compare(self, files: TargetFiles, left: dict[bytes, Step]) -> None:
         """Hashes on both sides what may be the same; the target is busy with the next while this side hashes the last."""
         steps = list(left.values())
-        for end in hashes(files, [self._want(step) for step in steps], self._ground.readable_ids):
+        for end in hashes(files, [self._want(step) for step in steps], self._policy.readable_ids):
             step = steps[end.index]
             self._check_deadline()
             if end.status == "ok" and end.length == step.length and end.sha256 == self._dest.digest(self._place(step)):
@@ -153,7 +153,7 @@ class Transfer:
         came, size = 0, sum(step.length - self._incoming.here(step) for step in steps)
         wants = [self._want(step, self._incoming.here(step)) for step in steps]
         packing = self._choose(files, wants)
-        for event in send(files, wants, self._ground.readable_ids, checksum=self._options.checksum, packing=packing):
+        for event in send(files, wants, self._policy.readable_ids, checksum=self._options.checksum, packing=packing):
             self._check_deadline()
             step = steps[(event.end if isinstance(event, Whole) else event).index]
             if isinstance(event, Begin):
@@ -213,7 +213,7 @@ class Transfer:
         """Gives a file its name if it is what the target has; else decides whether to try it again."""
         if step.item.src in self.rows:
             return
-        if end.mount is not None and end.mount in self._ground.secret_ids:
+        if end.mount is not None and end.mount in self._policy.secret_ids:
             self._note(step, "skipped", SECRET)
         elif end.status == "ok" and file is not None and file.length == step.length == end.length:
             if end.sha256 == file.sha256 or (end.sha256 is None and not self._options.checksum):

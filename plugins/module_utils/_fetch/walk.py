@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._fetch.plan import DEADLINE, KERNEL, MAX_FILES, Item
 from ansible_collections.incident.distroless.plugins.module_utils._target_fs.filesystem import Entry, Unlisted
-from ansible_collections.incident.distroless.plugins.module_utils._target_fs.read_policy import Ground, is_below
+from ansible_collections.incident.distroless.plugins.module_utils._target_fs.read_policy import ReadPolicy, is_below
 from ansible_collections.incident.distroless.plugins.module_utils._target_fs.resolve import MAX_LINKS, Found, Looker
 from ansible_collections.incident.distroless.plugins.module_utils._target_fs.resolve_many import look_up
 
@@ -54,7 +54,7 @@ class Walk:
     """
 
     looker: Looker
-    ground: Ground
+    policy: ReadPolicy
     left: int
     until: float
     items: list[Item] = field(default_factory=list)
@@ -118,7 +118,7 @@ class Walk:
         root, top = tree.root, tree.top
         if self.stopped is not None:
             return [replace(root, reason=self.stopped)]
-        if self.ground.bars(top) == KERNEL:
+        if self.policy.denial(top) == KERNEL:
             return [root]
         if self.left <= 0:
             self.stopped = MAX_FILES
@@ -127,7 +127,7 @@ class Walk:
         again = [span.top for span in tree.above if is_below(span.top, top)]
         items: list[Item] = []
         try:
-            for answer in self.looker.scan([top], prune=[*self.ground.pruned, *again], max_entries=self.left):
+            for answer in self.looker.scan([top], prune=[*self.policy.pruned, *again], max_entries=self.left):
                 if time.monotonic() > self.until:
                     self.stopped = DEADLINE
                     break

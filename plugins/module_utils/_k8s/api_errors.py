@@ -68,7 +68,7 @@ def retry_after(http_status: int, header: str | None) -> float | None:
     return float(header) if is_busy and header is not None and re.fullmatch(r"[0-9]{1,6}", header) else None
 
 
-def explain(http_status: int, status: Mapping[str, Any], doing: str) -> Failure:
+def failure_from_status(http_status: int, status: Mapping[str, Any], doing: str) -> Failure:
     """The failure for an error answer; doing says what was asked, such as `adding a debugger to pod shop/api-0`.
 
     404 for an object comes back as PodGone: a caller that asked for something else than a pod says so itself.

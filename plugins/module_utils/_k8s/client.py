@@ -25,7 +25,7 @@ from urllib.parse import quote, urlencode
 from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline, within
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.api_errors import (
-    explain,
+    failure_from_status,
     parse_status,
     retry_after,
 )
@@ -210,7 +210,7 @@ class Cluster:
             answer.close()
             pause = retry_after(answer.status, answer.headers.get("Retry-After"))
             if pause is None or pause >= deadline.left():
-                raise explain(answer.status, status, doing)
+                raise failure_from_status(answer.status, status, doing)
             # a server that says 0 must not be asked a thousand times a second
             time.sleep(max(pause, 0.1))
 
@@ -231,7 +231,7 @@ class Cluster:
                 if event["type"] == "ERROR":
                     status = event["object"]
                     code = status.get("code")
-                    raise explain(code if isinstance(code, int) and code else 500, status, doing)
+                    raise failure_from_status(code if isinstance(code, int) and code else 500, status, doing)
                 yield event
 
     @staticmethod

@@ -13,7 +13,10 @@ from typing import Any
 
 from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline, within
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
-from ansible_collections.incident.distroless.plugins.module_utils._k8s.api_errors import explain, parse_status
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.api_errors import (
+    failure_from_status,
+    parse_status,
+)
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import REQUEST_TIMEOUT, Cluster, harmless
 
 
@@ -50,5 +53,5 @@ def _connect(module: Any) -> Any:
         if isinstance(status, int) and status:
             body = getattr(error, "body", b"") or b""
             body = body if isinstance(body, bytes) else str(body).encode()
-            raise explain(status, parse_status(body), "connecting") from error
+            raise failure_from_status(status, parse_status(body), "connecting") from error
         raise Failure("ApiUnreachable", f"connecting: {harmless(error)}") from error

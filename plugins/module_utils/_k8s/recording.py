@@ -25,7 +25,7 @@ def moment(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-class Witness(Cluster):
+class RecordingCluster(Cluster):
     """A cluster that remembers, for each thread, the headers of the last answer."""
 
     def __init__(self, api_client: Any) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule, env_fallback
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.container import PROFILES, Request
-from ansible_collections.incident.distroless.plugins.module_utils._debugger.identity import Wish
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.identity import IdentityRequest
 from ansible_collections.incident.distroless.plugins.module_utils._modules.runner import refused
 from ansible_collections.kubernetes.core.plugins.module_utils.args_common import AUTH_ARG_SPEC
 from ansible_collections.kubernetes.core.plugins.module_utils.k8s.core import AnsibleK8SModule
@@ -105,9 +105,9 @@ def parse_request(params: Mapping[str, Any]) -> Request:
     )
 
 
-def parse_wish(params: Mapping[str, Any]) -> Wish:
+def parse_wish(params: Mapping[str, Any]) -> IdentityRequest:
     """Who to be, from options as in debugger_spec."""
-    return Wish(
+    return IdentityRequest(
         profile=params["profile"],
         identity=params["identity"],
         allow_elevated=params["allow_elevated"],

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from ansible_collections.incident.distroless.plugins.module_utils._core.concurrency import each
+from ansible_collections.incident.distroless.plugins.module_utils._core.concurrency import run_concurrently
 from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline, check_seconds
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.diff import pod_diff
@@ -28,7 +28,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._modules.argum
     parse_request,
     parse_wish,
 )
-from ansible_collections.incident.distroless.plugins.module_utils._modules.runner import Report, judge, perform
+from ansible_collections.incident.distroless.plugins.module_utils._modules.runner import Report, judge, run_module
 from ansible_collections.incident.distroless.plugins.module_utils._pod_copy.create import (
     Made,
     access_modes,
@@ -83,7 +83,7 @@ def argument_spec() -> dict[str, Any]:
 
 def run() -> None:
     """Runs the task and ends it."""
-    perform(make_module(argument_spec()), work)
+    run_module(make_module(argument_spec()), work)
 
 
 def work(module: Any) -> Report:
@@ -254,7 +254,7 @@ def _remove(module: Any, deadline: Deadline) -> Report:
     cluster = connect(module, deadline)
     copies = find_copies(cluster, params, deadline)
     end = partial(_end, cluster, wait=params["wait"], dry_run=module.check_mode, deadline=deadline)
-    outcomes = each(end, copies, params["concurrency"])
+    outcomes = run_concurrently(end, copies, params["concurrency"])
     rows: list[dict[str, Any]] = []
     failed: list[FailedTarget] = []
     for pod, outcome in zip(copies, outcomes, strict=True):

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from ansible_collections.incident.distroless.plugins.module_utils._core.concurrency import each
+from ansible_collections.incident.distroless.plugins.module_utils._core.concurrency import run_concurrently
 from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline, check_seconds
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._core.progress import PROGRESS
@@ -29,7 +29,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._debugger.ensu
     ensure,
     ensure_requested,
 )
-from ansible_collections.incident.distroless.plugins.module_utils._debugger.identity import Wish
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.identity import IdentityRequest
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.inject import debuggers
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.run_command import not_run, run_command
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.state_absent import (
@@ -49,10 +49,10 @@ from ansible_collections.incident.distroless.plugins.module_utils._modules.runne
     Report,
     gather,
     judge,
-    perform,
+    run_module,
     was_changed,
 )
-from ansible_collections.incident.distroless.plugins.module_utils._remote.exec import open_session
+from ansible_collections.incident.distroless.plugins.module_utils._remote.pod_exec import open_session
 from ansible_collections.incident.distroless.plugins.module_utils._targets.model import Target, parse_selection
 from ansible_collections.incident.distroless.plugins.module_utils._targets.recheck import what_became
 from ansible_collections.incident.distroless.plugins.module_utils._targets.resource_limits import is_throttled
@@ -71,7 +71,7 @@ class Plan:
     """What to do with each target. has_folders: a command's dest may be written for several, each in folders of its own."""
 
     request: Request
-    wish: Wish
+    wish: IdentityRequest
     commands: Sequence[Command]
     check_rc: bool
     wait: bool
@@ -106,7 +106,7 @@ def argument_spec() -> dict[str, Any]:
 
 def run() -> None:
     """Runs the task and ends it."""
-    perform(make_module(argument_spec()), work)
+    run_module(make_module(argument_spec()), work)
 
 
 def work(module: Any) -> Report:
@@ -119,7 +119,7 @@ def work(module: Any) -> Report:
     deadline = Deadline(plan.wait_timeout)
     cluster = connect(module, deadline)
     selected = select(cluster, selection, deadline)
-    outcomes = each(partial(_work_on, cluster, plan), selected.targets, params["concurrency"])
+    outcomes = run_concurrently(partial(_work_on, cluster, plan), selected.targets, params["concurrency"])
     done, failed = gather(selected.targets, outcomes)
     gone, lost = (
         nothing_to_end(selected.failed) if plan.is_absent and selection.targets is not None else ([], selected.failed)

@@ -15,16 +15,16 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from ansible_collections.incident.distroless.plugins.module_utils._core.concurrency import each
+from ansible_collections.incident.distroless.plugins.module_utils._core.concurrency import run_concurrently
 from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline, check_seconds
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import Query, api_path, pod_path
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.connect import open_client
-from ansible_collections.incident.distroless.plugins.module_utils._k8s.recording import Witness
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.recording import RecordingCluster
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.redaction import without_values
 from ansible_collections.incident.distroless.plugins.module_utils._localfs.destination import Dest, Place
 from ansible_collections.incident.distroless.plugins.module_utils._modules.arguments import make_module
-from ansible_collections.incident.distroless.plugins.module_utils._modules.runner import Report, judge, perform
+from ansible_collections.incident.distroless.plugins.module_utils._modules.runner import Report, judge, run_module
 from ansible_collections.incident.distroless.plugins.module_utils._targets.model import FailedTarget
 from ansible_collections.incident.distroless.plugins.module_utils._targets.selection import WORKLOADS
 
@@ -69,7 +69,7 @@ def argument_spec() -> dict[str, Any]:
 
 def run() -> None:
     """Runs the task and ends it."""
-    perform(make_module(argument_spec(), selects=False), work)
+    run_module(make_module(argument_spec(), selects=False), work)
 
 
 def work(module: Any) -> Report:
@@ -81,9 +81,9 @@ def work(module: Any) -> Report:
     count = f"{len(pods)} pod{'s' if len(pods) != 1 else ''}"
     if module.check_mode:
         return Report(f"Would keep what the API says of {count} in {plan.dest}", True, [], [])
-    cluster = Witness(open_client(module, Deadline(plan.timeout, "timeout")))
+    cluster = RecordingCluster(open_client(module, Deadline(plan.timeout, "timeout")))
     who, about, rows = _ask_about_us(cluster, plan)
-    outcomes = each(partial(_keep, cluster, plan), pods, params["concurrency"])
+    outcomes = run_concurrently(partial(_keep, cluster, plan), pods, params["concurrency"])
     failed: list[FailedTarget] = []
     for (namespace, name), outcome in zip(pods, outcomes, strict=True):
         failure = outcome if isinstance(outcome, Failure) else outcome.failure
@@ -110,7 +110,7 @@ def _named(index: int, entry: Mapping[str, Any]) -> tuple[str, str]:
     return str(names[0]), str(names[1])
 
 
-def _ask_about_us(cluster: Witness, plan: Plan) -> tuple[Mapping[str, Any] | None, dict[str, Any], Rows]:
+def _ask_about_us(cluster: RecordingCluster, plan: Plan) -> tuple[Mapping[str, Any] | None, dict[str, Any], Rows]:
     """Who the API takes us for, and which cluster it is: the uid of kube-system is its only lasting name."""
     answers: dict[str, Mapping[str, Any]] = {}
     rows: Rows = []
@@ -143,7 +143,7 @@ def _ask_about_us(cluster: Witness, plan: Plan) -> tuple[Mapping[str, Any] | Non
 _NO_FILE: Mapping[str, Any] = {"namespace": None, "pod": None, "path": None, "size": None, "sha256": None}
 
 
-def _keep(cluster: Witness, plan: Plan, names: tuple[str, str]) -> Kept:
+def _keep(cluster: RecordingCluster, plan: Plan, names: tuple[str, str]) -> Kept:
     namespace, name = names
     kept = Kept()
     keeper = _Keeper(cluster, plan, namespace, name, kept.rows)
@@ -197,7 +197,7 @@ def _logs(pod: Mapping[str, Any]) -> Iterator[tuple[str, bool]]:
 class _Keeper:
     """Asks for one pod's parts and keeps each answer as a file."""
 
-    cluster: Witness
+    cluster: RecordingCluster
     plan: Plan
     namespace: str
     pod: str

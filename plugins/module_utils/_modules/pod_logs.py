@@ -15,14 +15,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from ansible_collections.incident.distroless.plugins.module_utils._core.concurrency import each
+from ansible_collections.incident.distroless.plugins.module_utils._core.concurrency import run_concurrently
 from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline, check_seconds
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import Cluster, Query, pod_path
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.connect import connect
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.logs import is_lost
 from ansible_collections.incident.distroless.plugins.module_utils._modules.arguments import make_module
-from ansible_collections.incident.distroless.plugins.module_utils._modules.runner import Report, judge, perform
+from ansible_collections.incident.distroless.plugins.module_utils._modules.runner import Report, judge, run_module
 from ansible_collections.incident.distroless.plugins.module_utils._targets.model import FailedTarget
 
 NAMES = ("namespace", "pod", "container")
@@ -76,7 +76,7 @@ def argument_spec() -> dict[str, Any]:
 
 def run() -> None:
     """Runs the task and ends it."""
-    perform(make_module(argument_spec(), selects=False), work)
+    run_module(make_module(argument_spec(), selects=False), work)
 
 
 def work(module: Any) -> Report:
@@ -89,7 +89,7 @@ def work(module: Any) -> Report:
     wanted = [parse(index, entry) for index, entry in enumerate(params["containers"])]
     cluster = connect(module, Deadline(params["timeout"], "timeout"))
     read = partial(_read, cluster, params["tail_lines"], params["max_bytes"], params["timeout"])
-    outcomes = each(read, wanted, params["concurrency"])
+    outcomes = run_concurrently(read, wanted, params["concurrency"])
     rows = [_row(log, outcome) for log, outcome in zip(wanted, outcomes, strict=True)]
     failed = [
         FailedTarget(log.namespace, log.pod, log.container, outcome)

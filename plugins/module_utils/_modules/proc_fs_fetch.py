@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.incident.distroless.plugins.module_utils._core.concurrency import each
+from ansible_collections.incident.distroless.plugins.module_utils._core.concurrency import run_concurrently
 from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline, check_seconds
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._core.paths import exact, from_base64
@@ -40,7 +40,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._modules.runne
     Report,
     gather,
     judge,
-    perform,
+    run_module,
     was_changed,
 )
 from ansible_collections.incident.distroless.plugins.module_utils._read.compression import TOOLS
@@ -81,7 +81,7 @@ def argument_spec() -> dict[str, Any]:
 
 def run() -> None:
     """Runs the task and ends it."""
-    perform(make_module(argument_spec()), work)
+    run_module(make_module(argument_spec()), work)
 
 
 def work(module: Any) -> Report:
@@ -99,7 +99,7 @@ def work(module: Any) -> Report:
             "Remove flat: true.",
         )
     started = time.monotonic()
-    outcomes = each(partial(work_on, cluster, plan), selected.targets, params["concurrency"])
+    outcomes = run_concurrently(partial(work_on, cluster, plan), selected.targets, params["concurrency"])
     done, failed = gather(selected.targets, outcomes)
     failed = [*selected.failed, *failed]
     fetched = [entry.fetched for entry in done if entry.fetched is not None]

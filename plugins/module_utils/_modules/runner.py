@@ -54,7 +54,7 @@ class Report:
         return result
 
 
-def perform(module: Any, work: Callable[[Any], Report]) -> None:
+def run_module(module: Any, work: Callable[[Any], Report]) -> None:
     """Runs work and ends the task with its report. module is an AnsibleK8SModule."""
     stopped = None
     try:

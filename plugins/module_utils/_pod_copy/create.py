@@ -18,8 +18,8 @@ from ansible_collections.incident.distroless.plugins.module_utils._core.errors i
 from ansible_collections.incident.distroless.plugins.module_utils._core.progress import PROGRESS
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.identity import (
     Attempt,
+    IdentityRequest,
     TargetIdentity,
-    Wish,
     first_attempts,
 )
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.inject import epoch
@@ -57,7 +57,7 @@ class Made:
     reused: bool
 
 
-def copy_attempts(wish: Wish, original: Target, known: TargetIdentity) -> list[Attempt]:
+def copy_attempts(wish: IdentityRequest, original: Target, known: TargetIdentity) -> list[Attempt]:
     """The debug containers to try, weakest first; a later one only when admission refuses those before it.
 
     They are those of an ephemeral debugger. Nothing is learned inside before the copy is made, so that allow_elevated

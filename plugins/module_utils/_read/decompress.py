@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._read.compression import Codec
 from ansible_collections.incident.distroless.plugins.module_utils._read.zstd import Frame, unzstd
-from ansible_collections.incident.distroless.plugins.module_utils._remote.job_output import Answer
+from ansible_collections.incident.distroless.plugins.module_utils._remote.job_output import JobOutput
 
 # of decompressed bytes at a time
 CHUNK = 256 << 10
@@ -24,7 +24,7 @@ CHUNK = 256 << 10
 class Plain:
     """A piece of an answer as it is; beside Packed."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: JobOutput) -> None:
         self._answer, self._moved = answer, 0
 
     def exactly(self, n: int) -> Iterator[memoryview]:
@@ -45,7 +45,7 @@ class Plain:
 class Packed:
     """One compressed piece of an answer, whose decompressed length was announced."""
 
-    def __init__(self, answer: Answer, codec: Codec, length: int) -> None:
+    def __init__(self, answer: JobOutput, codec: Codec, length: int) -> None:
         self._answer, self._moved, self._told = answer, 0, 0
         # even what does not shrink grows by less than this; empty blocks could otherwise go on without end
         self._most = length + length // 64 + (64 << 10)

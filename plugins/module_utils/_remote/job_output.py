@@ -87,7 +87,7 @@ class _EndMark:
         return own
 
 
-class Answer:
+class JobOutput:
     """What a job prints, until both its streams have ended. Views are valid until the next step of their iterator.
 
     Every way of reading raises Failure: ConnectionLost when the stream ends early or does not keep to its form,

@@ -26,9 +26,9 @@ from ansible_collections.incident.distroless.plugins.module_utils._remote.bootst
     exec_command,
     use_outlet,
 )
-from ansible_collections.incident.distroless.plugins.module_utils._remote.job_output import Answer
+from ansible_collections.incident.distroless.plugins.module_utils._remote.job_output import JobOutput
 
-__all__ = ["OUTLET", "Answer", "Session", "Transport", "exec_command", "new_nonce"]
+__all__ = ["OUTLET", "JobOutput", "Session", "Transport", "exec_command", "new_nonce"]
 
 # what may still be on its way when the remote shell is told to end
 MAX_LEFTOVER = 4 << 20
@@ -101,7 +101,7 @@ class Session:
         self._nonce = nonce
         # not the nonce: `ps` in a user's command shows that one, and the answer would end there
         self._mark = new_nonce()
-        self._answer: Answer | None = None
+        self._answer: JobOutput | None = None
         if is_nice:
             self.define(be_nice(nonce))
         self.define(b"mark=%s\n" % self._mark.encode("ascii") + PROLOGUE)
@@ -125,7 +125,7 @@ class Session:
         timeout: float | None = None,
         deadline: float | None = None,
         stderr_sink: Callable[[memoryview], None] | None = None,
-    ) -> Answer:
+    ) -> JobOutput:
         """Runs script as a job with an empty stdin. The answer must be ended before the next one.
 
         timeout is for this job in place of the session's; deadline is a moment of time.monotonic(); stderr_sink gets
@@ -136,15 +136,15 @@ class Session:
             opening, self._open_outlet = self._open_outlet, None
             self._attach(opening())
         self._say(script, b"run")
-        self._answer = Answer(self, self._mark, self.timeout if timeout is None else timeout, deadline, stderr_sink)
+        self._answer = JobOutput(self, self._mark, self.timeout if timeout is None else timeout, deadline, stderr_sink)
         return self._answer
 
-    def ask(self, script: bytes) -> Answer:
+    def ask(self, script: bytes) -> JobOutput:
         """Runs a script that is quick and prints little, and no NUL, on stdout. It cannot be cancelled, and answers when it
         is through: no process of it is left then, whatever becomes of the connection. Raises Failure ConnectionLost."""
         self._check_ended()
         self._say(script, b"ask")
-        self._answer = Answer(self, self._mark, self.timeout, None, None)
+        self._answer = JobOutput(self, self._mark, self.timeout, None, None)
         return self._answer
 
     def finish(self, status_of_job: bool = False) -> int | None:

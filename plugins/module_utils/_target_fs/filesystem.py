@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
-from ansible_collections.incident.distroless.plugins.module_utils._remote.session import Answer, Session
+from ansible_collections.incident.distroless.plugins.module_utils._remote.session import JobOutput, Session
 from ansible_collections.incident.distroless.plugins.module_utils._target_fs.mountinfo import Mount, parse_mounts
 from ansible_collections.incident.distroless.plugins.module_utils._target_fs.stat_protocol import (
     NAME_MAX,
@@ -207,7 +207,7 @@ class TargetFiles:
         answer.end()
         return found
 
-    def _listed(self, answer: Answer, top: bytes) -> Iterator[Entry | Unlisted]:
+    def _listed(self, answer: JobOutput, top: bytes) -> Iterator[Entry | Unlisted]:
         links: dict[bytes, Entry] = {}
         idle = 0
         for kind, fields, payload in records(answer):

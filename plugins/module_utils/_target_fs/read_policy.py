@@ -15,7 +15,7 @@ from typing import Literal
 
 from ansible_collections.incident.distroless.plugins.module_utils._target_fs.mountinfo import Mount
 
-Barred = Literal["Secret", "KernelFilesystem"]
+Denial = Literal["Secret", "KernelFilesystem"]
 
 # never walked, whatever is mounted there
 KERNEL_PATHS = (b"/proc", b"/sys", b"/dev")
@@ -29,7 +29,7 @@ SECRET_PATHS = (b"/run/secrets", b"/var/run/secrets")
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
+class ReadPolicy:
     """The target's mounts by their points, those that are secret, the ids of those that may be read, what is not walked.
 
     hidden are the paths that count as secret wherever no mount of its own says otherwise.
@@ -41,7 +41,7 @@ class Ground:
     pruned: tuple[bytes, ...]
     hidden: tuple[bytes, ...]
 
-    def bars(self, path: bytes) -> Barred | None:
+    def denial(self, path: bytes) -> Denial | None:
         """Why the thing at path must be left out; path is absolute and normalized, no component of it is a link."""
         if is_below_any(path, self.hidden):
             return "Secret"
@@ -50,21 +50,21 @@ class Ground:
         mount = next((self.points[point] for point in upwards(path) if point in self.points), None)
         return "Secret" if mount is not None and mount.id in self.secret_ids else None
 
-    def bars_asked(self, path: bytes) -> Barred | None:
+    def denial_as_asked(self, path: bytes) -> Denial | None:
         """The same for a path as it was asked for, before anything is looked at."""
         if is_below_any(path, self.hidden):
             return "Secret"
         return "KernelFilesystem" if is_below_any(path, KERNEL_PATHS) else None
 
 
-def survey_ground(mounts: Iterable[Mount], secret_paths: Iterable[bytes], *, include_secrets: bool) -> Ground:
-    """The ground of a target. secret_paths: where the pod's spec mounts secrets, with links in the target resolved."""
+def policy_of(mounts: Iterable[Mount], secret_paths: Iterable[bytes], *, include_secrets: bool) -> ReadPolicy:
+    """The policy of a target. secret_paths: where the pod's spec mounts secrets, with links in the target resolved."""
     # of several mounts at one point the last is the one that is seen
     points = {mount.point: mount for mount in mounts}
     kernel = {mount.point for mount in points.values() if mount.fstype in _KERNEL_TYPES}
     secret = set() if include_secrets else {*secret_paths}
     secret_ids = frozenset(points[path].id for path in secret if path in points)
-    return Ground(
+    return ReadPolicy(
         points=points,
         secret_ids=secret_ids,
         readable_ids=frozenset(mount.id for mount in points.values() if mount.point not in kernel) - secret_ids,

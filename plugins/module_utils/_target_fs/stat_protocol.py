@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._core.paths import quote
-from ansible_collections.incident.distroless.plugins.module_utils._remote.session import Answer
+from ansible_collections.incident.distroless.plugins.module_utils._remote.session import JobOutput
 
 # include/uapi/linux/limits.h
 PATH_MAX, NAME_MAX = 4096, 255
@@ -152,7 +152,7 @@ def _pruning(top: bytes, prune: Sequence[bytes]) -> bytes:
     return rb"\( " + b" -o ".join(b"-path " + quote(pattern) for pattern in patterns) + rb" \) -prune"
 
 
-def records(answer: Answer) -> Iterator[tuple[bytes, list[bytes], tuple[bytes, bytes]]]:
+def records(answer: JobOutput) -> Iterator[tuple[bytes, list[bytes], tuple[bytes, bytes]]]:
     """The records of an answer: kind, fields, and the path (and the text) that came with it."""
     pending: bytes | None = None
     while (line := answer.line(_MAX_LINE)) is not None:
@@ -189,7 +189,7 @@ def _with_path(record: bytes) -> tuple[bytes, list[bytes], tuple[bytes, bytes]]:
     return b"E", [b"|".join(facts)], (path, b"")
 
 
-def _lengths_and_texts(answer: Answer, line: bytes) -> tuple[bytes, bytes]:
+def _lengths_and_texts(answer: JobOutput, line: bytes) -> tuple[bytes, bytes]:
     try:
         of_path, of_text = (int(field) for field in line[4:].split())
     except ValueError as error:

@@ -48,7 +48,7 @@ def label(target: Mapping[str, Any]) -> str:
     return f"{target['namespace']}/{target['pod']}/{target['container']}"
 
 
-def know(collected: Mapping[str, Any], target: Mapping[str, Any], read: Callable[[str], bytes]) -> Known:
+def gather_facts(collected: Mapping[str, Any], target: Mapping[str, Any], read: Callable[[str], bytes]) -> Known:
     """All that was collected of a target (a row of ephemeral_debug). read gives the bytes of a file in the case folder.
 
     A collector that failed is no fact; it is in `missing`, with why.

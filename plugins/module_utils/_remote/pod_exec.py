@@ -1,0 +1,277 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""An exec into a container as a websocket: channels, frames and the exit code that only channel 3 knows.
+
+The Python client's own WSClient collects everything and its cost grows with the square of the stream, so the
+connection is made with websocket-client and its frames are read by _frames. Protocol: k8s.io/apimachinery/pkg/util/remotecommand.
+
+This is a private module utility of incident.distroless; its interface may change.
+"""
+
+from __future__ import annotations
+
+import re
+import ssl
+import time
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline, within
+from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.api_errors import (
+    failure_from_status,
+    parse_status,
+    retry_after,
+    role_for,
+)
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import REQUEST_TIMEOUT, Cluster, pod_path
+from ansible_collections.incident.distroless.plugins.module_utils._remote.session import (
+    OUTLET,
+    Session,
+    exec_command,
+    new_nonce,
+)
+from ansible_collections.incident.distroless.plugins.module_utils._remote.websocket import FrameError, Frames
+
+STDIN, STDOUT, STDERR, STATUS = 0, 1, 2, 3
+
+# a data frame is one channel byte and at most 32 KiB (remotecommand's copy buffer); more is not what we spoke to
+MAX_FRAME = 1 << 20
+
+_EXIT_CODE = re.compile(r"[0-9]{1,9}")
+
+# how long the API server answers `container not running` after the kubelet reported it as running
+START_UP = 5.0
+
+
+class ExecStream:
+    """The transport of one exec: sends stdin, receives stdout and stderr, knows the exit code after the end."""
+
+    def __init__(self, connection: Any, doing: str) -> None:
+        """connection is a connected websocket.WebSocket; doing begins the message of every Failure."""
+        self._connection = connection
+        self._doing = doing
+        self._status: Mapping[str, Any] | None = None
+        # the handshake was read line by line and byte by byte, so that nothing of the first frame is in another buffer
+        self._frames = Frames(connection.sock, MAX_FRAME)
+
+    @property
+    def exit_code(self) -> int | None:
+        """The remote command's exit code as channel 3 said; None when it said none, which is never a success."""
+        return None if self._status is None else exit_code(self._status)
+
+    def send(self, data: bytes) -> None:
+        """Sends data to the remote command's stdin."""
+        # imported once by open_exec: the library is not loaded for a task that never opens a stream
+        import websocket
+
+        view = memoryview(data)
+        try:
+            for start in range(0, len(view), 32768):
+                self._connection.send_binary(bytes([STDIN]) + view[start : start + 32768])
+        except (OSError, websocket.WebSocketException) as error:
+            raise Failure("ConnectionLost", f"{self._doing}: the stream broke ({type(error).__name__})") from error
+
+    def receive(self, timeout: float) -> tuple[int, memoryview] | None:
+        """The next piece of stdout or stderr, None after the clean end.
+
+        Raises Failure WaitTimeout when nothing came for timeout seconds, ConnectionLost when the stream broke.
+        """
+        until = time.monotonic() + timeout
+        while True:
+            message = self._next(until, timeout)
+            if message is None:
+                return None
+            channel = message[0] if message else None
+            if channel in (STDOUT, STDERR) and len(message) > 1:
+                return channel, message[1:]
+            if channel == STATUS:
+                self._status = parse_status(bytes(message[1:]))
+            # frames that bring nothing do not prolong the time-out
+            if time.monotonic() > until:
+                raise self._nothing(timeout)
+
+    def _next(self, until: float, timeout: float) -> memoryview | None:
+        """The next message, None after the clean end."""
+        import websocket
+
+        try:
+            while (message := self._frames.next(until)).kind != "data":
+                if message.kind == "close":
+                    if self._status is None:
+                        raise Failure("ConnectionLost", f"{self._doing}: the stream was closed before its end.")
+                    return None
+                if time.monotonic() > until:
+                    raise self._nothing(timeout)
+                if message.kind == "ping":
+                    self._connection.pong(message.payload.tobytes())
+        except TimeoutError as error:
+            raise self._nothing(timeout) from error
+        except FrameError as error:
+            raise Failure("ConnectionLost", f"{self._doing}: {error} is none of the exec protocol.") from error
+        except (OSError, websocket.WebSocketException) as error:
+            if self._status is not None:
+                return None
+            raise Failure(
+                "ConnectionLost", f"{self._doing}: the stream broke before its end ({type(error).__name__})"
+            ) from error
+        return message.payload
+
+    def _nothing(self, timeout: float) -> Failure:
+        return Failure("WaitTimeout", f"{self._doing}: nothing came for {timeout:g} s.")
+
+    def keep_alive(self) -> None:
+        """Sends a ping; what comes back is passed over."""
+        import websocket
+
+        try:
+            self._connection.ping()
+        except (OSError, websocket.WebSocketException) as error:
+            raise Failure("ConnectionLost", f"{self._doing}: the stream broke ({type(error).__name__})") from error
+
+    def close(self) -> None:
+        """Drops the connection; what runs remotely sees the end of its stdin."""
+        self._connection.shutdown()
+
+
+def exit_code(status: Mapping[str, Any]) -> int | None:
+    """The exit code in channel 3's Status object: 0 for Success, the ExitCode cause otherwise, None without one."""
+    if status.get("status") == "Success":
+        return 0
+    details = status.get("details")
+    causes = details.get("causes") if isinstance(details, dict) else None
+    for cause in causes if isinstance(causes, list) else ():
+        if isinstance(cause, dict) and cause.get("reason") == "ExitCode":
+            code = str(cause.get("message", ""))
+            return int(code) if _EXIT_CODE.fullmatch(code) else None
+    return None
+
+
+def open_exec(
+    cluster: Cluster, namespace: str, pod: str, container: str, command: Sequence[str], deadline: Deadline
+) -> ExecStream:
+    """Starts command in a container, with stdin, stdout and stderr. Raises Failure when the API or the kubelet refuses."""
+    import websocket
+
+    doing = f"exec in {namespace}/{pod}/{container}"
+    query = [("container", container), ("stdin", "true"), ("stdout", "true"), ("stderr", "true")]
+    query += [("command", word) for word in command]
+    url = f"{cluster.host}{pod_path(namespace, pod, 'exec')}?{urlencode(query)}"
+    # http:// only where the user's own configuration says so, such as behind kubectl proxy
+    url = "ws" + url.removeprefix("http")
+    first_try = time.monotonic()
+    while True:
+        connection: Any = websocket.WebSocket(sslopt=_tls(cluster.configuration), skip_utf8_validation=True)
+        seconds = min(REQUEST_TIMEOUT, deadline.remaining(doing))
+        connection.settimeout(seconds)
+        dial = partial(
+            connection.connect,
+            url,
+            header=[f"{name}: {value}" for name, value in cluster.headers()],
+            subprotocols=["v5.channel.k8s.io", "v4.channel.k8s.io"],
+            suppress_origin=True,
+            redirect_limit=0,
+            **_proxy(cluster.configuration),
+        )
+        try:
+            # each address of the host and each line of the answer has the whole time-out
+            within(seconds, dial)
+        except websocket.WebSocketBadStatusException as error:
+            pause = retry_after(error.status_code, (error.resp_headers or {}).get("retry-after"))
+            # the kubelet learns of a start a moment before the runtime can exec in it
+            if pause is None and error.status_code == 500 and time.monotonic() - first_try < START_UP:
+                pause = 0.0
+            if pause is None or pause >= deadline.left():
+                raise _refused(error, namespace, doing) from error
+            time.sleep(max(pause, 0.05))
+            continue
+        except (OSError, websocket.WebSocketException) as error:
+            # an answer that goes on without end is read no further
+            connection.shutdown()
+            deadline.remaining(doing)
+            raise Failure("ApiUnreachable", f"{doing}: no stream to {cluster.name} ({type(error).__name__})") from error
+        return ExecStream(connection, doing)
+
+
+def open_session(
+    cluster: Cluster,
+    namespace: str,
+    pod: str,
+    container: str,
+    deadline: Deadline,
+    silence: float = 60.0,
+    *,
+    is_nice: bool = False,
+    has_outlet: bool = False,
+) -> Session:
+    """A shell in a container that lives as long as the stream.
+
+    silence is how many seconds without an answer are too many; is_nice: what runs there gives way to all others; has_outlet:
+    its jobs write to an exec of their own, opened with the first of them, which may break at any moment and leaves nothing.
+    """
+    nonce = new_nonce()
+
+    def open_outlet() -> ExecStream:
+        return open_exec(cluster, namespace, pod, container, OUTLET, Deadline(min(silence, deadline.seconds)))
+
+    stream = open_exec(cluster, namespace, pod, container, exec_command(nonce), deadline)
+    return Session(stream, nonce, timeout=silence, is_nice=is_nice, open_outlet=open_outlet if has_outlet else None)
+
+
+def _refused(error: Any, namespace: str, doing: str) -> Failure:
+    """What a handshake that was answered with an error means; error is a WebSocketBadStatusException."""
+    body = error.resp_body or b""
+    status = parse_status(body if isinstance(body, bytes) else str(body).encode())
+    failure = failure_from_status(error.status_code, status, doing)
+    if failure.reason == "RbacDenied" and str(status.get("message", "")).endswith("is forbidden: "):
+        # since Kubernetes 1.35 a websocket needs create besides get, and the refusal does not say so
+        failure.message += f"the credentials cannot create pods/exec in the namespace {namespace}"
+        failure.hint = f"Grant the verb create on pods/exec: {role_for('create', 'pods/exec', '', namespace)}"
+    return failure
+
+
+def _tls(configuration: Any) -> dict[str, Any]:
+    """websocket-client's TLS options from the client's configuration, the same that its own requests use."""
+    options: dict[str, Any] = {"cert_reqs": ssl.CERT_REQUIRED if configuration.verify_ssl else ssl.CERT_NONE}
+    if configuration.verify_ssl and configuration.ssl_ca_cert:
+        options["ca_certs"] = configuration.ssl_ca_cert
+    if not configuration.verify_ssl or configuration.assert_hostname is False:
+        options["check_hostname"] = False
+    if configuration.cert_file:
+        options["certfile"] = configuration.cert_file
+        options["keyfile"] = configuration.key_file
+    if getattr(configuration, "tls_server_name", None):
+        options["server_hostname"] = configuration.tls_server_name
+    return options
+
+
+def _proxy(configuration: Any) -> dict[str, Any]:
+    """websocket-client's proxy options from the client's configuration."""
+    if not configuration.proxy:
+        # else websocket-client would take HTTPS_PROXY of the environment, which the client's configuration has decided on
+        return {"http_no_proxy": ["*"]}
+    parts = urlsplit(configuration.proxy)
+    options: dict[str, Any] = {
+        "http_proxy_host": parts.hostname,
+        "http_proxy_port": parts.port or (443 if parts.scheme == "https" else 80),
+        "proxy_type": {"socks5": "socks5", "socks5h": "socks5h", "socks4": "socks4"}.get(parts.scheme, "http"),
+    }
+    if parts.username:
+        options["http_proxy_auth"] = (parts.username, parts.password or "")
+    if configuration.no_proxy:
+        options["http_no_proxy"] = [entry.strip() for entry in configuration.no_proxy.split(",")]
+    authorization = (configuration.proxy_headers or {}).get("proxy-authorization", "")
+    if authorization.startswith("Basic "):
+        options["http_proxy_auth"] = _basic_credentials(authorization)
+    return options
+
+
+def _basic_credentials(header: str) -> tuple[str, str]:
+    from base64 import b64decode
+
+    user, _colon, password = b64decode(header.removeprefix("Basic ")).decode("utf-8", "replace").partition(":")
+    return user, password

@@ -1,0 +1,150 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Commands in real shells, each in a session of its own, and the files that they leave here."""
+
+from __future__ import annotations
+
+import hashlib
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.commands import MAX_STDIN, Command
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.probe import Credentials, ProbeResult
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.run_command import Ran, not_run, run_command
+from ansible_collections.incident.distroless.plugins.module_utils._remote.session import (
+    Session,
+    exec_command,
+    new_nonce,
+)
+from ansible_collections.incident.distroless.tests.unit.support.remote_world import SHELLS, Pipes, open_session
+
+NOBODY = Credentials(65532, 65532, (), ())
+SIGHT = ProbeResult(pid=7, debugger=NOBODY, target=NOBODY, root_readable=True)
+EVERY_BYTE = bytes(range(256)) * 3
+
+Run = Callable[..., Ran]
+
+
+@pytest.fixture(params=SHELLS)
+def run(request: pytest.FixtureRequest) -> Run:
+    def run_in_shell(command: Command, *folders: str) -> Ran:
+        def opening(silence: float) -> Session:
+            return open_session(request.param, timeout=silence)
+
+        return run_command(opening, command, SIGHT, folders)
+
+    return run_in_shell
+
+
+def test_stdin_arrives_byte_for_byte(run: Run, tmp_path: Path) -> None:
+    run(Command("cat", stdin=EVERY_BYTE, dest=str(tmp_path / "copy")))
+    assert (tmp_path / "copy").read_bytes() == EVERY_BYTE
+
+
+@pytest.mark.parametrize("text", ["%s %d \\n \\c \\0101", "-n", "'\"$(touch x)`id`", "ünï\r\n\tend", "", "\n\n"])
+def test_stdin_means_nothing_to_the_shell(run: Run, text: str) -> None:
+    assert run(Command("cat", stdin=text.encode())).row["stdout"] == text
+
+
+def test_the_largest_stdin_of_many_lines_arrives_in_time(run: Run) -> None:
+    data = (b"a line\n" * MAX_STDIN)[:MAX_STDIN]
+    row = run(Command("sha256sum", stdin=data, timeout=30)).row
+    assert row["stdout"].split()[0] == hashlib.sha256(data).hexdigest()
+
+
+def test_without_stdin_a_command_reads_nothing(run: Run) -> None:
+    assert run(Command("cat; echo end")).row["stdout"] == "end\n"
+
+
+def test_a_command_that_leaves_its_stdin_unread_is_no_error(run: Run) -> None:
+    row = run(Command(("sh", "-c", "exit 3"), stdin=b"x" * (300 << 10))).row
+    assert (row["rc"], row["stderr"]) == (3, "")
+
+
+def test_a_file_gets_all_of_stdout_and_the_result_its_beginning(run: Run, tmp_path: Path) -> None:
+    command = Command("head -c 300000 /dev/zero; echo no file >&2", max_output=5, dest=str(tmp_path / "new" / "zeros"))
+    ran = run(command)
+    file = tmp_path / "new" / "zeros"
+    assert (ran.wrote, file.stat().st_size) == (True, 300000)
+    assert (ran.row["stdout"], ran.row["stdout_truncated"]) == ("\0" * 5, True)
+    assert (ran.row["dest"], ran.row["dest_size"]) == (str(file), 300000)
+    assert ran.row["dest_sha256"] == hashlib.sha256(bytes(300000)).hexdigest()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_bytes_that_are_no_text_are_exact_in_the_file_and_replaced_in_the_result(run: Run, tmp_path: Path) -> None:
+    row = run(Command(r"printf 'a\000b\377\303\n'", dest=str(tmp_path / "x"))).row
+    assert (tmp_path / "x").read_bytes() == b"a\0b\xff\xc3\n"
+    assert row["stdout"] == "a\0b\ufffd\ufffd\n"
+
+
+def test_a_failed_command_leaves_its_file_and_its_code(run: Run, tmp_path: Path) -> None:
+    row = run(Command("echo begun; exit 4", dest=str(tmp_path / "x"))).row
+    assert (row["rc"], (tmp_path / "x").read_text()) == (4, "begun\n")
+
+
+def test_a_time_out_leaves_what_was_there_before(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "x").write_text("before")
+    ran = run(Command("echo begun; sleep 30", timeout=3, dest=str(tmp_path / "x")))
+    assert (ran.wrote, ran.row["dest"], ran.row["timed_out"], ran.row["stdout"]) == (False, None, True, "begun\n")
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("x", "before")]
+
+
+def test_a_file_that_holds_the_same_already_is_not_written(run: Run, tmp_path: Path) -> None:
+    command = Command("echo same", dest=str(tmp_path / "x"))
+    assert [run(command).wrote, run(command).wrote] == [True, False]
+
+
+def test_each_target_has_a_file_of_its_own(run: Run, tmp_path: Path) -> None:
+    command = Command("echo one", dest=str(tmp_path / "x.txt"))
+    ran = run(command, "shop", "api-0", "api")
+    assert ran.row["dest"] == str(tmp_path / "shop/api-0/api/x.txt")
+    assert [path.name for path in tmp_path.iterdir()] == ["shop"]
+
+
+@pytest.mark.parametrize(("way", "reason"), [("directory", "DestConflict"), ("file", "DestUnwritable")])
+def test_what_is_in_the_way_of_a_file_is_said_before_the_command_runs(
+    run: Run, tmp_path: Path, way: str, reason: str
+) -> None:
+    dest = tmp_path / "x"
+    dest.mkdir()
+    if way == "file":
+        dest = dest / "file" / "below"
+        dest.parent.write_text("")
+    with pytest.raises(Failure) as caught:
+        run(Command(f"touch {tmp_path / 'ran'}", dest=str(dest)))
+    assert caught.value.reason in (reason, "DestConflict")
+    assert not (tmp_path / "ran").exists()
+
+
+class Breaking(Pipes):
+    """A stream that is lost after its first piece."""
+
+    pieces = 0
+
+    def receive(self, timeout: float) -> tuple[int, memoryview] | None:
+        self.pieces += 1
+        if self.pieces > 1:
+            raise Failure("ConnectionLost", "lost")
+        return super().receive(timeout)
+
+
+def test_a_stream_that_breaks_leaves_no_file(tmp_path: Path) -> None:
+    def opening(silence: float) -> Session:
+        nonce = new_nonce()
+        return Session(Breaking(exec_command(nonce)), nonce, timeout=silence)
+
+    with pytest.raises(Failure) as caught:
+        run_command(opening, Command("echo begun; sleep 1; echo end", dest=str(tmp_path / "x")), SIGHT)
+    assert caught.value.reason == "ConnectionLost"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_check_mode_did_not_run_has_the_same_keys(run: Run) -> None:
+    command = Command("true")
+    assert not_run(command).keys() == run(command).row.keys()

@@ -1,0 +1,138 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A whole fetch from a remote side that lies: nothing outside dest, no wrong file, a Failure or a failed row, and bounds."""
+
+from __future__ import annotations
+
+import threading
+import time
+import tracemalloc
+from pathlib import Path
+
+import pytest
+from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline
+from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._fetch import reconnect
+from ansible_collections.incident.distroless.plugins.module_utils._fetch.pipeline import Fetched
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import Cluster
+from ansible_collections.incident.distroless.plugins.module_utils._remote import pod_exec, session
+from ansible_collections.incident.distroless.plugins.module_utils._remote.pod_exec import open_session
+from ansible_collections.incident.distroless.plugins.module_utils._remote.session import Session
+from ansible_collections.incident.distroless.tests.unit.support.fake_exec import Lie, exec_server
+from ansible_collections.incident.distroless.tests.unit.support.fetch_world import World
+from ansible_collections.incident.distroless.tests.unit.support.hostile_answers import LIES
+from kubernetes import client
+
+# of Python's own allocations, the fake's included. Most of it is the library's that reads the body of a refused handshake for as
+# long as the time-out lets it, which is HANDSHAKE here
+MAX_MEMORY = 128 << 20
+MAX_DISK = 1 << 20
+# what a user asks for; the seconds are for lies that never end
+SILENCE, HANDSHAKE, DEADLINE, MAX_FILES = 0.3, 1.0, 3.0, 500
+# whatever takes longer than this would take for ever
+FOREVER = 120.0
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    monkeypatch.setattr(reconnect, "_PAUSE", 0.001)
+    monkeypatch.setattr(pod_exec, "START_UP", 0.1)
+    monkeypatch.setattr(session, "PARTING", 0.1)
+    made = World(tmp_path, "dash")
+    made.write("/a/one", b"ONE" * 1666 + b"\n\n")
+    made.write("/a/two", b"two" * 30)
+    made.write("/a/big", b"BIG" * 33_333 + b"\n")
+    made.write("/a/inner/three", b"three")
+    made.link("/a/link", "one")
+    return made
+
+
+def fetch_through(world: World, lie: Lie, silence: float = SILENCE) -> tuple[Fetched | Failure, int]:
+    """What comes of fetching /a, and how often the lie was told. Any other exception than a Failure, and an end that never comes, fail the test."""
+    outcome: list[Fetched | BaseException] = []
+    with exec_server(lie) as server:
+        cluster = Cluster(client.ApiClient(client.Configuration(host=server.url)))
+
+        def opening() -> Session:
+            return open_session(cluster, "shop", "app-0", "debugger", Deadline(HANDSHAKE), silence)
+
+        def work() -> None:
+            try:
+                outcome.append(
+                    world.fetch("/a", opener=opening, retries=1, max_files=MAX_FILES, until=time.monotonic() + DEADLINE)
+                )
+            except BaseException as error:  # noqa: BLE001 - looked at below
+                outcome.append(error)
+
+        thread = threading.Thread(target=work, daemon=True)
+        thread.start()
+        thread.join(FOREVER)
+    assert outcome, "it never ends"
+    if isinstance(outcome[0], Failure) or not isinstance(outcome[0], BaseException):
+        return outcome[0], server.told
+    raise outcome[0]
+
+
+def everything_but(folder: Path, *left_out: Path) -> dict[str, bytes | str]:
+    """Every file and link below a folder with what is in it."""
+    return {
+        str(path): str(path.readlink()) if path.is_symlink() else path.read_bytes() if path.is_file() else ""
+        for path in folder.rglob("*")
+        if not any(path.is_relative_to(other) for other in left_out)
+    }
+
+
+def wrong_files(world: World, done: Fetched | Failure) -> list[str]:
+    """What lies at home under a final name and is not what the target has there; a beginning only if its row says that it grew."""
+    rows = {row["dest"]: row for row in (done.files if isinstance(done, Fetched) else ())}
+    wrong = []
+    for path in world.copy.rglob("*"):
+        if path.is_file() and not path.is_symlink():
+            content, truth = path.read_bytes(), (world.root / path.relative_to(world.copy)).read_bytes()
+            row = rows.get(str(path), {})
+            is_beginning = row.get("grew") and row["size"] == len(content) and truth.startswith(content)
+            if content != truth and not is_beginning:
+                wrong.append(str(path))
+    return wrong
+
+
+def links_out(world: World) -> list[str]:
+    return [
+        str(path)
+        for path in world.home.rglob("*")
+        if path.is_symlink() and not path.resolve().is_relative_to(world.copy)
+    ]
+
+
+def test_without_a_lie_everything_comes(world: World) -> None:
+    done, _told = fetch_through(world, Lie(), silence=60.0)
+    assert isinstance(done, Fetched)
+    assert (done.failure, done.stats["files"], wrong_files(world, done)) == (None, 4, [])
+
+
+def test_the_corpus_is_large() -> None:
+    assert len(LIES) >= 80
+
+
+@pytest.mark.parametrize("name", LIES)
+def test_no_lie_makes_a_wrong_file(world: World, tmp_path: Path, name: str) -> None:
+    before = everything_but(tmp_path, world.home)
+    tracemalloc.start()
+    try:
+        done, told = fetch_through(world, LIES[name])
+        memory = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert told
+    assert everything_but(tmp_path, world.home) == before
+    assert (wrong_files(world, done), links_out(world)) == ([], [])
+    assert world.no_temporary_is_left()
+    assert memory < MAX_MEMORY
+    here = list(world.home.rglob("*"))
+    assert sum(path.lstat().st_size for path in here if not path.is_dir()) < MAX_DISK
+    assert len(here) < 2 * MAX_FILES + 1100
+    if isinstance(done, Fetched):
+        brought = [row for row in done.files if row["status"] in ("fetched", "unchanged") and row["type"] == "file"]
+        assert all(Path(row["dest"]).is_file() for row in brought)

@@ -1,0 +1,52 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""An outlet that lies about itself, or whose streams are kept from us."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+from ansible_collections.incident.distroless.tests.unit.support.remote_world import SHELLS, Pipes, open_session
+
+
+def saying(words: str) -> Pipes:
+    """An outlet that says so and then waits for the end of its stdin."""
+    return Pipes(["sh", "-c", f"{words}; cat >/dev/null"])
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "exit",
+        "echo",
+        "echo 0",
+        "echo -1",
+        "echo self",
+        "echo '1; kill -9 1'",
+        "echo ../1",
+        "printf '12\\n13\\n'",
+        "echo 12345678901",
+        "yes",
+        "yes 1 | tr -d '\\n'",
+    ],
+)
+def test_an_outlet_that_does_not_say_its_pid_ends_the_session(words: str) -> None:
+    outlet = saying(words)
+    with open_session("dash", outlet=outlet, timeout=5.0) as session, pytest.raises(Failure) as caught:
+        session.run(b"echo never; sleep 5")
+    assert caught.value.reason == "ConnectionLost"
+    # it is not left open
+    assert outlet.process.poll() is not None
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_where_its_streams_cannot_be_opened_the_shell_answers_itself(shell: str) -> None:
+    # no process has it: pids end at 4194304
+    outlet = saying("echo 9999999")
+    with open_session(shell, outlet=outlet) as session:
+        answer = session.run(b"echo here; echo there >&2; exit 3")
+        assert (answer.line(), answer.end(), answer.stderr) == (b"here", 3, b"there\n")
+        assert outlet.process.poll() is not None
+        assert session.run(b"echo again").line() == b"again"

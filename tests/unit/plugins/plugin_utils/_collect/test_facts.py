@@ -1,0 +1,236 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.incident.distroless.plugins.plugin_utils._collect.facts import Known, api_answers, gather_facts
+from ansible_collections.incident.distroless.plugins.plugin_utils._judge.timeline import timeline
+
+POD = {
+    "metadata": {
+        "name": "api-0",
+        "uid": "u1",
+        "ownerReferences": [{"kind": "ReplicaSet", "name": "api", "controller": True}],
+    },
+    "spec": {
+        "containers": [
+            {
+                "name": "app",
+                "env": [{"name": "TOKEN", "value": "secret"}, {"name": "POD", "valueFrom": {"fieldRef": {}}}],
+                "volumeMounts": [
+                    {"name": "cache", "mountPath": "/cache/"},
+                    # the kubelet takes that from the root
+                    {"name": "keys", "mountPath": "keys", "readOnly": True},
+                ],
+            }
+        ],
+        "volumes": [
+            {"name": "cache", "emptyDir": {"medium": "Memory", "sizeLimit": "8Mi"}},
+            {"name": "keys", "secret": {"secretName": "keys"}},
+        ],
+    },
+    "status": {
+        "containerStatuses": [
+            {
+                "name": "app",
+                "state": {"running": {"startedAt": "2026-11-24T10:00:05Z"}},
+                "lastState": {
+                    "terminated": {
+                        "startedAt": "2026-11-24T09:00:00Z",
+                        "finishedAt": "2026-11-24T10:00:00Z",
+                        "reason": "OOMKilled",
+                        "exitCode": 137,
+                    }
+                },
+            }
+        ]
+    },
+}
+
+
+def event(name: str = "api-0", uid: str = "u1") -> dict[str, Any]:
+    about = {"kind": "Pod", "name": name, "uid": uid, "fieldPath": "spec.containers{app}"}
+    return {
+        "involvedObject": about,
+        "lastTimestamp": "2026-11-24T10:00:01Z",
+        "reason": "BackOff",
+        "message": "again\x1b",
+        "count": 3,
+    }
+
+
+def command(name: str, **changes: Any) -> dict[str, Any]:
+    row = {
+        "name": name,
+        "rc": 0,
+        "stderr": "",
+        "timed_out": False,
+        "start": "2026-11-24T11:00:00Z",
+        "dest_sha256": "ab",
+    }
+    return {**row, **changes}
+
+
+def target(*commands: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "namespace": "shop",
+        "pod": "api-0",
+        "pod_uid": "u1",
+        "container": "app",
+        "node": "node-1",
+        "debugger": "debugger-1",
+        "image": "busybox:1.37",
+        "reused": False,
+        "started_at": "2026-11-24T10:59:59Z",
+        "commands": list(commands),
+    }
+
+
+def collector(name: str, parser: str = "text", api: str | None = None) -> dict[str, Any]:
+    return {"name": name, "parser": parser, "api": api, "timeout": 60}
+
+
+def answer(api: str, *objects: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    return {"api": api, "namespace": "shop", "name": None, "objects": list(objects), "error": None, **changes}
+
+
+def learn(*commands: dict[str, Any], collectors: list[dict[str, Any]], api: Any = (), files: Any = ()) -> Known:
+    contents = dict(files)
+
+    def read(path: str) -> bytes:
+        if path not in contents:
+            raise FileNotFoundError(path)
+        data: bytes = contents[path]
+        return data
+
+    return gather_facts(
+        {"collectors": collectors, "api": list(api), "ended": "2026-11-24T11:00:00Z"}, target(*commands), read
+    )
+
+
+def test_what_a_collector_printed_is_read_from_its_file_and_parsed() -> None:
+    known = learn(
+        command("counts"),
+        collectors=[collector("counts", "counters")],
+        files={"shop/api-0/app/counts.txt": b"oom_kill 3\n"},
+    )
+    assert known.facts["counts"] == {"oom_kill": 3}
+    assert known.missing == {}
+
+
+@pytest.mark.parametrize(
+    ("commands", "why"),
+    [
+        ([], "did not run"),
+        ([command("counts", rc=None, timed_out=True)], "longer than 60 s"),
+        (
+            [command("counts", rc=1, stderr="cat: x\x1b: Permission denied\n")],
+            "ended with 1: cat: x\\x1b: Permission denied",
+        ),
+        ([command("counts")], "counts.txt"),
+    ],
+)
+def test_a_collector_that_failed_is_missing_with_its_cause(commands: list[dict[str, Any]], why: str) -> None:
+    known = learn(*commands, collectors=[collector("counts", "counters")])
+    assert "counts" not in known.facts
+    assert why in known.missing["counts"]
+
+
+def test_what_a_parser_does_not_understand_is_missing() -> None:
+    files = {"shop/api-0/app/mounts.txt": b"nonsense"}
+    known = learn(command("mounts"), collectors=[collector("mounts", "mountinfo")], files=files)
+    assert "not understood" in known.missing["mounts"]
+
+
+def test_a_pod_brings_its_volumes_and_owners_and_no_value_of_a_variable() -> None:
+    known = learn(collectors=[collector("pod", api="pod")], api=[answer("pod", {"metadata": {"name": "other"}}, POD)])
+    assert [(row["point"], row["kind"], row["size_limit"], row["read_only"]) for row in known.facts["volumes"]] == [
+        ("/cache", "emptyDir", 8 << 20, False),
+        ("/keys", "secret", None, True),
+    ]
+    assert known.facts["owners"] == [{"kind": "ReplicaSet", "name": "api", "controller": True}]
+    assert "secret" not in str(known.objects["pod"]["spec"]["containers"][0]["env"])
+
+
+@pytest.mark.parametrize(
+    ("answers", "why"),
+    [
+        ([], "not asked for"),
+        ([answer("pod", error="Forbidden")], "Forbidden"),
+        ([answer("pod")], "the API has no api-0"),
+    ],
+)
+def test_a_pod_that_the_api_does_not_give_is_missing_and_what_is_read_off_it_too(answers: Any, why: str) -> None:
+    known = learn(collectors=[collector("pod", api="pod")], api=answers)
+    assert why in known.missing["pod"]
+    assert known.missing["volumes"] == known.missing["pod"]
+
+
+def test_events_are_those_of_this_pod_and_not_of_an_older_one_of_its_name() -> None:
+    api = [answer("events", event(), event("api-1"), event(uid="u0"))]
+    known = learn(collectors=[collector("events", api="events")], api=api)
+    (only,) = known.facts["events"]
+    assert only == {
+        "time": "2026-11-24T10:00:01Z",
+        "type": None,
+        "reason": "BackOff",
+        "message": "again\\x1b",
+        "count": 3,
+        "container": "app",
+    }
+    assert known.objects["events"] == [event()]
+
+
+def test_a_log_is_the_one_of_the_container() -> None:
+    asked = {"api": "log", "namespace": "shop", "pod": "api-0", "container": "app", "text": "started\n", "error": None}
+    known = learn(collectors=[collector("log", api="log")], api=[{**asked, "container": "proxy", "text": "no"}, asked])
+    assert known.facts["log"] == "started\n"
+
+
+def log(api: str, text: str = "", error: str | None = None) -> dict[str, Any]:
+    return {"api": api, "namespace": "shop", "pod": "api-0", "container": "app", "text": text, "error": error}
+
+
+def test_answers_keep_what_was_asked_and_leave_values_of_variables_out() -> None:
+    item = {"api": "pod", "kind": "Pod", "namespace": "shop", "name": "api-0", "field_selectors": []}
+    (kept,) = api_answers([{"item": item, "resources": [POD]}])
+    assert (kept["api"], kept["name"], kept["error"]) == ("pod", "api-0", None)
+    assert "secret" not in str(kept["objects"][0]["spec"]["containers"])
+    assert POD["spec"]["containers"][0]["env"][0]["value"] == "secret"  # type: ignore[index]
+
+
+def test_an_answer_that_did_not_come_is_an_error_though_the_loop_went_on() -> None:
+    item = {"api": "events", "namespace": "shop", "name": None}
+    (kept,) = api_answers([{"item": item, "failed": False, "msg": "events is forbidden"}])
+    assert kept["error"] == "events is forbidden"
+
+
+def test_a_log_is_kept_with_its_run_and_one_that_could_not_be_read_with_why() -> None:
+    names = {"namespace": "shop", "pod": "api-0", "container": "app"}
+    read = {**names, "previous": True, "log": "bye\n", "truncated": False, "reason": None, "msg": None}
+    refused = {**names, "previous": False, "log": None, "truncated": False, "reason": "RbacDenied", "msg": "no"}
+    assert api_answers([read, refused]) == [log("previous_log", "bye\n"), log("log", error="no")]
+
+
+def test_a_loop_that_had_nothing_to_do_gives_no_answers() -> None:
+    assert api_answers([]) == []
+
+
+def test_the_timeline_tells_of_events_of_the_container_and_of_us_in_their_order() -> None:
+    api = [answer("pod", POD), answer("events", event())]
+    known = learn(collectors=[collector("pod", api="pod"), collector("events", api="events")], api=api)
+    entries = timeline(known.facts, target(command("mounts"), command("big", rc=None, timed_out=True)))
+    assert [(entry["source"], entry["text"]) for entry in entries] == [
+        ("container", "app started"),
+        ("container", "app ended: OOMKilled, exit code 137"),
+        ("event", "BackOff: again\\x1b (3 times)"),
+        ("container", "app started"),
+        ("acquisition", "Debugger debugger-1 started, from busybox:1.37"),
+        ("acquisition", "Collector mounts ran and ended with 0"),
+        ("acquisition", "Collector big ran and timed out"),
+    ]
+    assert {entry["target"] for entry in entries} == {"shop/api-0/app"}

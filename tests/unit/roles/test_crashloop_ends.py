@@ -1,0 +1,138 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What crashloop_triage says of a container that ended."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Any
+
+import pytest
+from ansible_collections.incident.distroless.tests.unit.support.crashloop_world import (
+    BACK_OFF,
+    CREATING,
+    RUNNING,
+    ended,
+    judged,
+    said,
+    status,
+    waiting,
+    warned,
+)
+
+DONE = ended(0, "Completed")
+UNREADY = "Readiness probe failed: connection refused"
+DEAF = "Liveness probe failed: connection refused"
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        warned("Unhealthy", UNREADY, "app"),
+        warned("Unhealthy", DEAF, "proxy"),
+        warned("Unhealthy", "Startup probe failed: no", "proxy"),
+    ],
+)
+@pytest.mark.parametrize("state", [BACK_OFF, RUNNING, DONE])
+def test_an_app_that_ends_with_0_is_a_failure_whatever_a_probe_says_that_ends_nothing(state: Any, event: Any) -> None:
+    found = said(judged(status(state, DONE), event), "fail")
+    assert list(found) == ["ended_well"]
+    assert found["ended_well"].startswith("app ended with 0 after "), found
+
+
+def test_an_app_that_a_liveness_probe_ended_with_0_did_not_end_by_itself() -> None:
+    found = judged(status(BACK_OFF, DONE), warned("Unhealthy", DEAF, "app"), warned("Unhealthy", UNREADY, "app"))
+    assert list(said(found, "fail")) == ["failing_probe"]
+
+
+def test_a_healthy_run_is_not_blamed_for_the_end_of_the_one_before() -> None:
+    healthy = "open /opt/optional.yaml: no such file or directory\nEROFS\npermission denied\n"
+    found = said(judged(status(RUNNING, ended()), log=healthy, previous="panic: bad password\n"), "fail")
+    assert list(found) == ["exit"]
+    assert found["exit"].endswith("It said last: panic: bad password"), found
+
+
+HOOK = "PostStartHook failed"
+ENDS = [
+    *(ended(code, reason) for code, reason in ((0, "Completed"), (1, "Error"), (137, "OOMKilled"), (255, "Unknown"))),
+    *(
+        ended(128, reason, text)
+        for reason in ("StartError", "ContainerCannotRun")
+        for text in ("", "exec: x", "OOM-killed")
+    ),
+    ended(128, "StartError", 'exec: "/x": exec format error'),
+    ended(137, "ContainerStatusUnknown", "The container could not be located when the pod was deleted"),
+    ended(1, "Error", 'exec: "git": executable file not found in $PATH'),
+]
+EVENTS = [
+    None,
+    warned("Unhealthy", UNREADY, "app"),
+    warned("Unhealthy", DEAF, "app"),
+    warned("FailedPostStartHook", HOOK, "app"),
+    warned("FailedMount", "old"),
+    warned("BackOff", "Back-off restarting failed container", "app"),
+]
+
+
+@pytest.mark.parametrize(("end", "event"), list(product(ENDS, EVENTS)))
+def test_whatever_is_wrong_now_is_a_failure_and_nothing_passes_for_it(end: Any, event: Any) -> None:
+    reasons = ("CrashLoopBackOff", "RunContainerError", "CreateContainerError", "CreateContainerConfigError", "Other")
+    states = (end, CREATING, *(waiting(reason, text) for reason in reasons for text in ("", "exec: x", "OOM-killed")))
+    for state in states:
+        found = judged(status(state, end), *filter(None, [event]))
+        assert said(found, "fail"), (state, end, event)
+        assert said(found, "unknown") == {}
+        assert not {"no_trouble", "not_begun"} & {judgement.analyzer for judgement in found}
+    assert said(judged(status(RUNNING, end), *filter(None, [event])), "fail"), (end, event)
+
+
+def test_a_hook_that_fails_is_the_cause_and_not_an_app_that_ends_by_itself() -> None:
+    for end, others in ((ended(0, "Completed"), []), (ended(137), ["exit"])):
+        found = said(judged(status(BACK_OFF, end), warned("FailedPostStartHook", HOOK, "app")), "fail")
+        assert sorted(found) == sorted(["failing_hook", *others])
+        assert found["failing_hook"] == f"{HOOK} (1 times; app was started again 4 times)"
+    other = warned("FailedPostStartHook", HOOK, "proxy")
+    assert list(said(judged(status(BACK_OFF, DONE), other), "fail")) == ["ended_well"]
+
+
+def test_what_an_app_says_of_another_program_is_not_its_own_command() -> None:
+    end = ended(1, "Error", 'exec: "git": executable file not found in $PATH')
+    assert list(said(judged(status(BACK_OFF, end)), "fail")) == ["exit"]
+
+
+@pytest.mark.parametrize(("code", "reason"), [(255, "Unknown"), (137, "ContainerStatusUnknown")])
+def test_an_end_that_the_runtime_does_not_know_is_no_exit_of_the_app(code: int, reason: str) -> None:
+    found = said(judged(status(RUNNING, ended(code, reason, "could not be located"))), "fail")
+    assert found == {"lost": "How app ended is not known (Unknown): could not be located".replace("Unknown", reason)}
+
+
+def test_a_container_that_waits_after_an_end_long_ago_does_not_run() -> None:
+    found = judged(status(CREATING, ended(at="02:00:00")))
+    assert list(said(found, "fail")) == ["exit"]
+    assert said(found, "warn") == {}
+
+
+def test_a_sidecar_that_is_stopped_after_the_apps_is_no_trouble() -> None:
+    spec = {"initContainers": [{"name": "proxy", "restartPolicy": "Always"}], "restartPolicy": "Never"}
+    for code in (0, 143):
+        proxy = status(ended(code), name="proxy")
+        found = judged(status(DONE), inits=(proxy,), spec=spec, container="proxy", phase="Succeeded")
+        assert said(found, "fail", "unknown", "warn") == {}
+    crashing = judged(status(RUNNING), inits=(status(BACK_OFF, ended(3), "proxy"),), spec=spec, container="proxy")
+    assert list(said(crashing, "fail")) == ["exit"]
+
+
+def test_an_end_that_was_asked_for_by_deleting_the_pod_is_no_trouble() -> None:
+    deleted = {"deletionTimestamp": "2026-11-24T10:29:20Z", "deletionGracePeriodSeconds": 30}
+    for code in (0, 143):
+        assert said(judged(status(ended(code)), metadata=deleted), "fail") == {}
+        assert said(judged(status(ended(code, at="10:28:00")), metadata=deleted), "fail")
+    assert list(said(judged(status(ended(1)), metadata=deleted), "fail")) == ["exit"]
+
+
+def test_a_container_that_keeps_a_rule_of_its_own_may_end_well() -> None:
+    spec = {"containers": [{"name": "app", "restartPolicy": "OnFailure"}]}
+    assert said(judged(status(DONE), spec=spec), "fail") == {}
+    assert list(said(judged(status(ended(1)), spec=spec), "fail")) == ["exit"]
