@@ -24,7 +24,7 @@ PROMISED = """
     ApiUnreachable ApiUnsupported NoTarget TooManyPods PodGone TargetNotRunning TargetRestarted TargetProcessAmbiguous
     ContainerNotFound StaticPod WindowsNode NodeNotReady InvalidRequest PermissionDenied GroupNotMatched LsmDenied
     ImageHasNoShell WaitTimeout CommandFailed CommandTimeout ConnectionLost Conflict DestConflict DestUnwritable
-    LimitExceeded
+    LimitExceeded ImageLacksTool LookBroken CertificateRefused CaseConflict CaseSealed
 """.split()
 
 

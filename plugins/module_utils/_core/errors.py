@@ -58,6 +58,10 @@ REASONS: dict[str, Reason] = {
         "The API server does not know a resource or field that is needed.",
         "Ephemeral containers need Kubernetes 1.25 or newer; check that host is the API server.",
     ),
+    "CertificateRefused": Reason(
+        "The certificate of the API server is not accepted: its chain, its name or its dates; the message says which.",
+        "Set ca_cert to the cluster's own CA, host to a name that the certificate holds, and check the clock here; validate_certs: false trusts whoever answers.",
+    ),
     "NoTarget": Reason(
         "Nothing that could be looked into matches the selection.",
         "Check namespace, name and selectors; finished and terminating pods are left out.",
@@ -107,6 +111,14 @@ REASONS: dict[str, Reason] = {
     "ImageHasNoShell": Reason(
         "The debug image has no sh or lacks a needed tool.", "Use an image with busybox, such as the default."
     ),
+    "ImageLacksTool": Reason(
+        "The debug image has a shell, but not the tool that the message names, or one that does something else under its name.",
+        "Use an image that has it: busybox, alpine, debian and ubuntu have all that is needed; distroless bases, amazonlinux and ubi-minimal lack find.",
+    ),
+    "LookBroken": Reason(
+        "A look into the target broke off: a tool was killed or could not be started, so that what it said is not the whole truth.",
+        "Look at the pod's memory and process limits, which the debugger shares, and run the task again; nothing was concluded from what arrived.",
+    ),
     "WaitTimeout": Reason(
         "It took longer than allowed.", "Raise the time-out, or look at what the message says it waited for."
     ),
@@ -129,6 +141,14 @@ REASONS: dict[str, Reason] = {
     "DestUnwritable": Reason(
         "Files cannot be written at dest.",
         "Check permissions and free space at dest on the host that the module runs on.",
+    ),
+    "CaseConflict": Reason(
+        "The case's folder holds another look already; it was left as it is.",
+        "Choose another case_id or dest, or set the role's add_to_case: true to add to it.",
+    ),
+    "CaseSealed": Reason(
+        "The case is sealed: nothing may be written into it any more.",
+        "Choose another case_id; a sealed case stays as it was sealed.",
     ),
     "LimitExceeded": Reason("A limit was reached.", "Raise the limit that the message names, or narrow src."),
 }
