@@ -37,10 +37,19 @@ def quarantine_undo(pods: Objects, policies: Objects, name: str) -> dict[str, An
         raise AnsibleFilterError(str(error)) from error
 
 
-def quarantine_result(pod: Mapping[str, Any], policies: Objects, services: Objects, **seen: Any) -> dict[str, Any]:
-    """What came of it."""
+def quarantine_result(
+    pod: Mapping[str, Any],
+    policies: Objects,
+    services: Objects,
+    successors: Sequence[str],
+    wanted: int,
+    slices: Objects | None = None,
+    **seen: Any,
+) -> dict[str, Any]:
+    """Return what came of it."""
+    around = isolation.Surroundings(*_plain([policies, services, slices, successors, wanted]))
     try:
-        return isolation.isolation(_plain(pod), _plain(policies), _plain(services), **_plain(seen))
+        return isolation.isolation(_plain(pod), around, **_plain(seen))
     except ValueError as error:
         raise AnsibleFilterError(str(error)) from error
 

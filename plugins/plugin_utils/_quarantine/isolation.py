@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.incident.distroless.plugins.plugin_utils._judge.analyzers import VERDICTS
@@ -34,36 +35,40 @@ _TARGET = (
 Rows = Sequence[Mapping[str, Any]]
 
 
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What is around the pod now: objects of its namespace, and who does its work."""
+
+    policies: Objects
+    services: Objects
+    # EndpointSlices, None where they are not known
+    slices: Objects | None
+    # the controller's other pods that are ready, of which `wanted` were before
+    successors: Sequence[str]
+    wanted: int
+
+
 def isolation(
-    pod: Mapping[str, Any],
-    policies: Objects,
-    services: Objects,
-    *,
-    plan: Mapping[str, Any],
-    looked: Rows,
-    successors: Sequence[str],
-    wanted: int,
-    fail_on: str,
-    slices: Objects | None = None,
+    pod: Mapping[str, Any], around: Surroundings, *, plan: Mapping[str, Any], looked: Rows, fail_on: str
 ) -> dict[str, Any]:
-    """What came of it. pod, policies, services: as they are now; looked: the targets of ephemeral_debug now; successors: the
-    controller's pods that are ready now, of which wanted were before; slices: EndpointSlices, None where they are not known.
+    """Return what came of it. pod: as it is now; looked: the targets of ephemeral_debug now.
 
     Gives isolation (isolated, not_isolated, unknown), verdict (of all findings), findings (analyzer, verdict, message), summary (at
     most 20 lines), is_failure.
     """
-    labels = pod["metadata"].get("labels") or {}
-    still = sorted({row["service"] for row in endpoints(slices or ()) if row["pod"] == pod["metadata"]["name"]})
+    labels, policies = pod["metadata"].get("labels") or {}, list(around.policies)
+    sending = endpoints(around.slices or ())
+    still = sorted({row["service"] for row in sending if row["pod"] == pod["metadata"]["name"]})
     found = {
-        "policies": _policies(pod, list(policies), labels),
+        "policies": _policies(pod, policies, labels),
         "enforced": _enforced(
             plan["record"].get("reached"),
             reaching(looked),
-            is_let_out=_is_let_out(pod, list(policies), labels),
+            is_let_out=_is_let_out(pod, policies, labels),
             node=_addresses(pod.get("status") or {}),
         ),
-        "services": _services(plan, services_of(services, labels), still),
-        "successors": _successors(plan, successors, wanted),
+        "services": _services(plan, services_of(around.services, labels), still),
+        "successors": _successors(plan, around.successors, around.wanted),
         "probes": _probes(pod),
         "connections": _connections(_sockets(looked)),
     }

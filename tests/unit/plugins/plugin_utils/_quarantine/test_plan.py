@@ -7,11 +7,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from ansible_collections.incident.distroless.plugins.plugin_utils._quarantine.isolation import (
     MAX_LINES,
+    Surroundings,
     isolation,
     reached,
     seen,
@@ -282,14 +284,16 @@ def judged(
     given: dict[str, Any] | None = None,
     others: list[dict[str, Any]] | None = None,
     services: list[dict[str, Any]] | None = None,
+    slices: list[dict[str, Any]] | None = None,
+    successors: Sequence[str] = ("api-1",),
     **options: Any,
 ) -> dict[str, Any]:
     """What comes of a pod after it was put into quarantine beside other policies."""
     before = pod()
     made = planned(before)
     after = given or patched(before, made["patch"])
-    seen = {"plan": made, "looked": GONE, "successors": ["api-1"], "wanted": 1, "fail_on": "fail", **options}
-    return isolation(after, [made["policy"], *(others or [])], services or [], **seen)
+    around = Surroundings([made["policy"], *(others or [])], services or [], slices, successors, wanted=1)
+    return isolation(after, around, **{"plan": made, "looked": GONE, "fail_on": "fail", **options})
 
 
 def without(reached_before: list[str] | None, *peers: tuple[str, int, int]) -> dict[str, Any]:
