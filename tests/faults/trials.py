@@ -24,8 +24,8 @@ from typing import Any
 import yaml
 from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
-from ansible_collections.incident.distroless.plugins.module_utils._fetch.pipeline import fetch
-from ansible_collections.incident.distroless.plugins.module_utils._fetch.plan import DEADLINE, FetchOptions
+from ansible_collections.incident.distroless.plugins.module_utils._fetch.pipeline import Source, fetch
+from ansible_collections.incident.distroless.plugins.module_utils._fetch.plan import DEADLINE, Budget, FetchOptions
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import Cluster
 from ansible_collections.incident.distroless.plugins.module_utils._remote.pod_exec import open_session
 from ansible_collections.incident.distroless.plugins.module_utils._remote.session import Session
@@ -169,7 +169,8 @@ class Bench:
         src = tuple(path.encode() for path in SOURCES[trial.source][0])
         options = FetchOptions(src=src, dest=str(home), until=time.monotonic() + FOREVER, **trial.changes)
         try:
-            done = fetch(self.subject.about(), options, opening, self.subject.pid, secrets=secret_paths(target))
+            source = Source(self.subject.about(), self.subject.pid, opening, secrets=secret_paths(target))
+            done = fetch(source, options, Budget(options.max_total_size, options.max_files))
         except Failure as failure:
             return failure.reason, []
         return "success" if done.failure is None else done.failure.reason, [*done.files, *done.skipped_files]

@@ -78,61 +78,81 @@ class Fetched:
     failure: Failure | None = None
 
 
-def fetch(
-    target: Mapping[str, Any],
-    options: FetchOptions,
-    open_session: Callable[[], Session],
-    pid: int,
-    *,
-    secrets: Sequence[bytes] = (),
-    root: bytes | None = None,
-    budget: Budget | None = None,
-    processes: Callable[[Session], Sequence[int]] = lambda _session: (),
-    closed: ClosedGroups = NO_GROUPS,
-) -> Fetched:
-    """Brings what options ask for from the target whose main process the debugger sees as pid.
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A target to fetch from: about has namespace, pod, container, pod_uid, container_id and cluster, and goes into the
+    manifest as it is; pid is its main process as the debugger sees it.
 
-    target has namespace, pod, container, pod_uid, container_id and cluster, and goes into the manifest as it is. secrets
-    are the paths that the pod's spec mounts secrets at. budget is shared by all targets of a task. processes tells which
-    are the target's, for open_deleted; closed are its groups that the debugger has not. Raises Failure when nothing could
-    be begun: dest belongs to another target or cannot be written, src is not valid, no connection.
+    secrets are the paths that the pod's spec mounts secrets at; processes tells which are the target's, for open_deleted;
+    closed are its groups that the debugger has not; root is its root filesystem, /proc/<pid>/root if None.
+    """
+
+    about: Mapping[str, Any]
+    pid: int
+    open_session: Callable[[], Session]
+    secrets: Sequence[bytes] = ()
+    processes: Callable[[Session], Sequence[int]] = lambda _session: ()
+    closed: ClosedGroups = NO_GROUPS
+    root: bytes | None = None
+
+    @property
+    def label(self) -> str:
+        """The target as people read it."""
+        return f"{self.about['namespace']}/{self.about['pod']}/{self.about['container']}"
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """What was found in the target, and what to do with it. readable are the mounts that may be read from; unlooked are the
+    paths, as asked, below which nobody could look."""
+
+    steps: tuple[Step, ...]
+    readable: ReadPolicy
+    warnings: tuple[str, ...]
+    unlooked: tuple[bytes, ...]
+
+
+def fetch(source: Source, options: FetchOptions, budget: Budget) -> Fetched:
+    """Bring what options ask for from one target. budget is shared by all targets of a task.
+
+    Raises Failure when nothing could be begun: dest belongs to another target or cannot be written, src is not valid, no
+    connection.
     """
     check_options(options)
     started = time.monotonic()
-    until = options.until
-    budget = budget or Budget(options.max_total_size, options.max_files)
-    manifest = manifest_place(target, is_flat=options.flat)
-    label = f"{target['namespace']}/{target['pod']}/{target['container']}"
+    manifest = manifest_place(source.about, is_flat=options.flat)
     with (
         Dest(
             options.dest, file_mode=options.file_mode, directory_mode=options.directory_mode, is_check=options.is_check
         ) as dest,
-        Remote(open_session, pid, root=root, retries=options.retries, until=until) as remote,
+        Remote(
+            source.open_session, source.pid, root=source.root, retries=options.retries, until=options.until
+        ) as remote,
     ):
-        earlier = find_earlier(dest, manifest, target, overwrite=options.overwrite)
-        PROGRESS.say(label, "looking for the files")
-        policy = remote.ask(lambda files: _read_policy(files, secrets, options))
-        held = remote.ask(lambda files: _held(files, processes, policy, options))
-        view = remote.ask(lambda files: survey(files, options, policy, until))
-        if view.is_cut:
-            remote.drop()
-        steps = decide([*held.items, *view.items], options, policy, budget)
-        provable = replace(policy, readable_ids=policy.readable_ids | held.mounts)
-        lengths = [step.length for step in steps if step.action == "file"]
-        PROGRESS.say(label, f"{len(lengths)} files to compare or bring ({show_size(sum(lengths))})")
-        notify = partial(PROGRESS.moved, label)
-        folder = files_place(target, is_flat=options.flat)
-        transfer = Transfer(remote, dest, folder, provable, options, budget, until, notify)
-        rows = _carry_out(steps, transfer, dest, target, options)
+        earlier = find_earlier(dest, manifest, source.about, overwrite=options.overwrite)
+        view = _look(remote, source, options, budget)
+        transfer = Transfer(
+            remote,
+            dest,
+            files_place(source.about, is_flat=options.flat),
+            view.readable,
+            options,
+            budget,
+            options.until,
+            partial(PROGRESS.moved, source.label),
+        )
+        rows = _carry_out(view.steps, transfer, dest, source.about, options)
         with suppress(Failure):
             denied = rows
-            rows = remote.ask(lambda files: name_groups(denied, [step.item for step in steps], files, closed))
+            items = [step.item for step in view.steps]
+            rows = remote.ask(lambda files: name_groups(denied, items, files, source.closed))
         ordered = sorted(rows.values(), key=lambda row: row.order)
         changes = Changes()
-        blind = [*view.blind, *(item.src for item in held.items if item.entry is None)]
-        merged = merge(ordered, earlier.rows() if earlier is not None else (), covering(options, blind), changes)
-        failure = _record(dest, manifest, target, merged, is_check=options.is_check)
-        files, skipped = split_rows(row.in_result(target) for row in ordered)
+        merged = merge(
+            ordered, earlier.rows() if earlier is not None else (), covering(options, view.unlooked), changes
+        )
+        failure = _record(dest, manifest, source.about, merged, is_check=options.is_check)
+        files, skipped = split_rows(row.in_result(source.about) for row in ordered)
         shown = display(dest.full(manifest))[0]
         return Fetched(
             files=files,
@@ -142,8 +162,27 @@ def fetch(
             changed=any(row.status in ("fetched", "changed_while_reading") for row in ordered),
             diff=changes.as_diff(shown),
             warnings=[*view.warnings, *_gone(changes)],
-            failure=transfer.failure or transfer.refused or failure or failure_of(_failed(steps, rows)),
+            failure=transfer.failure or transfer.refused or failure or failure_of(_failed(view.steps, rows)),
         )
+
+
+def _look(remote: Remote, source: Source, options: FetchOptions, budget: Budget) -> _View:
+    """Look at all that was asked for and decide what to do with it. Raises Failure when the connection breaks."""
+    PROGRESS.say(source.label, "looking for the files")
+    policy = remote.ask(lambda files: _read_policy(files, source.secrets, options))
+    held = remote.ask(lambda files: _held(files, source.processes, policy, options))
+    view = remote.ask(lambda files: survey(files, options, policy, options.until))
+    if view.is_cut:
+        remote.drop()
+    steps = decide([*held.items, *view.items], options, policy, budget)
+    lengths = [step.length for step in steps if step.action == "file"]
+    PROGRESS.say(source.label, f"{len(lengths)} files to compare or bring ({show_size(sum(lengths))})")
+    return _View(
+        steps=tuple(steps),
+        readable=replace(policy, readable_ids=policy.readable_ids | held.mounts),
+        warnings=view.warnings,
+        unlooked=(*view.blind, *(item.src for item in held.items if item.entry is None)),
+    )
 
 
 def _read_policy(files: TargetFiles, secrets: Sequence[bytes], options: FetchOptions) -> ReadPolicy:

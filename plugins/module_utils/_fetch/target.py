@@ -30,7 +30,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._debugger.prob
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.target_row import pinned, target_row
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.terminate import end_debugger
 from ansible_collections.incident.distroless.plugins.module_utils._fetch.denied_groups import ClosedGroups
-from ansible_collections.incident.distroless.plugins.module_utils._fetch.pipeline import Fetched, fetch
+from ansible_collections.incident.distroless.plugins.module_utils._fetch.pipeline import Fetched, Source, fetch
 from ansible_collections.incident.distroless.plugins.module_utils._fetch.plan import Budget, FetchOptions
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import Cluster
 from ansible_collections.incident.distroless.plugins.module_utils._remote.pod_exec import open_session
@@ -142,19 +142,18 @@ def _fetch(cluster: Cluster, plan: Plan, attached: Attached) -> Fetched:
     try:
         about = {**pinned(target), "cluster": cluster.name, "debugger": attached.debugger.name}
         with looking_again(cluster, target, Deadline(plan.wait_timeout)):
-            fetched = fetch(
-                about,
-                options,
-                opening,
-                attached.seen.pid,
+            source = Source(
+                about=about,
+                pid=attached.seen.pid,
+                open_session=opening,
                 secrets=secret_paths(target),
-                budget=plan.budget,
                 processes=lambda session: container_processes(session, target),
                 closed=ClosedGroups(
                     frozenset(attached.seen.closed_groups),
                     attached.seen.target.uid if attached.seen.target is not None else None,
                 ),
             )
+            fetched = fetch(source, options, plan.budget)
         brought = f"{fetched.stats['files']} files here ({show_size(fetched.stats['bytes'])})"
         PROGRESS.say(target.label, f"{brought} after {fetched.stats['elapsed']} s")
         return replace(fetched, failure=_failure(cluster, target, fetched, Deadline(plan.wait_timeout)))

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.incident.distroless.plugins.module_utils._fetch.denied_groups import NO_GROUPS, ClosedGroups
-from ansible_collections.incident.distroless.plugins.module_utils._fetch.pipeline import Fetched, fetch
-from ansible_collections.incident.distroless.plugins.module_utils._fetch.plan import FetchOptions
+from ansible_collections.incident.distroless.plugins.module_utils._fetch.pipeline import Fetched, Source, fetch
+from ansible_collections.incident.distroless.plugins.module_utils._fetch.plan import Budget, FetchOptions
 from ansible_collections.incident.distroless.plugins.module_utils._remote.session import Session
 
 from .remote_world import open_session
@@ -61,16 +61,16 @@ class World:
     ) -> Fetched:
         wanted = tuple(os.fsencode(path) for path in src)
         options = FetchOptions(src=wanted, dest=str(self.home), **changes)
-        return fetch(
-            target or TARGET,
-            options,
-            opener or self.open_session,
-            os.getpid(),
+        source = Source(
+            about=target or TARGET,
+            pid=os.getpid(),
+            open_session=opener or self.open_session,
             secrets=secrets,
-            root=os.fsencode(self.root),
             processes=lambda _session: processes,
             closed=closed,
+            root=os.fsencode(self.root),
         )
+        return fetch(source, options, Budget(options.max_total_size, options.max_files))
 
     def manifest(self) -> dict[str, dict[str, Any]]:
         """The manifest's rows by src."""
