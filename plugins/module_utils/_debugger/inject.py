@@ -12,12 +12,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure, after_change
 from ansible_collections.incident.distroless.plugins.module_utils._core.progress import PROGRESS
+from ansible_collections.incident.distroless.plugins.module_utils._core.times import epoch
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.container import differences, lifetime
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import Cluster, pod_path
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.watch import pod_changes
@@ -64,11 +64,6 @@ class Debugger:
         if self.started_at is None or ttl is None:
             return None
         return epoch(self.started_at) + ttl - now
-
-
-def epoch(timestamp: str) -> float:
-    """Seconds since the epoch of an RFC 3339 time as the API writes it."""
-    return datetime.fromisoformat(timestamp).timestamp()
 
 
 def debuggers(pod: Mapping[str, Any], target_container: str | None = None) -> list[Debugger]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.incident.distroless.plugins.module_utils._core.times import when
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.container import (
     ELEVATED,
     PROFILES,
@@ -47,7 +48,7 @@ def find_running(
     serving: list[tuple[Attempt, Debugger]] = []
     # the API keeps them in no order that says which is the newest
     for found in sorted(
-        debuggers(target.manifest, target.container), key=lambda entry: entry.started_at or "", reverse=True
+        debuggers(target.manifest, target.container), key=lambda entry: when(entry.started_at), reverse=True
     ):
         if not found.is_running or not is_ours(found.manifest):
             continue

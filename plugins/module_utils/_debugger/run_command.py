@@ -17,9 +17,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._core.times import rfc3339
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.commands import Command, script_for
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.probe import ProbeResult
-from ansible_collections.incident.distroless.plugins.module_utils._debugger.target_row import timestamp
 from ansible_collections.incident.distroless.plugins.module_utils._localfs.destination import Dest, Place
 from ansible_collections.incident.distroless.plugins.module_utils._localfs.partial_file import DestFailure, Partial
 from ansible_collections.incident.distroless.plugins.module_utils._remote.pod_exec import STDERR, STDOUT
@@ -117,8 +117,8 @@ def _run(opening: Callable[..., Session], command: Command, sight: ProbeResult, 
         "rc": rc,
         **_output_rows(captures[STDOUT], captures[STDERR]),
         **kept,
-        "start": timestamp(started),
-        "end": timestamp(ended),
+        "start": rfc3339(started),
+        "end": rfc3339(ended),
         "delta": round(ended - started, 3),
         "timed_out": rc is None,
     }

@@ -9,23 +9,18 @@ This is a private module utility of incident.distroless; its interface may chang
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
+from ansible_collections.incident.distroless.plugins.module_utils._core.times import epoch, rfc3339
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.container import lifetime
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.ensure import Attached
-from ansible_collections.incident.distroless.plugins.module_utils._debugger.inject import Debugger, epoch
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.inject import Debugger
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.probe import Credentials
 from ansible_collections.incident.distroless.plugins.module_utils._targets.model import Target
 from ansible_collections.incident.distroless.plugins.module_utils._targets.resource_limits import limit_warnings
 
 _PINNED = "namespace pod pod_uid node container container_id image_id restart_count target_started_at".split()
 _SEEN = "image profile identity target_identity isolation pid root root_readable reused started_at expires_at elapsed".split()
-
-
-def timestamp(seconds: float | None) -> str | None:
-    """RFC 3339 in UTC, to the second, as the API writes times."""
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def target_row(attached: Attached, elapsed: float) -> dict[str, Any]:
@@ -82,7 +77,7 @@ def pinned(target: Target) -> dict[str, Any]:
 def expires_at(debugger: Debugger) -> str | None:
     """When a debugger ends by itself."""
     ttl = lifetime(debugger.manifest)
-    return None if ttl is None or debugger.started_at is None else timestamp(epoch(debugger.started_at) + ttl)
+    return None if ttl is None or debugger.started_at is None else rfc3339(epoch(debugger.started_at) + ttl)
 
 
 def _credentials(credentials: Credentials) -> dict[str, Any]:

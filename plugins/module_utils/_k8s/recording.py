@@ -12,17 +12,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._core.times import rfc3339
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import Cluster
-
-
-def moment(seconds: float) -> str:
-    """RFC 3339 in UTC, to the millisecond."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 class RecordingCluster(Cluster):
@@ -50,8 +45,8 @@ class RecordingCluster(Cluster):
         headers: Mapping[str, str] = self._heard.headers
         return {
             "request": request,
-            "start": moment(started),
-            "end": moment(ended),
+            "start": rfc3339(started, "milliseconds"),
+            "end": rfc3339(ended, "milliseconds"),
             "date": headers.get("Date"),
             "audit_id": headers.get("Audit-Id"),
             **clock(headers.get("Date"), started, self._heard.at or ended),

@@ -17,9 +17,10 @@ from typing import Any
 from ansible_collections.incident.distroless.plugins.module_utils._core.concurrency import run_concurrently
 from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline, check_seconds
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._core.times import rfc3339
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.diff import pod_diff
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.identity import known_identity
-from ansible_collections.incident.distroless.plugins.module_utils._debugger.target_row import pinned, timestamp
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.target_row import pinned
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import Cluster
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.connect import connect
 from ansible_collections.incident.distroless.plugins.module_utils._modules.arguments import (
@@ -231,7 +232,7 @@ def _row(
         "profile": None if made.attempt is None else made.attempt.profile,
         "reused": made.reused,
         "started_at": debug.started_at,
-        "expires_at": timestamp(ends_at(pod)),
+        "expires_at": None if (ends := ends_at(pod)) is None else rfc3339(ends),
         "elapsed": round(elapsed, 3),
         "commands": [],
         "warnings": list(warnings),

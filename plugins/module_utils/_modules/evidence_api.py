@@ -18,6 +18,7 @@ from typing import Any
 from ansible_collections.incident.distroless.plugins.module_utils._core.concurrency import run_concurrently
 from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline, check_seconds
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._core.times import when
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import Query, api_path, pod_path
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.connect import open_client
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.recording import RecordingCluster
@@ -94,7 +95,7 @@ def work(module: Any) -> Report:
         "schema": 1,
         "who": who,
         "cluster": {"server": cluster.name, **about},
-        "requests": sorted(rows, key=lambda row: str(row["start"])),
+        "requests": sorted(rows, key=lambda row: when(row["start"])),
     }
     _write(plan, (RECORD.encode(),), json.dumps(record, indent=1).encode() + b"\n")
     refused = sum(row["reason"] is not None for row in rows)

@@ -16,13 +16,13 @@ from typing import Any
 from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._core.progress import PROGRESS
+from ansible_collections.incident.distroless.plugins.module_utils._core.times import epoch
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.identity import (
     Attempt,
     IdentityRequest,
     TargetIdentity,
     first_attempts,
 )
-from ansible_collections.incident.distroless.plugins.module_utils._debugger.inject import epoch
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import Cluster, api_path, pod_path
 from ansible_collections.incident.distroless.plugins.module_utils._pod_copy.manifest import (
     COPY_OF_UID,

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._core.times import epoch
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.inject import (
     Debugger,
     check_hope,
     debuggers,
-    epoch,
 )
 from ansible_collections.incident.distroless.tests.unit.support.world import pod, target
 

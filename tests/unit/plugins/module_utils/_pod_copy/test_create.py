@@ -7,12 +7,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible_collections.incident.distroless.plugins.module_utils._core.times import epoch
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.identity import (
     Attempt,
     IdentityRequest,
     known_identity,
 )
-from ansible_collections.incident.distroless.plugins.module_utils._debugger.inject import epoch
 from ansible_collections.incident.distroless.plugins.module_utils._pod_copy.create import copy_attempts, ends_at, serves
 from ansible_collections.incident.distroless.tests.unit.support.copy_world import (
     copied,
