@@ -272,7 +272,7 @@ def test_an_api_server_that_is_not_there(play: Play, app: str, credentials: Cred
 
 def test_an_api_server_with_another_certificate_authority(play: Play, app: str, credentials: Credentials) -> None:
     played = play("ephemeral_debug", pod=app, **{**credentials(RULES), "ca_cert": "/etc/ssl/certs/ca-certificates.crt"})
-    assert_says(played, "ApiUnreachable", "certificate")
+    assert_says(played, "CertificateRefused", "authority that is not trusted here", "ca_cert")
 
 
 def test_an_api_server_that_accepts_and_says_nothing(play: Play, app: str, credentials: Credentials) -> None:

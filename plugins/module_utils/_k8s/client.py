@@ -14,13 +14,14 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline, within
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
@@ -29,6 +30,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._k8s.api_error
     parse_status,
     retry_after,
 )
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.certificates import refusal
 
 Query = Sequence[tuple[str, str]]
 
@@ -55,25 +57,50 @@ def pod_path(namespace: str, name: str, *subresource: str) -> str:
     return api_path("api", "v1", "namespaces", namespace, "pods", name, *subresource)
 
 
+def without_password(url: str) -> str:
+    """Return a URL without what stands before its @: somebody can have put a password there."""
+    return re.sub(r"//[^/]*@", "//", url)
+
+
+def with_port(url: str) -> str:
+    """Return a URL that says its port, also where it is the one that its scheme has anyway."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError:
+        return url
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    return parts._replace(netloc=f"{host}:{port}").geturl()
+
+
 class Cluster:
     """An API server and how to reach it. Safe to use from several threads."""
 
     def __init__(self, api_client: Any) -> None:
         """api_client is a kubernetes.client.ApiClient."""
         self.configuration = api_client.configuration
+        # a kubeconfig's token, when it is asked for, sets the configuration's host to the kubeconfig's: the options have the last word
+        self._host = str(self.configuration.host).rstrip("/")
         self._default_headers: Mapping[str, str] = api_client.default_headers
         self._pool = api_client.rest_client.pool_manager
         self._clock_offset = 0.0
+        self._has_answered = False
+        self._credentials = threading.Lock()
 
     @property
     def host(self) -> str:
         """The URL of the API server, for requests: somebody can have put a password into it."""
-        return str(self.configuration.host).rstrip("/")
+        return self._host
 
     @property
     def name(self) -> str:
         """The URL of the API server without what stands before its @, which names the cluster to people and in manifests."""
-        return re.sub(r"//[^/]*@", "//", self.host)
+        return without_password(self.host)
+
+    @property
+    def place(self) -> str:
+        """The URL of the API server without a password and with its port, for messages."""
+        return with_port(self.name)
 
     def now(self) -> float:
         """Seconds since the epoch on the API server's clock, by the Date of its last answer."""
@@ -85,7 +112,8 @@ class Cluster:
         A list: impersonating several groups repeats a header.
         """
         headers = [(str(name), str(value)) for name, value in self._default_headers.items()]
-        settings = self.configuration.auth_settings().values()
+        with self._credentials:
+            settings = self.configuration.auth_settings().values()
         return headers + [
             (str(setting["key"]), str(setting["value"]))
             for setting in settings
@@ -152,11 +180,11 @@ class Cluster:
         try:
             parsed = json.loads(self._guard(answer.read, doing, deadline))
         except (ValueError, RecursionError) as error:
-            raise Failure("ApiUnreachable", f"{doing}: the answer is not JSON") from error
+            raise self._unreachable(doing, "its answer is not JSON") from error
         finally:
             answer.release_conn()
         if not isinstance(parsed, dict):
-            raise Failure("ApiUnreachable", f"{doing}: the answer is not a JSON object")
+            raise self._unreachable(doing, "its answer is not a JSON object")
         return parsed
 
     def _open(
@@ -210,7 +238,7 @@ class Cluster:
             answer.close()
             pause = retry_after(answer.status, answer.headers.get("Retry-After"))
             if pause is None or pause >= deadline.left():
-                raise failure_from_status(answer.status, status, doing)
+                raise self.refused(answer.status, status, doing)
             # a server that says 0 must not be asked a thousand times a second
             time.sleep(max(pause, 0.1))
 
@@ -225,13 +253,15 @@ class Cluster:
                 return
             *lines, rest = (rest + chunk).split(b"\n")
             if len(rest) > MAX_EVENT:
-                raise Failure("ApiUnreachable", f"{doing}: a watch event is longer than {MAX_EVENT} bytes")
+                raise self._unreachable(doing, f"a watch event is longer than {MAX_EVENT} bytes")
             for line in filter(None, lines):
-                event = _event(line, doing)
+                event = _event(line)
+                if event is None:
+                    raise self._unreachable(doing, f"expected a watch event, got {line[:100]!r}")
                 if event["type"] == "ERROR":
                     status = event["object"]
                     code = status.get("code")
-                    raise failure_from_status(code if isinstance(code, int) and code else 500, status, doing)
+                    raise self.refused(code if isinstance(code, int) and code else 500, status, doing)
                 yield event
 
     @staticmethod
@@ -240,19 +270,72 @@ class Cluster:
         if sock is not None:
             sock.settimeout(seconds)
 
+    def dial(self, doing: str, deadline: Deadline) -> Any:
+        """Return a connected socket to the API server, by the way that requests go: the same proxy, certificates and names.
+
+        Its time-out is what is left, at most REQUEST_TIMEOUT. Raises Failure.
+        """
+        seconds = min(REQUEST_TIMEOUT, deadline.remaining(doing))
+        # each address of the host and each line of a proxy's answer has the whole time-out
+        return self._guard(lambda: within(seconds, partial(self._connected, seconds)), doing, deadline)
+
+    def _connected(self, seconds: float) -> Any:
+        from http.client import HTTPException
+
+        from urllib3.exceptions import HTTPError, ProtocolError, ProxyError
+
+        # what urllib3 itself does before it sends a request: a stream is no request, and it has no public way to ask for one
+        pool = self._pool.connection_from_url(self.host)
+        connection = pool._new_conn()  # noqa: SLF001
+        connection.timeout = seconds
+        try:
+            if pool.proxy is None:
+                connection.connect()
+            elif pool.scheme == "https":
+                pool._prepare_proxy(connection)  # noqa: SLF001
+            else:
+                parts = urlsplit(self.host)
+                connection.set_tunnel(parts.hostname, parts.port or 80, headers=pool.proxy_headers)
+                connection.connect()
+        except (HTTPException, OSError, ValueError, HTTPError) as error:
+            is_at_proxy = pool.proxy is not None and not getattr(connection, "has_connected_to_proxy", True)
+            connection.close()
+            if is_at_proxy:
+                raise ProxyError("no connection to the proxy", error) from error
+            raise ProtocolError("no connection", error) from error
+        connection.sock.settimeout(seconds)
+        return connection.sock
+
     def _guard(self, call: Callable[[], Any], doing: str, deadline: Deadline) -> Any:
         import urllib3
 
         try:
-            return call()
+            answer = call()
         except (urllib3.exceptions.HTTPError, OSError) as error:
+            if refused := refusal(error, doing, self.place):
+                raise refused from error
             if deadline.left() <= 0:
-                raise deadline.expired(doing) from error
+                # a server that has never said anything is not slow
+                raise (
+                    deadline.expired(doing)
+                    if self._has_answered
+                    else self._unreachable(doing, f"no answer within {deadline.seconds:g} s")
+                ) from error
             # the text of these exceptions can hold a proxy's URL with its password: only what is known to be harmless is shown
             cause = getattr(error, "reason", None) or error.__cause__ or error
-            raise Failure(
-                "ApiUnreachable", f"{doing}: {self.name} does not answer as it should ({harmless(cause)})"
-            ) from error
+            raise self._unreachable(doing, harmless(cause)) from error
+        self._has_answered = True
+        return answer
+
+    def _unreachable(self, doing: str, why: str) -> Failure:
+        return Failure("ApiUnreachable", f"{doing}: {self.place} does not answer as it should ({why}).")
+
+    def refused(self, code: int, status: Mapping[str, Any], doing: str) -> Failure:
+        """Return what an error answer means; one that no object or rule explains names the server."""
+        failure = failure_from_status(code, status, doing)
+        if failure.reason == "ApiUnreachable":
+            failure.message += f" from {self.place}"
+        return failure
 
     def _note(self, headers: Mapping[str, str]) -> None:
         if date := headers.get("Date"):
@@ -262,15 +345,14 @@ class Cluster:
                 return
 
 
-def _event(line: bytes, doing: str) -> dict[str, Any]:
-    """A watch event, whose object is one. Raises Failure ApiUnreachable for anything else."""
+def _event(line: bytes) -> dict[str, Any] | None:
+    """Return a watch event, whose object is one; None for anything else."""
     try:
         event = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise Failure("ApiUnreachable", f"{doing}: a watch event is not JSON") from error
-    if not isinstance(event, dict) or not isinstance(event.get("object"), dict) or "type" not in event:
-        raise Failure("ApiUnreachable", f"{doing}: a watch event is none: {line[:100]!r}")
-    return event
+    except (ValueError, RecursionError):
+        return None
+    is_event = isinstance(event, dict) and isinstance(event.get("object"), dict) and "type" in event
+    return event if is_event else None
 
 
 def harmless(error: BaseException) -> str:

@@ -2,13 +2,19 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""From a module's options to the API server, by kubernetes.core's own client.
+"""From a module's options to the API server: authentication is kubernetes.core's, the connection is our own.
+
+kubernetes.core's get_api_client makes a client of a configuration and asks the server for its version with it at once: by
+connections that it makes, without a time-out. So the configuration is taken from it, and the client is made here.
 
 This is a private module utility of incident.distroless; its interface may change.
 """
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline, within
@@ -17,41 +23,87 @@ from ansible_collections.incident.distroless.plugins.module_utils._k8s.api_error
     failure_from_status,
     parse_status,
 )
-from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import REQUEST_TIMEOUT, Cluster, harmless
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.certificates import verify_as_kubectl
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import (
+    REQUEST_TIMEOUT,
+    Cluster,
+    harmless,
+    without_password,
+)
 
 
 def connect(module: Any, deadline: Deadline) -> Cluster:
-    """The cluster that the module's options name. Raises Failure."""
+    """Return the cluster that the module's options name. Raises Failure."""
     return Cluster(open_client(module, deadline))
 
 
 def open_client(module: Any, deadline: Deadline) -> Any:
-    """The ApiClient for the module's options, as kubernetes.core makes it. Raises Failure.
+    """Return a kubernetes.client.ApiClient for the module's options. Raises Failure. The server is not asked for anything.
 
-    Building that client asks the server for its version without a time-out: a server that says nothing costs the
-    deadline, not for ever.
+    Warns where the options say that its certificate is not verified.
     """
     try:
-        return within(min(REQUEST_TIMEOUT, deadline.left()), lambda: _connect(module))
+        # a credential plugin of a kubeconfig takes its time
+        client = within(min(REQUEST_TIMEOUT, deadline.left()), lambda: _make(module))
     except TimeoutError as error:
-        raise Failure("ApiUnreachable", "connecting: the API server does not answer") from error
+        raise Failure("ApiUnreachable", "connecting: the credentials cannot be had in time.", _PLUGIN_HINT) from error
+    configuration = client.configuration
+    if not configuration.verify_ssl and str(configuration.host).startswith("https:"):
+        module.warn(
+            f"The certificate of {without_password(str(configuration.host))} is not verified: validate_certs is false."
+        )
+    return client
 
 
-def _connect(module: Any) -> Any:
-    from ansible_collections.kubernetes.core.plugins.module_utils.k8s.client import get_api_client
-    from ansible_collections.kubernetes.core.plugins.module_utils.k8s.exceptions import CoreException
+_PLUGIN_HINT = "Run the kubeconfig's credential plugin by itself, and see what it waits for."
+
+
+_default_lock = threading.Lock()
+
+
+@contextmanager
+def _no_default() -> Iterator[None]:
+    """Keep what a kubeconfig says out of the process's default configuration, where the next connection would inherit it.
+
+    The kubernetes client puts it there, and kubernetes.core takes it from there: host, authority, and the way to a token.
+    """
+    from kubernetes.client import Configuration
+
+    with _default_lock:
+        before = Configuration._default  # noqa: SLF001 - get_default makes one where there is none
+        Configuration.set_default(None)
+        try:
+            yield
+        finally:
+            Configuration._default = before  # noqa: SLF001
+
+
+def _make(module: Any) -> Any:
+    from ansible_collections.kubernetes.core.plugins.module_utils.k8s import client as kubernetes_core
+    from kubernetes.client import ApiClient
+    from kubernetes.config import ConfigException
 
     try:
-        return get_api_client(module=module).client.client
-    except CoreException as error:
+        settings = kubernetes_core._create_auth_spec(module)  # noqa: SLF001 - its public function connects as well
+        with _no_default():
+            client = ApiClient(kubernetes_core._create_configuration(settings))  # noqa: SLF001
+        for header, value in kubernetes_core._create_headers(module).items():  # noqa: SLF001
+            kubernetes_core._set_header(client, header, value)  # noqa: SLF001
+        verify_as_kubectl(client.rest_client.pool_manager)
+    except Failure:
+        raise
+    except ConfigException as error:
         raise Failure(
-            "InvalidRequest", f"connecting: {error}", "Check kubeconfig and context, or set host and api_key."
+            "InvalidRequest",
+            f"connecting: Could not create API client: {error}",
+            "Check kubeconfig and context, or set host and api_key.",
         ) from error
     except Exception as error:
-        # whatever urllib3, ssl, yaml or a credential plugin raises while the client is built; its text may hold a credential
+        # whatever urllib3, ssl, yaml or a credential plugin raises; its text may hold a credential
         status = getattr(error, "status", None)
         if isinstance(status, int) and status:
             body = getattr(error, "body", b"") or b""
             body = body if isinstance(body, bytes) else str(body).encode()
             raise failure_from_status(status, parse_status(body), "connecting") from error
         raise Failure("ApiUnreachable", f"connecting: {harmless(error)}") from error
+    return client

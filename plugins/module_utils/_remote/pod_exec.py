@@ -13,17 +13,15 @@ This is a private module utility of incident.distroless; its interface may chang
 from __future__ import annotations
 
 import re
-import ssl
 import time
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline, within
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.api_errors import (
-    failure_from_status,
     parse_status,
     retry_after,
     role_for,
@@ -165,7 +163,7 @@ def open_exec(
     url = "ws" + url.removeprefix("http")
     first_try = time.monotonic()
     while True:
-        connection: Any = websocket.WebSocket(sslopt=_tls(cluster.configuration), skip_utf8_validation=True)
+        connection: Any = websocket.WebSocket(skip_utf8_validation=True)
         seconds = min(REQUEST_TIMEOUT, deadline.remaining(doing))
         connection.settimeout(seconds)
         dial = partial(
@@ -175,10 +173,11 @@ def open_exec(
             subprotocols=["v5.channel.k8s.io", "v4.channel.k8s.io"],
             suppress_origin=True,
             redirect_limit=0,
-            **_proxy(cluster.configuration),
+            # else it would decide by itself about proxies, and speak to an https proxy in clear
+            socket=cluster.dial(doing, deadline),
         )
         try:
-            # each address of the host and each line of the answer has the whole time-out
+            # each line of the answer has the whole time-out
             within(seconds, dial)
         except websocket.WebSocketBadStatusException as error:
             pause = retry_after(error.status_code, (error.resp_headers or {}).get("retry-after"))
@@ -186,14 +185,16 @@ def open_exec(
             if pause is None and error.status_code == 500 and time.monotonic() - first_try < START_UP:
                 pause = 0.0
             if pause is None or pause >= deadline.left():
-                raise _refused(error, namespace, doing) from error
+                raise _refused(cluster, error, namespace, doing) from error
             time.sleep(max(pause, 0.05))
             continue
         except (OSError, websocket.WebSocketException) as error:
             # an answer that goes on without end is read no further
             connection.shutdown()
             deadline.remaining(doing)
-            raise Failure("ApiUnreachable", f"{doing}: no stream to {cluster.name} ({type(error).__name__})") from error
+            raise Failure(
+                "ApiUnreachable", f"{doing}: no stream to {cluster.place} ({type(error).__name__})"
+            ) from error
         return ExecStream(connection, doing)
 
 
@@ -222,56 +223,13 @@ def open_session(
     return Session(stream, nonce, timeout=silence, is_nice=is_nice, open_outlet=open_outlet if has_outlet else None)
 
 
-def _refused(error: Any, namespace: str, doing: str) -> Failure:
+def _refused(cluster: Cluster, error: Any, namespace: str, doing: str) -> Failure:
     """What a handshake that was answered with an error means; error is a WebSocketBadStatusException."""
     body = error.resp_body or b""
     status = parse_status(body if isinstance(body, bytes) else str(body).encode())
-    failure = failure_from_status(error.status_code, status, doing)
+    failure = cluster.refused(error.status_code, status, doing)
     if failure.reason == "RbacDenied" and str(status.get("message", "")).endswith("is forbidden: "):
         # since Kubernetes 1.35 a websocket needs create besides get, and the refusal does not say so
         failure.message += f"the credentials cannot create pods/exec in the namespace {namespace}"
         failure.hint = f"Grant the verb create on pods/exec: {role_for('create', 'pods/exec', '', namespace)}"
     return failure
-
-
-def _tls(configuration: Any) -> dict[str, Any]:
-    """websocket-client's TLS options from the client's configuration, the same that its own requests use."""
-    options: dict[str, Any] = {"cert_reqs": ssl.CERT_REQUIRED if configuration.verify_ssl else ssl.CERT_NONE}
-    if configuration.verify_ssl and configuration.ssl_ca_cert:
-        options["ca_certs"] = configuration.ssl_ca_cert
-    if not configuration.verify_ssl or configuration.assert_hostname is False:
-        options["check_hostname"] = False
-    if configuration.cert_file:
-        options["certfile"] = configuration.cert_file
-        options["keyfile"] = configuration.key_file
-    if getattr(configuration, "tls_server_name", None):
-        options["server_hostname"] = configuration.tls_server_name
-    return options
-
-
-def _proxy(configuration: Any) -> dict[str, Any]:
-    """websocket-client's proxy options from the client's configuration."""
-    if not configuration.proxy:
-        # else websocket-client would take HTTPS_PROXY of the environment, which the client's configuration has decided on
-        return {"http_no_proxy": ["*"]}
-    parts = urlsplit(configuration.proxy)
-    options: dict[str, Any] = {
-        "http_proxy_host": parts.hostname,
-        "http_proxy_port": parts.port or (443 if parts.scheme == "https" else 80),
-        "proxy_type": {"socks5": "socks5", "socks5h": "socks5h", "socks4": "socks4"}.get(parts.scheme, "http"),
-    }
-    if parts.username:
-        options["http_proxy_auth"] = (parts.username, parts.password or "")
-    if configuration.no_proxy:
-        options["http_no_proxy"] = [entry.strip() for entry in configuration.no_proxy.split(",")]
-    authorization = (configuration.proxy_headers or {}).get("proxy-authorization", "")
-    if authorization.startswith("Basic "):
-        options["http_proxy_auth"] = _basic_credentials(authorization)
-    return options
-
-
-def _basic_credentials(header: str) -> tuple[str, str]:
-    from base64 import b64decode
-
-    user, _colon, password = b64decode(header.removeprefix("Basic ")).decode("utf-8", "replace").partition(":")
-    return user, password
