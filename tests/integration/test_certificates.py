@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.unit.support.authorities import KINDS, Authority, authority
+from tests.unit.support.relay import relay
 
 from .conftest import Credentials, Kubectl, Play, facts, pod_manifest
 from .test_saying_no import RULES, assert_says
@@ -63,18 +64,7 @@ class Front:
             host, port = str(self._server.hostname), self._server.port or 443
             server = self._inside.wrap_socket(socket.create_connection((host, port)), server_hostname=host)
             self.carried += 1
-            threading.Thread(target=pump, args=(server, client), daemon=True).start()
-            pump(client, server)
-
-
-def pump(source: ssl.SSLSocket, sink: ssl.SSLSocket) -> None:
-    """Copies until the end of one side, which is then the end of both."""
-    with suppress(OSError):
-        while data := source.recv(1 << 16):
-            sink.sendall(data)
-    for end in (source, sink):
-        with suppress(OSError):
-            socket.socket.shutdown(end, socket.SHUT_RDWR)
+            relay(client, server)
 
 
 Through = Callable[..., tuple[Front, dict[str, Any]]]

@@ -28,6 +28,7 @@ from ansible_collections.kubernetes.core.plugins.module_utils.k8s.client import 
 from kubernetes.client import Configuration
 
 from tests.unit.support.authorities import KINDS, Authority, authority
+from tests.unit.support.relay import relay
 
 VERSION = json.dumps({"major": "1", "minor": "36", "gitVersion": "v1.36.3"}).encode()
 # what the stand-in says to an exec: that it was asked is all that is needed
@@ -407,16 +408,7 @@ class Tunnel:
             host, _colon, port = place.rpartition(":")
             server = socket.create_connection((host, int(port)))
             client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-            threading.Thread(target=carry, args=(server, client), daemon=True).start()
-            carry(client, server)
-
-
-def carry(source: socket.socket, sink: socket.socket) -> None:
-    """Copies until the end of one side."""
-    with suppress(OSError):
-        while data := source.recv(1 << 16):
-            sink.sendall(data)
-        sink.close()
+            relay(client, server)
 
 
 @contextmanager
