@@ -22,6 +22,8 @@ help:
 ##   make bench                side by side with the peers, on that cluster: BENCHMARKS.md (ARGS=--quick: in minutes)
 ##   make install VENV=<dir>   an Ansible environment with the collection installed, as a user has it
 ##
+##   COVERAGE=1                to any of these: which branches of plugins/ were taken, in whatever process
+##
 ## One part of `make test` at a time:
 ##
 ##   make lint                 ruff, yamllint, ansible-lint, reuse

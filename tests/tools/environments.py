@@ -19,16 +19,23 @@ from say import Stop, say
 
 REQUIREMENTS = cache.CHECKOUT / "tests" / "requirements"
 CONSTRAINTS = REQUIREMENTS / "constraints.txt"
+# with `make ... COVERAGE=1` every environment has what measures its processes: see branches.py
+MEASURING = ("coverage",) if os.environ.get("COVERAGE") else ()
 
 
 def environment(python: Python, *names: str) -> Path:
     """The virtual environment of `python` with tests/requirements/<name>.txt of each name installed; returns its folder."""
-    folder = cache.root() / "venvs" / f"{python.version}-{'-'.join(names)}-{_key(python, names)}"
-    return made(folder, python, *names)
+    whole = (*names, *MEASURING)
+    folder = cache.root() / "venvs" / f"{python.version}-{'-'.join(whole)}-{_key(python, whole)}"
+    return _made(folder, python, whole)
 
 
 def made(folder: Path, python: Python, *names: str) -> Path:
     """The same in a `folder` of the caller's choice, made again when the pins or the Python changed."""
+    return _made(folder, python, (*names, *MEASURING))
+
+
+def _made(folder: Path, python: Python, names: tuple[str, ...]) -> Path:
     doing = f"Installing {', '.join(names)} for Python {python.release} (usually half a minute)."
     return cache.made(folder, _key(python, names), doing, lambda path: _fill(path, python, names))
 

@@ -31,7 +31,8 @@ def cluster() -> None:
 
 def user_environment(python: Python, core: str) -> Path:
     """Ansible with the collection as it is now, installed from its tarball."""
-    return install.installed(cache.own() / "installed" / f"{python.version}-core-{core}", python, core)
+    name = "-".join((python.version, "core", core, *environments.MEASURING))
+    return install.installed(cache.own() / "installed" / name, python, core)
 
 
 def variables(environment: Path) -> dict[str, str]:

@@ -17,6 +17,7 @@ from functools import partial
 from types import FrameType
 
 import automation
+import branches
 import built
 import cache
 import checks
@@ -55,22 +56,28 @@ def main(arguments: list[str]) -> int:
     target, *rest = arguments
     words = tuple(rest[1:] if rest[:1] == ["--"] else rest)
     try:
-        if target == "test":
-            everything()
-        elif target == "demo":
-            demonstration()
-        elif target == "bench":
-            benchmark(words)
-        elif target == "integration":
-            live.cluster()
-            on_cluster(*words)
-        elif target == "faults":
-            faults(words)
-        else:
-            passed(steps(target, words))
+        with branches.measured():
+            run(target, words)
     except Stop as stop:
         return stopping(stop)
     return 0
+
+
+def run(target: str, words: tuple[str, ...]) -> None:
+    """Do what a make target asks for, with `words` for its tool; Stop when something failed."""
+    if target == "test":
+        everything()
+    elif target == "demo":
+        demonstration()
+    elif target == "bench":
+        benchmark(words)
+    elif target == "integration":
+        live.cluster()
+        on_cluster(*words)
+    elif target == "faults":
+        faults(words)
+    else:
+        passed(steps(target, words))
 
 
 def everything() -> None:
