@@ -20,6 +20,8 @@ from typing import Any
 import pytest
 import yaml
 
+from .calling import Warm, warm
+
 CHECKOUT = Path(__file__).parents[2]
 STATE = CHECKOUT / ".cluster"
 # what the plays of tests use beside what is tested
@@ -241,6 +243,41 @@ def installed() -> Path:
     return only
 
 
+@pytest.fixture(scope="session")
+def warmed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warm]:
+    """What calls modules, one for each of pytest's workers."""
+    with warm(tmp_path_factory.mktemp("warm")) as process:
+        yield process
+
+
+@pytest.fixture
+def call(tmp_path: Path, kubectl: Kubectl, warmed: Warm) -> Play:
+    """Calls a module of the installed collection: as `play`, in a tenth of its time, and without ansible-playbook's own part."""
+
+    def run(
+        module: str,
+        *,
+        check: bool = False,
+        diff: bool = False,
+        verbosity: int = 0,
+        environment: Mapping[str, str] | None = None,
+        **options: Any,
+    ) -> Played:
+        options.setdefault("namespace", kubectl.namespace)
+        task = {"_ansible_check_mode": check, "_ansible_diff": diff, "_ansible_verbosity": verbosity}
+        variables = {**as_user(), **(environment or {})}
+        result, printed = warmed.call(module, {**options, **task}, tmp_path, variables)
+        assert result is not None, printed
+        return Played(result, 0, printed)
+
+    return run
+
+
+def as_user() -> dict[str, str]:
+    """The environment of one who uses the cluster as its administrator."""
+    return {**os.environ, "K8S_AUTH_KUBECONFIG": os.environ.get("KUBECONFIG", str(STATE / "kubeconfig"))}
+
+
 @pytest.fixture
 def play(tmp_path: Path, kubectl: Kubectl) -> Play:
     """Runs one task of the installed collection by ansible-playbook and gives its registered result."""
@@ -279,8 +316,7 @@ def play(tmp_path: Path, kubectl: Kubectl) -> Play:
         if verbosity:
             command.append("-" + "v" * verbosity)
         variables = {
-            **os.environ,
-            "K8S_AUTH_KUBECONFIG": os.environ.get("KUBECONFIG", str(STATE / "kubeconfig")),
+            **as_user(),
             "ANSIBLE_ACTION_PLUGINS": ACTIONS,
             "ANSIBLE_LOCALHOST_WARNING": "false",
             "ANSIBLE_INVENTORY_UNPARSED_WARNING": "false",

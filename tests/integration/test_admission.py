@@ -66,7 +66,7 @@ def wait_until_refused(kubectl: Kubectl, pod: str, words: str) -> None:
         time.sleep(0.2)
 
 
-def test_a_policy_of_the_api_server_refuses_with_its_own_words(kubectl: Kubectl, play: Play, app: str) -> None:
+def test_a_policy_of_the_api_server_refuses_with_its_own_words(kubectl: Kubectl, call: Play, app: str) -> None:
     name = f"no-debuggers-{kubectl.namespace}"
     message = "debuggers need a ticket in the annotation shop.example/ticket"
     has_ticket = "'shop.example/ticket' in object.metadata.?annotations.orValue({})"
@@ -82,9 +82,9 @@ def test_a_policy_of_the_api_server_refuses_with_its_own_words(kubectl: Kubectl,
     }
     with installed(kubectl, policy, binding):
         wait_until_refused(kubectl, app, message)
-        assert_says(play("ephemeral_debug", pod=app, name="unwanted"), "AdmissionDenied", name, message)
+        assert_says(call("ephemeral_debug", pod=app, name="unwanted"), "AdmissionDenied", name, message)
         # check mode asks the same question
-        assert_says(play("ephemeral_debug", pod=app, name="unwanted", check=True), "AdmissionDenied", message)
+        assert_says(call("ephemeral_debug", pod=app, name="unwanted", check=True), "AdmissionDenied", message)
     assert not kubectl.debuggers(app)
 
 
@@ -144,12 +144,12 @@ def webhook(kubectl: Kubectl, folder: Path, refusal: dict[str, Any]) -> Iterator
         server.server_close()
 
 
-def test_a_webhook_refuses_with_its_own_words(kubectl: Kubectl, play: Play, app: str, tmp_path: Path) -> None:
+def test_a_webhook_refuses_with_its_own_words(kubectl: Kubectl, call: Play, app: str, tmp_path: Path) -> None:
     # a code that Kubernetes itself uses for something else: webhooks choose their own
     refusal = {"code": 409, "reason": "Conflict", "message": "image busybox:1.37 is not signed by shop.example"}
     with webhook(kubectl, tmp_path, refusal) as name:
         wait_until_refused(kubectl, app, "not signed")
-        assert_says(play("ephemeral_debug", pod=app, name="unsigned"), "AdmissionDenied", name, refusal["message"])
+        assert_says(call("ephemeral_debug", pod=app, name="unsigned"), "AdmissionDenied", name, refusal["message"])
     assert not kubectl.debuggers(app)
 
 
@@ -171,13 +171,13 @@ def quotas_own_words(full: Kubectl) -> str:
     return said.partition("forbidden: ")[2].strip()
 
 
-def test_kubernetes_own_quota_does_not_count_a_debugger(full: Kubectl, play: Play) -> None:
+def test_kubernetes_own_quota_does_not_count_a_debugger(full: Kubectl, call: Play) -> None:
     quotas_own_words(full)
-    assert play("ephemeral_debug", namespace=full.namespace, pod="api").target["root_readable"] is True
+    assert call("ephemeral_debug", namespace=full.namespace, pod="api").target["root_readable"] is True
 
 
-def test_a_quota_that_a_webhook_enforces(full: Kubectl, play: Play, tmp_path: Path) -> None:
+def test_a_quota_that_a_webhook_enforces(full: Kubectl, call: Play, tmp_path: Path) -> None:
     words = quotas_own_words(full)
     with webhook(full, tmp_path, {"code": 403, "reason": "Forbidden", "message": words}):
         wait_until_refused(full, "api", "exceeded quota")
-        assert_says(play("ephemeral_debug", namespace=full.namespace, pod="api"), "QuotaExceeded", words)
+        assert_says(call("ephemeral_debug", namespace=full.namespace, pod="api"), "QuotaExceeded", words)

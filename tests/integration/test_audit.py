@@ -52,7 +52,7 @@ def audit_log() -> AuditLog:
 
 
 def test_commands_leave_neither_script_nor_path_nor_value(
-    kubectl: Kubectl, play: Play, app: str, audit_log: AuditLog
+    kubectl: Kubectl, call: Play, app: str, audit_log: AuditLog
 ) -> None:
     words = ["correct-horse", "battery-staple", "hidden-variable", "hidden-place", "hidden-stdin"]
     commands = [
@@ -61,7 +61,7 @@ def test_commands_leave_neither_script_nor_path_nor_value(
         {"argv": ["cat"], "stdin": "hidden-stdin"},
         {"cmd": "pwd", "chdir": "/proc/1/root/data"},
     ]
-    played = play("ephemeral_debug", pod=app, name="watched", commands=commands, check_rc=False)
+    played = call("ephemeral_debug", pod=app, name="watched", commands=commands, check_rc=False)
     first, _listed, third, _placed = played.target["commands"]
     assert (first["stdout"], third["stdout"]) == ("correct-horse\nbattery-staple\n", "hidden-stdin")
     log = audit_log.text()
@@ -69,9 +69,9 @@ def test_commands_leave_neither_script_nor_path_nor_value(
 
 
 def test_a_debuggers_own_variables_stand_in_the_pod_and_so_in_the_patch_and_nowhere_else(
-    kubectl: Kubectl, play: Play, app: str, audit_log: AuditLog
+    kubectl: Kubectl, call: Play, app: str, audit_log: AuditLog
 ) -> None:
-    play("ephemeral_debug", pod=app, name="with-env", env={"OPTION": "option-value"}, commands=["true"])
+    call("ephemeral_debug", pod=app, name="with-env", env={"OPTION": "option-value"}, commands=["true"])
     # this cluster's policy keeps the bodies of these requests; where only metadata is kept, not even there
     (patch,) = audit_log.events(kubectl.namespace, "ephemeralcontainers")
     assert {"name": "OPTION", "value": "option-value"} in patch["requestObject"]["spec"]["ephemeralContainers"][0][
@@ -82,19 +82,19 @@ def test_a_debuggers_own_variables_stand_in_the_pod_and_so_in_the_patch_and_nowh
 
 
 def test_fetched_paths_stand_nowhere(
-    kubectl: Kubectl, play: Play, app: str, audit_log: AuditLog, tmp_path: Path
+    kubectl: Kubectl, call: Play, app: str, audit_log: AuditLog, tmp_path: Path
 ) -> None:
-    played = play("proc_fs_fetch", pod=app, src=["/data/app.log", "/etc/app/*.yaml"], dest=str(tmp_path / "home"))
+    played = call("proc_fs_fetch", pod=app, src=["/data/app.log", "/etc/app/*.yaml"], dest=str(tmp_path / "home"))
     assert played.status == 0, played.printed
     log = audit_log.text()
     assert [word for word in ("app.log", ".yaml", "/proc/") if word in log] == []
 
 
 def test_what_the_log_keeps_is_the_patch_and_a_loader_that_is_always_the_same(
-    kubectl: Kubectl, play: Play, app: str, audit_log: AuditLog
+    kubectl: Kubectl, call: Play, app: str, audit_log: AuditLog
 ) -> None:
-    play("ephemeral_debug", pod=app, name="kept", commands=["true"])
-    play("ephemeral_debug", pod=app, name="kept", commands=["echo something else"])
+    call("ephemeral_debug", pod=app, name="kept", commands=["true"])
+    call("ephemeral_debug", pod=app, name="kept", commands=["echo something else"])
     (patch,) = audit_log.events(kubectl.namespace, "ephemeralcontainers")
     assert (patch["verb"], patch["objectRef"]["name"], patch["responseStatus"]["code"]) == ("patch", app, 200)
     loaders, nonces = set(), []

@@ -50,7 +50,7 @@ COMMANDS = [{"cmd": "echo inside", "changed": False}]
 
 
 def test_a_kubeconfig_by_its_path_and_a_context(
-    play: Play, app: str, tmp_path: Path, kubeconfig: dict[str, Any]
+    call: Play, app: str, tmp_path: Path, kubeconfig: dict[str, Any]
 ) -> None:
     two = {
         **kubeconfig,
@@ -60,7 +60,7 @@ def test_a_kubeconfig_by_its_path_and_a_context(
     path = tmp_path / "two.yml"
     path.write_text(yaml.safe_dump(two), encoding="utf-8")
     assert_works(
-        play("ephemeral_debug", pod=app, commands=COMMANDS, kubeconfig=str(path), context="other", environment=ALONE)
+        call("ephemeral_debug", pod=app, commands=COMMANDS, kubeconfig=str(path), context="other", environment=ALONE)
     )
 
 
@@ -74,7 +74,7 @@ def test_a_kubeconfig_as_a_dictionary_leaves_the_result_as_it_is(
     assert key is None or key not in played.printed
 
 
-def test_a_client_certificate(play: Play, app: str, tmp_path: Path, kubeconfig: dict[str, Any]) -> None:
+def test_a_client_certificate(call: Play, app: str, tmp_path: Path, kubeconfig: dict[str, Any]) -> None:
     user, cluster = kubeconfig["users"][0]["user"], kubeconfig["clusters"][0]["cluster"]
     options = {
         "host": cluster["server"],
@@ -82,18 +82,18 @@ def test_a_client_certificate(play: Play, app: str, tmp_path: Path, kubeconfig: 
         "client_cert": part(user, "client-certificate", tmp_path),
         "client_key": part(user, "client-key", tmp_path),
     }
-    assert_works(play("ephemeral_debug", pod=app, commands=COMMANDS, **options, environment=ALONE))
+    assert_works(call("ephemeral_debug", pod=app, commands=COMMANDS, **options, environment=ALONE))
 
 
-def test_impersonation_holds_for_the_exec_as_well(kubectl: Kubectl, play: Play, app: str) -> None:
+def test_impersonation_holds_for_the_exec_as_well(kubectl: Kubectl, call: Play, app: str) -> None:
     api = "rbac.authorization.k8s.io"
     kubectl.apply({"apiVersion": f"{api}/v1", "kind": "Role", "metadata": {"name": "alice"}, "rules": RULES})
     kubectl.run("create", "rolebinding", "alice", "--role=alice", "--user=alice")
     without_exec = [rule for rule in RULES if "pods/exec" not in rule["resources"]]
     kubectl.apply({"apiVersion": f"{api}/v1", "kind": "Role", "metadata": {"name": "bob"}, "rules": without_exec})
     kubectl.run("create", "rolebinding", "bob", "--role=bob", "--group=watchers")
-    assert_works(play("ephemeral_debug", pod=app, commands=COMMANDS, impersonate_user="alice"))
-    refused = play(
+    assert_works(call("ephemeral_debug", pod=app, commands=COMMANDS, impersonate_user="alice"))
+    refused = call(
         "ephemeral_debug",
         pod=app,
         commands=COMMANDS,
@@ -172,9 +172,9 @@ def test_a_proxy_with_a_password_carries_requests_and_streams(play: Play, app: s
 
 
 def test_a_host_that_needs_no_proxy_gets_none(
-    play: Play, app: str, proxy: ConnectProxy, kubeconfig: dict[str, Any]
+    call: Play, app: str, proxy: ConnectProxy, kubeconfig: dict[str, Any]
 ) -> None:
     host = kubeconfig["clusters"][0]["cluster"]["server"].split("//")[1].rpartition(":")[0]
-    played = play("ephemeral_debug", pod=app, commands=COMMANDS, proxy=f"http://127.0.0.1:{proxy.port}", no_proxy=host)
+    played = call("ephemeral_debug", pod=app, commands=COMMANDS, proxy=f"http://127.0.0.1:{proxy.port}", no_proxy=host)
     assert_works(played)
     assert proxy.tunnels == []

@@ -89,10 +89,10 @@ def through(credentials: Credentials, tmp_path: Path) -> Iterator[Through]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_pod_is_looked_into_behind_every_kind_of_authority(kind: str, play: Play, app: str, through: Through) -> None:
+def test_a_pod_is_looked_into_behind_every_kind_of_authority(kind: str, call: Play, app: str, through: Through) -> None:
     signer = authority(kind)
     front, options = through(signer, signer.server())
-    played = play("ephemeral_debug", pod=app, commands=[{"cmd": "echo inside", "changed": False}], **options)
+    played = call("ephemeral_debug", pod=app, commands=[{"cmd": "echo inside", "changed": False}], **options)
     assert not played.result.get("failed"), played["msg"]
     assert played.target["commands"][0]["stdout"] == "inside\n"
     # requests, and at least one stream
@@ -120,23 +120,23 @@ def test_kubernetes_core_goes_on_refusing_what_python_refuses(app: str, kubectl:
     ],
 )
 def test_what_is_wrong_with_a_certificate_is_said(
-    names: list[str], dates: dict[str, float], words: str, play: Play, app: str, through: Through
+    names: list[str], dates: dict[str, float], words: str, call: Play, app: str, through: Through
 ) -> None:
     signer = authority("eks")
     front, options = through(signer, signer.server(names, **dates))
-    assert_says(play("ephemeral_debug", pod=app, **options), "CertificateRefused", words, front.url)
+    assert_says(call("ephemeral_debug", pod=app, **options), "CertificateRefused", words, front.url)
     assert front.carried == 0
 
 
-def test_another_authority_is_refused(play: Play, app: str, through: Through) -> None:
+def test_another_authority_is_refused(call: Play, app: str, through: Through) -> None:
     front, options = through(authority("eks"), authority("eks").server())
-    assert_says(play("ephemeral_debug", pod=app, **options), "CertificateRefused", "authority", "ca_cert", front.url)
+    assert_says(call("ephemeral_debug", pod=app, **options), "CertificateRefused", "authority", "ca_cert", front.url)
     assert front.carried == 0
 
 
-def test_without_verification_each_result_warns_of_it(play: Play, app: str, through: Through) -> None:
+def test_without_verification_each_result_warns_of_it(call: Play, app: str, through: Through) -> None:
     front, options = through(authority("eks"), authority("eks").server(["elsewhere"]))
     del options["ca_cert"]
-    played = play("ephemeral_debug", pod=app, commands=["echo inside"], validate_certs=False, **options)
+    played = call("ephemeral_debug", pod=app, commands=["echo inside"], validate_certs=False, **options)
     assert not played.result.get("failed"), played["msg"]
     assert any(front.url in warning and "not verified" in warning for warning in played["warnings"])

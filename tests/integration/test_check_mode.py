@@ -41,38 +41,38 @@ def wait_for_state(kubectl: Kubectl, pod: str, debugger: str, state: str) -> Non
 
 
 def test_a_running_debugger_that_cannot_read_gets_none_beside_it(
-    kubectl: Kubectl, play: Play, app: str, tmp_path: Path
+    kubectl: Kubectl, call: Play, app: str, tmp_path: Path
 ) -> None:
-    play("ephemeral_debug", pod=app, identity="image", name="rootone", wait=False)
+    call("ephemeral_debug", pod=app, identity="image", name="rootone", wait=False)
     wait_for_state(kubectl, app, "rootone", "running")
-    asked = play("proc_fs_fetch", pod=app, src=["/etc/passwd"], dest=str(tmp_path / "home"), check=True)
+    asked = call("proc_fs_fetch", pod=app, src=["/etc/passwd"], dest=str(tmp_path / "home"), check=True)
     assert NEEDED in asked["msg"], asked.result
     assert (asked["changed"], asked.target["reused"]) == (True, False)
     assert names(kubectl, app) == {"rootone"}
-    play("proc_fs_fetch", pod=app, src=["/etc/passwd"], dest=str(tmp_path / "home"))
+    call("proc_fs_fetch", pod=app, src=["/etc/passwd"], dest=str(tmp_path / "home"))
     assert names(kubectl, app) == {"rootone", asked.target["debugger"]}
 
 
 def test_a_debugger_of_an_earlier_result_that_has_ended_is_not_added_again(
-    kubectl: Kubectl, play: Play, app: str, tmp_path: Path
+    kubectl: Kubectl, call: Play, app: str, tmp_path: Path
 ) -> None:
-    first = play("ephemeral_debug", pod=app, name="short", ttl=3)
-    play("ephemeral_debug", pod=app, name="long")
+    first = call("ephemeral_debug", pod=app, name="short", ttl=3)
+    call("ephemeral_debug", pod=app, name="long")
     wait_for_state(kubectl, app, "short", "terminated")
     given = {"targets": first["targets"], "src": ["/etc/passwd"], "dest": str(tmp_path / "home")}
-    asked = play("proc_fs_fetch", **given, check=True)
+    asked = call("proc_fs_fetch", **given, check=True)
     assert NEEDED in asked["msg"], asked.result
     assert asked.target["debugger"] == "short-2"
     assert names(kubectl, app) == {"short", "long"}
 
 
 def test_the_debugger_of_an_earlier_result_is_named_by_check_mode_and_without_waiting(
-    kubectl: Kubectl, play: Play, app: str
+    kubectl: Kubectl, call: Play, app: str
 ) -> None:
-    first = play("ephemeral_debug", pod=app, name="gen", profile="general")
-    asked = play("ephemeral_debug", targets=first["targets"], check=True)
-    unseen = play("ephemeral_debug", targets=first["targets"], wait=False)
-    again = play("ephemeral_debug", targets=first["targets"])
+    first = call("ephemeral_debug", pod=app, name="gen", profile="general")
+    asked = call("ephemeral_debug", targets=first["targets"], check=True)
+    unseen = call("ephemeral_debug", targets=first["targets"], wait=False)
+    again = call("ephemeral_debug", targets=first["targets"])
     for played in (asked, unseen, again):
         assert (played["changed"], played.target["reused"], played.target["debugger"]) == (False, True, "gen")
     assert names(kubectl, app) == {"gen"}

@@ -54,19 +54,19 @@ def test_stdin_reaches_the_command_and_nobody_else(play: Play, app: str) -> None
     assert SECRET.encode() not in Path(facts()["AUDIT_LOG"]).read_bytes()
 
 
-def test_the_largest_stdin_passes_and_a_larger_one_is_refused(play: Play, app: str) -> None:
+def test_the_largest_stdin_passes_and_a_larger_one_is_refused(call: Play, app: str) -> None:
     data = ("a line of text\n" * (1 << 17))[: 1 << 20]
-    played = play(
+    played = call(
         "ephemeral_debug", pod=app, commands=[{"argv": ["sha256sum"], "stdin": data}, {"cmd": "true", "stdin": data}]
     )
     assert [command["rc"] for command in played.target["commands"]] == [0, 0]
     assert played.target["commands"][0]["stdout"].split()[0] == hashlib.sha256(data.encode()).hexdigest()
-    refused = play("ephemeral_debug", pod=app, commands=[{"cmd": "true", "stdin": data + "x"}])
+    refused = call("ephemeral_debug", pod=app, commands=[{"cmd": "true", "stdin": data + "x"}])
     assert refused["reason"] == "InvalidRequest"
     assert "commands[0].stdin" in refused["msg"]
 
 
-def test_a_file_holds_every_byte_and_a_second_run_changes_nothing(play: Play, app: str, tmp_path: Path) -> None:
+def test_a_file_holds_every_byte_and_a_second_run_changes_nothing(call: Play, app: str, tmp_path: Path) -> None:
     commands = [
         {
             "cmd": r"printf 'a\000b\377\303'; head -c 3000000 /proc/1/root/app",
@@ -76,8 +76,8 @@ def test_a_file_holds_every_byte_and_a_second_run_changes_nothing(play: Play, ap
         }
     ]
     played, again = (
-        play("ephemeral_debug", pod=app, commands=commands),
-        play("ephemeral_debug", pod=app, commands=commands),
+        call("ephemeral_debug", pod=app, commands=commands),
+        call("ephemeral_debug", pod=app, commands=commands),
     )
     (command,) = played.target["commands"]
     file = (tmp_path / "home" / "x").read_bytes()
@@ -89,21 +89,21 @@ def test_a_file_holds_every_byte_and_a_second_run_changes_nothing(play: Play, ap
     assert (played["changed"], again["changed"]) == (True, False)
 
 
-def test_a_failed_command_leaves_its_file(play: Play, app: str, tmp_path: Path) -> None:
-    played = play("ephemeral_debug", pod=app, commands=[{"cmd": "echo begun; exit 3", "dest": str(tmp_path / "x")}])
+def test_a_failed_command_leaves_its_file(call: Play, app: str, tmp_path: Path) -> None:
+    played = call("ephemeral_debug", pod=app, commands=[{"cmd": "echo begun; exit 3", "dest": str(tmp_path / "x")}])
     assert played["reason"] == "CommandFailed"
     assert (tmp_path / "x").read_text() == "begun\n"
 
 
-def test_check_mode_writes_no_file(play: Play, app: str, tmp_path: Path) -> None:
-    played = play(
+def test_check_mode_writes_no_file(call: Play, app: str, tmp_path: Path) -> None:
+    played = call(
         "ephemeral_debug", pod=app, commands=[{"cmd": "true", "dest": str(tmp_path / "home" / "x")}], check=True
     )
     assert played["changed"]
     assert not (tmp_path / "home").exists()
 
 
-def test_each_pod_writes_a_file_of_its_own(kubectl: Kubectl, play: Play, tmp_path: Path) -> None:
+def test_each_pod_writes_a_file_of_its_own(kubectl: Kubectl, call: Play, tmp_path: Path) -> None:
     for name in ("twin-a", "twin-b"):
         pod = pod_manifest(name, "incident.test/app:nonroot")
         pod["metadata"]["labels"] = {"app": "twin"}
@@ -111,7 +111,7 @@ def test_each_pod_writes_a_file_of_its_own(kubectl: Kubectl, play: Play, tmp_pat
     for name in ("twin-a", "twin-b"):
         kubectl.wait_until_running(name)
     dest = tmp_path / "home" / "name.txt"
-    played = play("ephemeral_debug", label_selectors=["app=twin"], commands=[{"cmd": "hostname", "dest": str(dest)}])
+    played = call("ephemeral_debug", label_selectors=["app=twin"], commands=[{"cmd": "hostname", "dest": str(dest)}])
     assert played.status == 0, played.printed
     for target in played["targets"]:
         file = dest.parent / kubectl.namespace / target["pod"] / "app" / "name.txt"
@@ -177,12 +177,12 @@ def cutter(kubectl: Kubectl, tmp_path: Path) -> Iterator[tuple[Cutter, Path]]:
 
 @pytest.mark.parametrize("is_abrupt", [False, True], ids=["closed", "reset"])
 def test_a_connection_lost_during_a_command_is_an_error_and_leaves_no_file(
-    play: Play, app: str, cutter: tuple[Cutter, Path], tmp_path: Path, is_abrupt: bool
+    call: Play, app: str, cutter: tuple[Cutter, Path], tmp_path: Path, is_abrupt: bool
 ) -> None:
     cut, kubeconfig = cutter
     cut.limit, cut.is_abrupt = 2 << 20, is_abrupt
     dest = tmp_path / "home" / "x"
-    played = play(
+    played = call(
         "ephemeral_debug",
         pod=app,
         kubeconfig=str(kubeconfig),

@@ -53,19 +53,19 @@ def crashing(kubectl: Kubectl) -> str:
 
 
 @pytest.fixture
-def fetch(play: Play, tmp_path: Path) -> Callable[..., Played]:
+def fetch(call: Play, tmp_path: Path) -> Callable[..., Played]:
     """Fetches files of the targets of an earlier result."""
 
     def run(targets: list[dict[str, Any]], *src: str) -> Played:
-        return play("proc_fs_fetch", targets=targets, src=list(src), dest=str(tmp_path / "home"), debug={})
+        return call("proc_fs_fetch", targets=targets, src=list(src), dest=str(tmp_path / "home"), debug={})
 
     return run
 
 
 def test_a_held_copy_of_a_crashing_pod_shows_the_files_of_its_image(
-    kubectl: Kubectl, play: Play, crashing: str, fetch: Callable[..., Played]
+    kubectl: Kubectl, call: Play, crashing: str, fetch: Callable[..., Played]
 ) -> None:
-    target = made(play("debug_pod", pod=crashing, copy_to="held", hold=True))
+    target = made(call("debug_pod", pod=crashing, copy_to="held", hold=True))
     assert (target["pod"], target["container"], target["restart_count"]) == ("held", "app", 0)
     fetched = fetch([target], LOG, "/etc/shop/shop.yaml")
     assert made(fetched)
@@ -76,9 +76,9 @@ def test_a_held_copy_of_a_crashing_pod_shows_the_files_of_its_image(
     assert Path(rows["/etc/shop/shop.yaml"]["dest"]).read_text() == "currency: EUR"
 
 
-def test_asking_again_finds_the_copy(kubectl: Kubectl, play: Play, crashing: str) -> None:
-    first = play("debug_pod", pod=crashing, hold=True, name="again")
-    second = play("debug_pod", pod=crashing, hold=True, name="again", ttl=900)
+def test_asking_again_finds_the_copy(kubectl: Kubectl, call: Play, crashing: str) -> None:
+    first = call("debug_pod", pod=crashing, hold=True, name="again")
+    second = call("debug_pod", pod=crashing, hold=True, name="again", ttl=900)
     assert (first["changed"], second["changed"]) == (True, False)
     assert made(second)["reused"] is True
     assert made(first)["pod"] == made(second)["pod"]
@@ -87,9 +87,9 @@ def test_asking_again_finds_the_copy(kubectl: Kubectl, play: Play, crashing: str
 
 
 def test_a_copy_that_crashes_too_shows_its_volumes_and_says_so(
-    play: Play, crashing: str, fetch: Callable[..., Played]
+    call: Play, crashing: str, fetch: Callable[..., Played]
 ) -> None:
-    played = play("debug_pod", pod=crashing, copy_to="crashing-too")
+    played = call("debug_pod", pod=crashing, copy_to="crashing-too")
     target = made(played)
     assert target["container"] == target["debug_container"] != "app"
     assert "container app does not stay up in the copy (Error, exit code 1" in " ".join(target["warnings"])
@@ -101,25 +101,25 @@ def test_a_copy_that_crashes_too_shows_its_volumes_and_says_so(
     assert "/keys/key" in fetched.failure["message"]
 
 
-def test_a_command_that_stays_is_looked_into(play: Play, crashing: str, fetch: Callable[..., Played]) -> None:
-    target = made(play("debug_pod", pod=crashing, copy_to="commanded", command=["/app", "wait"]))
+def test_a_command_that_stays_is_looked_into(call: Play, crashing: str, fetch: Callable[..., Played]) -> None:
+    target = made(call("debug_pod", pod=crashing, copy_to="commanded", command=["/app", "wait"]))
     assert target["container"] == "app"
     assert made(fetch([target], LOG))
 
 
-def test_a_finished_pod_runs_once_more(kubectl: Kubectl, play: Play) -> None:
+def test_a_finished_pod_runs_once_more(kubectl: Kubectl, call: Play) -> None:
     once = {"args": ["--exit-after", "100ms"]}
     kubectl.apply(pod_manifest("done", "incident.test/app:nonroot", container=once, restartPolicy="Never"))
     kubectl.run("wait", "pod/done", "--for=jsonpath={.status.phase}=Succeeded", "--timeout=60s")
-    ended = made(play("debug_pod", pod="done", copy_to="done-as-it-was"))
+    ended = made(call("debug_pod", pod="done", copy_to="done-as-it-was"))
     assert ended["container"] == ended["debug_container"]
     # selectors leave finished pods out elsewhere, and not here
-    target = made(play("debug_pod", label_selectors=["app=done"], copy_to="done-held", hold=True))
-    looked = play("ephemeral_debug", targets=[target], commands=['ls "$TARGET_ROOT/app"'])
+    target = made(call("debug_pod", label_selectors=["app=done"], copy_to="done-held", hold=True))
+    looked = call("ephemeral_debug", targets=[target], commands=['ls "$TARGET_ROOT/app"'])
     assert made(looked)["commands"][0]["rc"] == 0
 
 
-def test_a_pod_that_was_killed_for_its_memory(kubectl: Kubectl, play: Play) -> None:
+def test_a_pod_that_was_killed_for_its_memory(kubectl: Kubectl, call: Play) -> None:
     hungry = {"command": ["tail", "/dev/zero"], "resources": {"limits": {"memory": "16Mi"}}}
     kubectl.apply(pod_manifest("hungry", "busybox:1.37", container=hungry))
     kubectl.run(
@@ -128,12 +128,12 @@ def test_a_pod_that_was_killed_for_its_memory(kubectl: Kubectl, play: Play) -> N
         "--for=jsonpath={.status.containerStatuses[0].lastState.terminated.reason}=OOMKilled",
         "--timeout=90s",
     )
-    target = made(play("debug_pod", pod="hungry", copy_to="hungry-held", hold=True))
+    target = made(call("debug_pod", pod="hungry", copy_to="hungry-held", hold=True))
     assert target["container"] == "app"
-    assert play("ephemeral_debug", targets=[target]).target["root_readable"] is True
+    assert call("ephemeral_debug", targets=[target]).target["root_readable"] is True
 
 
-def test_a_static_pod(kubectl: Kubectl, play: Play, fetch: Callable[..., Played]) -> None:
+def test_a_static_pod(kubectl: Kubectl, call: Play, fetch: Callable[..., Played]) -> None:
     name = f"static-{uuid.uuid4().hex[:6]}"
     manifest = pod_manifest(name, "incident.test/app:nonroot")
     manifest["metadata"]["namespace"] = kubectl.namespace
@@ -143,11 +143,11 @@ def test_a_static_pod(kubectl: Kubectl, play: Play, fetch: Callable[..., Played]
         mirror = f"{name}-node-1"
         kubectl.run("wait", "--for=create", f"pod/{mirror}", "--timeout=60s")
         kubectl.wait_until_running(mirror)
-        assert play("ephemeral_debug", pod=mirror)["reason"] == "StaticPod"
-        target = made(play("debug_pod", pod=mirror, copy_to="not-static", keep_annotations=True))
+        assert call("ephemeral_debug", pod=mirror)["reason"] == "StaticPod"
+        target = made(call("debug_pod", pod=mirror, copy_to="not-static", keep_annotations=True))
         assert target["container"] == "app"
         assert made(fetch([target], LOG))
-        assert play("debug_pod", pod=mirror, replace=True)["reason"] == "StaticPod"
+        assert call("debug_pod", pod=mirror, replace=True)["reason"] == "StaticPod"
     finally:
         file.unlink(missing_ok=True)
     kubectl.run("wait", "--for=delete", f"pod/{mirror}", "--timeout=60s")
@@ -169,8 +169,8 @@ def deployed(kubectl: Kubectl) -> str:
     return "web"
 
 
-def test_no_service_selects_the_copy_and_no_controller_adopts_it(kubectl: Kubectl, play: Play, deployed: str) -> None:
-    target = made(play("debug_pod", workload=f"deployment/{deployed}", copy_to="web-copy"))
+def test_no_service_selects_the_copy_and_no_controller_adopts_it(kubectl: Kubectl, call: Play, deployed: str) -> None:
+    target = made(call("debug_pod", workload=f"deployment/{deployed}", copy_to="web-copy"))
     assert target["container"] == "app"
     slices = kubectl.json("get", "endpointslices", "-l", "kubernetes.io/service-name=web")["items"]
     backends = {end["targetRef"]["name"] for entry in slices for end in entry.get("endpoints") or []}
@@ -183,13 +183,13 @@ def test_no_service_selects_the_copy_and_no_controller_adopts_it(kubectl: Kubect
     assert kubectl.json("get", "deployment", "web")["status"]["replicas"] == 1
 
 
-def test_replace_deletes_the_original_and_the_copy_runs(kubectl: Kubectl, play: Play) -> None:
+def test_replace_deletes_the_original_and_the_copy_runs(kubectl: Kubectl, call: Play) -> None:
     kubectl.apply(pod_manifest("old", "incident.test/app:nonroot"))
     uid = kubectl.wait_until_running("old")["metadata"]["uid"]
-    would = play("debug_pod", pod="old", copy_to="new", replace=True, check=True)
+    would = call("debug_pod", pod="old", copy_to="new", replace=True, check=True)
     assert would["changed"]
     assert kubectl.pod("old")["metadata"]["uid"] == uid
-    target = made(play("debug_pod", pod="old", copy_to="new", replace=True))
+    target = made(call("debug_pod", pod="old", copy_to="new", replace=True))
     assert target["copy_of"]["pod_uid"] == uid
     assert target["container"] == "app"
     assert kubectl.run("get", "pod", "old", check=False).returncode != 0
@@ -208,28 +208,28 @@ def test_check_mode_asks_and_makes_nothing_and_diff_shows_no_value(kubectl: Kube
     assert "would-be" not in copies(kubectl)
 
 
-def test_absent_deletes_only_what_is_ours(kubectl: Kubectl, play: Play, crashing: str) -> None:
+def test_absent_deletes_only_what_is_ours(kubectl: Kubectl, call: Play, crashing: str) -> None:
     kubectl.apply(pod_manifest("crashing-debug-aaaaa", "incident.test/app:nonroot"))
     theirs = {"theirs", "crashing-debug-aaaaa"}
     kubectl.run("debug", crashing, "--copy-to=theirs", "--image=busybox:1.37", "--attach=false", "--profile=general")
-    target = made(play("debug_pod", pod=crashing, copy_to="ours", wait=False))
-    refused = play("debug_pod", copy_to="theirs", state="absent")
+    target = made(call("debug_pod", pod=crashing, copy_to="ours", wait=False))
+    refused = call("debug_pod", copy_to="theirs", state="absent")
     assert refused["reason"] == "InvalidRequest"
-    assert not play("debug_pod", copy_to="nobody", state="absent")["changed"]
-    by_targets = play("debug_pod", targets=[target], state="absent")
+    assert not call("debug_pod", copy_to="nobody", state="absent")["changed"]
+    by_targets = call("debug_pod", targets=[target], state="absent")
     assert [row["pod"] for row in by_targets["targets"]] == ["ours"]
-    made(play("debug_pod", pod=crashing, copy_to="ours-too", wait=False))
-    would = play("debug_pod", pod=crashing, state="absent", check=True)
+    made(call("debug_pod", pod=crashing, copy_to="ours-too", wait=False))
+    would = call("debug_pod", pod=crashing, state="absent", check=True)
     assert "ours-too" in {row["pod"] for row in would["targets"]}
     assert "ours-too" in copies(kubectl)
-    by_pod = play("debug_pod", pod=crashing, state="absent")
+    by_pod = call("debug_pod", pod=crashing, state="absent")
     assert "ours-too" in {row["pod"] for row in by_pod["targets"]}
     names = {pod["metadata"]["name"] for pod in kubectl.json("get", "pods")["items"]}
     assert theirs | {crashing} <= names
     assert not any(
         copy["metadata"]["annotations"]["incident.distroless/copy-of"] == crashing for copy in marked(kubectl)
     )
-    assert not play("debug_pod", pod=crashing, state="absent")["changed"]
+    assert not call("debug_pod", pod=crashing, state="absent")["changed"]
 
 
 def marked(kubectl: Kubectl) -> list[dict[str, Any]]:
@@ -237,14 +237,14 @@ def marked(kubectl: Kubectl) -> list[dict[str, Any]]:
     return items
 
 
-def test_the_ttl_ends_a_copy(kubectl: Kubectl, play: Play) -> None:
+def test_the_ttl_ends_a_copy(kubectl: Kubectl, call: Play) -> None:
     kubectl.apply(pod_manifest("short", "incident.test/app:nonroot"))
     kubectl.wait_until_running("short")
-    target = made(play("debug_pod", pod="short", copy_to="short-copy", ttl=8))
+    target = made(call("debug_pod", pod="short", copy_to="short-copy", ttl=8))
     assert target["expires_at"]
     kubectl.run("wait", "pod/short-copy", "--for=jsonpath={.status.phase}=Failed", "--timeout=60s")
     assert kubectl.pod("short-copy")["status"]["reason"] == "DeadlineExceeded"
-    again = play("debug_pod", pod="short", copy_to="short-copy", ttl=8)
+    again = call("debug_pod", pod="short", copy_to="short-copy", ttl=8)
     assert again["reason"] == "Conflict"
     assert "state: absent" in again.failure["hint"]
 
@@ -292,8 +292,8 @@ def test_the_copy_of_a_killed_play_is_found_again_and_ends_by_itself(
     assert "orphan" not in copies(kubectl)
 
 
-def test_a_copy_that_does_not_come_up_is_deleted_again(kubectl: Kubectl, play: Play, crashing: str) -> None:
-    played = play(
+def test_a_copy_that_does_not_come_up_is_deleted_again(kubectl: Kubectl, call: Play, crashing: str) -> None:
+    played = call(
         "debug_pod", pod=crashing, copy_to="hopeless", image="incident.test/none:1", image_pull_policy="Never"
     )
     assert played["reason"] == "ImagePullFailed"
@@ -304,36 +304,36 @@ def test_a_copy_that_does_not_come_up_is_deleted_again(kubectl: Kubectl, play: P
         time.sleep(0.5)
 
 
-def test_a_debug_image_without_busybox_cannot_hold(kubectl: Kubectl, play: Play, crashing: str) -> None:
+def test_a_debug_image_without_busybox_cannot_hold(kubectl: Kubectl, call: Play, crashing: str) -> None:
     options = {"image": "incident.test/debug-dash:1", "image_pull_policy": "Never"}
-    played = play("debug_pod", pod=crashing, copy_to="unheld", hold=True, **options)
+    played = call("debug_pod", pod=crashing, copy_to="unheld", hold=True, **options)
     assert played["reason"] == "ImageHasNoShell"
     assert "cannot fetch busybox from the debug image" in played["msg"]
     assert "statically linked busybox" in played.failure["hint"]
 
 
-def test_an_init_container_that_crashes_can_be_left_out(kubectl: Kubectl, play: Play) -> None:
+def test_an_init_container_that_crashes_can_be_left_out(kubectl: Kubectl, call: Play) -> None:
     setup = {"name": "setup", "image": "busybox:1.37", "imagePullPolicy": "Never", "command": ["false"]}
     kubectl.apply(pod_manifest("unprepared", "incident.test/app:nonroot", initContainers=[setup]))
     kubectl.run(
         "wait", "pod/unprepared", "--for=jsonpath={.status.initContainerStatuses[0].restartCount}=1", "--timeout=60s"
     )
-    played = play("debug_pod", pod="unprepared", copy_to="unprepared-copy")
+    played = call("debug_pod", pod="unprepared", copy_to="unprepared-copy")
     assert played["reason"] == "ContainerCreateFailed"
     assert "init container setup" in played["msg"]
     assert "keep_init_containers: false" in played.failure["hint"]
-    target = made(play("debug_pod", pod="unprepared", copy_to="without-setup", keep_init_containers=False))
+    target = made(call("debug_pod", pod="unprepared", copy_to="without-setup", keep_init_containers=False))
     assert target["container"] == "app"
 
 
-def test_a_host_port_is_named_before_anything_is_made(kubectl: Kubectl, play: Play) -> None:
+def test_a_host_port_is_named_before_anything_is_made(kubectl: Kubectl, call: Play) -> None:
     ports = {"ports": [{"containerPort": 8080, "hostPort": 18080}]}
     kubectl.apply(pod_manifest("ported", "incident.test/app:nonroot", container=ports))
     kubectl.wait_until_running("ported")
-    played = play("debug_pod", pod="ported", copy_to="ported-copy", same_node=True)
+    played = call("debug_pod", pod="ported", copy_to="ported-copy", same_node=True)
     assert played["reason"] == "InvalidRequest"
     assert "host port 18080/TCP" in played["msg"]
-    homeless = play("debug_pod", pod="ported", copy_to="ported-copy", wait_timeout=5)
+    homeless = call("debug_pod", pod="ported", copy_to="ported-copy", wait_timeout=5)
     assert homeless["reason"] == "WaitTimeout"
     assert "free ports" in homeless["msg"]
     assert "ported-copy" not in {
@@ -342,7 +342,7 @@ def test_a_host_port_is_named_before_anything_is_made(kubectl: Kubectl, play: Pl
 
 
 def test_a_namespace_at_pod_security_restricted_is_no_obstacle(
-    make_namespace: Callable[..., Kubectl], play: Play
+    make_namespace: Callable[..., Kubectl], call: Play
 ) -> None:
     careful = make_namespace("restricted")
     strict = {
@@ -356,17 +356,17 @@ def test_a_namespace_at_pod_security_restricted_is_no_obstacle(
     }
     careful.apply(pod_manifest("strict", "incident.test/app:nonroot", container=strict))
     careful.run("wait", "--for=create", "pod/strict", "--timeout=30s")
-    target = made(play("debug_pod", namespace=careful.namespace, pod="strict", hold=True))
+    target = made(call("debug_pod", namespace=careful.namespace, pod="strict", hold=True))
     assert (target["container"], target["profile"]) == ("app", "restricted")
-    assert play("ephemeral_debug", targets=[target]).target["root_readable"] is True
+    assert call("ephemeral_debug", targets=[target]).target["root_readable"] is True
 
 
-def test_more_than_one_pod_is_refused_by_name(kubectl: Kubectl, play: Play) -> None:
+def test_more_than_one_pod_is_refused_by_name(kubectl: Kubectl, call: Play) -> None:
     for name in ("twin-1", "twin-2"):
         manifest = pod_manifest(name, "incident.test/app:nonroot")
         manifest["metadata"]["labels"] = {"app": "twin"}
         kubectl.apply(manifest)
-    played = play("debug_pod", label_selectors=["app=twin"])
+    played = call("debug_pod", label_selectors=["app=twin"])
     assert played["reason"] == "TooManyPods"
     assert "twin-1, twin-2" in played["msg"]
 

@@ -35,53 +35,53 @@ def test_the_debugger_sees_the_app_and_not_itself(kubectl: Kubectl, play: Play, 
     assert (added["securityContext"]["runAsUser"], added["securityContext"]["runAsGroup"]) == (65532, 65532)
 
 
-def test_asking_again_finds_the_one_that_runs(kubectl: Kubectl, play: Play, app: str) -> None:
-    first = play("ephemeral_debug", pod=app)
+def test_asking_again_finds_the_one_that_runs(kubectl: Kubectl, call: Play, app: str) -> None:
+    first = call("ephemeral_debug", pod=app)
     count = len(kubectl.debuggers(app))
-    second = play("ephemeral_debug", pod=app, ttl=7200)
+    second = call("ephemeral_debug", pod=app, ttl=7200)
     assert (first["changed"], second["changed"]) == (True, False)
     assert second.target["reused"]
     assert second.target["debugger"] == first.target["debugger"]
     assert len(kubectl.debuggers(app)) == count
 
 
-def test_what_says_nothing_makes_no_other_debugger(play: Play, app: str) -> None:
+def test_what_says_nothing_makes_no_other_debugger(call: Play, app: str) -> None:
     custom = {"tty": False, "env": [{"name": "EMPTY", "value": ""}]}
-    first = play("ephemeral_debug", pod=app, custom=custom)
+    first = call("ephemeral_debug", pod=app, custom=custom)
     assert first.target["mutated_by_admission"] == [], first["msg"]
-    assert not play("ephemeral_debug", pod=app, custom=custom)["changed"]
+    assert not call("ephemeral_debug", pod=app, custom=custom)["changed"]
 
 
-def test_another_request_is_another_debugger(play: Play, app: str) -> None:
-    plain, with_env = play("ephemeral_debug", pod=app), play("ephemeral_debug", pod=app, env={"X": "1"})
+def test_another_request_is_another_debugger(call: Play, app: str) -> None:
+    plain, with_env = call("ephemeral_debug", pod=app), call("ephemeral_debug", pod=app, env={"X": "1"})
     assert with_env["changed"]
     assert with_env.target["debugger"] != plain.target["debugger"]
 
 
-def test_a_name_alone_gives_nobody_a_debugger_of_another_identity(kubectl: Kubectl, play: Play, app: str) -> None:
-    strong = play("ephemeral_debug", pod=app, name="dbg", identity="elevated")
-    equal = play("ephemeral_debug", pod=app, name="dbg", identity="match")
+def test_a_name_alone_gives_nobody_a_debugger_of_another_identity(kubectl: Kubectl, call: Play, app: str) -> None:
+    strong = call("ephemeral_debug", pod=app, name="dbg", identity="elevated")
+    equal = call("ephemeral_debug", pod=app, name="dbg", identity="match")
     assert (strong.target["debugger"], strong.target["identity"]["uid"]) == ("dbg", 0)
     assert (equal["changed"], equal.target["debugger"], equal.target["reused"]) == (True, "dbg-2", False)
     assert (equal.target["identity"]["uid"], equal.target["identity"]["gid"]) == (65532, 65532)
     for identity, name in (("elevated", "dbg"), ("match", "dbg-2")):
-        again = play("ephemeral_debug", pod=app, name="dbg", identity=identity)
+        again = call("ephemeral_debug", pod=app, name="dbg", identity=identity)
         assert (again["changed"], again.target["debugger"]) == (False, name)
     (weak,) = (entry for entry in kubectl.debuggers(app) if entry["name"] == "dbg-2")
     assert weak["securityContext"]["capabilities"] == {"drop": ["ALL"]}
 
 
 def test_a_debugger_ends_by_itself_after_its_ttl_and_is_replaced_under_the_next_name(
-    kubectl: Kubectl, play: Play, app: str
+    kubectl: Kubectl, call: Play, app: str
 ) -> None:
-    short = play("ephemeral_debug", pod=app, name="brief", ttl=2)
+    short = call("ephemeral_debug", pod=app, name="brief", ttl=2)
     kubectl.run(
         "wait",
         f"pod/{app}",
         "--for=jsonpath={.status.ephemeralContainerStatuses[?(@.name=='brief')].state.terminated.exitCode}=0",
         "--timeout=30s",
     )
-    again = play("ephemeral_debug", pod=app, name="brief", ttl=60)
+    again = call("ephemeral_debug", pod=app, name="brief", ttl=60)
     assert (short.target["debugger"], again.target["debugger"]) == ("brief", "brief-2")
 
 
@@ -95,35 +95,35 @@ def test_check_mode_asks_and_does_not_inject(kubectl: Kubectl, play: Play, app: 
     assert "name: never" not in played["diff"][0]["before"]
 
 
-def test_absent_ends_the_debugger_and_not_the_app(kubectl: Kubectl, play: Play, app: str) -> None:
+def test_absent_ends_the_debugger_and_not_the_app(kubectl: Kubectl, call: Play, app: str) -> None:
     def app_state() -> tuple[object, object]:
         status = kubectl.pod(app)["status"]["containerStatuses"][0]
         return status["containerID"], status["restartCount"]
 
     before = app_state()
-    played = play("ephemeral_debug", pod=app, name="doomed")
-    ended = play("ephemeral_debug", pod=app, name=played.target["debugger"], state="absent")
+    played = call("ephemeral_debug", pod=app, name="doomed")
+    ended = call("ephemeral_debug", pod=app, name=played.target["debugger"], state="absent")
     assert (ended["changed"], ended.target["ended"]) == (True, ["doomed"])
     assert app_state() == before
     states = {status["name"]: status["state"] for status in kubectl.pod(app)["status"]["ephemeralContainerStatuses"]}
     assert "terminated" in states["doomed"]
-    assert not play("ephemeral_debug", pod=app, name="doomed", state="absent")["changed"]
+    assert not call("ephemeral_debug", pod=app, name="doomed", state="absent")["changed"]
 
 
-def test_absent_by_name_ends_the_one_that_took_the_names_place(kubectl: Kubectl, play: Play, app: str) -> None:
-    play("ephemeral_debug", pod=app, name="twice")
-    play("ephemeral_debug", pod=app, name="twice", state="absent")
-    assert play("ephemeral_debug", pod=app, name="twice").target["debugger"] == "twice-2"
-    assert play("ephemeral_debug", pod=app, name="twice", state="absent").target["ended"] == ["twice-2"]
+def test_absent_by_name_ends_the_one_that_took_the_names_place(kubectl: Kubectl, call: Play, app: str) -> None:
+    call("ephemeral_debug", pod=app, name="twice")
+    call("ephemeral_debug", pod=app, name="twice", state="absent")
+    assert call("ephemeral_debug", pod=app, name="twice").target["debugger"] == "twice-2"
+    assert call("ephemeral_debug", pod=app, name="twice", state="absent").target["ended"] == ["twice-2"]
 
 
-def test_absent_is_content_where_the_target_is_gone(kubectl: Kubectl, play: Play) -> None:
+def test_absent_is_content_where_the_target_is_gone(kubectl: Kubectl, call: Play) -> None:
     kubectl.apply(pod_manifest("passing", "incident.test/app:nonroot"))
     kubectl.wait_until_running("passing")
-    earlier = play("ephemeral_debug", pod="passing", name="witness")
+    earlier = call("ephemeral_debug", pod="passing", name="witness")
     kubectl.run("delete", "pod", "passing", "--grace-period=0", "--force")
     kubectl.run("wait", "pod/passing", "--for=delete", "--timeout=60s")
-    ended = play("ephemeral_debug", targets=earlier["targets"], state="absent")
+    ended = call("ephemeral_debug", targets=earlier["targets"], state="absent")
     assert not ended["failed_targets"], ended["msg"]
     assert not ended["changed"]
     assert ended.target["ended"] == []
@@ -131,7 +131,7 @@ def test_absent_is_content_where_the_target_is_gone(kubectl: Kubectl, play: Play
     assert earlier.target.keys() <= ended.target.keys()
 
 
-def test_absent_never_ends_someone_elses_debugger(kubectl: Kubectl, play: Play, app: str) -> None:
+def test_absent_never_ends_someone_elses_debugger(kubectl: Kubectl, call: Play, app: str) -> None:
     kubectl.run(
         "debug",
         app,
@@ -151,12 +151,12 @@ def test_absent_never_ends_someone_elses_debugger(kubectl: Kubectl, play: Play, 
         "--for=jsonpath={.status.ephemeralContainerStatuses[?(@.name=='theirs')].state.running}",
         "--timeout=30s",
     )
-    play("ephemeral_debug", pod=app, state="absent")
+    call("ephemeral_debug", pod=app, state="absent")
     states = {status["name"]: status["state"] for status in kubectl.pod(app)["status"]["ephemeralContainerStatuses"]}
     assert "running" in states["theirs"]
 
 
-def test_commands_have_streams_codes_and_limits(play: Play, app: str) -> None:
+def test_commands_have_streams_codes_and_limits(call: Play, app: str) -> None:
     commands = [
         {"argv": ["printf", "%s", "a'b\"c $HOME \\"], "name": "as it is"},
         {"cmd": "echo out; echo err >&2; exit 7"},
@@ -164,7 +164,7 @@ def test_commands_have_streams_codes_and_limits(play: Play, app: str) -> None:
         {"cmd": "pwd; echo $COLOUR", "chdir": "/bin", "env": {"COLOUR": "o'range"}},
         {"cmd": "sleep 60", "timeout": 1},
     ]
-    played = play("ephemeral_debug", pod=app, commands=commands)
+    played = call("ephemeral_debug", pod=app, commands=commands)
     as_it_is, both, much, placed, slow = played["targets"][0]["commands"]
     assert as_it_is["stdout"] == "a'b\"c $HOME \\"
     assert (both["rc"], both["stdout"], both["stderr"]) == (7, "out\n", "err\n")
@@ -175,10 +175,10 @@ def test_commands_have_streams_codes_and_limits(play: Play, app: str) -> None:
     assert played["reason"] == "CommandFailed"
 
 
-def test_a_time_out_ends_the_remote_command_too(play: Play, app: str) -> None:
-    slow = play("ephemeral_debug", pod=app, commands=[{"cmd": "sleep 4321", "timeout": 1}])
+def test_a_time_out_ends_the_remote_command_too(call: Play, app: str) -> None:
+    slow = call("ephemeral_debug", pod=app, commands=[{"cmd": "sleep 4321", "timeout": 1}])
     assert slow["reason"] == "CommandTimeout"
-    looked = play(
+    looked = call(
         "ephemeral_debug", pod=app, commands=["for p in /proc/[0-9]*; do tr '\\0' ' ' <$p/cmdline; echo; done"]
     )
     assert "sleep 4321" not in looked.target["commands"][0]["stdout_lines"]
@@ -188,10 +188,10 @@ def test_a_time_out_ends_the_remote_command_too(play: Play, app: str) -> None:
     "entry", [{"cmd": "x", "shell": "y"}, {"name": "nothing"}, {"argv": [], "name": "x"}, {"cmd": "x", "timeout": 0}]
 )
 def test_a_command_that_cannot_be_is_refused_by_its_index(
-    kubectl: Kubectl, play: Play, app: str, entry: dict[str, object]
+    kubectl: Kubectl, call: Play, app: str, entry: dict[str, object]
 ) -> None:
     before = kubectl.debuggers(app)
-    played = play("ephemeral_debug", pod=app, commands=["true", entry])
+    played = call("ephemeral_debug", pod=app, commands=["true", entry])
     assert played["reason"] == "InvalidRequest"
     assert "commands[1]" in played["msg"]
     assert kubectl.debuggers(app) == before
@@ -230,10 +230,10 @@ def deployment(kubectl: Kubectl) -> Iterator[str]:
     kubectl.run("delete", "deployment", "many", "--wait=false")
 
 
-def test_every_way_of_selecting_finds_the_same_pods(play: Play, deployment: str) -> None:
-    by_workload = play("ephemeral_debug", workload=f"deploy/{deployment}")
-    by_labels = play("ephemeral_debug", label_selectors=[f"app={deployment}"], field_selectors=["status.phase=Running"])
-    by_targets = play("ephemeral_debug", targets=by_workload["targets"])
+def test_every_way_of_selecting_finds_the_same_pods(call: Play, deployment: str) -> None:
+    by_workload = call("ephemeral_debug", workload=f"deploy/{deployment}")
+    by_labels = call("ephemeral_debug", label_selectors=[f"app={deployment}"], field_selectors=["status.phase=Running"])
+    by_targets = call("ephemeral_debug", targets=by_workload["targets"])
     names = {target["pod"] for target in by_workload["targets"]}
     assert len(names) == 3
     assert {target["pod"] for target in by_labels["targets"]} == names
@@ -243,8 +243,8 @@ def test_every_way_of_selecting_finds_the_same_pods(play: Play, deployment: str)
     assert (by_workload["changed"], by_labels["changed"], by_targets["changed"]) == (True, False, False)
 
 
-def test_more_pods_than_allowed_fail_before_anything_is_changed(kubectl: Kubectl, play: Play, deployment: str) -> None:
-    played = play("ephemeral_debug", workload=f"deployment/{deployment}", max_pods=2)
+def test_more_pods_than_allowed_fail_before_anything_is_changed(kubectl: Kubectl, call: Play, deployment: str) -> None:
+    played = call("ephemeral_debug", workload=f"deployment/{deployment}", max_pods=2)
     assert (played["reason"], played["changed"]) == ("TooManyPods", False)
     assert "3 pods" in played["msg"]
     pods = kubectl.json("get", "pods", "-l", f"app={deployment}")["items"]

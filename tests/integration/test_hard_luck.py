@@ -73,11 +73,11 @@ END_THE_TARGET = "kill -TERM $TARGET_PID; sleep 30"
 @pytest.mark.parametrize(
     ("policy", "reason"), [("Always", "TargetRestarted"), ("Never", "TargetNotRunning")], ids=["restarts", "finishes"]
 )
-def test_a_target_that_ends_during_a_command_is_said(kubectl: Kubectl, play: Play, policy: str, reason: str) -> None:
+def test_a_target_that_ends_during_a_command_is_said(kubectl: Kubectl, call: Play, policy: str, reason: str) -> None:
     name = f"ends-{policy}".lower()
     kubectl.apply(pod_manifest(name, APP, restartPolicy=policy))
     kubectl.wait_until_running(name)
-    played = play("ephemeral_debug", pod=name, commands=["echo kept", END_THE_TARGET, "echo never"])
+    played = call("ephemeral_debug", pod=name, commands=["echo kept", END_THE_TARGET, "echo never"])
     assert played["reason"] == reason, played["msg"]
     assert [command["stdout"] for command in played.target["commands"]] == ["kept\n"]
 
@@ -148,9 +148,9 @@ def on_no_node(kubectl: Kubectl, name: str, ready: str, **spec: Any) -> None:
     kubectl.run("patch", "pod", name, "--subresource=status", "--type=merge", "-p", json.dumps({"status": status}))
 
 
-def test_a_node_that_does_not_report_is_said_before_anything_is_changed(kubectl: Kubectl, play: Play) -> None:
+def test_a_node_that_does_not_report_is_said_before_anything_is_changed(kubectl: Kubectl, call: Play) -> None:
     on_no_node(kubectl, "lost", "False")
-    played = play("ephemeral_debug", pod="lost")
+    played = call("ephemeral_debug", pod="lost")
     assert played.failure["reason"] == "NodeNotReady"
     assert "lost-node" in played["msg"]
     assert not kubectl.debuggers("lost")

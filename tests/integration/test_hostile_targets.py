@@ -53,9 +53,9 @@ def mirrors(kubectl: Kubectl) -> str:
     return "mirrors"
 
 
-def test_a_main_process_with_a_newline_in_its_name_is_looked_into(kubectl: Kubectl, play: Play) -> None:
+def test_a_main_process_with_a_newline_in_its_name_is_looked_into(kubectl: Kubectl, call: Play) -> None:
     applied(kubectl, "renamed", f'{RENAMED}; touch /tmp/ready; exec "$hidden" sleep 100000')
-    played = play("ephemeral_debug", pod="renamed", commands=["cat $TARGET_ROOT/etc/hostname"])
+    played = call("ephemeral_debug", pod="renamed", commands=["cat $TARGET_ROOT/etc/hostname"])
     assert played["failed_targets"] == [], played["msg"]
     assert (played.target["pid"], played.target["root_readable"]) == (1, True)
     assert played.target["commands"][0]["stdout"] == "renamed\n"
@@ -64,19 +64,19 @@ def test_a_main_process_with_a_newline_in_its_name_is_looked_into(kubectl: Kubec
 
 
 def test_a_process_with_a_newline_in_its_name_does_not_hide_what_it_holds(
-    kubectl: Kubectl, play: Play, tmp_path: Path
+    kubectl: Kubectl, call: Play, tmp_path: Path
 ) -> None:
     applied(kubectl, "hider", HIDER)
-    played = play("proc_fs_fetch", pod="hider", open_deleted=True, dest=str(tmp_path))
+    played = call("proc_fs_fetch", pod="hider", open_deleted=True, dest=str(tmp_path))
     assert played["failed_targets"] == [], played["msg"]
     held = {row["resolved"]: Path(row["dest"]).read_text() for row in played["files"]}
     assert held == {"/tmp/loot (deleted)": "loot\n", "/tmp/seen (deleted)": "seen\n"}
 
 
 def test_a_directory_full_of_links_to_itself_ends_a_glob_and_nothing_else(
-    play: Play, mirrors: str, tmp_path: Path
+    call: Play, mirrors: str, tmp_path: Path
 ) -> None:
-    played = play("proc_fs_fetch", pod=mirrors, src=["/logs/*/*.log", "/etc/passwd"], dest=str(tmp_path), max_files=100)
+    played = call("proc_fs_fetch", pod=mirrors, src=["/logs/*/*.log", "/etc/passwd"], dest=str(tmp_path), max_files=100)
     assert played["failed_targets"] == [], played["msg"]
     assert {row["reason"] for row in played["skipped_files"] if row["src"] == "/logs"} == {"MaxFiles"}
     assert {"/etc/passwd", "/logs/app.log/deep.log"} <= {row["src"] for row in played["files"]}
@@ -86,18 +86,18 @@ def test_a_directory_full_of_links_to_itself_ends_a_glob_and_nothing_else(
 
 
 def test_a_directory_full_of_links_to_itself_does_not_outlast_the_deadline(
-    play: Play, mirrors: str, tmp_path: Path
+    call: Play, mirrors: str, tmp_path: Path
 ) -> None:
     # three levels of it: 27 million ways
-    played = play(
+    played = call(
         "proc_fs_fetch", pod=mirrors, src=["/logs/*/*/*/nothing"], dest=str(tmp_path), max_files=0, deadline=2
     )
     assert played["failed_targets"] == [], played["msg"]
     assert [(row["src"], row["reason"]) for row in played["skipped_files"]] == [("/logs", "Deadline")]
 
 
-def test_one_file_of_a_large_directory_comes_whatever_max_files_is(play: Play, mirrors: str, tmp_path: Path) -> None:
-    played = play("proc_fs_fetch", pod=mirrors, src=["/many/*.pem"], dest=str(tmp_path), max_files=10)
+def test_one_file_of_a_large_directory_comes_whatever_max_files_is(call: Play, mirrors: str, tmp_path: Path) -> None:
+    played = call("proc_fs_fetch", pod=mirrors, src=["/many/*.pem"], dest=str(tmp_path), max_files=10)
     assert played["failed_targets"] == [], played["msg"]
     assert [(row["src"], row["status"]) for row in played["files"]] == [("/many/tls.pem", "fetched")]
     assert played["skipped_files"] == []

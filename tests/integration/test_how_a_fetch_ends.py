@@ -38,61 +38,61 @@ def app(kubectl: Kubectl) -> str:
     ids=["relative", "exclude", "ttl", "wait_timeout"],
 )
 def test_what_cannot_be_leaves_the_pod_alone(
-    kubectl: Kubectl, play: Play, app: str, tmp_path: Path, wrong: dict[str, object]
+    kubectl: Kubectl, call: Play, app: str, tmp_path: Path, wrong: dict[str, object]
 ) -> None:
-    played = play("proc_fs_fetch", pod=app, dest=str(tmp_path / "home"), **wrong)
+    played = call("proc_fs_fetch", pod=app, dest=str(tmp_path / "home"), **wrong)
     assert (played["reason"], played["changed"]) == ("InvalidRequest", False), played["msg"]
     assert kubectl.debuggers(app) == []
 
 
-def test_a_failure_after_an_injection_is_a_change(kubectl: Kubectl, play: Play, tmp_path: Path) -> None:
+def test_a_failure_after_an_injection_is_a_change(kubectl: Kubectl, call: Play, tmp_path: Path) -> None:
     kubectl.apply(pod_manifest("changed", APP))
     kubectl.wait_until_running("changed")
     occupied = tmp_path / "home"
     occupied.write_text("a file in the place of dest")
     given = {"pod": "changed", "src": ["/etc/passwd"], "dest": str(occupied)}
-    first, second = play("proc_fs_fetch", **given), play("proc_fs_fetch", **given)
+    first, second = call("proc_fs_fetch", **given), call("proc_fs_fetch", **given)
     assert first["failed"]
     assert second["failed"]
     assert (first["changed"], second["changed"]) == (True, False)
     assert len(kubectl.debuggers("changed")) == 1
 
 
-def test_a_debugger_that_never_starts_is_a_change(kubectl: Kubectl, play: Play, app: str) -> None:
+def test_a_debugger_that_never_starts_is_a_change(kubectl: Kubectl, call: Play, app: str) -> None:
     debug = {"image": "incident.test/nowhere:1", "image_pull_policy": "Never", "name": "hopeless"}
-    played = play("ephemeral_debug", pod=app, **debug)
+    played = call("ephemeral_debug", pod=app, **debug)
     assert (played["reason"], played["changed"]) == ("ImagePullFailed", True)
     assert "hopeless" in {entry["name"] for entry in kubectl.debuggers(app)}
 
 
-def test_a_relative_mount_path_of_a_secret_is_a_secret(kubectl: Kubectl, play: Play, tmp_path: Path) -> None:
+def test_a_relative_mount_path_of_a_secret_is_a_secret(kubectl: Kubectl, call: Play, tmp_path: Path) -> None:
     kubectl.run("create", "secret", "generic", "keys", "--from-literal=key=hunter2")
     container = {"command": ["sleep", "100000"], "volumeMounts": [{"name": "keys", "mountPath": "conf/sec"}]}
     volumes = [{"name": "keys", "secret": {"secretName": "keys"}}]
     kubectl.apply(pod_manifest("relative", BUSYBOX, container=container, volumes=volumes))
     kubectl.wait_until_running("relative")
-    played = play("proc_fs_fetch", pod="relative", src=["/etc/passwd", "/conf/sec"], dest=str(tmp_path / "home"))
+    played = call("proc_fs_fetch", pod="relative", src=["/etc/passwd", "/conf/sec"], dest=str(tmp_path / "home"))
     assert not played.result.get("failed"), played["msg"]
     assert [row["src"] for row in played["files"] if row["status"] == "fetched"] == ["/etc/passwd"]
     assert {row["reason"] for row in played["skipped_files"]} == {"Secret"}
 
 
 def test_what_came_before_the_target_ended_is_reported_though_its_debugger_went_too(
-    kubectl: Kubectl, play: Play, tmp_path: Path
+    kubectl: Kubectl, call: Play, tmp_path: Path
 ) -> None:
     script = f"{SPARSE}; echo hi > /tmp/a; sleep 14"
     container = {"command": ["sh", "-c", script], "resources": {"limits": SLOW}}
     kubectl.apply(pod_manifest("dying", BUSYBOX, container=container, restartPolicy="Never"))
     kubectl.wait_until_running("dying")
     given = {"src": ["/tmp/a", "/tmp/big"], "dest": str(tmp_path / "home"), "compress": "none"}
-    played = play("proc_fs_fetch", pod="dying", keep_debugger=False, **given)
+    played = call("proc_fs_fetch", pod="dying", keep_debugger=False, **given)
     assert (played["reason"], played["changed"]) == ("TargetNotRunning", True), played["msg"]
     assert {row["src"] for row in played["files"]} >= {"/tmp/a"}
     assert len(played["manifests"]) == 1
     assert "could not be ended" in played.printed
 
 
-def test_the_deadline_is_the_tasks_and_not_each_targets(kubectl: Kubectl, play: Play, tmp_path: Path) -> None:
+def test_the_deadline_is_the_tasks_and_not_each_targets(kubectl: Kubectl, call: Play, tmp_path: Path) -> None:
     # in turn: the first one takes all of the time, the second one would be done at once
     for name, make in (("turn-1", SPARSE), ("turn-2", "echo hi > /tmp/big")):
         container = {"command": ["sh", "-c", f"{make}; exec sleep 100000"], "resources": {"limits": SLOW}}
@@ -101,21 +101,21 @@ def test_the_deadline_is_the_tasks_and_not_each_targets(kubectl: Kubectl, play: 
         kubectl.apply(manifest)
     for name in ("turn-1", "turn-2"):
         kubectl.wait_until_running(name)
-    ready = play("ephemeral_debug", label_selectors=["app=turns"])
+    ready = call("ephemeral_debug", label_selectors=["app=turns"])
     given = {"targets": ready["targets"], "concurrency": 1, "deadline": 4, "compress": "none"}
-    played = play("proc_fs_fetch", src=["/tmp/big"], dest=str(tmp_path / "home"), **given)
+    played = call("proc_fs_fetch", src=["/tmp/big"], dest=str(tmp_path / "home"), **given)
     assert [row["pod"] for row in played["skipped_files"]] == ["turn-1", "turn-2"], played.result
     assert {row["reason"] for row in played["skipped_files"]} == {"Deadline"}
 
 
 def test_a_directory_in_the_manifests_place_does_not_keep_a_flat_fetch_from_its_record(
-    kubectl: Kubectl, play: Play, tmp_path: Path
+    kubectl: Kubectl, call: Play, tmp_path: Path
 ) -> None:
     script = "mkdir -p /.manifest.json; echo x > /.manifest.json/x; exec sleep 100000"
     kubectl.apply(pod_manifest("flatty", BUSYBOX, container={"command": ["sh", "-c", script]}))
     kubectl.wait_until_running("flatty")
     home = tmp_path / "home"
-    played = play("proc_fs_fetch", pod="flatty", src=["/.manifest.json", "/etc/passwd"], dest=str(home), flat=True)
+    played = call("proc_fs_fetch", pod="flatty", src=["/.manifest.json", "/etc/passwd"], dest=str(home), flat=True)
     assert played["reason"] == "DestConflict"
     assert json.loads((home / ".manifest.json").read_text())["schema"] == 1
     assert (home / "etc/passwd").is_file()

@@ -65,7 +65,7 @@ WAITS = {
 @pytest.mark.parametrize("wait", WAITS)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["interrupted", "killed"])
 def test_a_module_that_is_told_to_end_does_not_wait_any_longer(
-    kubectl: Kubectl, app: str, play: Play, number: signal.Signals, wait: str
+    kubectl: Kubectl, app: str, call: Play, number: signal.Signals, wait: str
 ) -> None:
     mark = f"MARK={uuid.uuid4().hex}"
     before = len(kubectl.debuggers(app))
@@ -103,5 +103,5 @@ def test_a_module_that_is_told_to_end_does_not_wait_any_longer(
             os.killpg(controller.pid, signal.SIGKILL)
         controller.wait()
     if wait == "a command":
-        looked = play("ephemeral_debug", pod=app, commands=["cat /proc/[0-9]*/cmdline | tr '\\0' ' '"])
+        looked = call("ephemeral_debug", pod=app, commands=["cat /proc/[0-9]*/cmdline | tr '\\0' ' '"])
         assert "sleep 31234" not in looked.target["commands"][0]["stdout"]

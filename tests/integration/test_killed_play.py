@@ -169,10 +169,10 @@ def test_a_play_that_is_killed_while_it_asks_the_api_leaves_a_case_that_can_be_s
 
 @pytest.mark.parametrize("pod", ["fetched"], indirect=True)
 def test_a_case_that_was_cut_off_is_not_taken_again_and_is_finished_by_its_playbook(
-    kubectl: Kubectl, play: Play, pod: str, tmp_path: Path
+    kubectl: Kubectl, call: Play, pod: str, tmp_path: Path
 ) -> None:
     # a file that is longer under way than the test takes to see that it is
-    play("ephemeral_debug", pod=pod, commands=['truncate -s 4G "$TARGET_ROOT/data/large"'])
+    call("ephemeral_debug", pod=pod, commands=['truncate -s 4G "$TARGET_ROOT/data/large"'])
     given = {"namespace": kubectl.namespace, "pod": pod, "files": ["/data/large"]}
     log = tmp_path / "case" / "acquisition.jsonl"
 

@@ -43,7 +43,7 @@ def app(kubectl: Kubectl) -> str:
 
 @pytest.mark.parametrize("image", ["busybox:1.37", "incident.test/debug-dash:1", "incident.test/debug-bash:1"])
 def test_a_path_of_4095_bytes_comes_home_and_is_unchanged_the_next_time(
-    kubectl: Kubectl, play: Play, app: str, tmp_path: Path, image: str
+    kubectl: Kubectl, call: Play, app: str, tmp_path: Path, image: str
 ) -> None:
     assert len(LONGEST) == 4095
     before = Path(facts()["AUDIT_LOG"]).stat().st_size
@@ -54,7 +54,7 @@ def test_a_path_of_4095_bytes_comes_home_and_is_unchanged_the_next_time(
         "dest": str(tmp_path / "home"),
         "debug": {"image": image},
     }
-    played = play("proc_fs_fetch", **options)
+    played = call("proc_fs_fetch", **options)
     assert (played.status, played.result.get("failed", False)) == (0, False), played.printed
     document = json.loads(Path(played["manifests"][0]).read_text())
     rows = {row["src"]: row for row in document["files"]}
@@ -71,9 +71,9 @@ def test_a_path_of_4095_bytes_comes_home_and_is_unchanged_the_next_time(
     (beyond,) = (row for row in document["files"] if row["reason"] == "NameTooLong")
     assert beyond["src"] == LONGEST.rpartition("/")[0] + "/" + "0" * 255
     assert beyond["status"] == "failed"
-    again = play("proc_fs_fetch", **options)
+    again = call("proc_fs_fetch", **options)
     assert (again["changed"], again["stats"]["unchanged"]) == (False, 1)
-    alone = play("proc_fs_fetch", **{**options, "src": [LONGEST]})
+    alone = call("proc_fs_fetch", **{**options, "src": [LONGEST]})
     assert (alone["changed"], alone["stats"]["unchanged"]) == (False, 1)
     # proxies cut request lines at 8 KiB
     with Path(facts()["AUDIT_LOG"]).open(encoding="utf-8") as log:

@@ -71,7 +71,7 @@ def test_the_same_request_twenty_times_shares_one_debugger(kubectl: Kubectl) -> 
     assert len(kubectl.debuggers("shared")) == 1
 
 
-def test_the_pods_that_work_are_done_and_the_broken_ones_listed(kubectl: Kubectl, play: Play) -> None:
+def test_the_pods_that_work_are_done_and_the_broken_ones_listed(kubectl: Kubectl, call: Play) -> None:
     pods: list[dict[str, Any]] = []
     for number in range(MANY):
         broken = number % 7 == 3
@@ -83,21 +83,21 @@ def test_the_pods_that_work_are_done_and_the_broken_ones_listed(kubectl: Kubectl
     kubectl.run("wait", "pod", "-l", "app=many,broken=false", "--for=condition=Ready", "--timeout=120s")
     broken_pods = {pod["metadata"]["name"] for pod in pods if pod["metadata"]["labels"]["broken"] == "true"}
     options: dict[str, Any] = {"label_selectors": ["app=many"], "max_pods": MANY, "commands": ["true"]}
-    played = play("ephemeral_debug", **options, continue_on_error=True)
+    played = call("ephemeral_debug", **options, continue_on_error=True)
     assert not played.result.get("failed"), played["msg"]
     assert {failed["pod"] for failed in played["failed_targets"]} == broken_pods
     # one that crashes again and again can run for the moment in which it is selected
     assert {failed["reason"] for failed in played["failed_targets"]} <= {"TargetNotRunning", "TargetRestarted"}
     assert len(played["targets"]) == MANY - len(broken_pods)
     assert all(target["commands"][0]["rc"] == 0 for target in played["targets"])
-    strict = play("ephemeral_debug", **options)
+    strict = call("ephemeral_debug", **options)
     assert strict["failed"]
     assert len(strict["targets"]) == MANY - len(broken_pods)
     assert all(target["reused"] for target in strict["targets"])
 
 
 def test_fifty_pods_of_a_deployment_in_one_task(
-    make_namespace: Callable[..., Kubectl], play: Play, measured: Callable[[str], None]
+    make_namespace: Callable[..., Kubectl], call: Play, measured: Callable[[str], None]
 ) -> None:
     kubectl = make_namespace()
     # a pod of a deployment knows itself only by the end of its name: about one in five is broken
@@ -123,7 +123,7 @@ def test_fifty_pods_of_a_deployment_in_one_task(
         time.sleep(1)
     broken = {name for pod in pods if (name := pod["metadata"]["name"])[-1] in "bcdfgh"}
     began = time.monotonic()
-    played = play(
+    played = call(
         "ephemeral_debug",
         namespace=kubectl.namespace,
         workload="deployment/fifty",

@@ -157,9 +157,9 @@ def targets(kubectl: Kubectl) -> None:
 
 @pytest.mark.parametrize("row", MATRIX, ids=lambda row: row.target)
 @pytest.mark.usefixtures("targets")
-def test_the_least_debugger_that_can_read(kubectl: Kubectl, play: Play, row: Row) -> None:
+def test_the_least_debugger_that_can_read(kubectl: Kubectl, call: Play, row: Row) -> None:
     before = kubectl.wait_until_running(row.target)
-    played = play("ephemeral_debug", pod=row.target, commands=['cat "$TARGET_ROOT/etc/app/config.yaml"'], **row.ask)
+    played = call("ephemeral_debug", pod=row.target, commands=['cat "$TARGET_ROOT/etc/app/config.yaml"'], **row.ask)
     if row.reason:
         assert played["reason"] == row.reason, played["msg"]
         for word in row.words:
@@ -183,13 +183,13 @@ def test_the_least_debugger_that_can_read(kubectl: Kubectl, play: Play, row: Row
     assert after["metadata"]["uid"] == before["metadata"]["uid"]
 
 
-def test_a_group_that_only_the_image_gives_is_missing_and_said(kubectl: Kubectl, play: Play, tmp_path: Any) -> None:
+def test_a_group_that_only_the_image_gives_is_missing_and_said(kubectl: Kubectl, call: Play, tmp_path: Any) -> None:
     kubectl.apply(pod_manifest("grouped", f"{IMAGE}:grouped"))
     kubectl.wait_until_running("grouped")
-    looked = play("ephemeral_debug", pod="grouped")
+    looked = call("ephemeral_debug", pod="grouped")
     assert looked.target["target_identity"]["missing_groups"] == [5555]
     assert any("5555" in warning for warning in looked.target["warnings"])
-    fetched = play("proc_fs_fetch", pod="grouped", src=["/data/app.log", "/data/shared.log"], dest=str(tmp_path))
+    fetched = call("proc_fs_fetch", pod="grouped", src=["/data/app.log", "/data/shared.log"], dest=str(tmp_path))
     assert fetched["failed"]
     states = {row["src"]: (row["status"], row["reason"]) for row in fetched["files"]}
     assert states["/data/app.log"][0] == "fetched"
@@ -197,25 +197,25 @@ def test_a_group_that_only_the_image_gives_is_missing_and_said(kubectl: Kubectl,
     assert fetched.failure["reason"] == "GroupNotMatched"
     assert "identity: elevated" in fetched.failure["hint"]
     elevated = {"identity": "elevated"}
-    again = play("proc_fs_fetch", pod="grouped", src=["/data/shared.log"], dest=str(tmp_path), debug=elevated)
+    again = call("proc_fs_fetch", pod="grouped", src=["/data/shared.log"], dest=str(tmp_path), debug=elevated)
     assert [row["status"] for row in again["files"]] == ["fetched"], again.printed
 
 
-def test_an_init_container_that_hangs_can_be_the_target(kubectl: Kubectl, play: Play) -> None:
+def test_an_init_container_that_hangs_can_be_the_target(kubectl: Kubectl, call: Play) -> None:
     first = {"name": "first", "image": f"{IMAGE}:nonroot", "imagePullPolicy": "Never"}
     kubectl.apply(pod_manifest("hangs", f"{IMAGE}:root", initContainers=[first]))
     kubectl.run("wait", "pod/hangs", "--for=jsonpath={.status.initContainerStatuses[0].state.running}", "--timeout=60s")
-    looked = play("ephemeral_debug", pod="hangs", container="first", commands=['ls "$TARGET_ROOT/data/app.log"'])
+    looked = call("ephemeral_debug", pod="hangs", container="first", commands=['ls "$TARGET_ROOT/data/app.log"'])
     assert not looked.result.get("failed"), looked["msg"]
     assert kubectl.debuggers("hangs")[0]["targetContainerName"] == "first"
-    assert play("ephemeral_debug", pod="hangs").failure["reason"] == "TargetNotRunning"
+    assert call("ephemeral_debug", pod="hangs").failure["reason"] == "TargetNotRunning"
 
 
-def test_a_native_sidecar_can_be_the_target(kubectl: Kubectl, play: Play) -> None:
+def test_a_native_sidecar_can_be_the_target(kubectl: Kubectl, call: Play) -> None:
     sidecar = {"name": "proxy", "image": f"{IMAGE}:nonroot", "imagePullPolicy": "Never", "restartPolicy": "Always"}
     kubectl.apply(pod_manifest("sidecar", f"{IMAGE}:root", initContainers=[sidecar]))
     kubectl.wait_until_running("sidecar")
-    looked = play(
+    looked = call(
         "ephemeral_debug", pod="sidecar", container="proxy", commands=['cat "$TARGET_ROOT/etc/app/config.yaml"']
     )
     assert "flavour: nonroot" in looked.target["commands"][0]["stdout_lines"]

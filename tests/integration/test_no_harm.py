@@ -69,7 +69,7 @@ def work_during(kubectl: Kubectl, pod: str, act: Callable[[], None]) -> float:
 
 
 def test_a_pod_with_tight_limits_keeps_running(
-    kubectl: Kubectl, play: Play, tmp_path: Path, measured: Callable[[str], None]
+    kubectl: Kubectl, call: Play, tmp_path: Path, measured: Callable[[str], None]
 ) -> None:
     container = {**TIGHT, "args": ["--work", "--blob-size", str(4 << 20)]}
     kubectl.apply(pod_manifest("tight", APP, container=container))
@@ -78,11 +78,11 @@ def test_a_pod_with_tight_limits_keeps_running(
     alone = work_during(kubectl, "tight", lambda: time.sleep(5))
 
     def debug() -> None:
-        debugged = play("ephemeral_debug", pod="tight", commands=["ls -l /proc/1/root/data"] * 20)
+        debugged = call("ephemeral_debug", pod="tight", commands=["ls -l /proc/1/root/data"] * 20)
         assert not debugged.result.get("failed"), debugged["msg"]
 
     def fetch() -> None:
-        fetched = play("proc_fs_fetch", pod="tight", src=["/data/blob.bin"], dest=str(tmp_path))
+        fetched = call("proc_fs_fetch", pod="tight", src=["/data/blob.bin"], dest=str(tmp_path))
         (row,) = fetched["files"]
         assert row["size"] == 4 << 20
         assert hashlib.sha256(Path(row["dest"]).read_bytes()).hexdigest() == truth["/data/blob.bin"]
@@ -99,7 +99,7 @@ def test_a_pod_with_tight_limits_keeps_running(
 
 
 def test_a_gibibyte_comes_out_of_a_pod_of_64_mebibytes(
-    kubectl: Kubectl, play: Play, tmp_path: Path, measured: Callable[[str], None]
+    kubectl: Kubectl, call: Play, tmp_path: Path, measured: Callable[[str], None]
 ) -> None:
     container = {**TIGHT, "args": ["--blob-size", str(1 << 30)]}
     kubectl.apply(pod_manifest("narrow", APP, container=container))
@@ -109,10 +109,10 @@ def test_a_gibibyte_comes_out_of_a_pod_of_64_mebibytes(
     while "ready" not in said() and time.monotonic() < until:
         time.sleep(0.5)
     given = {"pod": "narrow", "src": ["/data/blob.bin"], "dest": str(tmp_path)}
-    cut = play("proc_fs_fetch", **given, deadline=4)
+    cut = call("proc_fs_fetch", **given, deadline=4)
     assert [(row["status"], row["reason"]) for row in cut["skipped_files"]] == [("skipped", "Deadline")], cut.result
     assert not list(tmp_path.rglob("blob.bin"))
-    played = play("proc_fs_fetch", **given)
+    played = call("proc_fs_fetch", **given)
     (row,) = played["files"]
     with Path(row["dest"]).open("rb") as file:
         here = hashlib.file_digest(file, "sha256").hexdigest()
@@ -122,10 +122,10 @@ def test_a_gibibyte_comes_out_of_a_pod_of_64_mebibytes(
     assert (status["restartCount"], "running" in status["state"]) == (0, True)
 
 
-def test_nothing_is_left_of_dropped_connections_and_commands(kubectl: Kubectl, play: Play) -> None:
+def test_nothing_is_left_of_dropped_connections_and_commands(kubectl: Kubectl, call: Play) -> None:
     kubectl.apply(pod_manifest("clean", APP))
     kubectl.wait_until_running("clean")
-    debugger = play("ephemeral_debug", pod="clean").target["debugger"]
+    debugger = call("ephemeral_debug", pod="clean").target["debugger"]
     cluster, target = connected(), target_of(kubectl, "clean")
 
     def answer(script: bytes) -> list[str]:
@@ -141,26 +141,26 @@ def test_nothing_is_left_of_dropped_connections_and_commands(kubectl: Kubectl, p
         if number % len(JOBS) != len(JOBS) - 1:
             sum(len(next(events)[1]) for _piece in range(1 + number))
         session.drop()
-    played = play("ephemeral_debug", pod="clean", commands=["ls / | cat >/dev/null"] * 100)
+    played = call("ephemeral_debug", pod="clean", commands=["ls / | cat >/dev/null"] * 100)
     assert not played.result.get("failed"), played["msg"]
     until = time.monotonic() + 60
     while (now := answer(LIST_PROCESSES)) != processes and time.monotonic() < until:
         time.sleep(0.2)
     assert now == processes
     assert answer(LIST_FILES) == files
-    play("ephemeral_debug", pod="clean", state="absent")
+    call("ephemeral_debug", pod="clean", state="absent")
     status = kubectl.pod("clean")["status"]
     assert status["containerStatuses"][0]["restartCount"] == 0
-    witness = play("ephemeral_debug", pod="clean", name="witness").target["debugger"]
+    witness = call("ephemeral_debug", pod="clean", name="witness").target["debugger"]
     with open_session(cluster, target.namespace, target.pod, witness, Deadline(30)) as session:
         after = run_text(session, LIST_PROCESSES)
     assert [line.partition(" ")[2] for line in after] == [line.partition(" ")[2] for line in processes]
 
 
-def test_nothing_is_left_of_jobs_given_up_in_the_middle_of_their_output(kubectl: Kubectl, play: Play) -> None:
+def test_nothing_is_left_of_jobs_given_up_in_the_middle_of_their_output(kubectl: Kubectl, call: Play) -> None:
     kubectl.apply(pod_manifest("given-up", APP))
     kubectl.wait_until_running("given-up")
-    debugger = play("ephemeral_debug", pod="given-up").target["debugger"]
+    debugger = call("ephemeral_debug", pod="given-up").target["debugger"]
     cluster, target = connected(), target_of(kubectl, "given-up")
 
     def opened() -> Session:

@@ -43,17 +43,17 @@ def static_pod(kubectl: Kubectl, name: str) -> Iterator[str]:
         kubectl.run("wait", "--for=delete", f"pod/{name}-{node}", "--timeout=60s")
 
 
-def test_a_static_pod(kubectl: Kubectl, play: Play) -> None:
+def test_a_static_pod(kubectl: Kubectl, call: Play) -> None:
     with static_pod(kubectl, "static") as name:
-        assert_says(play("ephemeral_debug", pod=name), "StaticPod", name, "node")
+        assert_says(call("ephemeral_debug", pod=name), "StaticPod", name, "node")
         # the API's own refusal, which the answer above saves the user from
         refused = kubectl.run("debug", name, "--image=busybox:1.37", "--", "true", check=False)
         assert b"static pods do not support ephemeral containers" in refused.stderr
 
 
-def test_a_pod_of_windows_containers(kubectl: Kubectl, play: Play) -> None:
+def test_a_pod_of_windows_containers(kubectl: Kubectl, call: Play) -> None:
     on_no_node(kubectl, "windows", "True", os={"name": "windows"})
-    assert_says(play("ephemeral_debug", pod="windows"), "WindowsNode", "Windows")
+    assert_says(call("ephemeral_debug", pod="windows"), "WindowsNode", "Windows")
     assert not kubectl.debuggers("windows")
 
 
@@ -95,12 +95,12 @@ def test_a_pod_that_is_replaced_between_selection_and_injection(kubectl: Kubectl
     assert ensure_one(successor).seen.root_readable
 
 
-def test_a_pod_of_an_earlier_result_that_was_replaced(kubectl: Kubectl, play: Play) -> None:
+def test_a_pod_of_an_earlier_result_that_was_replaced(kubectl: Kubectl, call: Play) -> None:
     selected(kubectl, "earlier")
-    before = play("ephemeral_debug", pod="earlier")["targets"]
+    before = call("ephemeral_debug", pod="earlier")["targets"]
     kubectl.run("delete", "pod", "earlier", "--now")
     selected(kubectl, "earlier")
-    assert_says(play("ephemeral_debug", targets=before), "PodGone", "another one")
+    assert_says(call("ephemeral_debug", targets=before), "PodGone", "another one")
 
 
 def test_a_name_that_someone_elses_container_took_after_the_selection(kubectl: Kubectl) -> None:
@@ -126,10 +126,10 @@ def leave_its_cgroups(container_id: str) -> None:
 
 
 @pytest.mark.parametrize("shared", ["hostPID", "shareProcessNamespace"])
-def test_a_target_whose_process_nothing_names_is_not_guessed(kubectl: Kubectl, play: Play, shared: str) -> None:
+def test_a_target_whose_process_nothing_names_is_not_guessed(kubectl: Kubectl, call: Play, shared: str) -> None:
     name = shared.lower()
     kubectl.apply(pod_manifest(name, APP, **{shared: True}))
     kubectl.wait_until_running(name)
     target = target_of(kubectl, name)
     leave_its_cgroups(target.id)
-    assert_says(play("ephemeral_debug", pod=name), "TargetProcessAmbiguous", target.label, "proven")
+    assert_says(call("ephemeral_debug", pod=name), "TargetProcessAmbiguous", target.label, "proven")

@@ -111,10 +111,10 @@ def test_an_empty_dir_on_disk_that_comes_to_its_size_limit(pods: Kubectl, tmp_pa
     assert "/work (emptyDir volume-0) holds 20.0 MiB of the 21.0 MiB" in case.finding("size_limit")["message"]
 
 
-def test_a_log_that_was_deleted_while_it_is_open(pods: Kubectl, play: Play, tmp_path: Path) -> None:
+def test_a_log_that_was_deleted_while_it_is_open(pods: Kubectl, call: Play, tmp_path: Path) -> None:
     # the app's own file, through its own descriptor: it has no name any more
     grow = 'head -c 20000000 /dev/zero > "/proc/$TARGET_PID/fd/$(ls -l /proc/$TARGET_PID/fd | sed -n "s/.* \\([0-9]*\\) -> .*big.log (deleted)/\\1/p")"'
-    assert play("ephemeral_debug", pod="holding", commands=[grow]).status == 0
+    assert call("ephemeral_debug", pod="holding", commands=[grow]).status == 0
     case = triage(pods, tmp_path, pod="holding", deleted_size="10Mi")
     assert [entry["analyzer"] for entry in case.findings(verdict="fail")] == ["deleted_open"], case.said()
     message = case.finding("deleted_open")["message"]
@@ -157,13 +157,13 @@ def test_a_log_that_fills_its_volume_soon(pods: Kubectl, tmp_path: Path) -> None
     assert case.finding("grows_fast")["verdict"] == "warn"
 
 
-def test_a_hostile_name_is_shown_escaped_and_executed_by_nothing(pods: Kubectl, play: Play, tmp_path: Path) -> None:
+def test_a_hostile_name_is_shown_escaped_and_executed_by_nothing(pods: Kubectl, call: Play, tmp_path: Path) -> None:
     apply(pods, "hostile", volumes={"/scratch": {}})
     pods.wait_until_running("hostile")
     # Ansible itself would make 49 of braces in the task that plants the name
     name = "$(id >owned)`id >owned`\n@@ 7 * 7 ++<script>alert(1)<\x1b[31m\u202e'\"; id >owned #"
     plant = 'name=$(sed "s/@/{/g; s/+/}/g") && head -c 3000000 /dev/zero > "$TARGET_ROOT/scratch/$name" && mkdir "$TARGET_ROOT/scratch/dir $name"'
-    planted = play("ephemeral_debug", pod="hostile", commands=[{"cmd": plant, "stdin": name}])
+    planted = call("ephemeral_debug", pod="hostile", commands=[{"cmd": plant, "stdin": name}])
     assert not planted.result.get("failed"), planted["msg"]
     case = triage(pods, tmp_path, pod="hostile")
     assert case.verdict == "pass", case.said()
@@ -175,7 +175,7 @@ def test_a_hostile_name_is_shown_escaped_and_executed_by_nothing(pods: Kubectl, 
     assert not [text for text in (case.printed, *texts) if "\x1b" in text or "\u202e" in text]
     assert "<script>" not in (case.folder / "summary.md").read_text(encoding="utf-8")
     look = 'find / "$TARGET_ROOT/" -xdev -name owned 2>/dev/null; true'
-    seen = play("ephemeral_debug", pod="hostile", commands=[look])
+    seen = call("ephemeral_debug", pod="hostile", commands=[look])
     assert seen.target["commands"][0]["stdout"] == ""
     assert not list(tmp_path.rglob("owned"))
 

@@ -120,16 +120,16 @@ def examiner(pods: Kubectl, credentials: Credentials) -> Iterator[dict[str, str]
 
 
 def test_a_bundle_is_taken_sealed_proven_by_other_tools_and_every_change_is_found(
-    pods: Kubectl, play: Play, tmp_path: Path, examiner: dict[str, str]
+    pods: Kubectl, call: Play, tmp_path: Path, examiner: dict[str, str]
 ) -> None:
     pod = name_of(pods)
     # an intruder: a program whose file is gone
     helper = ["exec", pod, "-c", "app", "--", "/data/helper", "wait"]
-    play("ephemeral_debug", pod=pod, commands=['cp "$TARGET_ROOT/app" "$TARGET_ROOT/data/helper"'])
+    call("ephemeral_debug", pod=pod, commands=['cp "$TARGET_ROOT/app" "$TARGET_ROOT/data/helper"'])
     with subprocess.Popen([pods.program, "--namespace", pods.namespace, *helper], stdin=subprocess.DEVNULL) as process:
         try:
             gone = "for n in $(seq 100); do ls -l /proc/[0-9]*/exe 2>/dev/null | grep -q /data/helper && break; sleep 0.1; done"
-            play("ephemeral_debug", pod=pod, commands=[f'{gone}; rm "$TARGET_ROOT/data/helper"'])
+            call("ephemeral_debug", pod=pod, commands=[f'{gone}; rm "$TARGET_ROOT/data/helper"'])
             wanted = {"files": ["/data/app.log", "/etc/app"], "reason": "drill", "examiner": "me", "redact": True}
             case = take(pods, tmp_path, pod=pod, environment=examiner, **wanted)
         finally:
@@ -289,7 +289,7 @@ def test_the_least_role_is_enough_values_come_only_where_asked_and_the_signed_ar
 
 
 def test_names_of_the_pods_files_are_no_obstacle_to_a_copy_for_sharing_and_escaping_hides_nothing_from_it(
-    pods: Kubectl, play: Play, tmp_path: Path
+    pods: Kubectl, call: Play, tmp_path: Path
 ) -> None:
     pod = "named"
     pods.apply(pod_manifest(pod, APP))
@@ -298,7 +298,7 @@ def test_names_of_the_pods_files_are_no_obstacle_to_a_copy_for_sharing_and_escap
     long = "-".join(f"10.9.8.{number}" for number in range(1, 25))
     names = ["ann@shop.example", "Ann@shop.example", long]
     made = f'mkdir "$TARGET_ROOT/data/named"; cd "$TARGET_ROOT/data/named"; for n in {" ".join(names)}; do echo "$n" > "$n"; done'
-    play("ephemeral_debug", pod=pod, commands=[made, 'cp "$TARGET_ROOT/app" "$TARGET_ROOT/data/caller"'])
+    call("ephemeral_debug", pod=pod, commands=[made, 'cp "$TARGET_ROOT/app" "$TARGET_ROOT/data/caller"'])
     words = [
         "/data/caller",
         "wait",
@@ -310,7 +310,7 @@ def test_names_of_the_pods_files_are_no_obstacle_to_a_copy_for_sharing_and_escap
     with subprocess.Popen(command, stdin=subprocess.DEVNULL) as process:
         try:
             gone = "for n in $(seq 100); do ls -l /proc/[0-9]*/exe 2>/dev/null | grep -q /data/caller && break; sleep 0.1; done"
-            play("ephemeral_debug", pod=pod, commands=[f'{gone}; rm "$TARGET_ROOT/data/caller"'])
+            call("ephemeral_debug", pod=pod, commands=[f'{gone}; rm "$TARGET_ROOT/data/caller"'])
             case = take(pods, tmp_path, pod=pod, redact=True, files=["/data/named"])
         finally:
             process.kill()

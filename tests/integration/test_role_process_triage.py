@@ -47,9 +47,9 @@ def start(kubectl: Kubectl) -> Iterator[Start]:
         process.wait()
 
 
-def inside(play: Play, pod: str, command: str) -> None:
+def inside(call: Play, pod: str, command: str) -> None:
     """Does something to the target's files, as the target's own user could."""
-    played = play("ephemeral_debug", pod=pod, commands=[command])
+    played = call("ephemeral_debug", pod=pod, commands=[command])
     assert not played.result.get("failed"), played["msg"]
 
 
@@ -70,11 +70,11 @@ def test_a_healthy_pod_passes(pods: Kubectl, tmp_path: Path) -> None:
     assert case.document["facts"][f"{pods.namespace}/healthy/app"]["missing"] == {}
 
 
-def test_a_process_whose_binary_is_deleted(pods: Kubectl, play: Play, start: Start, tmp_path: Path) -> None:
-    inside(play, "replaced", 'cp "$TARGET_ROOT/app" "$TARGET_ROOT/data/helper"')
+def test_a_process_whose_binary_is_deleted(pods: Kubectl, call: Play, start: Start, tmp_path: Path) -> None:
+    inside(call, "replaced", 'cp "$TARGET_ROOT/app" "$TARGET_ROOT/data/helper"')
     start("replaced", "/data/helper", "wait")
     runs = wait_for("ls -l /proc/[0-9]*/exe 2>/dev/null | grep -q /data/helper")
-    inside(play, "replaced", f'( {runs} ) && rm "$TARGET_ROOT/data/helper"')
+    inside(call, "replaced", f'( {runs} ) && rm "$TARGET_ROOT/data/helper"')
     digest = pods.hashes("replaced", "/app")["/app"].upper()
     case = triage(pods, tmp_path, pod="replaced", indicators={"names": ["helper"], "sha256": [digest], "paths": ["/x"]})
     assert case.verdict == "fail", case.said()
@@ -86,13 +86,13 @@ def test_a_process_whose_binary_is_deleted(pods: Kubectl, play: Play, start: Sta
 
 
 def test_a_process_that_is_in_no_file_system_and_whose_binary_comes_home(
-    pods: Kubectl, play: Play, tmp_path: Path
+    pods: Kubectl, call: Play, tmp_path: Path
 ) -> None:
     case = triage(pods, tmp_path, pod="in-memory")
     assert {entry["analyzer"] for entry in case.findings(verdict="fail")} == {"memory_binary"}, case.said()
     assert "runs from /memfd:helper, which is in no file system" in case.finding("memory_binary")["message"]
     case.assert_evidence(case.finding("memory_binary"))
-    played = play("proc_fs_fetch", pod="in-memory", open_deleted=True, dest=str(tmp_path / "home"))
+    played = call("proc_fs_fetch", pod="in-memory", open_deleted=True, dest=str(tmp_path / "home"))
     (row,) = played["files"]
     assert (row["resolved"], row["status"]) == ("/memfd:helper (deleted)", "fetched"), played["msg"]
     # it is a copy of the app
@@ -100,20 +100,20 @@ def test_a_process_that_is_in_no_file_system_and_whose_binary_comes_home(
 
 
 def test_a_listener_that_nobody_declared_from_a_place_for_temporary_files(
-    pods: Kubectl, play: Play, start: Start, tmp_path: Path
+    pods: Kubectl, call: Play, start: Start, tmp_path: Path
 ) -> None:
-    inside(play, "listening", 'cp "$(readlink -f /proc/self/exe)" "$TARGET_ROOT/tmp/nc"')
+    inside(call, "listening", 'cp "$(readlink -f /proc/self/exe)" "$TARGET_ROOT/tmp/nc"')
     start("listening", "/tmp/nc", "-l", "-p", "4444")
-    inside(play, "listening", wait_for('grep -qi ":115C .* 0A " /proc/$TARGET_PID/net/tcp /proc/$TARGET_PID/net/tcp6'))
+    inside(call, "listening", wait_for('grep -qi ":115C .* 0A " /proc/$TARGET_PID/net/tcp /proc/$TARGET_PID/net/tcp6'))
     case = triage(pods, tmp_path, pod="listening")
     assert case.verdict == "fail", case.said()
     assert "runs from /tmp/nc: /tmp/nc -l -p 4444" in case.finding("odd_place")["message"]
     assert "port 4444" in case.finding("undeclared_listener", verdict="warn")["message"]
 
 
-def test_a_file_that_was_changed_and_made_to_look_old(pods: Kubectl, play: Play, tmp_path: Path) -> None:
+def test_a_file_that_was_changed_and_made_to_look_old(pods: Kubectl, call: Play, tmp_path: Path) -> None:
     inside(
-        play,
+        call,
         "changed",
         'sleep 2; cd "$TARGET_ROOT/etc/app" && echo x > new && echo x > old && touch -d "2020-01-01 00:00:00" old',
     )
@@ -123,8 +123,8 @@ def test_a_file_that_was_changed_and_made_to_look_old(pods: Kubectl, play: Play,
     assert case.finding("false_time")["message"].startswith("/etc/app/old ")
 
 
-def test_more_changed_files_than_are_looked_at_are_unknown(pods: Kubectl, play: Play, tmp_path: Path) -> None:
-    inside(play, "crowded", 'sleep 2; cd "$TARGET_ROOT/etc/app" && seq 2100 | xargs touch')
+def test_more_changed_files_than_are_looked_at_are_unknown(pods: Kubectl, call: Play, tmp_path: Path) -> None:
+    inside(call, "crowded", 'sleep 2; cd "$TARGET_ROOT/etc/app" && seq 2100 | xargs touch')
     case = triage(pods, tmp_path, pod="crowded")
     assert case.verdict == "unknown", case.said()
     assert [entry["analyzer"] for entry in case.findings(verdict="unknown")] == ["files_not_all_seen"], case.said()

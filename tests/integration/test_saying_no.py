@@ -48,118 +48,118 @@ def assert_says(played: Played, reason: str, *words: str) -> None:
     assert "Traceback" not in played.printed
 
 
-def test_an_image_that_cannot_be_pulled_fails_with_the_runtimes_words(play: Play, app: str) -> None:
+def test_an_image_that_cannot_be_pulled_fails_with_the_runtimes_words(call: Play, app: str) -> None:
     assert_says(
-        play("ephemeral_debug", pod=app, image="registry.invalid/none:1"),
+        call("ephemeral_debug", pod=app, image="registry.invalid/none:1"),
         "ImagePullFailed",
         "registry.invalid/none:1",
         "no such host",
     )
 
 
-def test_an_image_that_is_not_there_and_may_not_be_pulled(play: Play, app: str) -> None:
+def test_an_image_that_is_not_there_and_may_not_be_pulled(call: Play, app: str) -> None:
     assert_says(
-        play("ephemeral_debug", pod=app, image="incident.test/none:1", image_pull_policy="Never"), "ImagePullFailed"
+        call("ephemeral_debug", pod=app, image="incident.test/none:1", image_pull_policy="Never"), "ImagePullFailed"
     )
 
 
-def test_an_image_name_that_is_none(kubectl: Kubectl, play: Play, app: str) -> None:
+def test_an_image_name_that_is_none(kubectl: Kubectl, call: Play, app: str) -> None:
     before = kubectl.debuggers(app)
-    assert_says(play("ephemeral_debug", pod=app, image="Not An Image"), "ImagePullFailed", "no reference to an image")
+    assert_says(call("ephemeral_debug", pod=app, image="Not An Image"), "ImagePullFailed", "no reference to an image")
     assert kubectl.debuggers(app) == before
 
 
-def test_an_image_without_a_shell(play: Play, app: str) -> None:
+def test_an_image_without_a_shell(call: Play, app: str) -> None:
     assert_says(
-        play("ephemeral_debug", pod=app, image="incident.test/app:root", image_pull_policy="Never"),
+        call("ephemeral_debug", pod=app, image="incident.test/app:root", image_pull_policy="Never"),
         "ImageHasNoShell",
         "sleep",
     )
 
 
-def test_a_pod_that_is_not_there(play: Play) -> None:
-    assert_says(play("ephemeral_debug", pod="nobody"), "NoTarget", "nobody")
+def test_a_pod_that_is_not_there(call: Play) -> None:
+    assert_says(call("ephemeral_debug", pod="nobody"), "NoTarget", "nobody")
 
 
-def test_a_namespace_that_is_not_there(play: Play) -> None:
-    assert_says(play("ephemeral_debug", namespace="nowhere", pod="nobody"), "NoTarget")
+def test_a_namespace_that_is_not_there(call: Play) -> None:
+    assert_says(call("ephemeral_debug", namespace="nowhere", pod="nobody"), "NoTarget")
 
 
-def test_a_finished_pod(kubectl: Kubectl, play: Play) -> None:
+def test_a_finished_pod(kubectl: Kubectl, call: Play) -> None:
     kubectl.apply(
         pod_manifest(
             "done", "incident.test/app:65532", container={"args": ["--exit-after", "100ms"]}, restartPolicy="Never"
         )
     )
     kubectl.run("wait", "pod/done", "--for=jsonpath={.status.phase}=Succeeded", "--timeout=60s")
-    assert_says(play("ephemeral_debug", pod="done"), "TargetNotRunning", "finished")
-    assert_says(play("ephemeral_debug", label_selectors=["app=done"]), "NoTarget")
+    assert_says(call("ephemeral_debug", pod="done"), "TargetNotRunning", "finished")
+    assert_says(call("ephemeral_debug", label_selectors=["app=done"]), "NoTarget")
 
 
-def test_a_crashing_container(kubectl: Kubectl, play: Play) -> None:
+def test_a_crashing_container(kubectl: Kubectl, call: Play) -> None:
     kubectl.apply(pod_manifest("crashing", "incident.test/app:65532", container={"args": ["--no-such-flag"]}))
     # from its second restart on it waits for 20 seconds; before that it may run for the moment in which it is selected
     status = "jsonpath={.status.containerStatuses[0]"
     kubectl.run("wait", "pod/crashing", f"--for={status}.restartCount}}=2", "--timeout=90s")
     kubectl.run("wait", "pod/crashing", f"--for={status}.state.waiting.reason}}=CrashLoopBackOff", "--timeout=60s")
-    assert_says(play("ephemeral_debug", pod="crashing"), "TargetNotRunning")
+    assert_says(call("ephemeral_debug", pod="crashing"), "TargetNotRunning")
 
 
-def test_a_pod_that_waits_for_a_node(kubectl: Kubectl, play: Play) -> None:
+def test_a_pod_that_waits_for_a_node(kubectl: Kubectl, call: Play) -> None:
     kubectl.apply(pod_manifest("homeless", "incident.test/app:65532", nodeSelector={"no": "where"}))
     kubectl.run("wait", "pod/homeless", "--for=condition=PodScheduled=False", "--timeout=60s")
-    assert_says(play("ephemeral_debug", pod="homeless"), "TargetNotRunning", "Pending")
+    assert_says(call("ephemeral_debug", pod="homeless"), "TargetNotRunning", "Pending")
 
 
-def test_an_unknown_container(play: Play, app: str) -> None:
-    assert_says(play("ephemeral_debug", pod=app, container="web"), "ContainerNotFound", "app")
+def test_an_unknown_container(call: Play, app: str) -> None:
+    assert_says(call("ephemeral_debug", pod=app, container="web"), "ContainerNotFound", "app")
 
 
-def test_container_and_target_that_differ(play: Play, app: str) -> None:
+def test_container_and_target_that_differ(call: Play, app: str) -> None:
     assert_says(
-        play("ephemeral_debug", pod=app, container="app", target="debugger-1"),
+        call("ephemeral_debug", pod=app, container="app", target="debugger-1"),
         "InvalidRequest",
         "name names the debugger",
     )
 
 
-def test_a_bad_selector(play: Play) -> None:
-    assert_says(play("ephemeral_debug", label_selectors=["a=(b"]), "InvalidRequest")
+def test_a_bad_selector(call: Play) -> None:
+    assert_says(call("ephemeral_debug", label_selectors=["a=(b"]), "InvalidRequest")
 
 
-def test_pod_security_refuses_a_named_profile(make_namespace: Callable[..., Kubectl], play: Play) -> None:
+def test_pod_security_refuses_a_named_profile(make_namespace: Callable[..., Kubectl], call: Play) -> None:
     careful = make_namespace("baseline")
     careful.apply(pod_manifest("api", "incident.test/app:nonroot"))
     careful.wait_until_running("api")
-    played = play("ephemeral_debug", namespace=careful.namespace, pod="api", profile="general")
+    played = call("ephemeral_debug", namespace=careful.namespace, pod="api", profile="general")
     assert_says(played, "PodSecurityDenied", "SYS_PTRACE", "baseline", "profile auto")
     assert not careful.debuggers("api")
 
 
-def test_an_unreadable_target_is_not_a_success(play: Play, app: str) -> None:
-    played = play("ephemeral_debug", pod=app, identity="image", profile="baseline")
+def test_an_unreadable_target_is_not_a_success(call: Play, app: str) -> None:
+    played = call("ephemeral_debug", pod=app, identity="image", profile="baseline")
     assert_says(played, "PermissionDenied", "0:0", "65532:65532", "allow_elevated")
 
 
-def test_a_debugger_that_its_runtime_refuses_to_create(play: Play, app: str) -> None:
+def test_a_debugger_that_its_runtime_refuses_to_create(call: Play, app: str) -> None:
     # busybox runs as root, which is found out when the image is there
     custom = {"securityContext": {"runAsNonRoot": True}}
-    played = play("ephemeral_debug", pod=app, identity="image", profile="baseline", custom=custom)
+    played = call("ephemeral_debug", pod=app, identity="image", profile="baseline", custom=custom)
     assert_says(played, "ContainerCreateFailed", "runAsNonRoot and image will run as root", "run_as_user")
 
 
-def test_the_time_runs_out(kubectl: Kubectl, play: Play, app: str) -> None:
+def test_the_time_runs_out(kubectl: Kubectl, call: Play, app: str) -> None:
     assert_says(
-        play("ephemeral_debug", pod=app, image="registry.invalid/none:2", wait_timeout=1), "WaitTimeout", "wait_timeout"
+        call("ephemeral_debug", pod=app, image="registry.invalid/none:2", wait_timeout=1), "WaitTimeout", "wait_timeout"
     )
 
 
-def test_an_unknown_field_is_refused_by_the_server(play: Play, app: str) -> None:
-    assert_says(play("ephemeral_debug", pod=app, custom={"securityContex": {}}), "InvalidRequest", "securityContex")
+def test_an_unknown_field_is_refused_by_the_server(call: Play, app: str) -> None:
+    assert_says(call("ephemeral_debug", pod=app, custom={"securityContex": {}}), "InvalidRequest", "securityContex")
 
 
-def test_a_name_that_is_taken_by_someone_elses_container(kubectl: Kubectl, play: Play, app: str) -> None:
-    played = play("ephemeral_debug", pod=app, name="app")
+def test_a_name_that_is_taken_by_someone_elses_container(kubectl: Kubectl, call: Play, app: str) -> None:
+    played = call("ephemeral_debug", pod=app, name="app")
     assert played.target["debugger"] == "app-2"
 
 
@@ -189,7 +189,7 @@ def test_the_documented_role_is_enough(play: Play, app: str, credentials: Creden
     ],
 )
 def test_each_rule_is_needed_and_its_absence_is_named(
-    kubectl: Kubectl, play: Play, app: str, credentials: Credentials, resource: str, verb: str
+    kubectl: Kubectl, call: Play, app: str, credentials: Credentials, resource: str, verb: str
 ) -> None:
     rules = [
         {
@@ -200,7 +200,7 @@ def test_each_rule_is_needed_and_its_absence_is_named(
     ]
     selection = {"label_selectors": ["app=api"]} if verb == "list" else {"pod": app}
     name = f"without-{resource}-{verb}".replace("/", "-")
-    played = play("ephemeral_debug", **selection, name=name, **credentials([rule for rule in rules if rule["verbs"]]))
+    played = call("ephemeral_debug", **selection, name=name, **credentials([rule for rule in rules if rule["verbs"]]))
     assert_says(played, "RbacDenied", verb, resource, kubectl.namespace, "rbac.authorization.k8s.io")
 
 
@@ -228,29 +228,29 @@ def expired(tmp_path: Path) -> dict[str, str]:
 
 
 def test_a_client_certificate_whose_time_is_over(
-    play: Play, app: str, credentials: Credentials, expired: dict[str, str]
+    call: Play, app: str, credentials: Credentials, expired: dict[str, str]
 ) -> None:
     options = {key: value for key, value in credentials(RULES).items() if key != "api_key"}
-    assert_says(play("ephemeral_debug", pod=app, **options, **expired), "Unauthorized", "certificate")
+    assert_says(call("ephemeral_debug", pod=app, **options, **expired), "Unauthorized", "certificate")
 
 
-def test_a_token_whose_account_is_gone(kubectl: Kubectl, play: Play, app: str, credentials: Credentials) -> None:
+def test_a_token_whose_account_is_gone(kubectl: Kubectl, call: Play, app: str, credentials: Credentials) -> None:
     oncall = credentials(RULES)
     account = json.loads(base64.urlsafe_b64decode(oncall["api_key"].split(".")[1] + "=="))["sub"].rpartition(":")[2]
     kubectl.run("delete", "serviceaccount", account)
-    played = play("ephemeral_debug", pod=app, **oncall)
+    played = call("ephemeral_debug", pod=app, **oncall)
     assert_says(played, "Unauthorized", "Renew the token")
     assert oncall["api_key"] not in played.printed
 
 
-def test_an_api_without_ephemeral_containers(play: Play, app: str, tmp_path: Path, kubeconfig: dict[str, Any]) -> None:
+def test_an_api_without_ephemeral_containers(call: Play, app: str, tmp_path: Path, kubeconfig: dict[str, Any]) -> None:
     def older(request: Request) -> Fault | None:
         # the words are the real server's, about a subresource that it does not know
         unknown = request.path.replace("/ephemeralcontainers", "/ephemeralcontainersofold")
         return Fault(path=unknown) if unknown != request.path else None
 
     with faulty(kubeconfig, tmp_path, older) as proxy:
-        played = play(
+        played = call(
             "ephemeral_debug",
             pod=app,
             name="too-new",
@@ -262,38 +262,38 @@ def test_an_api_without_ephemeral_containers(play: Play, app: str, tmp_path: Pat
         assert proxy.count(lambda request: request.method == "PATCH") == 1
 
 
-def test_an_api_server_that_is_not_there(play: Play, app: str, credentials: Credentials) -> None:
+def test_an_api_server_that_is_not_there(call: Play, app: str, credentials: Credentials) -> None:
     assert_says(
-        play("ephemeral_debug", pod=app, **{**credentials(RULES), "host": "https://127.0.0.1:9"}),
+        call("ephemeral_debug", pod=app, **{**credentials(RULES), "host": "https://127.0.0.1:9"}),
         "ApiUnreachable",
         "refused",
     )
 
 
-def test_an_api_server_with_another_certificate_authority(play: Play, app: str, credentials: Credentials) -> None:
-    played = play("ephemeral_debug", pod=app, **{**credentials(RULES), "ca_cert": "/etc/ssl/certs/ca-certificates.crt"})
+def test_an_api_server_with_another_certificate_authority(call: Play, app: str, credentials: Credentials) -> None:
+    played = call("ephemeral_debug", pod=app, **{**credentials(RULES), "ca_cert": "/etc/ssl/certs/ca-certificates.crt"})
     assert_says(played, "CertificateRefused", "authority that is not trusted here", "ca_cert")
 
 
-def test_an_api_server_that_accepts_and_says_nothing(play: Play, app: str, credentials: Credentials) -> None:
+def test_an_api_server_that_accepts_and_says_nothing(call: Play, app: str, credentials: Credentials) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         threading.Thread(target=lambda: [silent.accept() for _connection in range(3)], daemon=True).start()
         host = f"https://127.0.0.1:{silent.getsockname()[1]}"
         assert_says(
-            play("ephemeral_debug", pod=app, wait_timeout=2, **{**credentials(RULES), "host": host}), "ApiUnreachable"
+            call("ephemeral_debug", pod=app, wait_timeout=2, **{**credentials(RULES), "host": host}), "ApiUnreachable"
         )
 
 
-def test_a_destination_that_is_full(play: Play, app: str, tmp_path: Path) -> None:
+def test_a_destination_that_is_full(call: Play, app: str, tmp_path: Path) -> None:
     small = tmp_path / "small"
     small.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(small)], check=True)
     try:
-        played = play("proc_fs_fetch", pod=app, src=["/data/blob.bin"], dest=str(small))
+        played = call("proc_fs_fetch", pod=app, src=["/data/blob.bin"], dest=str(small))
         assert_says(played, "DestUnwritable", "do not fit", "free space")
     finally:
         subprocess.run(["umount", str(small)], check=True)
 
 
-def test_a_destination_that_nobody_may_write(play: Play, app: str) -> None:
-    assert_says(play("proc_fs_fetch", pod=app, src=["/data/app.log"], dest="/proc/evidence"), "DestUnwritable", "/proc")
+def test_a_destination_that_nobody_may_write(call: Play, app: str) -> None:
+    assert_says(call("proc_fs_fetch", pod=app, src=["/data/app.log"], dest="/proc/evidence"), "DestUnwritable", "/proc")

@@ -143,14 +143,14 @@ def test_nothing_is_waited_for_longer_than_allowed(
 
 
 def test_a_task_through_such_a_proxy_ends_as_any_other(
-    play: Play, app: str, kubeconfig: dict[str, Any], tmp_path: Path
+    call: Play, app: str, kubeconfig: dict[str, Any], tmp_path: Path
 ) -> None:
     with faulty(
         kubeconfig, tmp_path, the_first(1, lambda asked: asked.is_watch, lambda _watch: Fault(events=0))
     ) as proxy:
         options = {"host": proxy.url, "api_key": "the-proxy-has-its-own"}
         environment = {"KUBECONFIG": "/dev/null", "K8S_AUTH_KUBECONFIG": ""}
-        played = play(
+        played = call(
             "ephemeral_debug", pod=app, name="whole", commands=["echo in"], **options, environment=environment
         )
     assert played.target["commands"][0]["stdout"] == "in\n"

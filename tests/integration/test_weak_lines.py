@@ -31,11 +31,11 @@ def app(kubectl: Kubectl) -> str:
 
 @pytest.mark.parametrize("checksum", [True, False])
 def test_a_large_file_comes_home_through_a_proxy_that_cuts_every_stream(
-    kubectl: Kubectl, play: Play, app: str, tmp_path: Path, kubeconfig: dict[str, Any], checksum: bool
+    kubectl: Kubectl, call: Play, app: str, tmp_path: Path, kubeconfig: dict[str, Any], checksum: bool
 ) -> None:
     with cutting(kubeconfig["clusters"][0]["cluster"]["server"], 9 << 20) as proxy:
         kubeconfig["clusters"][0]["cluster"]["server"] = proxy.url
-        played = play(
+        played = call(
             "proc_fs_fetch",
             pod=app,
             kubeconfig=kubeconfig,
@@ -43,6 +43,7 @@ def test_a_large_file_comes_home_through_a_proxy_that_cuts_every_stream(
             dest=str(tmp_path / "home"),
             retries=1,
             checksum=checksum,
+            compress="none",
         )
     assert not played.result.get("failed"), played["msg"]
     (row,) = played["files"]

@@ -61,7 +61,7 @@ def assert_all_came_home(kubectl: Kubectl, played: Any, dest: Path, pod: str, fi
 )
 def test_files_come_home_whoever_the_target_is(
     kubectl: Kubectl,
-    play: Play,
+    call: Play,
     tmp_path: Path,
     name: str,
     image: str,
@@ -70,7 +70,7 @@ def test_files_come_home_whoever_the_target_is(
 ) -> None:
     kubectl.apply(pod_manifest(name, image, container=container))
     kubectl.wait_until_running(name)
-    played = play("proc_fs_fetch", pod=name, src=FILES, dest=str(tmp_path / "home"))
+    played = call("proc_fs_fetch", pod=name, src=FILES, dest=str(tmp_path / "home"))
     assert_all_came_home(kubectl, played, tmp_path / "home", name, FILES)
     assert len(kubectl.debuggers(name)) == 1
     assert kubectl.debuggers(name)[0]["targetContainerName"] == "app"
@@ -80,7 +80,7 @@ def test_files_come_home_whoever_the_target_is(
 
 
 def test_a_root_start_that_execs_as_another_user_is_learned_from_inside(
-    kubectl: Kubectl, play: Play, tmp_path: Path
+    kubectl: Kubectl, call: Play, tmp_path: Path
 ) -> None:
     kubectl.apply(
         pod_manifest(
@@ -90,7 +90,7 @@ def test_a_root_start_that_execs_as_another_user_is_learned_from_inside(
         )
     )
     kubectl.wait_until_running("gosu")
-    played = play("proc_fs_fetch", pod="gosu", src=FILES, dest=str(tmp_path / "home"))
+    played = call("proc_fs_fetch", pod="gosu", src=FILES, dest=str(tmp_path / "home"))
     assert_all_came_home(kubectl, played, tmp_path / "home", "gosu", FILES)
     target = played.target
     assert (target["target_identity"]["uid"], target["target_identity"]["source"]) == (4321, "process")
@@ -100,43 +100,43 @@ def test_a_root_start_that_execs_as_another_user_is_learned_from_inside(
     }
     states = {status["name"]: status["state"] for status in kubectl.pod("gosu")["status"]["ephemeralContainerStatuses"]}
     assert [name for name, state in states.items() if "running" in state] == [target["debugger"]]
-    again = play("proc_fs_fetch", pod="gosu", src=FILES, dest=str(tmp_path / "home"))
+    again = call("proc_fs_fetch", pod="gosu", src=FILES, dest=str(tmp_path / "home"))
     assert (again["changed"], again.target["reused"]) == (False, True)
     assert len(kubectl.debuggers("gosu")) == 2
 
 
 def test_a_namespace_at_pod_security_restricted_is_no_obstacle(
-    make_namespace: Callable[..., Kubectl], play: Play, tmp_path: Path
+    make_namespace: Callable[..., Kubectl], call: Play, tmp_path: Path
 ) -> None:
     strict = make_namespace("restricted")
     strict.apply(pod_manifest("api", "incident.test/app:65532", container=RESTRICTED))
     strict.wait_until_running("api")
-    played = play("proc_fs_fetch", namespace=strict.namespace, pod="api", src=FILES, dest=str(tmp_path / "home"))
+    played = call("proc_fs_fetch", namespace=strict.namespace, pod="api", src=FILES, dest=str(tmp_path / "home"))
     assert_all_came_home(strict, played, tmp_path / "home", "api", FILES)
     assert played.target["profile"] == "restricted"
 
 
 def test_a_target_in_a_shared_process_namespace_is_proven_by_its_container_id(
-    kubectl: Kubectl, play: Play, tmp_path: Path
+    kubectl: Kubectl, call: Play, tmp_path: Path
 ) -> None:
     twin = {"name": "twin", "image": "incident.test/app:65532", "imagePullPolicy": "Never"}
     manifest = pod_manifest("twins", "incident.test/app:65532", shareProcessNamespace=True)
     manifest["spec"]["containers"].insert(0, twin)
     kubectl.apply(manifest)
     kubectl.wait_until_running("twins")
-    played = play("proc_fs_fetch", pod="twins", container="app", src=FILES, dest=str(tmp_path / "home"))
+    played = call("proc_fs_fetch", pod="twins", container="app", src=FILES, dest=str(tmp_path / "home"))
     assert_all_came_home(kubectl, played, tmp_path / "home", "twins", FILES)
     assert played.target["pid"] != 1
 
 
-def test_the_debugger_has_the_label_of_a_target_that_has_one_of_its_own(kubectl: Kubectl, play: Play) -> None:
+def test_the_debugger_has_the_label_of_a_target_that_has_one_of_its_own(kubectl: Kubectl, call: Play) -> None:
     # a kernel without SELinux takes any
     label = {"level": "s0:c7,c9"}
     kubectl.apply(
         pod_manifest("labelled", "incident.test/app:nonroot", container={"securityContext": {"seLinuxOptions": label}})
     )
     kubectl.wait_until_running("labelled")
-    played, again = play("ephemeral_debug", pod="labelled"), play("ephemeral_debug", pod="labelled")
+    played, again = call("ephemeral_debug", pod="labelled"), call("ephemeral_debug", pod="labelled")
     assert played.target["root_readable"], played["msg"]
     assert again.target["reused"]
     (debugger,) = kubectl.debuggers("labelled")
