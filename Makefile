@@ -22,6 +22,7 @@ help:
 ##   make bench                side by side with the peers, on that cluster: BENCHMARKS.md (ARGS=--quick: in minutes)
 ##   make install VENV=<dir>   an Ansible environment with the collection installed, as a user has it
 ##
+##   make test RETRY=1         the same; of the tests on the cluster one may run again at the end, and is written down as unstable
 ##   COVERAGE=1                to any of these: which branches of plugins/ were taken, in whatever process
 ##
 ## One part of `make test` at a time:

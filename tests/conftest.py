@@ -14,10 +14,16 @@ import os
 import pytest
 from hypothesis import settings
 
+from . import reruns
+
 # no deadline: what an example takes depends on what else the machine does
 settings.register_profile("repeatable", derandomize=True, deadline=None, max_examples=50)
 settings.register_profile("search", deadline=None, max_examples=2000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    reruns.register(config)
 
 
 @pytest.hookimpl(trylast=True)

@@ -45,14 +45,19 @@ def variables(environment: Path) -> dict[str, str]:
     }
 
 
+def reruns() -> Path:
+    """The file in which pytest notes which tests of one run it ran again; see tests/reruns.py."""
+    return cache.own() / "reruns"
+
+
 def integration(python: Python, core: str, *arguments: str) -> None:
     """pytest with its output shown as it comes, its closing line the last; Ansible is the first on PATH, without an import path."""
     user = user_environment(python, core)
     # most of the time is spent waiting for a kubelet: more workers than cores; a file's tests share their namespaces
     side_by_side = ("-n", "4", "--dist", "loadfile")
     command = checks.pytest(environments.for_tests(python, core), core, *side_by_side, *arguments)
-    pythons = {"INCIDENT_DISTROLESS_PYTHONS": missing_sentence()}
-    if wait([str(word) for word in command], cwd=cache.CHECKOUT, env=os.environ | variables(user) | pythons):
+    told = {"INCIDENT_DISTROLESS_PYTHONS": missing_sentence(), "INCIDENT_DISTROLESS_RERUNS": str(reruns())}
+    if wait([str(word) for word in command], cwd=cache.CHECKOUT, env=os.environ | variables(user) | told):
         raise StepFailed("pytest failed")
 
 

@@ -172,6 +172,7 @@ def on_cluster(*arguments: str) -> None:
     The lowest gets what an ansible-core can change, the newest all: what the kernel, Kubernetes and the remote shells do is
     the same under each.
     """
+    live.reruns().unlink(missing_ok=True)
     *lower, newest = ends()
     every = [str(path.relative_to(cache.CHECKOUT)) for name in USES_ANSIBLE for path in sorted(ON_CLUSTER.glob(name))]
     for python, core in (*lower, newest):
