@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._core.proc_stat import parse_stat
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.identity import TargetIdentity
 from ansible_collections.incident.distroless.plugins.module_utils._remote.session import Session
 from ansible_collections.incident.distroless.plugins.module_utils._targets.model import Target
@@ -202,14 +203,9 @@ def _records(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
 
 
 def _process(stat: str, cgroup: str) -> Process | None:
-    """None for what is no stat of the kernel's."""
-    # the command's name stands in brackets and may hold anything, brackets and spaces included
-    head, _bracket, tail = stat.rpartition(")")
-    pid, _bracket, command = head.partition(" (")
-    fields = tail.split()
-    if len(fields) > 19 and all(map(_NUMBER.fullmatch, (pid, fields[1], fields[19]))):
-        return Process(int(pid), command, int(fields[1]), int(fields[19]), cgroup)
-    return None
+    """Return None for a stat that is not the kernel's."""
+    found = parse_stat(stat)
+    return Process(found.pid, found.name, found.parent, found.started, cgroup) if found else None
 
 
 def main_process(processes: Iterable[Process], target: Target) -> int:

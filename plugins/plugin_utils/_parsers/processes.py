@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from ansible_collections.incident.distroless.plugins.module_utils._core.proc_stat import parse_stat
 from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.text import (
     CUT,
     from_hex,
@@ -44,23 +45,21 @@ def _process(line: bytes) -> dict[str, Any]:
     stat, status, command, link = (from_hex(part.removeprefix(b"_")) for part in parts)
     # readlink ends what it prints by a newline
     link = link.removesuffix(b"\n")
-    # the name stands in parentheses, and can hold any of them itself
-    name, separator, rest = stat.partition(b"(")[2].rpartition(b")")
-    fields = rest.split()
-    if not separator or len(fields) < 20:
+    found = parse_stat(stat.decode("utf-8", "surrogateescape"))
+    if found is None:
         raise not_understood(line)
     known = _fields(status)
     arguments = command.rstrip(b"\0").split(b"\0") if command else []
     return {
         "pid": number(pid),
-        "parent": number(fields[1]),
-        "name": shown(name),
-        "state": fields[0].decode("ascii", "replace"),
+        "parent": found.parent,
+        "name": shown(found.name.encode("utf-8", "surrogateescape")),
+        "state": printable(found.state),
         "uid": number(known.get(b"Uid", b"-1").split()[0]),
         "gid": number(known.get(b"Gid", b"-1").split()[0]),
         "threads": number(known.get(b"Threads", b"0").strip()),
         "rss": number(known.get(b"VmRSS", b"0 kB").split()[0]) * 1024,
-        "start_ticks": number(fields[19]),
+        "start_ticks": found.started,
         "command": " ".join(shown(word) for word in arguments),
         "exe": shown(in_target(link.removesuffix(DELETED))) if link else "",
         "exe_deleted": link.endswith(DELETED),

@@ -17,7 +17,10 @@ ORDER = {
 }
 # what code on the controller takes from the modules' side: values and rules that both need, nothing that acts on a cluster
 BORROWED = frozenset(
-    "_core.errors _core.progress _core.sizes _core.times _k8s.logs _k8s.redaction _localfs.destination _localfs.partial_file _modules.runner".split()
+    (
+        "_core.errors _core.proc_stat _core.progress _core.sizes _core.times _k8s.logs _k8s.redaction "
+        "_localfs.destination _localfs.partial_file _modules.runner"
+    ).split()
 )
 
 Imports = Mapping[str, frozenset[str]]
