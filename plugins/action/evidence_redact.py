@@ -14,13 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.incident.distroless.plugins.plugin_utils._actions.case_action import CaseAction
-from ansible_collections.incident.distroless.plugins.plugin_utils._case.folder import COLLECTED, CaseFolder
-from ansible_collections.incident.distroless.plugins.plugin_utils._case.staging import made_beside
+from ansible_collections.incident.distroless.plugins.plugin_utils._case.folder import COLLECTED, CaseFolder, made_beside
 from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.archive import packed
 from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.bundle import read_folder
 from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.checksums import SUMS
+from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.seal import problems
 from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.signature import sign
-from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.verify import problems
 from ansible_collections.incident.distroless.plugins.plugin_utils._sharing.redacted_copy import derive
 
 ARGUMENTS: dict[str, dict[str, Any]] = {

@@ -18,7 +18,7 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.bund
     read_folder,
 )
 from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.checksums import SUMS
-from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.verify import Problem, problems
+from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.seal import Problem, problems
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "path": {"type": "str", "required": True},

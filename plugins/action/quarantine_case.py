@@ -13,16 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.incident.distroless.plugins.plugin_utils._actions.case_action import CaseAction
-from ansible_collections.incident.distroless.plugins.plugin_utils._case.folder import (
-    FINDINGS,
-    REPORT,
-    SUMMARY,
-    CaseFolder,
-)
+from ansible_collections.incident.distroless.plugins.plugin_utils._case.folder import REPORT, CaseFolder
 from ansible_collections.incident.distroless.plugins.plugin_utils._case.hash_chain import continued, rows_of
 from ansible_collections.incident.distroless.plugins.plugin_utils._quarantine.case import case_of
-from ansible_collections.incident.distroless.plugins.plugin_utils._report.html_page import EXCERPT, html
-from ansible_collections.incident.distroless.plugins.plugin_utils._report.summary import heading, markdown
+from ansible_collections.incident.distroless.plugins.plugin_utils._report.html_page import write_case
+from ansible_collections.incident.distroless.plugins.plugin_utils._report.summary import heading
 
 LOG = "quarantine.jsonl"
 ARGUMENTS: dict[str, dict[str, Any]] = {
@@ -52,10 +47,7 @@ class ActionModule(CaseAction):
                 log = continued(standing, rows)
                 case = case_of(rows, path.name)
                 folder.write_bytes(LOG, log.text, is_durable=True)
-                folder.write_json(FINDINGS, case)
-                folder.write(SUMMARY, markdown(case))
-                pieces = {piece["path"] for finding in case["findings"] for piece in finding["evidence"]}
-                folder.write(REPORT, html(case, {name: folder.beginning(name, EXCERPT + 1) for name in pieces}))
+                write_case(folder, case)
         except (OSError, ValueError, LookupError, TypeError) as error:
             return {"failed": True, "msg": f"{path / LOG} cannot be continued: {type(error).__name__}: {error}"}
         return {

@@ -11,7 +11,7 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.incident.distroless.plugins.plugin_utils._collect import collectors as _collectors
-from ansible_collections.incident.distroless.plugins.plugin_utils._collect import facts, pod_copies
+from ansible_collections.incident.distroless.plugins.plugin_utils._collect import facts
 from ansible_collections.incident.distroless.plugins.plugin_utils._collect import subjects as _subjects
 from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.registry import PARSERS
 
@@ -40,12 +40,12 @@ def subjects(found: Mapping[str, Any], answers: Rows, container: str, now: str) 
 
 def copies_to_make(targets: Rows, answers: Rows, now: str, salt: str) -> list[dict[str, Any]]:
     """The targets of which a copy tells more than the API."""
-    return pod_copies.copies_to_make(targets, answers, now, salt)
+    return _subjects.copies_to_make(targets, answers, now, salt)
 
 
 def with_copies(targets: Rows, copies: Rows) -> list[dict[str, Any]]:
     """The targets with what was seen in their copies."""
-    return pod_copies.with_copies(targets, copies)
+    return _subjects.with_copies(targets, copies)
 
 
 def log_requests(collectors: Rows, targets: Rows) -> list[dict[str, Any]]:

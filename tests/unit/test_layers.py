@@ -37,8 +37,8 @@ WRONG = {
     ),
     "it counts the dots instead of naming the package": (
         "plugin_utils/_case/folder.py",
-        "from .._report import tables",
-        "plugin_utils._case.folder imports plugin_utils._report.tables, which comes after it",
+        "from .._report import summary",
+        "plugin_utils._case.folder imports plugin_utils._report.summary, which comes after it",
     ),
     "a cycle inside a package": (
         "module_utils/_core/errors.py",

@@ -11,22 +11,87 @@ This is a private plugin utility of incident.distroless; its interface may chang
 
 from __future__ import annotations
 
+import multiprocessing
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import shutil
+import socket
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import yaml
+from ansible import constants
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
-from ansible_collections.incident.distroless.plugins.module_utils._core.progress import VARIABLE
+from ansible_collections.incident.distroless.plugins.module_utils._core.progress import MAX_LINE, VARIABLE, visible
 from ansible_collections.incident.distroless.plugins.module_utils._modules.runner import refused
-from ansible_collections.incident.distroless.plugins.plugin_utils._actions.live_progress import is_watched, listening
 from ansible_collections.kubernetes.core.plugins.action.k8s_info import ActionModule as KubernetesAction
+
+# those that print lines for people; a job of AWX has a terminal too, with a callback that makes events of everything
+HUMAN_CALLBACKS = frozenset({"default", "debug", "minimal", "oneline", "yaml"})
+
+
+def is_watched() -> bool:
+    """Whether a person sees on a terminal what this task prints."""
+    callback = str(constants.DEFAULT_STDOUT_CALLBACK).rpartition(".")[2]
+    controller = multiprocessing.parent_process()
+    return callback in HUMAN_CALLBACKS and controller is not None and _has_terminal(controller.pid)
+
+
+def _has_terminal(pid: int | None) -> bool:
+    """Whether a process's stdout is a terminal. A worker's own is /dev/null: since ansible-core 2.19 it is detached."""
+    try:
+        # never to become this session's controlling terminal
+        descriptor = os.open(f"/proc/{pid}/fd/1", os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK)
+    except OSError:
+        return False
+    try:
+        return os.isatty(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def listening(show: Callable[[str], None]) -> Iterator[str | None]:
+    """The path of a socket whose datagrams are shown, one line each, until the end. None where there can be none."""
+    with ExitStack() as opened:
+        path = _listen(show, opened)
+        yield path
+
+
+def _listen(show: Callable[[str], None], opened: ExitStack) -> str | None:
+    try:
+        # below the folder that ansible removes at its end, whatever becomes of this worker
+        folder = tempfile.mkdtemp(prefix="live-", dir=constants.DEFAULT_LOCAL_TMP)
+        opened.callback(shutil.rmtree, folder, ignore_errors=True)
+        listener = opened.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+        path = str(Path(folder) / "s")
+        listener.bind(path)
+    except OSError:
+        # the path of a socket has at most 107 bytes, and not every file system knows sockets
+        return None
+    thread = threading.Thread(target=_show, args=(listener, show), daemon=True)
+    thread.start()
+    opened.callback(thread.join)
+    opened.callback(_end, path)
+    return path
+
+
+def _show(listener: socket.socket, show: Callable[[str], None]) -> None:
+    while data := listener.recv(4 * MAX_LINE):
+        show(visible(data.decode("utf-8", "replace")))
+
+
+def _end(path: str) -> None:
+    """Sends what nobody else sends, an empty datagram, behind all that was said."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as closer:
+        closer.sendto(b"", path)
 
 
 class Action(KubernetesAction):  # type: ignore[misc]

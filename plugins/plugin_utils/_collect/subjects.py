@@ -2,20 +2,24 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whom a role is about that asks the API only: containers that crash, have finished or never came up take no debugger.
+"""Whom a role is about that asks the API only: containers that crash, have finished or never came up take no debugger, so
+they are told by their pod's object, and looked into in copies of it.
 
 This is a private plugin utility of incident.distroless; its interface may change.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ansible_collections.incident.distroless.plugins.plugin_utils._collect.container_facts import (
     container_life,
     container_names,
+    seconds,
 )
+from ansible_collections.incident.distroless.plugins.plugin_utils._collect.pod_facts import volumes
 
 DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
 
@@ -84,3 +88,128 @@ def _target(pod: Mapping[str, Any], container: str) -> dict[str, Any]:
         "started_at": None,
         "commands": [],
     }
+
+
+MIRROR_POD = "kubernetes.io/config.mirror"
+# a container that runs for less, and has ended before, may end again while it is looked into
+STAYS = 60
+# what holds the original back holds the copy back too, and the API says all of it
+NEVER_MADE = (
+    *("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError"),
+    *("RegistryUnavailable", "SignatureValidationFailed"),
+    "CreateContainerConfigError",
+)
+# what an app writes to; the others are the kubelet's to fill
+NOT_TO_WRITE = ("configMap", "secret", "downwardAPI", "projected", "image")
+_LONGEST_NAME = 253
+# of the target in the copy, what the case says of the original
+_SEEN = ("target_identity", "identity", "isolation", "profile", "image", "debugger", "root_readable")
+
+Row = Mapping[str, Any]
+
+
+def copies_to_make(targets: Iterable[Row], answers: Iterable[Row], now: str, salt: str) -> list[dict[str, Any]]:
+    """The targets (of `subjects`) of which a copy tells more than the API: those that do not stay up, have finished or are static.
+
+    Of pods of one controller the first stands for all. Each: namespace, pod, pod_uid, container, node, why, copy_to (another
+    name with another salt), program (the first word of the spec's command, or ""), points (where the spec mounts what an app
+    writes to, one a line), inits and others (the names of the containers that run in the copy as they are). answers: those of
+    api_answers; now: RFC 3339.
+    """
+    pods = {
+        entry["metadata"]["uid"]: entry for answer in answers if answer["api"] == "pod" for entry in answer["objects"]
+    }
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for target in targets:
+        pod = pods[target["pod_uid"]]
+        if why := _why(pod, target["container"], now):
+            found.setdefault((_maker(pod), target["container"]), _to_make(pod, target, why, salt))
+    return list(found.values())
+
+
+def _why(pod: Row, container: str, now: str) -> str:
+    """Why it cannot be looked into as it is, "" where it can, or where a copy would come no further than the original."""
+    life = container_life(pod, container, now)
+    if life["kind"] == "init" or life["reason"] in NEVER_MADE:
+        return ""
+    if (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
+        return "has finished"
+    if life["trouble_age"] == 0:
+        return "does not stay up"
+    if (
+        life["state"] == "running"
+        and life["trouble_age"] is not None
+        and (seconds(life["started_at"], now) or 0) < STAYS
+    ):
+        return "does not stay up"
+    return "is static" if MIRROR_POD in (pod["metadata"].get("annotations") or {}) else ""
+
+
+def _maker(pod: Row) -> str:
+    """The uid of the controller, whose pods are all alike, else of the pod itself."""
+    owners = pod["metadata"].get("ownerReferences") or ()
+    return str(next((owner["uid"] for owner in owners if owner.get("controller")), pod["metadata"]["uid"]))
+
+
+def _to_make(pod: Row, target: Row, why: str, salt: str) -> dict[str, Any]:
+    five = hashlib.sha256(f"{salt}/{target['pod_uid']}/{target['container']}".encode()).hexdigest()[:5]
+    ending = f"-triage-{five}"
+    containers, inits = pod["spec"]["containers"], pod["spec"].get("initContainers") or ()
+    spec = next(entry for entry in (*containers, *inits) if entry["name"] == target["container"])
+    points = [
+        volume["point"]
+        for volume in volumes(pod, target["container"])
+        if not volume["read_only"] and volume["kind"] not in NOT_TO_WRITE and "\n" not in volume["point"]
+    ]
+    return {
+        **{key: target[key] for key in ("namespace", "pod", "pod_uid", "container", "node")},
+        "why": why,
+        "copy_to": target["pod"][: _LONGEST_NAME - len(ending)].rstrip("-.") + ending,
+        "program": (spec.get("command") or [""])[0],
+        "points": "\n".join(points),
+        "inits": [entry["name"] for entry in inits if entry["name"] != target["container"]],
+        "others": [entry["name"] for entry in containers if entry["name"] != target["container"]],
+    }
+
+
+def with_copies(targets: Iterable[Row], copies: Iterable[Row]) -> list[dict[str, Any]]:
+    """The targets with what was seen in their copies, and under `copied` what came of making one; None where none was wanted.
+
+    copies: each original (of copies_to_make), and the results of the tasks that asked for it, made it, looked into it and
+    deleted it: asked, made, looked, deleted.
+    """
+    by_original = {(copy["original"]["pod_uid"], copy["original"]["container"]): copy for copy in copies}
+    return [_with_copy(target, by_original.get((target["pod_uid"], target["container"]))) for target in targets]
+
+
+def _with_copy(target: Row, came: Row | None) -> dict[str, Any]:
+    if came is None:
+        return {**target, "copied": None}
+    original = came["original"]
+    made, looked = ((came[step].get("targets") or [{}])[0] for step in ("made", "looked"))
+    copy = {
+        **{key: original[key] for key in ("why", "program", "inits", "others")},
+        "namespace": original["namespace"],
+        "pod": original["copy_to"],
+        "node": made.get("node"),
+        "expires_at": made.get("expires_at"),
+        "warnings": list((made or (came["asked"].get("targets") or [{}])[0]).get("warnings") or ()),
+        "failure": next(_failures(came, "asked", "made", "looked"), None) if not looked else None,
+        "left": next(_failures(came, "deleted"), None),
+    }
+    return {
+        **target,
+        **{key: looked[key] for key in _SEEN if looked},
+        "commands": looked.get("commands", []),
+        "copied": copy,
+    }
+
+
+def _failures(came: Row, *steps: str) -> Iterator[dict[str, str]]:
+    """Why steps did not do what they are for, each reason, message and hint."""
+    for step in steps:
+        result = came[step]
+        for failed in result.get("failed_targets") or ():
+            yield {key: str(failed.get(key) or "") for key in ("reason", "message", "hint")}
+        if result.get("failed_targets") is None and not result.get("skipped"):
+            yield {"reason": "InvalidRequest", "message": str(result.get("msg", "")), "hint": ""}

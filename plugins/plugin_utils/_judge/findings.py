@@ -2,18 +2,32 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a case says: findings of all targets, sorted, counted, with the evidence behind each; the content of findings.json.
+"""What a case says: what is judged of each target, sorted, counted, with the evidence behind each finding, and when what
+happened; the content of findings.json.
 
 This is a private plugin utility of incident.distroless; its interface may change.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from ansible_collections.incident.distroless.plugins.plugin_utils._collect.facts import DERIVED, label
-from ansible_collections.incident.distroless.plugins.plugin_utils._judge.analyzers import VERDICTS, Judgement
+from ansible_collections.incident.distroless.plugins.plugin_utils._case.folder import CaseFolder
+from ansible_collections.incident.distroless.plugins.plugin_utils._collect.collectors import file_of
+from ansible_collections.incident.distroless.plugins.plugin_utils._collect.facts import (
+    DERIVED,
+    Known,
+    gather_facts,
+    label,
+)
+from ansible_collections.incident.distroless.plugins.plugin_utils._judge.analyzers import (
+    VERDICTS,
+    Analyzer,
+    Judgement,
+    analyze,
+)
 from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.text import printable
 
 SCHEMA = 1
@@ -21,6 +35,54 @@ SCHEMA = 1
 MAX_ROWS = 200
 
 Finding = dict[str, Any]
+
+
+def judge(
+    folder: CaseFolder,
+    collected: Mapping[str, Any],
+    analyzers: list[Analyzer],
+    settings: Mapping[str, Any],
+    *,
+    keeps: bool,
+) -> dict[str, Any]:
+    """Return the content of findings.json for what was collected (collected.json) in a case folder.
+
+    keeps: write what was parsed, and the API's objects, beside the raw files. Raises OSError where that cannot be.
+    """
+    findings: list[Finding] = [failed_finding(collected["role"], failed) for failed in collected["failed_targets"]]
+    if collected["ended"] is None:
+        findings.append(unfinished_finding(collected))
+    entries: list[Entry] = []
+    facts: dict[str, dict[str, Any]] = {}
+    for target in collected["targets"]:
+        known = gather_facts(collected, target, folder.read)
+        files = _keep(folder, target, known, collected["collectors"]) if keeps else {}
+        findings += findings_of(collected["role"], target, analyze(known.facts, analyzers, settings), files)
+        entries += timeline(known.facts, target)
+        facts[label(target)] = known.facts
+    return document(collected, findings, entries, facts)
+
+
+def _keep(
+    folder: CaseFolder, target: Mapping[str, Any], known: Known, collectors: Iterable[Mapping[str, Any]]
+) -> dict[str, tuple[str, str]]:
+    """Write what is known of a target; return the evidence: name -> path, sha256."""
+    paths = {row["name"]: file_of(row, target) for row in collectors if not row["api"]}
+    files = {row["name"]: (paths[row["name"]], row["dest_sha256"]) for row in target["commands"] if row["dest_sha256"]}
+    for row in collectors:
+        if row.get("file") and row["name"] in known.facts:
+            files[row["name"]] = (paths[row["name"]], hashlib.sha256(folder.read(paths[row["name"]])).hexdigest())
+    for name, value in known.objects.items():
+        if isinstance(value, str):
+            path = f"{label(target)}/{name}.txt"
+            files[name] = (path, folder.write(path, value))
+        else:
+            path = f"{label(target)}/{name}.json"
+            files[name] = (path, folder.write_json(path, value))
+    for row in target["commands"]:
+        if row["name"] in known.facts:
+            folder.write_json(f"{label(target)}/{row['name']}.json", known.facts[row["name"]])
+    return files
 
 
 def findings_of(
@@ -146,3 +208,48 @@ def rows_of(value: Any) -> list[Any]:
     if isinstance(value, Mapping):
         value = next((part for part in value.values() if isinstance(part, list)), [])
     return value if isinstance(value, list) else []
+
+
+# of one target; the events of a pod that crashes for a week are counted by the API, not repeated
+MAX_ENTRIES = 200
+
+Entry = dict[str, Any]
+
+
+def timeline(facts: Mapping[str, Any], target: Mapping[str, Any]) -> list[Entry]:
+    """The entries of one target, the oldest first: time (RFC 3339), target, source (event, container, acquisition), text."""
+    name = label(target)
+    entries = [
+        {"time": time, "target": name, "source": source, "text": text}
+        for time, source, text in (*_of_events(facts), *_of_container(facts, target), *_of_us(target))
+        if time
+    ]
+    return sorted(entries, key=lambda entry: entry["time"])[-MAX_ENTRIES:]
+
+
+def _of_events(facts: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    for event in facts.get("events", ()):
+        times = f" ({event['count']} times)" if event["count"] > 1 else ""
+        yield event["time"], "event", f"{event['reason']}: {event['message']}{times}"
+
+
+def _of_container(facts: Mapping[str, Any], target: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    status = facts.get("pod", {}).get("status") or {}
+    for entry in (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())):
+        if entry["name"] != target["container"]:
+            continue
+        for state in (entry.get("state") or {}, entry.get("lastState") or {}):
+            if running := state.get("running"):
+                yield running.get("startedAt"), "container", f"{entry['name']} started"
+            if ended := state.get("terminated"):
+                yield ended.get("startedAt"), "container", f"{entry['name']} started"
+                why = f"{ended.get('reason', 'ended')}, exit code {ended.get('exitCode')}"
+                yield ended.get("finishedAt"), "container", f"{entry['name']} ended: {why}"
+
+
+def _of_us(target: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    if not target["reused"]:
+        yield target["started_at"], "acquisition", f"Debugger {target['debugger']} started, from {target['image']}"
+    for command in target["commands"]:
+        how = "timed out" if command["timed_out"] else f"ended with {command['rc']}"
+        yield command["start"], "acquisition", f"Collector {command['name']} ran and {how}"

@@ -11,6 +11,10 @@ This is a private plugin utility of incident.distroless; its interface may chang
 
 from __future__ import annotations
 
+import hashlib
+import io
+import os
+import tarfile
 from typing import Any
 
 from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.text import (
@@ -196,3 +200,20 @@ def _grown(before: Look, after: Look) -> list[dict[str, Any]]:
                 }
             )
     return sorted(rows, key=lambda row: (-row["bytes_per_second"], row["path"]))
+
+
+def archive(data: bytes) -> list[dict[str, Any]]:
+    """The files of a tar: name, size, sha256. Of one that printed nothing there are none."""
+    rows: list[dict[str, Any]] = []
+    if not data:
+        return rows
+    try:
+        with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as tar:
+            for member in tar:
+                file = tar.extractfile(member) if member.isreg() else None
+                if file is not None:
+                    sha256 = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
+                    rows.append({"name": shown(os.fsencode(member.name)), "size": member.size, "sha256": sha256})
+    except tarfile.TarError as error:
+        raise not_understood(data) from error
+    return rows

@@ -2,16 +2,18 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is mounted where, and how full it is.
+"""What is mounted in the target, how full it is, and what keeps an app's user from writing where the app works.
 
 This is a private plugin utility of incident.distroless; its interface may change.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.text import (
+    from_hex,
     lines,
     not_understood,
     number,
@@ -80,3 +82,61 @@ def _usage(line: bytes) -> dict[str, Any]:
 def _percent(part: int, whole: int) -> int:
     """Rounded up: 99.2 % of a disk must not look like room."""
     return -(-100 * part // whole) if whole > 0 else 0
+
+
+ROLES = {b"volume": "volume", b"work": "working directory", b"temporary": "temporary directory"}
+STATES = (b"there", b"missing", b"denied", b"unseen")
+
+
+def places(data: bytes) -> list[dict[str, Any]]:
+    """The places of lines `role state _hex-path`, and for one that is there
+    `role state _hex-path fstype read-only may-write mode uid gid size available inodes inodes-free`.
+
+    Each: role, path, state, trouble ("" where the app's user can write), and fstype, read_only, may_write (by owner, group and
+    mode), mode (octal digits), uid, gid, size and available (bytes), inodes, inodes_free, all None where it is not there.
+    """
+    return [_place(line) for line in lines(data)]
+
+
+def _place(line: bytes) -> dict[str, Any]:
+    role, state, path, *rest = words(line, 13 if b" there " in line else 3)
+    if role not in ROLES or state not in STATES:
+        raise not_understood(line)
+    known: dict[str, Any] = {
+        "role": ROLES[role],
+        "path": shown(from_hex(path.removeprefix(b"_"))),
+        "state": state.decode("ascii"),
+    }
+    found = _found(rest) if rest else dict.fromkeys(KEYS)
+    return {**known, "trouble": _trouble({**known, **found}), **found}
+
+
+KEYS = ("fstype", "read_only", "may_write", "mode", "uid", "gid", "size", "available", "inodes", "inodes_free")
+
+
+def _found(rest: list[bytes]) -> dict[str, Any]:
+    fstype, read_only, may_write, mode, *counts = rest
+    return {
+        "fstype": fstype.decode("utf-8", "replace"),
+        "read_only": bool(number(read_only)),
+        "may_write": bool(number(may_write)),
+        "mode": mode.decode("ascii", "replace"),
+        **dict(zip(KEYS[4:], map(number, counts), strict=True)),
+    }
+
+
+def _trouble(place: Mapping[str, Any]) -> str:
+    """What keeps the app's user from writing: not_there, no_way, read_only, no_permission, full, no_inodes, or "" for nothing.
+
+    What the debugger itself could not see is unseen.
+    """
+    if place["state"] != "there":
+        return {"missing": "not_there", "denied": "no_way", "unseen": "unseen"}[str(place["state"])]
+    if place["read_only"]:
+        return "read_only"
+    if not place["may_write"]:
+        return "no_permission"
+    # a file system that counts no blocks, or no inodes, says 0 of 0
+    if place["size"] and not place["available"]:
+        return "full"
+    return "no_inodes" if place["inodes"] and not place["inodes_free"] else ""

@@ -2,7 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Processes, as a collector's lines of hexadecimal /proc files tell of them, with their limits and their cgroup's figures.
+"""Processes, as a collector's lines of hexadecimal /proc files tell of them, with what they hold open, the names in their
+environment, their limits and their cgroup's figures.
 
 This is a private plugin utility of incident.distroless; its interface may change.
 """
@@ -94,3 +95,40 @@ def counters(data: bytes) -> dict[str, Any]:
             int(value) if re.fullmatch(rb"-?[0-9]{1,20}", value) else printable(value.decode("utf-8", "replace"))
         )
     return found
+
+
+def open_files(data: bytes) -> list[dict[str, Any]]:
+    """Open files from lines `pid fd _hex-link _hex-fdinfo`: pid, fd, file, position (bytes), flags (octal, as open's)."""
+    rows = [_open_file(line) for line in lines(data)]
+    return sorted(rows, key=lambda row: (row["pid"], row["fd"]))
+
+
+def _open_file(line: bytes) -> dict[str, Any]:
+    pid, fd, link, info = words(line, 4)
+    about = dict(row.partition(b":")[::2] for row in from_hex(info.removeprefix(b"_")).split(b"\n"))
+    return {
+        "pid": number(pid),
+        "fd": number(fd),
+        "file": shown(from_hex(link.removeprefix(b"_")).removesuffix(b"\n")),
+        "position": number(about.get(b"pos", b"0").strip()),
+        "flags": shown(about.get(b"flags", b"").strip()),
+    }
+
+
+def variable_names(data: bytes) -> list[dict[str, Any]]:
+    """Names of environment variables, never values, from lines `pid NAME`: pid, names."""
+    found: dict[int, list[str]] = {}
+    for line in lines(data):
+        pid, name = words(line, 2)
+        found.setdefault(number(pid), []).append(shown(name))
+    return [{"pid": pid, "names": names} for pid, names in sorted(found.items())]
+
+
+def environments(data: bytes) -> list[dict[str, Any]]:
+    """How much of each process's environment was kept, from lines `pid _hex`: pid, variables (their number), bytes."""
+    rows = (words(line, 2) for line in lines(data))
+    kept = ((number(pid), from_hex(text.removeprefix(b"_"))) for pid, text in rows)
+    return [
+        {"pid": pid, "variables": len([entry for entry in text.split(b"\0") if entry]), "bytes": len(text)}
+        for pid, text in kept
+    ]

@@ -9,25 +9,20 @@ This is a private plugin utility of incident.distroless; its interface may chang
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
 from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.certificates import tls
-from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.evidence import (
-    archive,
-    environments,
-    open_files,
-    pod_state,
-    variable_names,
-)
 from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.files import (
+    archive,
     deleted_files,
     file_changes,
     file_sizes,
     folder_sizes,
     growth,
 )
-from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.mounts import disk_usage, mountinfo
+from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.mounts import disk_usage, mountinfo, places
 from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.network import (
     lookups,
     pcap,
@@ -35,17 +30,57 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.netwo
     protocol_counters,
     resolver,
 )
-from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.processes import counters, limits, processes
+from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.processes import (
+    counters,
+    environments,
+    limits,
+    open_files,
+    processes,
+    variable_names,
+)
 from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.sockets import sockets
 from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.text import (
     completeness,
     lines,
+    not_understood,
     printable,
     text,
 )
-from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.writable_places import places
+
+_STATUSES = ("initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses")
 
 Parser = Callable[[bytes], Any]
+
+
+def pod_state(data: bytes) -> dict[str, Any]:
+    """What of a pod's object (JSON) changes when it restarts, moves or is replaced.
+
+    uid, resource_version, node, phase, is_deleted (bool), and containers; each of those: name, container_id, restart_count,
+    state (running, waiting, terminated, or None), ready.
+    """
+    try:
+        pod = json.loads(data)
+        metadata, status = pod["metadata"], pod.get("status") or {}
+        rows = [row for key in _STATUSES for row in status.get(key) or ()]
+        return {
+            "uid": metadata["uid"],
+            "resource_version": metadata.get("resourceVersion"),
+            "node": pod["spec"].get("nodeName"),
+            "phase": status.get("phase"),
+            "is_deleted": "deletionTimestamp" in metadata,
+            "containers": [
+                {
+                    "name": row["name"],
+                    "container_id": row.get("containerID"),
+                    "restart_count": row.get("restartCount", 0),
+                    "state": next(iter(row.get("state") or ()), None),
+                    "ready": bool(row.get("ready")),
+                }
+                for row in rows
+            ],
+        }
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise not_understood(data) from error
 
 
 def escaped_lines(data: bytes) -> list[str]:

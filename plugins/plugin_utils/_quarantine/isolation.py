@@ -18,7 +18,7 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._judge.analyze
 from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.network import REACHED, peers
 from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.sockets import sockets
 from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.text import printable
-from ansible_collections.incident.distroless.plugins.plugin_utils._quarantine.network_policies import (
+from ansible_collections.incident.distroless.plugins.plugin_utils._quarantine.plan import (
     Objects,
     closings,
     openings,

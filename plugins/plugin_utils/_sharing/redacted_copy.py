@@ -10,16 +10,31 @@ This is a private plugin utility of incident.distroless; its interface may chang
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
+import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from posixpath import dirname, join, normpath, relpath
 from typing import IO, Any
 
-from ansible_collections.incident.distroless.plugins.plugin_utils._case.folder import FINDINGS, CaseFolder
+from ansible_collections.incident.distroless.plugins.module_utils._localfs.partial_file import TEMPORARY
+from ansible_collections.incident.distroless.plugins.plugin_utils._case.folder import (
+    FINDINGS,
+    REPORT,
+    SUMMARY,
+    CaseFolder,
+)
 from ansible_collections.incident.distroless.plugins.plugin_utils._case.hash_chain import chain, rows_of
+from ansible_collections.incident.distroless.plugins.plugin_utils._collect.collectors import DEFAULT_SUFFIX
+from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.acquisition_log import (
+    AFTER,
+    BEFORE,
+    FETCHED,
+)
 from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.bundle import (
     LOG,
     MANIFEST,
@@ -29,12 +44,147 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.bund
     walk,
 )
 from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.checksums import SUMS, sums
-from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.verify import link_rows
+from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.seal import link_rows
 from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.text import shown
 from ansible_collections.incident.distroless.plugins.plugin_utils._redact.redactor import MAX_PEM, Redactor, is_binary
-from ansible_collections.incident.distroless.plugins.plugin_utils._sharing.excluded import secret_names, secret_paths
-from ansible_collections.incident.distroless.plugins.plugin_utils._sharing.file_names import SharedNames
-from ansible_collections.incident.distroless.plugins.plugin_utils._sharing.report import PAGES, pages, shared_case
+from ansible_collections.incident.distroless.plugins.plugin_utils._report.html_page import EXCERPT, html
+from ansible_collections.incident.distroless.plugins.plugin_utils._report.summary import markdown
+from jinja2 import TemplateError
+
+_NAME = b"[^/]+"
+# of a target; no namespace has a name with an underscore, and files of the pod lie below one that has
+_FOLDER = rb"(?!(?:%s)/)%s/%s/%s/" % (f"{BEFORE}|{AFTER}|{FETCHED}".encode(), _NAME, _NAME, _NAME)
+
+
+def secret_names(collectors: Iterable[Mapping[str, Any]]) -> frozenset[str]:
+    """The names of those collectors (rows of collected.json) that are secret."""
+    return frozenset(row["name"] for row in collectors if row.get("secret"))
+
+
+def secret_paths(collectors: Iterable[Mapping[str, Any]]) -> re.Pattern[bytes]:
+    """What matches as a whole the paths in the case folder where secret collectors (rows of collected.json) put what they print,
+    whatever the target: raw, parsed, and while it is being written."""
+    patterns = [pattern for row in collectors if row.get("secret") for pattern in _patterns(row)]
+    # without one, what nothing matches
+    return re.compile(b"|".join(dict.fromkeys(patterns)) or b"(?!)")
+
+
+def _patterns(row: Mapping[str, Any]) -> Iterator[bytes]:
+    name = re.escape(row["name"].encode())
+    suffix = re.escape(str(row.get("suffix", DEFAULT_SUFFIX)).encode())
+    yield _FOLDER + name + rb"\.(?:" + suffix + rb"|json)"
+    # as CaseFolder and Partial name them
+    yield _FOLDER + rb"\." + name + rb"\.json\.partial"
+    yield _FOLDER + TEMPORARY.pattern
+    if row.get("file"):
+        folder, slash, own = row["file"].encode().rpartition(b"/")
+        yield _template(folder + slash) + _template(own)
+        yield _template(folder + slash) + TEMPORARY.pattern
+
+
+def _template(path: bytes) -> bytes:
+    """The pattern of a path with {namespace}, {pod} and {container} in it."""
+    return b"".join(_NAME if part.startswith(b"{") else re.escape(part) for part in re.split(rb"(\{[^{}]*\})", path))
+
+
+# bytes (limits.h: NAME_MAX, PATH_MAX with the NUL at its end)
+_MAX_NAME = 255
+_MAX_PATH = 4095
+# no program has such folders; what makes, packs and removes them would need a descriptor or a stack frame for each
+_MAX_DEPTH = 100
+
+
+class SharedNames:
+    """Each path of a bundle has one path in its copy, and no two have the same.
+
+    above: bytes of the path of the copy itself; reserved: names that stay as they are and that no other file gets.
+    """
+
+    def __init__(self, salt: bytes, above: int, reserved: Iterable[bytes]) -> None:
+        self._redactor = Redactor(salt)
+        self._room = _MAX_PATH - above - 1
+        self._ours = {name: name for name in reserved}
+        self._taken = set(self._ours)
+
+    def of(self, name: bytes) -> bytes:
+        """The path in the copy of a path in the bundle."""
+        parts = name.split(b"/")
+        if len(parts) > _MAX_DEPTH:
+            return self._whole(name)
+        before = ours = b""
+        for part in parts:
+            before, folder = join(before, part), ours
+            ours = self._ours.get(before) or self._take(before, folder, self._redactor.text(part), part)
+        return ours if len(ours) <= self._room else self._whole(name)
+
+    def link(self, name: bytes, text: bytes) -> bytes:
+        """The text of a link in the copy, so that it leads to what it led to; name: its path in the bundle."""
+        target = normpath(join(dirname(name), text))
+        replaced = self._redactor.text(text)
+        if not target.startswith((b"/", b"../")) and target != b"..":
+            ours = self.of(name)
+            place = target if target == b"." else self.of(target)
+            if (ours, place, replaced) != (name, target, text):
+                replaced = relpath(join(b"/", place), join(b"/", dirname(ours)))
+        return replaced if len(replaced) <= _MAX_PATH else self._redactor.mark("name", text)
+
+    def _whole(self, name: bytes) -> bytes:
+        # a folder can have a place of its own, and yet be too deep or too long with what is in it
+        key = join(b"/", name)
+        return self._ours.get(key) or self._take(key, b"", b"", name)
+
+    def _take(self, key: bytes, folder: bytes, wanted: bytes, original: bytes) -> bytes:
+        """Takes a place in a folder of the copy: under the name that is wanted, where it is one and free, else under a marker."""
+        place = join(folder, wanted)
+        if not wanted or len(wanted) > _MAX_NAME or place in self._taken:
+            mark = join(folder, self._redactor.mark("name", original))
+            numbered = (b"%s-%d" % (mark, number) for number in itertools.count(2))
+            place = next(free for free in itertools.chain([mark], numbered) if free not in self._taken)
+        self._ours[key] = place
+        self._taken.add(place)
+        return place
+
+
+PAGES = (SUMMARY, REPORT)
+# what a document that somebody else made can lack
+_NOT_OURS = (LookupError, TypeError, ValueError, AttributeError, RecursionError)
+
+
+def shared_case(
+    text: bytes, redactor: Redactor, name_of: Callable[[bytes], bytes], secrets: Collection[str]
+) -> dict[str, Any] | None:
+    """The content of findings.json (text) with what it holds replaced; None for what is no such content.
+
+    name_of: path of a file in the case -> its path in the copy; secrets: names of collectors whose facts do not come along.
+    """
+    try:
+        case = json.loads(text)
+        facts = {
+            label: {name: fact for name, fact in found.items() if name not in secrets}
+            for label, found in case["facts"].items()
+        }
+        shared: dict[str, Any] = redactor.value({**case, "facts": facts})
+        for finding, original in zip(shared["findings"], case["findings"], strict=True):
+            for piece, was in zip(finding["evidence"], original["evidence"], strict=True):
+                piece["path"] = shown(name_of(was["path"].encode("utf-8", "surrogatepass")))
+    except _NOT_OURS:
+        return None
+    return shared
+
+
+def pages(case: dict[str, Any], beginning: Callable[[str, int], bytes | None]) -> dict[str, str]:
+    """The summary and the report of a shared case, by name; {} where it has not what a case has.
+
+    beginning: path as the case has it, number -> so many bytes of that file in the copy, None where nothing of it is to be shown.
+    """
+    try:
+        paths = {piece["path"] for finding in case["findings"] for piece in finding["evidence"]}
+        found = {path: beginning(path, EXCERPT + 1) for path in paths}
+        excerpts = {path: data for path, data in found.items() if data is not None}
+        return {SUMMARY: markdown(case), REPORT: html(case, excerpts)}
+    except (*_NOT_OURS, TemplateError):
+        return {}
+
 
 REDACTION = "redaction.json"
 # they are made anew

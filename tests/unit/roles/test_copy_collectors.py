@@ -17,8 +17,8 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._case.folder i
 from ansible_collections.incident.distroless.plugins.plugin_utils._collect.collectors import parse_collectors
 from ansible_collections.incident.distroless.plugins.plugin_utils._collect.facts import DERIVED
 from ansible_collections.incident.distroless.plugins.plugin_utils._judge.analyzers import analyze, parse_analyzers
+from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.mounts import places
 from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.registry import PARSERS
-from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.writable_places import places
 
 CHECKS = Path(__file__).parents[3] / "roles" / "crashloop_triage" / "copy"
 COLLECTORS = {entry.name: entry for entry in parse_collectors(read_checks([str(CHECKS / "collectors")]))}

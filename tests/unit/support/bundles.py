@@ -15,7 +15,7 @@ from typing import Any
 from ansible_collections.incident.distroless.plugins.plugin_utils._case.hash_chain import chain
 from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.bundle import read_folder
 from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.checksums import sums
-from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.verify import link_rows
+from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.seal import link_rows
 
 
 def sealed(

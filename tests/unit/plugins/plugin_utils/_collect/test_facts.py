@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.incident.distroless.plugins.plugin_utils._collect.facts import Known, api_answers, gather_facts
-from ansible_collections.incident.distroless.plugins.plugin_utils._judge.timeline import timeline
+from ansible_collections.incident.distroless.plugins.plugin_utils._judge.findings import timeline
 
 POD = {
     "metadata": {

@@ -7,8 +7,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.incident.distroless.plugins.plugin_utils._collect.pod_copies import copies_to_make, with_copies
-from ansible_collections.incident.distroless.plugins.plugin_utils._collect.subjects import subjects
+from ansible_collections.incident.distroless.plugins.plugin_utils._collect.subjects import (
+    copies_to_make,
+    subjects,
+    with_copies,
+)
 
 NOW = "2026-11-24T11:00:00Z"
 ENDED = {"exitCode": 1, "finishedAt": "2026-11-24T10:59:00Z"}

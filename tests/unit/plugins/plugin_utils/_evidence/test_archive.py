@@ -15,9 +15,8 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.archive import pack
-from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.bundle import read_archive
-from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.strict_tar import members
-from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.verify import Problem, problems
+from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.bundle import members, read_archive
+from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.seal import Problem, problems
 from ansible_collections.incident.distroless.tests.unit.plugins.plugin_utils._evidence.test_bundle import (
     CODECS,
     kinds,

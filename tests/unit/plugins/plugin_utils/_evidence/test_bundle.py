@@ -21,8 +21,8 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.arch
 from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.bundle import read_archive, read_folder
 from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.checksums import parse_sums, sums, sums_line
 from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.compressed import Codec
+from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.seal import Problem, link_rows, problems
 from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.signature import sign
-from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.verify import Problem, link_rows, problems
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.ec import (
     ECDSA,

@@ -20,7 +20,7 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._case.hash_cha
 from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.acquired import next_log, read_acquired
 from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.acquisition_log import Acquired, log_rows
 from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.bundle import read_folder
-from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.verify import lost_files, problems
+from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.seal import lost_files, problems
 from ansible_collections.incident.distroless.plugins.plugin_utils._judge.findings import unfinished_finding
 from ansible_collections.incident.distroless.plugins.plugin_utils._report.html_page import html
 from ansible_collections.incident.distroless.plugins.plugin_utils._report.summary import markdown

@@ -18,17 +18,15 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._quarantine.is
     reached,
     seen,
 )
-from ansible_collections.incident.distroless.plugins.plugin_utils._quarantine.network_policies import (
-    closings,
-    openings,
-    selects,
-)
 from ansible_collections.incident.distroless.plugins.plugin_utils._quarantine.plan import (
     LABEL,
     POD,
     RECORD,
+    closings,
+    openings,
     plan,
     ready_pods,
+    selects,
     undo,
 )
 

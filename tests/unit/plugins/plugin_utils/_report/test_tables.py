@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.incident.distroless.plugins.plugin_utils._report.tables import MAX_ROWS, comparisons, tables
+from ansible_collections.incident.distroless.plugins.plugin_utils._report.html_page import MAX_ROWS, comparisons, tables
 from ansible_collections.incident.distroless.tests.unit.support.cases import bad_night, process, target
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.incident.distroless.plugins.plugin_utils._sharing.excluded import secret_paths
+from ansible_collections.incident.distroless.plugins.plugin_utils._sharing.redacted_copy import secret_paths
 
 
 def collector(name: str, **more: Any) -> dict[str, Any]:

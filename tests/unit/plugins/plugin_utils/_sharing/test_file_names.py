@@ -13,10 +13,9 @@ from pathlib import Path
 import pytest
 from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.archive import packed
 from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.bundle import read_folder
-from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.verify import problems
+from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.seal import problems
 from ansible_collections.incident.distroless.plugins.plugin_utils._redact.redactor import Redactor
-from ansible_collections.incident.distroless.plugins.plugin_utils._sharing.file_names import SharedNames
-from ansible_collections.incident.distroless.plugins.plugin_utils._sharing.redacted_copy import derive
+from ansible_collections.incident.distroless.plugins.plugin_utils._sharing.redacted_copy import SharedNames, derive
 from ansible_collections.incident.distroless.tests.unit.support.bundles import place, sealed, whats
 
 # each becomes more than twice as long

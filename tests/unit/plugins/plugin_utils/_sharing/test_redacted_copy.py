@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.bundle import read_folder
-from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.verify import problems
+from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.seal import problems
 from ansible_collections.incident.distroless.plugins.plugin_utils._sharing.redacted_copy import Derived, derive, pieces
 from ansible_collections.incident.distroless.tests.unit.support.bundles import sealed, whats
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.bundle import read_folder
-from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.verify import problems
+from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.seal import problems
 from ansible_collections.incident.distroless.plugins.plugin_utils._report.html_page import html
 from ansible_collections.incident.distroless.plugins.plugin_utils._report.summary import markdown
 from ansible_collections.incident.distroless.plugins.plugin_utils._sharing.redacted_copy import derive

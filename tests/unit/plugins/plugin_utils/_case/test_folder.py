@@ -10,7 +10,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from ansible_collections.incident.distroless.plugins.plugin_utils._case.staging import made_beside
+from ansible_collections.incident.distroless.plugins.plugin_utils._case.folder import made_beside
 
 WORKPLACE = ".copy.partial"
 

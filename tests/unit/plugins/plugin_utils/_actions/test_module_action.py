@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from ansible import constants
 from ansible_collections.incident.distroless.plugins.module_utils._core.progress import MAX_LINE, Progress
-from ansible_collections.incident.distroless.plugins.plugin_utils._actions.live_progress import _has_terminal, listening
+from ansible_collections.incident.distroless.plugins.plugin_utils._actions.module_action import _has_terminal, listening
 
 
 @pytest.fixture(autouse=True)

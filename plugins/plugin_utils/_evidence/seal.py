@@ -2,7 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether a bundle is as it was sealed: every byte of every file, no file more or less, no line of the log changed or gone.
+"""The seal of a bundle: how it is made, and whether the bundle is as it was sealed: every byte of every file, no file more or less,
+no line of the log changed or gone.
 
 This is a private plugin utility of incident.distroless; its interface may change.
 """
@@ -11,20 +12,86 @@ from __future__ import annotations
 
 import base64
 import json
+import platform
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
+import yaml
+from ansible.release import __version__ as ansible_version
+from ansible_collections.incident.distroless.plugins.plugin_utils._case.folder import CaseFolder
 from ansible_collections.incident.distroless.plugins.plugin_utils._case.hash_chain import broken_links, links
+from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.acquired import next_log, read_acquired
+from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.acquisition_log import log_rows, manifest
 from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.bundle import (
     LOG,
     MANIFEST,
     SIGNATURE,
     Content,
+    read_folder,
 )
-from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.checksums import SUMS, parse_sums
-from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.signature import check
+from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.checksums import SUMS, parse_sums, sums
+from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.signature import check, sign
 from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.text import printable, shown
+
+
+def unseal(folder: Path) -> None:
+    """Take away what sealing by half leaves, also where it was killed: a case without a seal can be sealed again. Raises OSError.
+
+    SHA256SUMS goes first, since a folder that has it is never touched again.
+    """
+    for name in (SUMS, SIGNATURE, MANIFEST, f".{SUMS}.partial", f".{MANIFEST}.partial"):
+        (folder / name).unlink(missing_ok=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """What was sealed: how many files and bytes, whether the acquisition came to its end, and the hash of SHA256SUMS."""
+
+    files: int
+    size: int
+    is_complete: bool
+    sums_sha256: str
+
+
+def seal(folder: Path, sign_key: str | None) -> Sealed:
+    """Write the log, the manifest and SHA256SUMS of a case, and its signature where there is a key (the path of a private one).
+
+    Raises OSError, and ValueError, LookupError or TypeError for what cannot be sealed.
+    """
+    case = CaseFolder(folder)
+    acquired = read_acquired(case)
+    log = next_log(case, acquired)
+    case.write_bytes(LOG, log.text, is_durable=True)
+    found = read_folder(folder)
+    if found.others:
+        raise ValueError(f"{found.others[0]!r} is neither file nor link")
+    if lost := lost_files(log_rows(acquired), found):
+        raise ValueError(f"{lost[0].path}: {lost[0].message}")
+    counts = {"files": len(found.files) + 1, "bytes": found.size, "is_signed": bool(sign_key)}
+    sealed = {"log": {"lines": log.lines, "last": log.last}, "links": link_rows(found), "sealed": counts}
+    about = manifest(acquired, _versions(), sealed)
+    text = json.dumps(about, indent=1).encode() + b"\n"
+    found.files[MANIFEST.encode()] = case.write_bytes(MANIFEST, text, is_durable=True)
+    found.size += len(text)
+    sums_sha256 = case.write_bytes(SUMS, sums(found.files), is_durable=True)
+    if sign_key:
+        sign(folder, sign_key)
+    return Sealed(len(found.files), found.size, bool(about["is_complete"]), sums_sha256)
+
+
+def _versions() -> dict[str, str | None]:
+    return {"incident.distroless": _own_version(), "ansible-core": ansible_version, "python": platform.python_version()}
+
+
+def _own_version() -> str | None:
+    """As the installed collection has it, else as the checkout."""
+    root = Path(__file__).parents[3]
+    if (root / "MANIFEST.json").is_file():
+        return str(json.loads((root / "MANIFEST.json").read_bytes())["collection_info"]["version"])
+    return str(yaml.safe_load((root / "galaxy.yml").read_text(encoding="utf-8"))["version"])
+
 
 # the files that SHA256SUMS cannot name
 _BESIDE = {SUMS.encode(), SIGNATURE.encode()}

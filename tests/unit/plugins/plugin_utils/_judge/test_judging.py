@@ -1,0 +1,98 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""From what was collected to what is said: in the case folder, and without a trace of it in check mode."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.incident.distroless.plugins.plugin_utils._case.folder import CaseFolder
+from ansible_collections.incident.distroless.plugins.plugin_utils._judge.analyzers import parse_analyzers
+from ansible_collections.incident.distroless.plugins.plugin_utils._judge.findings import judge
+from ansible_collections.incident.distroless.plugins.plugin_utils._report.html_page import write_case
+from ansible_collections.incident.distroless.tests.unit.plugins.plugin_utils._evidence.test_acquisition_log import (
+    LOOKED,
+    TARGET,
+)
+
+OUTPUT = b"date 1795572060\n"
+CLOCK = {**TARGET["commands"][0], "name": "clock", "dest_sha256": hashlib.sha256(OUTPUT).hexdigest()}
+ROW = {"name": "clock", "api": None, "file": None, "suffix": "txt", "parser": "counters", "timeout": 60}
+COLLECTED: dict[str, Any] = {
+    **LOOKED,
+    "failed_targets": [],
+    "collectors": [ROW],
+    "targets": [{**TARGET, "commands": [CLOCK]}],
+}
+LATE = parse_analyzers(
+    {
+        "checks.yml": {
+            "analyzers": [
+                {
+                    "name": "late",
+                    "title": "What the clock says",
+                    "needs": ["clock"],
+                    "when": "clock.date > settings.latest",
+                    "verdict": "fail",
+                    "message": "It is {{ clock.date }}.",
+                    "next": "Set it.",
+                    "otherwise": "It is early.",
+                }
+            ]
+        }
+    }
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> CaseFolder:
+    case = CaseFolder(tmp_path)
+    case.write_bytes("shop/api-0/app/clock.txt", OUTPUT)
+    return case
+
+
+def files(folder: CaseFolder) -> set[str]:
+    return {str(path.relative_to(folder.path)) for path in folder.path.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    ("latest", "verdict", "message"), [(1, "fail", "It is 1795572060."), (2e9, "pass", "It is early.")]
+)
+def test_what_was_printed_is_judged_and_stands_behind_the_finding(
+    folder: CaseFolder, latest: float, verdict: str, message: str
+) -> None:
+    case = judge(folder, {**COLLECTED, "ended": "2026-11-25T02:01:00Z"}, LATE, {"latest": latest}, keeps=True)
+    (finding,) = case["findings"]
+    assert (finding["verdict"], finding["message"], case["verdict"]) == (verdict, message, verdict)
+    (piece,) = finding["evidence"]
+    assert piece == {"collector": "clock", "path": "shop/api-0/app/clock.txt", "sha256": CLOCK["dest_sha256"]}
+    assert json.loads((folder.path / "shop/api-0/app/clock.json").read_text(encoding="utf-8")) == {"date": 1795572060}
+
+
+def test_an_acquisition_that_did_not_end_says_so_beside_what_was_found(folder: CaseFolder) -> None:
+    case = judge(folder, {**COLLECTED, "ended": None}, LATE, {"latest": 1}, keeps=True)
+    assert {entry["analyzer"]: entry["verdict"] for entry in case["findings"]} == {"late": "fail", "ended": "unknown"}
+
+
+def test_nothing_is_written_where_nothing_is_to_be_kept(folder: CaseFolder) -> None:
+    before = files(folder)
+    kept = judge(folder, COLLECTED, LATE, {"latest": 1}, keeps=True)
+    for name in files(folder) - before:
+        (folder.path / name).unlink()
+    unkept = judge(folder, COLLECTED, LATE, {"latest": 1}, keeps=False)
+    assert files(folder) == before
+    assert [entry["message"] for entry in unkept["findings"]] == [entry["message"] for entry in kept["findings"]]
+
+
+def test_a_case_is_written_for_programs_and_for_people(folder: CaseFolder) -> None:
+    case = judge(folder, COLLECTED, LATE, {"latest": 1}, keeps=True)
+    write_case(folder, case)
+    assert json.loads((folder.path / "findings.json").read_text(encoding="utf-8")) == case
+    for name in ("summary.md", "report.html"):
+        assert "It is 1795572060." in (folder.path / name).read_text(encoding="utf-8")
