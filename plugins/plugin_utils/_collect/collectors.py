@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.registry import PARSERS
@@ -37,6 +38,8 @@ status=$?
 is_there
 exit "$status"
 """
+# functions of the shell that commands of several roles need, by name
+PIECES = {path.stem: path for path in (Path(__file__).parents[3] / "roles/triage/files/shell").glob("*.sh")}
 KEYS = ("name", "title", "volatility", "command", "argv", "api", "file", "suffix", "secret", "parser", "timeout")
 DEFAULT_SUFFIX = "txt"
 # what of a target can stand in the path of a file, in braces
@@ -84,9 +87,13 @@ def parse_collectors(files: Mapping[str, Any]) -> list[Collector]:
 def _content(path: str, content: object) -> tuple[str, Sequence[object]]:
     if not isinstance(content, Mapping) or not isinstance(content.get("collectors"), list):
         raise ValueError(f"{path}: a list under the key collectors is missing.")
-    if unknown := sorted(map(str, content.keys() - {"collectors", "prelude"})):
+    if unknown := sorted(map(str, content.keys() - {"collectors", "prelude", "uses"})):
         raise ValueError(f"{path}: unknown keys: {', '.join(unknown)}.")
-    return str(content.get("prelude", "")), content["collectors"]
+    uses = content.get("uses", [])
+    if not isinstance(uses, list) or not all(isinstance(name, str) and name in PIECES for name in uses):
+        raise ValueError(f"{path}: uses is not a list of names out of {', '.join(sorted(PIECES))}.")
+    pieces = [PIECES[name].read_text(encoding="utf-8") for name in uses]
+    return "\n".join([*pieces, str(content.get("prelude", ""))]), content["collectors"]
 
 
 def _collector(entry: object, prelude: str) -> Collector:

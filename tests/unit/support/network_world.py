@@ -62,7 +62,6 @@ def toolbox(folder: Path, root: Path | None = None, **programs: str) -> dict[str
         "sort",
         "wc",
         "readlink",
-        "timeout",
         "date",
         "sleep",
     ):

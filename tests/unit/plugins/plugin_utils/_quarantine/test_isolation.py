@@ -7,19 +7,25 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 import yaml
+from ansible_collections.incident.distroless.plugins.plugin_utils._case.folder import read_checks
+from ansible_collections.incident.distroless.plugins.plugin_utils._collect.collectors import parse_collectors
 from ansible_collections.incident.distroless.plugins.plugin_utils._quarantine.isolation import reached
 from jinja2 import Environment
 
 ROLE = Path(__file__).parents[5] / "roles" / "quarantine"
-REACH = yaml.safe_load((ROLE / "vars" / "main.yml").read_text(encoding="utf-8"))["quarantine_reach"]
+REACH = next(row.command for row in parse_collectors(read_checks([str(ROLE / "collectors")])) if row.name == "reach")
 PROBES = "10.0.0.1:443 10.0.0.2:53 db.shop:5432"
 # whoever is asked for the time finds that four seconds have gone by
 CLOCK = 'now=$(($(cat "$CLOCK") + 4)); echo "$now" > "$CLOCK"; echo "$now"'
+
+# waiting a second for another round is skipped; what watches for a time-out does wait
+SLEEP = f'[ "$1" = 1 ] || exec {shutil.which("sleep")} "$1"'
 
 
 def tried(
@@ -31,14 +37,14 @@ def tried(
     clock.write_text("1000\n")
     # nc -w 2 HOST PORT -e true
     connect = f'shift 2; echo "$1:$2" >> "$LOG"; {network}'
-    for name, words in (("nc", connect), ("date", CLOCK), ("sleep", ":")):
+    for name, words in (("nc", connect), ("date", CLOCK), ("sleep", SLEEP)):
         program = folder / name
         program.write_text(f"#!/bin/sh\n{words}\n")
         program.chmod(0o755)
     own = {"PATH": f"{folder}:{os.environ['PATH']}", "LOG": str(log), "CLOCK": str(clock)}
     api = {"KUBERNETES_SERVICE_HOST": "10.96.0.1", "KUBERNETES_SERVICE_PORT": "443"}
     given = {**api, "PROBES": probes, "DEFAULTS": defaults, "SECONDS_LEFT": str(seconds)}
-    done = subprocess.run(["sh", "-c", REACH], env=own | given, capture_output=True, text=True, check=True)
+    done = subprocess.run(["sh", "-c", str(REACH)], env=own | given, capture_output=True, text=True, check=True)
     rows = [{"name": "reach", "rc": 0, "stdout": done.stdout}]
     return log.read_text(encoding="utf-8").split(), reached([{"commands": rows}]) or []
 

@@ -1,0 +1,40 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# The processes of the target's container, by their ids, those in cgroups below its own too (docker in docker, systemd), and
+# not those of debuggers beside it. With builtins only: of many processes a fork for each takes longer than all else.
+newline='
+'
+processes() {
+  know_home
+  for process in /proc/[0-9]*; do
+    is_of_target "$process" && printf '%s\n' "${process#/proc/}"
+  done | sort -n
+}
+know_home() {
+  cgroup_of "/proc/$TARGET_PID"
+  home=$cgroup
+}
+# whether the process of this folder in /proc is one of them
+is_of_target() {
+  cgroup_of "$1"
+  [ -n "$home" ] && is_below "$cgroup" "$home"
+}
+# all lines of the file: version 1 has one for each of its trees, all processes in the same order
+cgroup_of() {
+  cgroup=
+  while read -r line; do cgroup=$cgroup$line$newline; done 2>/dev/null < "$1/cgroup"
+}
+is_below() {
+  [ "$1" != "$2" ] || return 0
+  # below the root is everything
+  [ "$2" != "0::/$newline" ] || return 1
+  lower=$1 upper=$2
+  while [ -n "$lower" ] && [ -n "$upper" ]; do
+    its=${lower%%"$newline"*} ours=${upper%%"$newline"*}
+    case $its in "$ours"|"${ours%/}/"*) ;; *) return 1 ;; esac
+    lower=${lower#*"$newline"} upper=${upper#*"$newline"}
+  done
+  [ -z "$lower$upper" ]
+}
