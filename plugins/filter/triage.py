@@ -24,7 +24,7 @@ def debug_commands(collectors: Rows, folder: str, settings: Mapping[str, Any] | 
 
 
 def api_requests(collectors: Rows, targets: Rows) -> list[dict[str, Any]]:
-    """Collectors as requests for kubernetes.core.k8s_info."""
+    """Collectors as requests for api_objects."""
     return _collectors.api_requests(collectors, targets)
 
 

@@ -178,7 +178,7 @@ def _container_of(event: Mapping[str, Any]) -> str | None:
 
 
 def api_answers(results: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """What the API answered: the results of a loop of kubernetes.core.k8s_info over api_requests, and the logs of pod_logs.
+    """What the API answered: the answers of api_objects to api_requests, and the logs of pod_logs.
 
     Values of environment variables are left out. Each: api, namespace, name or pod and container; objects or text; error (None
     where there is an answer).
@@ -192,8 +192,7 @@ def api_answers(results: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 def _objects(result: Mapping[str, Any]) -> dict[str, Any]:
     asked = result["item"]
-    # the loop goes on whatever fails, and marks no result as failed
-    error = None if "resources" in result else str(result.get("msg", "the API did not answer"))
+    error = result["msg"]
     objects = result.get("resources") or []
     if asked["api"] == "pod":
         objects = [without_values(entry) for entry in objects]

@@ -197,15 +197,15 @@ def log(api: str, text: str = "", error: str | None = None) -> dict[str, Any]:
 
 def test_answers_keep_what_was_asked_and_leave_values_of_variables_out() -> None:
     item = {"api": "pod", "kind": "Pod", "namespace": "shop", "name": "api-0", "field_selectors": []}
-    (kept,) = api_answers([{"item": item, "resources": [POD]}])
+    (kept,) = api_answers([{"item": item, "resources": [POD], "reason": None, "msg": None}])
     assert (kept["api"], kept["name"], kept["error"]) == ("pod", "api-0", None)
     assert "secret" not in str(kept["objects"][0]["spec"]["containers"])
     assert POD["spec"]["containers"][0]["env"][0]["value"] == "secret"  # type: ignore[index]
 
 
-def test_an_answer_that_did_not_come_is_an_error_though_the_loop_went_on() -> None:
+def test_an_answer_that_did_not_come_is_an_error_though_the_task_went_on() -> None:
     item = {"api": "events", "namespace": "shop", "name": None}
-    (kept,) = api_answers([{"item": item, "failed": False, "msg": "events is forbidden"}])
+    (kept,) = api_answers([{"item": item, "resources": None, "reason": "RbacDenied", "msg": "events is forbidden"}])
     assert kept["error"] == "events is forbidden"
 
 

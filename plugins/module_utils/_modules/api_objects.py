@@ -1,0 +1,170 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The api_objects module's task: what a role asks the API server, several questions in one task.
+
+This is a private module utility of incident.distroless; its interface may change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from ansible_collections.incident.distroless.plugins.module_utils._core.concurrency import run_concurrently
+from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline, check_seconds
+from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import Cluster, Query, api_path
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.connect import connect
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.redaction import without_values
+from ansible_collections.incident.distroless.plugins.module_utils._modules.arguments import make_module
+from ansible_collections.incident.distroless.plugins.module_utils._modules.runner import Report, judge, run_module
+from ansible_collections.incident.distroless.plugins.module_utils._targets.model import FailedTarget
+
+Object = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """Where the API has the objects of a kind. api_version is as manifests say it."""
+
+    api_version: str
+    resource: str
+    is_namespaced: bool = True
+
+
+KINDS: dict[str, Kind] = {
+    "EndpointSlice": Kind("discovery.k8s.io/v1", "endpointslices"),
+    "Event": Kind("v1", "events"),
+    "NetworkPolicy": Kind("networking.k8s.io/v1", "networkpolicies"),
+    "Node": Kind("v1", "nodes", is_namespaced=False),
+    "Pod": Kind("v1", "pods"),
+    "Service": Kind("v1", "services"),
+}
+_SELECTORS = ("field_selectors", "label_selectors")
+_KEYS = frozenset({"api", "kind", "namespace", "name", *_SELECTORS})
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """The object of a name, or all objects of a kind that the selectors let through."""
+
+    kind: str
+    namespace: str | None
+    name: str | None
+    query: Query
+
+
+def argument_spec() -> dict[str, Any]:
+    """Return the options of api_objects beside authentication."""
+    return {
+        "requests": {"type": "list", "elements": "dict", "required": True},
+        "namespace": {"type": "str"},
+        "continue_on_error": {"type": "bool", "default": False},
+        "concurrency": {"type": "int", "default": 8},
+        "timeout": {"type": "int", "default": 60},
+    }
+
+
+def run() -> None:
+    """Run the task and end it."""
+    run_module(make_module(argument_spec(), selects=False), work)
+
+
+def work(module: Any) -> Report:
+    """Do what the options ask. Raises Failure InvalidRequest for a request that cannot be made."""
+    params = module.params
+    check_seconds(params["timeout"], "timeout")
+    if params["concurrency"] < 1:
+        raise Failure("InvalidRequest", "concurrency is less than 1.")
+    asked = [parse(index, entry, params["namespace"]) for index, entry in enumerate(params["requests"])]
+    outcomes = _answers(module, asked)
+    rows = [_row(entry, outcome) for entry, outcome in zip(params["requests"], outcomes, strict=True)]
+    failed = [
+        FailedTarget(question.namespace, question.name if question.kind == "Pod" else None, None, outcome)
+        for question, outcome in zip(asked, outcomes, strict=True)
+        if isinstance(outcome, Failure)
+    ]
+    answered = len(rows) - len(failed)
+    message, failure = judge(
+        failed,
+        answered,
+        continue_on_error=params["continue_on_error"],
+        message=f"{answered} of {len(rows)} requests answered",
+    )
+    return Report(message, False, [], failed, {"answers": rows}, failure=failure)
+
+
+def _answers(module: Any, asked: list[Question]) -> list[list[Object] | Failure]:
+    timeout = module.params["timeout"]
+    try:
+        cluster = connect(module, Deadline(timeout, "timeout"))
+    except Failure as failure:
+        # a caller that goes on past failures has a row for each of its requests
+        return [failure for _question in asked]
+    return run_concurrently(partial(ask, cluster, timeout), asked, module.params["concurrency"])
+
+
+def parse(index: int, entry: Mapping[str, Any], namespace: str | None) -> Question:
+    """Return a request as the task names it. Raises Failure InvalidRequest that names its place."""
+    where = f"requests[{index}]"
+    if unknown := sorted(map(str, entry.keys() - _KEYS)):
+        raise Failure("InvalidRequest", f"{where} has unknown keys: {', '.join(unknown)}.")
+    kind = KINDS.get(str(entry.get("kind")))
+    if kind is None:
+        raise Failure("InvalidRequest", f"{where}.kind: expected one of {', '.join(KINDS)}, got {entry.get('kind')!r}.")
+    for key in ("namespace", "name"):
+        if not isinstance(entry.get(key), str | None):
+            raise Failure("InvalidRequest", f"{where}.{key}: expected text, got {entry[key]!r}.")
+    namespace = (entry.get("namespace") or namespace) if kind.is_namespaced else None
+    if kind.is_namespaced and not namespace:
+        raise Failure("InvalidRequest", f"{where}.namespace: expected the namespace of a {entry['kind']}, got none.")
+    query: list[tuple[str, str]] = []
+    for key, parameter in zip(_SELECTORS, ("fieldSelector", "labelSelector"), strict=True):
+        terms = entry.get(key) or []
+        if not isinstance(terms, list) or not all(isinstance(term, str) and term.strip() for term in terms):
+            # a blank one would be every object
+            raise Failure("InvalidRequest", f"{where}.{key}: expected a list of selectors, got {terms!r}.")
+        query += [(parameter, ",".join(terms))] if terms else []
+    name = entry.get("name") or None
+    if name and query:
+        raise Failure(
+            "InvalidRequest", f"{where} has a name and selectors.", "One object is asked for by its name alone."
+        )
+    return Question(str(entry["kind"]), namespace, name, query)
+
+
+def path_of(kind: Kind, namespace: str | None, name: str | None = None) -> str:
+    """Return the path of an object, or without a name of all of its kind."""
+    group = ("apis", *kind.api_version.split("/")) if "/" in kind.api_version else ("api", kind.api_version)
+    where = ("namespaces", namespace) if namespace else ()
+    return api_path(*group, *where, kind.resource, *((name,) if name else ()))
+
+
+def ask(cluster: Cluster, timeout: int, question: Question) -> list[Object]:
+    """Return the objects, none for a name that the API does not have. Values of environment variables are left out."""
+    kind = KINDS[question.kind]
+    whose = " ".join(word for word in (question.kind, question.name) if word)
+    doing = f"asking for {whose}" + (f" in namespace {question.namespace}" if question.namespace else "")
+    path = path_of(kind, question.namespace, question.name)
+    try:
+        answer = cluster.get(path, doing, Deadline(timeout, "timeout"), question.query)
+    except Failure as failure:
+        # 404 of an object, whatever its kind
+        if question.name and failure.reason == "PodGone":
+            return []
+        raise
+    if question.name:
+        return [without_values(answer)]
+    # the API says once for a whole list what its objects are
+    about = {"apiVersion": kind.api_version, "kind": question.kind}
+    return [without_values({**about, **entry}) for entry in answer.get("items") or ()]
+
+
+def _row(asked: Mapping[str, Any], outcome: list[Object] | Failure) -> dict[str, Any]:
+    if isinstance(outcome, Failure):
+        return {"item": asked, "resources": None, "reason": outcome.reason, "msg": outcome.message}
+    return {"item": asked, "resources": outcome, "reason": None, "msg": None}
