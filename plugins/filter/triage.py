@@ -49,7 +49,7 @@ def with_copies(targets: Rows, copies: Rows) -> list[dict[str, Any]]:
 
 
 def log_requests(collectors: Rows, targets: Rows) -> list[dict[str, Any]]:
-    """Collectors as requests for kubernetes.core.k8s_log."""
+    """Collectors as the containers of pod_logs."""
     return _collectors.log_requests(collectors, targets)
 
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How a pod is put into quarantine and taken out of it: decided here, from its object, as patches for kubernetes.core.k8s.
+"""How a pod is put into quarantine and taken out of it: decided here, from its object, as patches for api_change.
 
 All its labels go, so that no Service, controller or policy of before selects it, and one comes that no other pod has. An annotation
 keeps what was before.
@@ -160,7 +160,7 @@ def plan(
     """What to do to the pod. record: more to remember, such as who does it and why.
 
     Gives refusal (None, or why not), is_quarantined (it is already), labels (those that it will have), services (that it is taken
-    out of), owner (kind and name of its controller, or None), record, policy and patch (objects for kubernetes.core.k8s).
+    out of), owner (kind and name of its controller, or None), record, policy and patch (objects for api_change).
     """
     metadata = pod["metadata"]
     labels = metadata.get("labels") or {}
