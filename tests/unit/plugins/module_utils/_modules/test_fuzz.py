@@ -279,7 +279,6 @@ def test_after_merging_what_was_asked_for_is_there(base: dict[str, Any], change:
 @example(DEEP)
 @example(b'{"type": "MODIFIED"}')
 @example(b'{"type": "ERROR", "object": []}')
-def test_whatever_a_watch_says_it_is_an_event_or_a_failure(line: bytes) -> None:
-    with may_fail("ApiUnreachable"):
-        event = _event(line, "watching")
-        assert isinstance(event["object"], dict)
+def test_whatever_a_watch_says_it_is_an_event_or_none(line: bytes) -> None:
+    event = _event(line)
+    assert event is None or isinstance(event["object"], dict)
