@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.incident.distroless.plugins.plugin_utils._report.html_page import html
-from ansible_collections.incident.distroless.tests.unit.support.cases import (
+from ansible_collections.incident.distroless.tests.unit.support.report_cases import (
     PATH,
     RAW,
     bad_night,

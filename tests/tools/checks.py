@@ -22,7 +22,7 @@ from log import Log, StepFailed
 from pythons import NEWEST_CORE, Python, found
 
 # how a unit test imports what starts real shells of this machine
-SHELLS = re.compile(r"^from .*\b(remote|fetch)_world import", re.MULTILINE)
+SHELLS = re.compile(r"^from .*\blocal_(shells|fetches) import", re.MULTILINE)
 TYPED_FOLDERS = ("tests/tools", "tests/cluster", "tests/demo", "tests/bench")
 
 

@@ -10,7 +10,7 @@ from itertools import product
 from typing import Any
 
 import pytest
-from ansible_collections.incident.distroless.tests.unit.support.crashloop_world import (
+from ansible_collections.incident.distroless.tests.unit.support.crashloop_judgements import (
     BACK_OFF,
     CREATING,
     RUNNING,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.incident.distroless.tests.unit.support.crashloop_world import (
+from ansible_collections.incident.distroless.tests.unit.support.crashloop_judgements import (
     BACK_OFF,
     CREATING,
     INITIALIZING,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.incident.distroless.tests.unit.support.collector_world import (
+from ansible_collections.incident.distroless.tests.unit.support.local_collectors import (
     SHELLS,
     collect,
     holder,

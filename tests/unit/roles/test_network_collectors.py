@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.network import lookups, peers, resolver
-from ansible_collections.incident.distroless.tests.unit.support.network_world import (
+from ansible_collections.incident.distroless.tests.unit.support.network_collectors import (
     ALL_OF_MINE,
     an_nc,
     command_of,

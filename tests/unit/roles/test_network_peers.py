@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.network import peers
-from ansible_collections.incident.distroless.tests.unit.support.network_world import (
+from ansible_collections.incident.distroless.tests.unit.support.local_shells import SHELLS
+from ansible_collections.incident.distroless.tests.unit.support.network_collectors import (
     ALL_OF_MINE,
     an_nc,
     app,
@@ -20,7 +21,6 @@ from ansible_collections.incident.distroless.tests.unit.support.network_world im
     run,
     toolbox,
 )
-from ansible_collections.incident.distroless.tests.unit.support.remote_world import SHELLS
 
 HOSTILE = {
     "DB_HOST": "db.example",

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ansible_collections.incident.distroless.tests.unit.support.collector_world import SHELLS, collect, judged
+from ansible_collections.incident.distroless.tests.unit.support.local_collectors import SHELLS, collect, judged
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.incident.distroless.plugins.plugin_utils._case.folder import read_checks
 from ansible_collections.incident.distroless.plugins.plugin_utils._collect.collectors import PIECES, parse_collectors
-from ansible_collections.incident.distroless.tests.unit.support.remote_world import SHELLS
+from ansible_collections.incident.distroless.tests.unit.support.local_shells import SHELLS
 
 ROLES = Path(__file__).parents[3] / "roles"
 FOLDERS = sorted(path for path in ROLES.rglob("collectors") if path.is_dir())

@@ -20,7 +20,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
 
-from .remote_world import SHELLS, Pipes
+from .local_shells import SHELLS, Pipes
 
 _GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 # as remotecommand sends it

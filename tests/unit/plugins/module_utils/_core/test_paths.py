@@ -11,7 +11,7 @@ import subprocess
 import pytest
 from ansible_collections.incident.distroless.plugins.module_utils._core import paths
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
-from ansible_collections.incident.distroless.tests.unit.support.remote_world import SHELLS
+from ansible_collections.incident.distroless.tests.unit.support.local_shells import SHELLS
 from hypothesis import given
 from hypothesis import strategies as st
 

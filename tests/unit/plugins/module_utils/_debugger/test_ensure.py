@@ -22,7 +22,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._debugger.inje
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.probe import Credentials, ProbeResult
 from ansible_collections.incident.distroless.plugins.module_utils._targets import recheck
 from ansible_collections.incident.distroless.plugins.module_utils._targets.model import Target
-from ansible_collections.incident.distroless.tests.unit.support.world import pod, target
+from ansible_collections.incident.distroless.tests.unit.support.pods import pod, target
 
 REQUEST = Request("busybox:1.37", None, 3600, {}, {}, [], None, ("auto",))
 START = "2026-11-23T03:00:00Z"

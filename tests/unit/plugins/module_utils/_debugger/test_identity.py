@@ -15,7 +15,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._debugger.iden
     known_identity,
     next_attempts,
 )
-from ansible_collections.incident.distroless.tests.unit.support.world import target
+from ansible_collections.incident.distroless.tests.unit.support.pods import target
 
 AUTO = IdentityRequest()
 

@@ -14,7 +14,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._debugger.inje
     check_hope,
     debuggers,
 )
-from ansible_collections.incident.distroless.tests.unit.support.world import pod, target
+from ansible_collections.incident.distroless.tests.unit.support.pods import pod, target
 
 MANIFEST = {"name": "debugger-1", "image": "busybox:1.37", "command": ["sleep", "3600"], "targetContainerName": "app"}
 

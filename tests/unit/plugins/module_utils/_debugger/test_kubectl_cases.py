@@ -16,7 +16,7 @@ import pytest
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.container import Request, base_name, build
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.ensure import _free_name
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.identity import Attempt
-from ansible_collections.incident.distroless.tests.unit.support.world import target
+from ansible_collections.incident.distroless.tests.unit.support.pods import target
 
 MARK = {"name": "INCIDENT_DISTROLESS", "value": "debugger"}
 RESTRICTED = {

@@ -27,10 +27,10 @@ from ansible_collections.incident.distroless.plugins.module_utils._debugger.prob
     run_text,
 )
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.terminate import own_main_process
+from ansible_collections.incident.distroless.tests.unit.support.local_shells import SHELLS, open_session
 from ansible_collections.incident.distroless.tests.unit.support.lying_remote import Liar, session_with
-from ansible_collections.incident.distroless.tests.unit.support.remote_world import SHELLS, open_session
-from ansible_collections.incident.distroless.tests.unit.support.things import named_process
-from ansible_collections.incident.distroless.tests.unit.support.world import target
+from ansible_collections.incident.distroless.tests.unit.support.pods import target
+from ansible_collections.incident.distroless.tests.unit.support.target_things import named_process
 
 ID = f"0{'c' * 63}"
 V1 = f"5:memory:/kubepods/besteffort/pod1/{ID}"

@@ -13,7 +13,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._debugger.iden
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.probe import Credentials, ProbeResult
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.reuse import described, is_wished, recognise
 from ansible_collections.incident.distroless.plugins.module_utils._targets.model import Target
-from ansible_collections.incident.distroless.tests.unit.support.world import target
+from ansible_collections.incident.distroless.tests.unit.support.pods import target
 
 CONFINED = {
     "appArmorProfile": {"type": "RuntimeDefault"},

@@ -21,7 +21,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._remote.sessio
     exec_command,
     new_nonce,
 )
-from ansible_collections.incident.distroless.tests.unit.support.remote_world import SHELLS, Pipes, open_session
+from ansible_collections.incident.distroless.tests.unit.support.local_shells import SHELLS, Pipes, open_session
 
 NOBODY = Credentials(65532, 65532, (), ())
 SIGHT = ProbeResult(pid=7, debugger=NOBODY, target=NOBODY, root_readable=True)

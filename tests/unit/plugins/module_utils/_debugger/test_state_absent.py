@@ -14,7 +14,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._debugger.cont
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.identity import Attempt
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.state_absent import end_debuggers
 from ansible_collections.incident.distroless.plugins.module_utils._targets.model import Target, make_target
-from ansible_collections.incident.distroless.tests.unit.support.world import pod
+from ansible_collections.incident.distroless.tests.unit.support.pods import pod
 
 REQUEST = Request("busybox:1.37", None, 3600, {}, {}, [], None, ("auto",))
 

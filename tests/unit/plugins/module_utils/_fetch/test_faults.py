@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Connections that break or damage what they carry, and files that change while they are read; see fetch_world."""
+"""Connections that break or damage what they carry, and files that change while they are read; see local_fetches."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from ansible_collections.incident.distroless.plugins.module_utils._remote.sessio
     exec_command,
     new_nonce,
 )
-from ansible_collections.incident.distroless.tests.unit.support.fetch_world import World, statuses
-from ansible_collections.incident.distroless.tests.unit.support.remote_world import SHELLS, Pipes
+from ansible_collections.incident.distroless.tests.unit.support.local_fetches import World, statuses
+from ansible_collections.incident.distroless.tests.unit.support.local_shells import SHELLS, Pipes
 
 
 @pytest.fixture(params=sorted(SHELLS))

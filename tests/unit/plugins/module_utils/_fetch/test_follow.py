@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Links inside a tree that are followed; see fetch_world. GNU find -L is the reference for where that leads."""
+"""Links inside a tree that are followed; see local_fetches. GNU find -L is the reference for where that leads."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ import pytest
 from ansible_collections.incident.distroless.plugins.module_utils._fetch.discover import survey
 from ansible_collections.incident.distroless.plugins.module_utils._fetch.plan import FetchOptions
 from ansible_collections.incident.distroless.plugins.module_utils._target_fs.read_policy import policy_of
-from ansible_collections.incident.distroless.tests.unit.support.fetch_world import World, statuses
+from ansible_collections.incident.distroless.tests.unit.support.local_fetches import World, statuses
+from ansible_collections.incident.distroless.tests.unit.support.local_shells import SHELLS
 from ansible_collections.incident.distroless.tests.unit.support.local_tree import LocalTree
-from ansible_collections.incident.distroless.tests.unit.support.remote_world import SHELLS
-from ansible_collections.incident.distroless.tests.unit.support.things import mount
+from ansible_collections.incident.distroless.tests.unit.support.target_things import mount
 
 MANY = 200
 

@@ -20,7 +20,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._core.deadline
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.inject import inject
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import Cluster
-from ansible_collections.incident.distroless.tests.unit.support.world import pod, target
+from ansible_collections.incident.distroless.tests.unit.support.pods import pod, target
 from kubernetes.client import ApiClient, Configuration
 
 CONTAINER = {"name": "debugger-1", "image": "busybox:1.37", "command": ["sleep", "60"], "targetContainerName": "app"}

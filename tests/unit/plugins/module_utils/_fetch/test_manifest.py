@@ -22,7 +22,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._fetch.manifes
     write_manifest,
 )
 from ansible_collections.incident.distroless.plugins.module_utils._localfs.destination import Dest
-from ansible_collections.incident.distroless.tests.unit.support.things import TARGET, entry, link
+from ansible_collections.incident.distroless.tests.unit.support.target_things import TARGET, entry, link
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -18,10 +18,10 @@ from ansible_collections.incident.distroless.plugins.module_utils._fetch.open_de
 from ansible_collections.incident.distroless.plugins.module_utils._target_fs.filesystem import TargetFiles
 from ansible_collections.incident.distroless.plugins.module_utils._target_fs.read_policy import policy_of
 from ansible_collections.incident.distroless.tests.unit.plugins.module_utils._target_fs.test_filesystem import NOBODY
-from ansible_collections.incident.distroless.tests.unit.support.fetch_world import World, statuses
+from ansible_collections.incident.distroless.tests.unit.support.local_fetches import World, statuses
+from ansible_collections.incident.distroless.tests.unit.support.local_shells import SHELLS, open_session
 from ansible_collections.incident.distroless.tests.unit.support.lying_remote import Liar, session_with
-from ansible_collections.incident.distroless.tests.unit.support.remote_world import SHELLS, open_session
-from ansible_collections.incident.distroless.tests.unit.support.things import entry, mount, named_process
+from ansible_collections.incident.distroless.tests.unit.support.target_things import entry, mount, named_process
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

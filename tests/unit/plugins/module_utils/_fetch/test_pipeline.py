@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is fetched, what is left out, and how both are told; see fetch_world."""
+"""What is fetched, what is left out, and how both are told; see local_fetches."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from pathlib import Path
 import pytest
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._fetch import pipeline
-from ansible_collections.incident.distroless.tests.unit.support.fetch_world import World, statuses
-from ansible_collections.incident.distroless.tests.unit.support.remote_world import SHELLS
-from ansible_collections.incident.distroless.tests.unit.support.things import TARGET
+from ansible_collections.incident.distroless.tests.unit.support.local_fetches import World, statuses
+from ansible_collections.incident.distroless.tests.unit.support.local_shells import SHELLS
+from ansible_collections.incident.distroless.tests.unit.support.target_things import TARGET
 
 
 @pytest.fixture(params=sorted(SHELLS))

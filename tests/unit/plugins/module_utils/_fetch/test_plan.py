@@ -21,7 +21,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._fetch.plan im
     place_of,
 )
 from ansible_collections.incident.distroless.plugins.module_utils._target_fs.read_policy import policy_of
-from ansible_collections.incident.distroless.tests.unit.support.things import entry, link, mount
+from ansible_collections.incident.distroless.tests.unit.support.target_things import entry, link, mount
 
 POLICY = policy_of(
     [mount(1, b"/"), mount(2, b"/proc", "proc"), mount(3, b"/etc/tls", "tmpfs")], [b"/etc/tls"], include_secrets=False

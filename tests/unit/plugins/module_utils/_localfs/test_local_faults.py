@@ -20,7 +20,7 @@ import pytest
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._fetch import reconnect
 from ansible_collections.incident.distroless.plugins.module_utils._remote.session import Session
-from ansible_collections.incident.distroless.tests.unit.support.fetch_world import World
+from ansible_collections.incident.distroless.tests.unit.support.local_fetches import World
 
 # the other thread is that of pytest-xdist, which waits for its controller and holds no lock
 pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")

@@ -33,7 +33,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._localfs.desti
 from ansible_collections.incident.distroless.plugins.module_utils._remote.pod_exec import exit_code
 from ansible_collections.incident.distroless.plugins.module_utils._target_fs.glob_expand import _matcher, is_glob
 from ansible_collections.incident.distroless.plugins.module_utils._target_fs.glob_match import any_of
-from ansible_collections.incident.distroless.tests.unit.support.things import TARGET
+from ansible_collections.incident.distroless.tests.unit.support.target_things import TARGET
 from hypothesis import example, given
 from hypothesis import strategies as st
 

@@ -21,7 +21,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._fetch.pipelin
 from ansible_collections.incident.distroless.plugins.module_utils._fetch.target import Done, Plan, work_on
 from ansible_collections.incident.distroless.plugins.module_utils._modules import proc_fs_fetch as _fetch_task
 from ansible_collections.incident.distroless.plugins.module_utils._modules.arguments import debugger_defaults
-from ansible_collections.incident.distroless.tests.unit.support.world import target
+from ansible_collections.incident.distroless.tests.unit.support.pods import target
 
 
 def options(**changes: Any) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pytest
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure, after_change
 from ansible_collections.incident.distroless.plugins.module_utils._modules.runner import gather, was_changed
-from ansible_collections.incident.distroless.tests.unit.support.world import target
+from ansible_collections.incident.distroless.tests.unit.support.pods import target
 
 
 @dataclass(frozen=True, slots=True)

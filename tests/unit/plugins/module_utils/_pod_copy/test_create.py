@@ -14,7 +14,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._debugger.iden
     known_identity,
 )
 from ansible_collections.incident.distroless.plugins.module_utils._pod_copy.create import copy_attempts, ends_at, serves
-from ansible_collections.incident.distroless.tests.unit.support.copy_world import (
+from ansible_collections.incident.distroless.tests.unit.support.pod_copies import (
     copied,
     copy_request,
     debug_request,

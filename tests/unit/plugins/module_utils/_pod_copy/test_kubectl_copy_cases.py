@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.identity import Attempt
 from ansible_collections.incident.distroless.plugins.module_utils._pod_copy.manifest import debug_name
-from ansible_collections.incident.distroless.tests.unit.support.copy_world import (
+from ansible_collections.incident.distroless.tests.unit.support.pod_copies import (
     container_of,
     copied,
     copy_request,

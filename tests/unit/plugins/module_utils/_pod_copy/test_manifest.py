@@ -17,7 +17,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._pod_copy.mani
     digest,
     is_copy,
 )
-from ansible_collections.incident.distroless.tests.unit.support.copy_world import (
+from ansible_collections.incident.distroless.tests.unit.support.pod_copies import (
     container_of,
     copied,
     copy_request,

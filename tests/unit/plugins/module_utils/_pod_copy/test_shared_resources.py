@@ -10,7 +10,7 @@ import pytest
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._pod_copy.shared_resources import what_is_shared
 from ansible_collections.incident.distroless.plugins.module_utils._targets.model import Target
-from ansible_collections.incident.distroless.tests.unit.support.copy_world import copy_request, original
+from ansible_collections.incident.distroless.tests.unit.support.pod_copies import copy_request, original
 
 WITH_CLAIM = [{"name": "data", "persistentVolumeClaim": {"claimName": "orders"}}]
 ONCE, ONE_POD, MANY = ["ReadWriteOnce"], ["ReadWriteOncePod"], ["ReadWriteOnce", "ReadWriteMany"]

@@ -29,9 +29,9 @@ from ansible_collections.incident.distroless.plugins.module_utils._read.compress
 )
 from ansible_collections.incident.distroless.plugins.module_utils._read.request import Want
 from ansible_collections.incident.distroless.plugins.module_utils._remote.session import Session
+from ansible_collections.incident.distroless.tests.unit.support.local_shells import SHELLS, open_session
 from ansible_collections.incident.distroless.tests.unit.support.lying_remote import Liar, session_with
-from ansible_collections.incident.distroless.tests.unit.support.remote_world import SHELLS, open_session
-from ansible_collections.incident.distroless.tests.unit.support.things import entry
+from ansible_collections.incident.distroless.tests.unit.support.target_things import entry
 
 LOG = entry(b"/log", size=100 << 20, blocks=204_800)
 HOLEY = entry(b"/holey", size=100 << 20, blocks=8)

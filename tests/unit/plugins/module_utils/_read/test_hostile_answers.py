@@ -21,8 +21,8 @@ from ansible_collections.incident.distroless.plugins.module_utils._remote import
 from ansible_collections.incident.distroless.plugins.module_utils._remote.pod_exec import open_session
 from ansible_collections.incident.distroless.plugins.module_utils._remote.session import Session
 from ansible_collections.incident.distroless.tests.unit.support.fake_exec import Lie, exec_server
-from ansible_collections.incident.distroless.tests.unit.support.fetch_world import World
 from ansible_collections.incident.distroless.tests.unit.support.hostile_answers import LIES
+from ansible_collections.incident.distroless.tests.unit.support.local_fetches import World
 from kubernetes import client
 
 # of Python's own allocations, the fake's included. Most of it is the library's that reads the body of a refused handshake for as

@@ -30,10 +30,10 @@ from ansible_collections.incident.distroless.tests.unit.plugins.module_utils._ta
     HOSTILE_NAMES,
     NOBODY,
 )
+from ansible_collections.incident.distroless.tests.unit.support.local_shells import SHELLS, open_session
 from ansible_collections.incident.distroless.tests.unit.support.local_tree import LocalTree
 from ansible_collections.incident.distroless.tests.unit.support.lying_remote import Liar, session_with
-from ansible_collections.incident.distroless.tests.unit.support.remote_world import SHELLS, open_session
-from ansible_collections.incident.distroless.tests.unit.support.things import entry
+from ansible_collections.incident.distroless.tests.unit.support.target_things import entry
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 

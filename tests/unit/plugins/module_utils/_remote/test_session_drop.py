@@ -18,8 +18,8 @@ from pathlib import Path
 import pytest
 from ansible_collections.incident.distroless.plugins.module_utils._remote.bootstrap import PROLOGUE
 from ansible_collections.incident.distroless.plugins.module_utils._remote.session import OUTLET, Session
-from ansible_collections.incident.distroless.tests.unit.support.remote_world import SHELLS, Pipes, open_session
-from ansible_collections.incident.distroless.tests.unit.support.things import named_process
+from ansible_collections.incident.distroless.tests.unit.support.local_shells import SHELLS, Pipes, open_session
+from ansible_collections.incident.distroless.tests.unit.support.target_things import named_process
 
 BUSY = {
     "nothing": b"",

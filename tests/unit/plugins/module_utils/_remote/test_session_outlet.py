@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
-from ansible_collections.incident.distroless.tests.unit.support.remote_world import SHELLS, Pipes, open_session
+from ansible_collections.incident.distroless.tests.unit.support.local_shells import SHELLS, Pipes, open_session
 
 
 def saying(words: str) -> Pipes:

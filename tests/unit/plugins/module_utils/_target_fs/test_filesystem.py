@@ -30,9 +30,9 @@ from ansible_collections.incident.distroless.plugins.module_utils._target_fs.fil
 )
 from ansible_collections.incident.distroless.plugins.module_utils._target_fs.mountinfo import Mount, parse_mounts
 from ansible_collections.incident.distroless.plugins.module_utils._target_fs.stat_protocol import PROGRAM
+from ansible_collections.incident.distroless.tests.unit.support.local_shells import SHELLS, open_session
 from ansible_collections.incident.distroless.tests.unit.support.local_tree import LocalTree
 from ansible_collections.incident.distroless.tests.unit.support.lying_remote import Liar, session_with
-from ansible_collections.incident.distroless.tests.unit.support.remote_world import SHELLS, open_session
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 

@@ -27,10 +27,10 @@ from ansible_collections.incident.distroless.plugins.module_utils._target_fs.fil
 from ansible_collections.incident.distroless.plugins.module_utils._target_fs.glob_expand import expand
 from ansible_collections.incident.distroless.plugins.module_utils._target_fs.read_policy import policy_of
 from ansible_collections.incident.distroless.plugins.module_utils._target_fs.resolve_many import look_up
-from ansible_collections.incident.distroless.tests.unit.support.fetch_world import World, statuses
+from ansible_collections.incident.distroless.tests.unit.support.local_fetches import World, statuses
+from ansible_collections.incident.distroless.tests.unit.support.local_shells import SHELLS
 from ansible_collections.incident.distroless.tests.unit.support.local_tree import LocalTree
-from ansible_collections.incident.distroless.tests.unit.support.remote_world import SHELLS
-from ansible_collections.incident.distroless.tests.unit.support.things import entry, mount
+from ansible_collections.incident.distroless.tests.unit.support.target_things import entry, mount
 
 POLICY = policy_of([mount(1, b"/")], [], include_secrets=False)
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.incident.distroless.plugins.module_utils._target_fs.read_policy import ReadPolicy, policy_of
-from ansible_collections.incident.distroless.tests.unit.support.things import mount
+from ansible_collections.incident.distroless.tests.unit.support.target_things import mount
 
 TOKEN = b"/run/secrets/kubernetes.io/serviceaccount"
 MOUNTS = [

@@ -18,7 +18,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._targets.model
     split_candidates,
 )
 from ansible_collections.incident.distroless.plugins.module_utils._targets.selection import is_owned, selector_text
-from ansible_collections.incident.distroless.tests.unit.support.world import pod
+from ansible_collections.incident.distroless.tests.unit.support.pods import pod
 
 NOTHING: dict[str, Any] = {"namespace": "shop", "max_pods": 10}
 

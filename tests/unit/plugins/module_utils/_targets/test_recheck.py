@@ -11,7 +11,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._core.deadline
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._targets import recheck
 from ansible_collections.incident.distroless.plugins.module_utils._targets.recheck import end_of, what_became
-from ansible_collections.incident.distroless.tests.unit.support.world import pod, target
+from ansible_collections.incident.distroless.tests.unit.support.pods import pod, target
 
 
 def later(state: dict[str, Any], count: int = 0, container_id: str = f"containerd://0{'c' * 63}", **kwargs: Any) -> Any:

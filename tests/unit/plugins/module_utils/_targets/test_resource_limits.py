@@ -14,7 +14,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._targets.resou
     limit_warnings,
     memory_limit,
 )
-from ansible_collections.incident.distroless.tests.unit.support.world import target
+from ansible_collections.incident.distroless.tests.unit.support.pods import target
 
 
 def limited(name: str = "app", restart: str | None = None, **limits: object) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.incident.distroless.plugins.module_utils._targets.secret_mounts import is_secret, secret_paths
-from ansible_collections.incident.distroless.tests.unit.support.world import target
+from ansible_collections.incident.distroless.tests.unit.support.pods import target
 
 TOKEN = {
     "name": "kube-api-access",

@@ -19,7 +19,7 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._collect.colle
     log_requests,
     parse_collectors,
 )
-from ansible_collections.incident.distroless.tests.unit.support.remote_world import SHELLS
+from ansible_collections.incident.distroless.tests.unit.support.local_shells import SHELLS
 
 ROLES = Path(__file__).parents[5] / "roles"
 END = "kill $TARGET_PID; while [ -d /proc/$TARGET_PID ]; do sleep 0.01; done"

@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.incident.distroless.plugins.plugin_utils._case.folder import read_checks
 from ansible_collections.incident.distroless.plugins.plugin_utils._judge.analyzers import analyze, parse_analyzers
 from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.sockets import address
-from ansible_collections.incident.distroless.tests.unit.support.collector_world import ROLES
+from ansible_collections.incident.distroless.tests.unit.support.local_collectors import ROLES
 
 HASH = "ab" * 32
 MINER = {"pid": 7, "name": "xmrig-notls-sta", "exe": "/usr/bin/xmrig-notls-static", "state": "S", "command": "x"}

@@ -32,7 +32,7 @@ from ansible_collections.incident.distroless.tests.unit.plugins.plugin_utils._ev
     TARGET,
     asked,
 )
-from ansible_collections.incident.distroless.tests.unit.support.cases import bad_night
+from ansible_collections.incident.distroless.tests.unit.support.report_cases import bad_night
 
 POD = b'{"kind": "Pod"}'
 KEPT = asked(sha256=hashlib.sha256(POD).hexdigest(), size=len(POD))

@@ -19,8 +19,8 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._case.folder i
 from ansible_collections.incident.distroless.plugins.plugin_utils._collect.collectors import parse_collectors
 from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.certificates import is_named, tls
 from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.tls_handshake import answer
-from ansible_collections.incident.distroless.tests.unit.support.remote_world import SHELLS
-from ansible_collections.incident.distroless.tests.unit.support.tls_world import flight, server
+from ansible_collections.incident.distroless.tests.unit.support.local_shells import SHELLS
+from ansible_collections.incident.distroless.tests.unit.support.tls_servers import flight, server
 from hypothesis import given
 from hypothesis import strategies as st
 

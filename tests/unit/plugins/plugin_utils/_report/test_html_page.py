@@ -12,7 +12,7 @@ import re
 from html.parser import HTMLParser
 
 from ansible_collections.incident.distroless.plugins.plugin_utils._report.html_page import excerpt, html
-from ansible_collections.incident.distroless.tests.unit.support.cases import (
+from ansible_collections.incident.distroless.tests.unit.support.report_cases import (
     HOSTILE,
     PATH,
     RAW,

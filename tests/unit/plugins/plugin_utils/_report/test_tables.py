@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.incident.distroless.plugins.plugin_utils._report.html_page import MAX_ROWS, comparisons, tables
-from ansible_collections.incident.distroless.tests.unit.support.cases import bad_night, process, target
+from ansible_collections.incident.distroless.tests.unit.support.report_cases import bad_night, process, target
 
 
 def table_of(name: str, facts: dict[str, Any], left_out: dict[str, dict[str, int]] | None = None) -> Any:

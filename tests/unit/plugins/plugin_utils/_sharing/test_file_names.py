@@ -16,7 +16,7 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.bund
 from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.seal import problems
 from ansible_collections.incident.distroless.plugins.plugin_utils._redact.redactor import Redactor
 from ansible_collections.incident.distroless.plugins.plugin_utils._sharing.redacted_copy import SharedNames, derive
-from ansible_collections.incident.distroless.tests.unit.support.bundles import place, sealed, whats
+from ansible_collections.incident.distroless.tests.unit.support.sealed_bundles import place, sealed, whats
 
 # each becomes more than twice as long
 ADDRESSES = b"-".join(b"1.1.1.%d" % number for number in range(2, 30))

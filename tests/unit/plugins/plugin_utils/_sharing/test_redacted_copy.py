@@ -15,7 +15,7 @@ import pytest
 from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.bundle import read_folder
 from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.seal import problems
 from ansible_collections.incident.distroless.plugins.plugin_utils._sharing.redacted_copy import Derived, derive, pieces
-from ansible_collections.incident.distroless.tests.unit.support.bundles import sealed, whats
+from ansible_collections.incident.distroless.tests.unit.support.sealed_bundles import sealed, whats
 
 ELF = b"\x7fELF\x02\x01\x01\0\0\xff\xfe password=hunter2 10.9.8.7"
 SECRETS = [b"hunter2", b"10.9.8.7", b"jane@shop.example.com", b"MIIEow", b"VALUES"]

@@ -17,8 +17,8 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.seal
 from ansible_collections.incident.distroless.plugins.plugin_utils._report.html_page import html
 from ansible_collections.incident.distroless.plugins.plugin_utils._report.summary import markdown
 from ansible_collections.incident.distroless.plugins.plugin_utils._sharing.redacted_copy import derive
-from ansible_collections.incident.distroless.tests.unit.support.bundles import sealed, whats
-from ansible_collections.incident.distroless.tests.unit.support.cases import bad_night, finding
+from ansible_collections.incident.distroless.tests.unit.support.report_cases import bad_night, finding
+from ansible_collections.incident.distroless.tests.unit.support.sealed_bundles import sealed, whats
 
 COMMAND = 'app --db=postgres://app:hunter2@db.shop/x --mail=alice@shop.example --conf={"password":"hunter3"}'
 SECRETS = ["hunter2", "hunter3", "hunter4", "alice", "10.9.8.7", "PRINTED"]

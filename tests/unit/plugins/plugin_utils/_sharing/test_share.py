@@ -16,7 +16,7 @@ from ansible_collections.incident.distroless.tests.unit.plugins.plugin_utils._ev
     OPENED,
 )
 from ansible_collections.incident.distroless.tests.unit.plugins.plugin_utils._evidence.test_signature import run, verify
-from ansible_collections.incident.distroless.tests.unit.support.bundles import place, whats
+from ansible_collections.incident.distroless.tests.unit.support.sealed_bundles import place, whats
 
 VALUES = "shop/api-0/app/environment_values.txt"
 

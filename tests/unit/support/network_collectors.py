@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ansible_collections.incident.distroless.plugins.plugin_utils._case.folder import read_checks
 from ansible_collections.incident.distroless.plugins.plugin_utils._collect.collectors import parse_collectors
-from ansible_collections.incident.distroless.tests.unit.support.remote_world import SHELLS
+from ansible_collections.incident.distroless.tests.unit.support.local_shells import SHELLS
 
 Done = subprocess.CompletedProcess[str]
 # variables of whoever runs the tests

@@ -22,7 +22,7 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._judge.analyze
     parse_analyzers,
 )
 from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.registry import PARSERS
-from ansible_collections.incident.distroless.tests.unit.support.remote_world import SHELLS
+from ansible_collections.incident.distroless.tests.unit.support.local_shells import SHELLS
 
 ROLES = Path(__file__).parents[3] / "roles"
 # include/uapi/linux/prctl.h, include/uapi/linux/capability.h

@@ -17,8 +17,8 @@ from ansible_collections.incident.distroless.plugins.module_utils._fetch.pipelin
 from ansible_collections.incident.distroless.plugins.module_utils._fetch.plan import Budget, FetchOptions
 from ansible_collections.incident.distroless.plugins.module_utils._remote.session import Session
 
-from .remote_world import open_session
-from .things import TARGET
+from .local_shells import open_session
+from .target_things import TARGET
 
 
 class World:

@@ -13,7 +13,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._debugger.iden
 from ansible_collections.incident.distroless.plugins.module_utils._pod_copy.manifest import CopyRequest, build_copy
 from ansible_collections.incident.distroless.plugins.module_utils._targets.model import Target, as_target
 
-from .world import pod
+from .pods import pod
 
 PLAIN = Attempt("baseline", "image")
 
