@@ -22,8 +22,8 @@ from typing import Any
 import pytest
 import yaml
 
+from .cases import Case, command_line, run_playbook
 from .conftest import Kubectl, Play, pod_manifest
-from .report_cases import Case, command_line, run_playbook
 
 SEAL = ("--tags", "judge,seal,report")
 # what is waited for comes within seconds, also on a busy machine within this

@@ -23,7 +23,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._k8s.ephemeral
 from ansible_collections.incident.distroless.plugins.module_utils._remote.pod_exec import open_session
 from ansible_collections.incident.distroless.plugins.module_utils._remote.session import Session
 
-from .report_cases import run_playbook
+from .cases import run_playbook
 from .conftest import CHECKOUT, Kubectl, Play, pod_manifest
 from .inside import connected, target_of
 from .network_peers import full_port

@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
+from .cases import Case, command_line, run_playbook
 from .conftest import Credentials, Kubectl, pod_manifest
 from .oncall import rules_of, variables_of
-from .report_cases import Case, command_line, run_playbook
 
 APP = "incident.test/app:nonroot"
 MARK = "incident.distroless/debug-copy"

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
+from .cases import Case, run_playbook
 from .conftest import Credentials, Kubectl, Pod, pod_manifest
 from .oncall import rules_of, variables_of
-from .report_cases import Case, run_playbook
 
 APP = "incident.test/app:nonroot"
 SCRIPTS = {"lost": "#!/bin/nope\n", "odd": "this is no program\n"}

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 import yaml
 
+from .cases import Case, run_playbook
 from .conftest import Credentials, Kubectl, Play, pod_manifest
 from .oncall import rules_of, variables_of
-from .report_cases import Case, run_playbook
 
 APP = "incident.test/app:nonroot"
 TOOLBOXES = ("busybox:1.37", "incident.test/debug-dash:1", "incident.test/debug-bash:1")

@@ -22,9 +22,9 @@ from typing import Any
 import pytest
 import yaml
 
+from .cases import Case, run_playbook
 from .conftest import Credentials, Kubectl, Play, facts, pod_manifest
 from .oncall import FILES, rules_of, variables_of
-from .report_cases import Case, run_playbook
 
 APP = "incident.test/app:nonroot"
 SECRET = "very-secret-value"

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
+from .cases import run_playbook
 from .conftest import Kubectl, built, pod_manifest
-from .report_cases import run_playbook
 
 PASSWORD = "the-password-of-the-key-40c1"
 # what sealing writes

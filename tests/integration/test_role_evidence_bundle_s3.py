@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
+from .cases import Case, run_playbook
 from .conftest import Kubectl, pod_manifest
-from .report_cases import Case, run_playbook
 from .store import BUCKET, SECRET, USER, Delivery, Store, delivery, free_port, running
 
 PREFIX = "incidents/2026"

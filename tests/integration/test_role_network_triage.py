@@ -18,10 +18,10 @@ import pytest
 
 from tests.unit.support.tls_servers import server
 
+from .cases import Case, run_playbook
 from .conftest import Credentials, Kubectl, pod_manifest
 from .network_peers import full_port, knocking, nameserver, open_port, tls_server
 from .oncall import rules_of, variables_of
-from .report_cases import Case, run_playbook
 
 APP = "incident.test/app:nonroot"
 

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 import yaml
 
+from .cases import Case, run_playbook
 from .conftest import Kubectl, Play, pod_manifest
-from .report_cases import Case, run_playbook
 
 APP = "incident.test/app:nonroot"
 Start = Callable[..., None]

@@ -19,11 +19,11 @@ from typing import Any
 import pytest
 import yaml
 
+from .cases import Case, run_playbook
 from .conftest import Credentials, Kubectl, facts, pod_manifest
 from .enforcing import LAUNCHER, PORT, address, answers, begin, enforcing, firewall, server, talk, until
 from .network_peers import open_port
 from .oncall import rules_of, variables_of
-from .report_cases import Case, run_playbook
 
 APP = "incident.test/app:nonroot"
 LABEL = "incident.distroless/quarantine"
