@@ -26,7 +26,7 @@ STRATEGIC = "application/strategic-merge-patch+json"
 MERGE = "application/merge-patch+json"
 # what stays as it is in an outline; of everything else only the type counts
 TOLD = frozenset(
-    "status reason code kind apiVersion type message phase field details causes name key operator major minor".split()
+    "status reason code kind apiVersion type message phase details key operator major minor".split()
 )
 IMAGE = "busybox:1.37"
 
@@ -127,7 +127,11 @@ def outline(answer: Answer, own: str) -> Outline:
 def _outline(value: Any, key: str, own: str) -> Outline:
     if isinstance(value, dict):
         # who wrote which field is nothing that we read
-        return {name: _outline(part, name, own) for name, part in sorted(value.items()) if name != "managedFields"}
+        return {
+            name: _outline(part, key if key == "details" else name, own)
+            for name, part in sorted(value.items())
+            if name != "managedFields"
+        }
     if isinstance(value, list):
         parts = [_outline(part, key, own) for part in value]
         if key == "events":
@@ -212,6 +216,7 @@ def options(**more: Any) -> dict[str, Any]:
 
 QUESTIONS = (
     Question("version", "GET", "/version"),
+    Question("groups", "GET", "/apis"),
     Question("who", "POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", REVIEW),
     Question("stranger", "GET", f"{NAMESPACES}/default/pods", is_stranger=True),
     Question("no_handler", "GET", "/apis/nothing.example/v1/namespaces/default/things/x"),

@@ -32,6 +32,12 @@ USER = {
     "extra": {"authentication.kubernetes.io/credential-id": ["x"]},
 }
 VERSION = {"major": "1", "minor": "36", "gitVersion": "v1.36.3", "platform": "linux/amd64"}
+_V1 = {name: {"groupVersion": f"{name}/v1", "version": "v1"} for name in ("apps", "batch")}
+GROUPS = {
+    "kind": "APIGroupList",
+    "apiVersion": "v1",
+    "groups": [{"name": name, "versions": [v1], "preferredVersion": v1} for name, v1 in _V1.items()],
+}
 # what a connection does after the events of a Stream
 CUT, END, SILENT = "cut", "end", "silent"
 
@@ -89,7 +95,7 @@ class FakeCluster:
                 if fault.asked in line:
                     self.faults.remove(fault)
                     return fault.answer
-        if headers.get("Authorization") != f"Bearer {TOKEN}":
+        if headers.get("authorization") != f"Bearer {TOKEN}":
             raise Refused(401, "Unauthorized", "Unauthorized", has_details=False)
         return self._route(method, [unquote(part) for part in place.path.split("/")[1:]], query, given, headers)
 
@@ -99,6 +105,8 @@ class FakeCluster:
         match parts:
             case ["version"]:
                 return Reply(200, VERSION)
+            case ["apis"]:
+                return Reply(200, GROUPS)
             case ["apis", "authentication.k8s.io", "v1", "selfsubjectreviews"]:
                 review = {"kind": "SelfSubjectReview", "apiVersion": "authentication.k8s.io/v1"}
                 metadata = {"creationTimestamp": "2026-11-23T03:00:00Z"}
@@ -131,7 +139,7 @@ class FakeCluster:
         if verb == "get" and not name:
             verb = "watch" if query.get("watch") == "true" else "list"
         what = f"{resource}/{subresource}" if subresource else resource
-        user = headers.get("Impersonate-User", USER["username"])
+        user = headers.get("impersonate-user", USER["username"])
         if user == USER["username"] and f"{verb} {what}" not in self.state.denied:
             return
         of = f'{resource} "{name}"' if name else resource
@@ -160,7 +168,7 @@ class FakeCluster:
             case "POST", False:
                 return Reply(201, self.state.create(namespace, resource, given, query))
             case "PATCH", True:
-                content_type = headers.get("Content-Type", "")
+                content_type = headers.get("content-type", "")
                 return Reply(200, self.state.patch(key, subresource, given, content_type, query))
             case "DELETE", True:
                 return Reply(200, self.state.delete(key, given, query))
@@ -193,7 +201,7 @@ class _Handler(BaseHTTPRequestHandler):
         cluster = self.server.cluster
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         try:
-            answer = cluster.answer(self.command, self.path, dict(self.headers.items()), body)
+            answer = cluster.answer(self.command, self.path, {name.lower(): value for name, value in self.headers.items()}, body)
             if isinstance(answer, Watch):
                 self._follow(answer, cluster)
             elif isinstance(answer, Stream):

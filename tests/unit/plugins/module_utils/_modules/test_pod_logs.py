@@ -6,12 +6,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._modules import pod_logs as _logs_task
 from ansible_collections.incident.distroless.plugins.module_utils._modules.pod_logs import End, Log, parse
+from ansible_collections.incident.distroless.tests.unit.support.fake_cluster import FakeCluster, fake_cluster
+from ansible_collections.incident.distroless.tests.unit.support.pods import pod
+from ansible_collections.incident.distroless.tests.unit.support.tasks import Ended, run_task
 
 NAMED = {"namespace": "shop", "pod": "api-0", "container": "app"}
 
@@ -92,3 +96,77 @@ def test_of_a_run_before_that_is_deleted_meanwhile_the_next_one_s_log_is_read(
     end = _logs_task._read(kubelet, 100, 1000, 60, Log("shop", "api-0", "app", previous))
     assert end.text() == text
     assert len(slept) == pauses
+
+
+@pytest.fixture
+def cluster() -> Iterator[FakeCluster]:
+    """A pod whose app says three lines, and one without a node."""
+    with fake_cluster() as found:
+        found.state.put(pod(containers=[{"name": "app", "image": "x"}, {"name": "proxy", "image": "x"}]))
+        found.state.put(pod("api-1"))
+        found.state.logs["shop", "api-0", "app", False] = b"one\ntwo\nthree\n"
+        found.state.logs["shop", "api-0", "app", True] = b"panic: no config\n"
+        yield found
+
+
+def read(cluster: FakeCluster, *containers: dict[str, Any], **options: Any) -> Ended:
+    return run_task(_logs_task.run, cluster, containers=list(containers or [NAMED]), **options)
+
+
+def test_each_log_that_was_asked_for_has_its_row_in_the_order_of_the_task(cluster: FakeCluster) -> None:
+    ended = read(cluster, {**NAMED, "container": "proxy"}, {**NAMED, "previous": True}, NAMED)
+    assert [row["log"] for row in ended["logs"]] == ["", "panic: no config\n", "one\ntwo\nthree\n"]
+    assert [row["previous"] for row in ended["logs"]] == [False, True, False]
+    assert (ended["msg"], ended["changed"], ended.has_failed) == ("3 of 3 logs read", False, False)
+
+
+def test_of_a_log_that_is_too_long_the_end_comes_home(cluster: FakeCluster) -> None:
+    (row,) = read(cluster, tail_lines=2)["logs"]
+    assert (row["log"], row["truncated"]) == ("two\nthree\n", False)
+    (row,) = read(cluster, max_bytes=7)["logs"]
+    assert (row["log"], row["truncated"]) == ("three\n", True)
+
+
+@pytest.mark.parametrize(
+    ("entry", "reason", "said"),
+    [
+        ({**NAMED, "pod": "nobody"}, "PodGone", 'pods "nobody" not found'),
+        ({**NAMED, "container": "nobody"}, "InvalidRequest", "container nobody is not valid for pod api-0"),
+        ({**NAMED, "container": "proxy", "previous": True}, "InvalidRequest", 'terminated container "proxy"'),
+    ],
+)
+def test_a_log_that_cannot_be_had_is_told_beside_those_that_can(
+    cluster: FakeCluster, entry: dict[str, Any], reason: str, said: str
+) -> None:
+    ended = read(cluster, entry, NAMED)
+    lost, found = ended["logs"]
+    assert (lost["log"], lost["truncated"], lost["reason"]) == (None, False, reason)
+    assert said in lost["msg"]
+    assert found["log"] == "one\ntwo\nthree\n"
+    assert not ended.has_failed
+    assert [row["reason"] for row in ended["failed_targets"]] == [reason]
+
+
+def test_a_task_of_which_no_log_came_has_failed(cluster: FakeCluster) -> None:
+    cluster.state.denied.add("get pods/log")
+    ended = read(cluster)
+    assert ended.has_failed
+    assert ended["reason"] == "RbacDenied"
+    assert 'resources: ["pods/log"], verbs: ["get"]' in ended["hint"]
+
+
+def test_a_pod_without_a_node_has_an_empty_log(cluster: FakeCluster) -> None:
+    waiting = pod("api-2")
+    del waiting["spec"]["nodeName"]
+    cluster.state.put(waiting)
+    (row,) = read(cluster, {**NAMED, "pod": "api-2"})["logs"]
+    assert (row["log"], row["reason"]) == ("", None)
+
+
+@pytest.mark.parametrize("option", ["tail_lines", "max_bytes", "concurrency", "timeout"])
+def test_nothing_is_asked_where_an_option_is_not_to_be_had(cluster: FakeCluster, option: str) -> None:
+    ended = read(cluster, **{option: 0})
+    assert ended.has_failed
+    assert ended["reason"] == "InvalidRequest"
+    assert option in ended["msg"]
+    assert cluster.requests == []
