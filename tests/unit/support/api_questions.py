@@ -25,9 +25,7 @@ RECORDED = Path(__file__).with_name("recorded") / "answers.json"
 STRATEGIC = "application/strategic-merge-patch+json"
 MERGE = "application/merge-patch+json"
 # what stays as it is in an outline; of everything else only the type counts
-TOLD = frozenset(
-    "status reason code kind apiVersion type message phase details key operator major minor".split()
-)
+TOLD = frozenset("status reason code kind apiVersion type message phase details key operator major minor".split())
 IMAGE = "busybox:1.37"
 
 _UID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")

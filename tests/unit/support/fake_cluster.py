@@ -201,7 +201,9 @@ class _Handler(BaseHTTPRequestHandler):
         cluster = self.server.cluster
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         try:
-            answer = cluster.answer(self.command, self.path, {name.lower(): value for name, value in self.headers.items()}, body)
+            answer = cluster.answer(
+                self.command, self.path, {name.lower(): value for name, value in self.headers.items()}, body
+            )
             if isinstance(answer, Watch):
                 self._follow(answer, cluster)
             elif isinstance(answer, Stream):
