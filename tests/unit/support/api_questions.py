@@ -214,7 +214,6 @@ def options(**more: Any) -> dict[str, Any]:
 
 QUESTIONS = (
     Question("version", "GET", "/version"),
-    Question("groups", "GET", "/apis"),
     Question("who", "POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", REVIEW),
     Question("stranger", "GET", f"{NAMESPACES}/default/pods", is_stranger=True),
     Question("no_handler", "GET", "/apis/nothing.example/v1/namespaces/default/things/x"),

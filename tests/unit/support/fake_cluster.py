@@ -32,12 +32,6 @@ USER = {
     "extra": {"authentication.kubernetes.io/credential-id": ["x"]},
 }
 VERSION = {"major": "1", "minor": "36", "gitVersion": "v1.36.3", "platform": "linux/amd64"}
-_V1 = {name: {"groupVersion": f"{name}/v1", "version": "v1"} for name in ("apps", "batch")}
-GROUPS = {
-    "kind": "APIGroupList",
-    "apiVersion": "v1",
-    "groups": [{"name": name, "versions": [v1], "preferredVersion": v1} for name, v1 in _V1.items()],
-}
 # what a connection does after the events of a Stream
 CUT, END, SILENT = "cut", "end", "silent"
 
@@ -105,8 +99,6 @@ class FakeCluster:
         match parts:
             case ["version"]:
                 return Reply(200, VERSION)
-            case ["apis"]:
-                return Reply(200, GROUPS)
             case ["apis", "authentication.k8s.io", "v1", "selfsubjectreviews"]:
                 review = {"kind": "SelfSubjectReview", "apiVersion": "authentication.k8s.io/v1"}
                 metadata = {"creationTimestamp": "2026-11-23T03:00:00Z"}

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import json
-import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import redirect_stdout
 from dataclasses import dataclass
@@ -39,9 +38,6 @@ def run_task(
     arguments = json.dumps({"ANSIBLE_MODULE_ARGS": given}).encode()
     printed, status = io.StringIO(), None
     with (
-        tempfile.TemporaryDirectory() as folder,
-        # kubernetes.core keeps what it learned of an API server beside other temporary files
-        mock.patch.object(tempfile, "tempdir", folder),
         mock.patch.object(basic, "_ANSIBLE_ARGS", arguments),
         # cores before 2.19 have none
         mock.patch.object(basic, "_ANSIBLE_PROFILE", "legacy", create=True),
