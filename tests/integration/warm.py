@@ -40,7 +40,7 @@ LATE = (
 
 def serve(path: str) -> None:
     """Fork for each connection until stdin ends."""
-    for name in (*LATE, *_parts_of(f"{OURS}.module_utils")):
+    for name in (*LATE, *_parts_of(f"{OURS}.module_utils"), *_parts_of(f"{OURS}.modules")):
         importlib.import_module(name)
     # the kernel buries the children
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)

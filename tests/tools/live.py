@@ -14,12 +14,14 @@ import cache
 import checks
 import environments
 import install
-from log import StepFailed
+from log import Log, StepFailed
 from processes import wait
 from pythons import Python, missing_sentence
 
 # What the launcher publishes: kubeconfig, and a kubectl of the cluster's own release.
 CLUSTER = cache.CHECKOUT / ".cluster"
+# what pytest is told for all of the tests that need the cluster
+EVERY_TEST = ("tests/integration", "tests/faults")
 
 
 def cluster() -> None:
@@ -45,19 +47,27 @@ def variables(environment: Path) -> dict[str, str]:
     }
 
 
+def smoke() -> list[str]:
+    """The tests that each ansible-core has to pass: those of the lines in tests/integration/smoke.txt."""
+    lines = (cache.CHECKOUT / "tests" / "integration" / "smoke.txt").read_text(encoding="utf-8").splitlines()
+    return [line for line in lines if line and not line.startswith("#")]
+
+
 def reruns() -> Path:
     """The file in which pytest notes which tests of one run it ran again; see tests/reruns.py."""
     return cache.own() / "reruns"
 
 
-def integration(python: Python, core: str, *arguments: str) -> None:
-    """pytest with its output shown as it comes, its closing line the last; Ansible is the first on PATH, without an import path."""
+def integration(python: Python, core: str, *arguments: str, log: Log | None = None) -> None:
+    """pytest with Ansible the first on PATH, without an import path. Its output goes into `log`, or is shown as it comes."""
     user = user_environment(python, core)
     # most of the time is spent waiting for a kubelet: more workers than cores; a file's tests share their namespaces
     side_by_side = ("-n", "4", "--dist", "loadfile")
     command = checks.pytest(environments.for_tests(python, core), core, *side_by_side, *arguments)
     told = {"INCIDENT_DISTROLESS_PYTHONS": missing_sentence(), "INCIDENT_DISTROLESS_RERUNS": str(reruns())}
-    if wait([str(word) for word in command], cwd=cache.CHECKOUT, env=os.environ | variables(user) | told):
+    if log is not None:
+        log.run(*command, cwd=cache.CHECKOUT, **variables(user), **told)
+    elif wait([str(word) for word in command], cwd=cache.CHECKOUT, env=os.environ | variables(user) | told):
         raise StepFailed("pytest failed")
 
 

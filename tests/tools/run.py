@@ -10,11 +10,12 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from types import FrameType
+from typing import Any
 
 import automation
 import branches
@@ -28,16 +29,6 @@ import sanity
 from log import Log, StepFailed
 from pythons import Python, ends, missing, missing_sentence, pairs
 from say import Stop, say, stopping
-
-ON_CLUSTER = cache.CHECKOUT / "tests" / "integration"
-# options, results, action plugins and roles: what another ansible-core may take or give in another way
-USES_ANSIBLE = (
-    "test_actions.py",
-    "test_commands.py",
-    "test_ephemeral_debug.py",
-    "test_proc_fs_fetch.py",
-    "test_role_*.py",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +64,9 @@ def run(target: str, words: tuple[str, ...]) -> None:
         benchmark(words)
     elif target == "integration":
         live.cluster()
-        on_cluster(*words)
+        live.reruns().unlink(missing_ok=True)
+        on_lowest(*words)
+        on_newest(*words)
     elif target == "faults":
         faults(words)
     else:
@@ -95,22 +88,16 @@ def everything() -> None:
         automated = beside.submit(automation.places)
         tools = [beside.submit(built.program, name) for name in ("cosign", "alertmanager")]
         stores = [beside.submit(object_store.places, python.version, core) for python, core in ends()]
-        passed(
-            [
-                step
-                for target in ("unit", "sanity", "lint", "types", "docs", "build", "browser")
-                for step in steps(target)
-            ]
-        )
-        cluster.result()
-        for user in users:
-            user.result()
-        automated.result()
-        for tool in tools:
-            tool.result()
-        for store in stores:
-            store.result()
-        on_cluster()
+        ready: list[Future[Any]] = [cluster, *users, automated, *tools, *stores]
+        # the longest first, so that neither core is left alone with one; what needs the cluster when it has had time to start
+        wanted = [step for target in ("sanity", "unit", "lint") for step in steps(target)]
+        wanted += [_smoke(ready)] if len(ends()) > 1 else []
+        wanted += [step for target in ("browser", "types", "docs", "build") for step in steps(target)]
+        live.reruns().unlink(missing_ok=True)
+        passed(wanted)
+        for part in ready:
+            part.result()
+        on_newest()
 
 
 def demonstration() -> None:
@@ -166,22 +153,39 @@ def passed(wanted: list[Step]) -> None:
         )
 
 
-def on_cluster(*arguments: str) -> None:
-    """pytest on the lowest pair, then on the newest, whose closing line is the last of all.
+def on_lowest(*arguments: str) -> None:
+    """pytest on the lowest pair, where it is not the newest too: what an ansible-core can change, and little of that.
 
-    The lowest gets what an ansible-core can change, the newest all: what the kernel, Kubernetes and the remote shells do is
-    the same under each.
+    What the kernel, Kubernetes and the remote shells do is the same under each.
     """
-    live.reruns().unlink(missing_ok=True)
-    *lower, newest = ends()
-    every = [str(path.relative_to(cache.CHECKOUT)) for name in USES_ANSIBLE for path in sorted(ON_CLUSTER.glob(name))]
-    for python, core in (*lower, newest):
-        say(f"\nOn the cluster with Python {python.release} and ansible-core {core}:")
-        paths = ["tests/integration", "tests/faults"] if (python, core) == newest else every
-        try:
-            live.integration(python, core, *paths, *arguments)
-        except StepFailed as failure:
-            raise Stop(f"{failure}. After a change, repeat that part alone with `make integration`.") from None
+    lowest, *others = ends()
+    if others:
+        _on_cluster(*lowest, *live.smoke(), *arguments)
+
+
+def on_newest(*arguments: str) -> None:
+    """pytest with every test on the newest pair, its closing line the last of all."""
+    _on_cluster(*ends()[-1], *live.EVERY_TEST, *arguments)
+
+
+def _on_cluster(python: Python, core: str, *arguments: str) -> None:
+    say(f"\nOn the cluster with Python {python.release} and ansible-core {core}:")
+    try:
+        live.integration(python, core, *arguments)
+    except StepFailed as failure:
+        raise Stop(f"{failure}. After a change, repeat that part alone with `make integration`.") from None
+
+
+def _smoke(ready: Sequence[Future[Any]]) -> Step:
+    """The tests on the lowest pair as one of the steps that run side by side; waits until what it needs is `ready`."""
+    python, core = ends()[0]
+
+    def work(log: Log) -> None:
+        for part in ready:
+            part.result()
+        live.integration(python, core, *live.smoke(), log=log)
+
+    return Step("integration", f"smoke on Python {python.version} with ansible-core {core}", work)
 
 
 def _pair(target: str, work: Callable[..., None], python: Python, core: str) -> Step:
