@@ -95,7 +95,7 @@ def running(folder: Path, port: int, webhook: int, token: str) -> Iterator[Alert
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=folder)
     try:
         manager = Alertmanager(port)
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 240
         while not manager.is_ready():
             assert process.poll() is None, log.read_text(encoding="utf-8")
             assert time.monotonic() < deadline, log.read_text(encoding="utf-8")

@@ -43,7 +43,7 @@ class Kubectl:
     def run(self, *words: str, stdin: str | None = None, check: bool = True) -> subprocess.CompletedProcess[bytes]:
         command = [self.program, "--namespace", self.namespace, *words]
         done = subprocess.run(
-            command, input=None if stdin is None else stdin.encode(), capture_output=True, timeout=180, check=False
+            command, input=None if stdin is None else stdin.encode(), capture_output=True, timeout=400, check=False
         )
         if check and done.returncode:
             pytest.fail(f"{' '.join(words)}: {done.stderr.decode(errors='replace')}")
@@ -62,7 +62,7 @@ class Kubectl:
     def pod(self, name: str) -> Pod:
         return self.json("get", "pod", name)
 
-    def wait_until_running(self, name: str, timeout: str = "90s") -> Pod:
+    def wait_until_running(self, name: str, timeout: str = "300s") -> Pod:
         self.run("wait", f"pod/{name}", "--for=condition=Ready", f"--timeout={timeout}")
         return self.pod(name)
 
@@ -173,7 +173,7 @@ def make_namespace(kubectl_program: str) -> Iterator[Callable[..., Kubectl]]:
         kubectl.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
         made.append(kubectl)
         # pods are refused until the controller has made it
-        kubectl.run("wait", "--for=create", "serviceaccount/default", "--timeout=30s")
+        kubectl.run("wait", "--for=create", "serviceaccount/default", "--timeout=300s")
         return kubectl
 
     yield make

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,6 +40,10 @@ rules = [
 ]
 store.put_bucket_policy(Bucket=bucket, Policy=json.dumps({"Version": "2012-10-17", "Statement": rules}))
 """
+
+
+# of each of pytest's workers those that were not given away yet
+_ports: dict[int, Iterator[int]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,10 +139,16 @@ def running(made: Delivery, folder: Path) -> Iterator[Store]:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port for a program that takes no other way to have one.
+
+    Below those that the kernel gives to connections, and from a range of this worker's own: nobody takes it meanwhile.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    for port in _ports.setdefault(worker, iter(range(20000 + 100 * worker, 20100 + 100 * worker))):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no port is left")
 
 
 def wait_until_it_answers(process: subprocess.Popen[bytes], port: int, authority: Path, log: Path) -> None:

@@ -98,7 +98,7 @@ class Project:
             capture_output=True,
             text=True,
             stdin=subprocess.DEVNULL,
-            timeout=120,
+            timeout=600,
             check=False,
         )
         assert result.is_file(), done.stdout + done.stderr
@@ -156,12 +156,12 @@ def test_a_task_runs_in_the_background(project: Project, app: str, is_encrypted:
     if is_encrypted:
         project.encrypt(path)
     options = {"pod": app, "kubeconfig": "cluster.conf", "commands": ["sleep 1; echo done"]}
-    start = {"incident.distroless.ephemeral_debug": options, "async": 60, "poll": 0, "register": "job"}
+    start = {"incident.distroless.ephemeral_debug": options, "async": 600, "poll": 0, "register": "job"}
     wait = {
         "ansible.builtin.async_status": {"jid": "{{ job.ansible_job_id }}"},
         "register": "outcome",
         "until": "outcome.finished",
-        "retries": 40,
+        "retries": 300,
         "delay": 1,
     }
     outcome = project.play([start, wait])

@@ -60,7 +60,7 @@ def wait_until_refused(kubectl: Kubectl, pod: str, words: str) -> None:
     """The API server takes up a new rule a moment after it was written."""
     body = {"spec": {"ephemeralContainers": [{"name": "asked", "image": "busybox:1.37", "targetContainerName": "app"}]}}
     asking = ["patch", "pod", pod, "--subresource=ephemeralcontainers", "--dry-run=server", "-p", json.dumps(body)]
-    until = time.monotonic() + 30
+    until = time.monotonic() + 240
     while words not in (said := kubectl.run(*asking, check=False).stderr.decode()):
         assert time.monotonic() < until, said
         time.sleep(0.2)
@@ -159,7 +159,7 @@ def full(make_namespace: Callable[..., Kubectl]) -> Kubectl:
     kubectl = make_namespace()
     hard = {"pods": "1", "count/pods": "1"}
     kubectl.apply({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "full"}, "spec": {"hard": hard}})
-    kubectl.run("wait", "resourcequota/full", "--for=jsonpath={.status.hard.pods}=1", "--timeout=30s")
+    kubectl.run("wait", "resourcequota/full", "--for=jsonpath={.status.hard.pods}=1", "--timeout=300s")
     kubectl.apply(pod_manifest("api", "incident.test/app:nonroot"))
     kubectl.wait_until_running("api")
     return kubectl

@@ -183,7 +183,7 @@ def test_a_job_looks_into_several_pods_and_leaves_an_artifact_for_each(
     measured: Callable[[str], None],
 ) -> None:
     kubectl.run("create", "deployment", "uploads", "--image=incident.test/app:nonroot", "--replicas=2")
-    kubectl.run("wait", "deployment/uploads", "--for=condition=Available", "--timeout=90s")
+    kubectl.run("wait", "deployment/uploads", "--for=condition=Available", "--timeout=300s")
     job = run_job(
         tmp_path,
         automation,
@@ -222,7 +222,7 @@ def test_a_job_fails_where_the_survey_asked_for_it(
         pod_manifest("orders-0", "incident.test/app:nonroot", container={"command": ["/app", "sha256", "/etc/shop"]})
     )
     kubectl.run(
-        "wait", "pod/orders-0", "--for=jsonpath={.status.containerStatuses[0].lastState.terminated}", "--timeout=90s"
+        "wait", "pod/orders-0", "--for=jsonpath={.status.containerStatuses[0].lastState.terminated}", "--timeout=300s"
     )
     job = run_job(
         tmp_path,

@@ -142,7 +142,7 @@ class Node:
 
 
 def until(what: Callable[[], object]) -> None:
-    end = time.monotonic() + 20
+    end = time.monotonic() + 240
     while not what():
         assert time.monotonic() < end
         time.sleep(0.02)

@@ -74,12 +74,12 @@ def test_a_name_alone_gives_nobody_a_debugger_of_another_identity(kubectl: Kubec
 def test_a_debugger_ends_by_itself_after_its_ttl_and_is_replaced_under_the_next_name(
     kubectl: Kubectl, call: Play, app: str
 ) -> None:
-    short = call("ephemeral_debug", pod=app, name="brief", ttl=2)
+    short = call("ephemeral_debug", pod=app, name="brief", ttl=2, wait=False)
     kubectl.run(
         "wait",
         f"pod/{app}",
         "--for=jsonpath={.status.ephemeralContainerStatuses[?(@.name=='brief')].state.terminated.exitCode}=0",
-        "--timeout=30s",
+        "--timeout=300s",
     )
     again = call("ephemeral_debug", pod=app, name="brief", ttl=60)
     assert (short.target["debugger"], again.target["debugger"]) == ("brief", "brief-2")
@@ -122,7 +122,7 @@ def test_absent_is_content_where_the_target_is_gone(kubectl: Kubectl, call: Play
     kubectl.wait_until_running("passing")
     earlier = call("ephemeral_debug", pod="passing", name="witness")
     kubectl.run("delete", "pod", "passing", "--grace-period=0", "--force")
-    kubectl.run("wait", "pod/passing", "--for=delete", "--timeout=60s")
+    kubectl.run("wait", "pod/passing", "--for=delete", "--timeout=300s")
     ended = call("ephemeral_debug", targets=earlier["targets"], state="absent")
     assert not ended["failed_targets"], ended["msg"]
     assert not ended["changed"]
@@ -149,7 +149,7 @@ def test_absent_never_ends_someone_elses_debugger(kubectl: Kubectl, call: Play, 
         "wait",
         f"pod/{app}",
         "--for=jsonpath={.status.ephemeralContainerStatuses[?(@.name=='theirs')].state.running}",
-        "--timeout=30s",
+        "--timeout=300s",
     )
     call("ephemeral_debug", pod=app, state="absent")
     states = {status["name"]: status["state"] for status in kubectl.pod(app)["status"]["ephemeralContainerStatuses"]}
@@ -225,7 +225,7 @@ def deployment(kubectl: Kubectl) -> Iterator[str]:
     }
     spec["template"]["spec"].pop("restartPolicy", None)
     kubectl.apply({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "many"}, "spec": spec})
-    kubectl.run("rollout", "status", "deployment/many", "--timeout=90s")
+    kubectl.run("rollout", "status", "deployment/many", "--timeout=300s")
     yield "many"
     kubectl.run("delete", "deployment", "many", "--wait=false")
 
@@ -277,5 +277,5 @@ def test_module_defaults_of_the_action_group_reach_the_module(
     book.write_text(
         yaml.safe_dump([{"hosts": "localhost", "gather_facts": False, "module_defaults": defaults, "tasks": [task]}])
     )
-    done = subprocess.run(["ansible-playbook", str(book)], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(["ansible-playbook", str(book)], capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout

@@ -7,6 +7,8 @@
 from __future__ import annotations
 
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -77,15 +79,28 @@ def test_a_relative_mount_path_of_a_secret_is_a_secret(kubectl: Kubectl, call: P
     assert {row["reason"] for row in played["skipped_files"]} == {"Secret"}
 
 
+def end_when_there(kubectl: Kubectl, pod: str, path: Path) -> None:
+    """Lets a pod end as soon as a file has come home."""
+    until = time.monotonic() + 240
+    while not path.is_file():
+        assert time.monotonic() < until, f"{path} never came"
+        time.sleep(0.1)
+    kubectl.run("exec", pod, "--", "touch", "/tmp/end")
+
+
 def test_what_came_before_the_target_ended_is_reported_though_its_debugger_went_too(
     kubectl: Kubectl, call: Play, tmp_path: Path
 ) -> None:
-    script = f"{SPARSE}; echo hi > /tmp/a; sleep 14"
+    script = f"{SPARSE}; echo hi > /tmp/a; until [ -e /tmp/end ]; do sleep 0.2; done"
     container = {"command": ["sh", "-c", script], "resources": {"limits": SLOW}}
     kubectl.apply(pod_manifest("dying", BUSYBOX, container=container, restartPolicy="Never"))
     kubectl.wait_until_running("dying")
-    given = {"src": ["/tmp/a", "/tmp/big"], "dest": str(tmp_path / "home"), "compress": "none"}
-    played = call("proc_fs_fetch", pod="dying", keep_debugger=False, **given)
+    home = tmp_path / "home"
+    given = {"src": ["/tmp/a", "/tmp/big"], "dest": str(home), "compress": "none"}
+    with ThreadPoolExecutor(1) as beside:
+        ended = beside.submit(end_when_there, kubectl, "dying", home / kubectl.namespace / "dying/app/tmp/a")
+        played = call("proc_fs_fetch", pod="dying", keep_debugger=False, **given)
+        ended.result()
     assert (played["reason"], played["changed"]) == ("TargetNotRunning", True), played["msg"]
     assert {row["src"] for row in played["files"]} >= {"/tmp/a"}
     assert len(played["manifests"]) == 1

@@ -49,7 +49,7 @@ def app(kubectl: Kubectl) -> str:
         "template": {"metadata": {"labels": labels}, "spec": pod["spec"]},
     }
     kubectl.apply({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "api"}, "spec": spec})
-    kubectl.run("rollout", "status", "deployment/api", "--timeout=90s")
+    kubectl.run("rollout", "status", "deployment/api", "--timeout=300s")
     (only,) = kubectl.json("get", "pods", "-l", "app=api")["items"]
     name: str = only["metadata"]["name"]
     return name

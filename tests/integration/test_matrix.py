@@ -204,7 +204,9 @@ def test_a_group_that_only_the_image_gives_is_missing_and_said(kubectl: Kubectl,
 def test_an_init_container_that_hangs_can_be_the_target(kubectl: Kubectl, call: Play) -> None:
     first = {"name": "first", "image": f"{IMAGE}:nonroot", "imagePullPolicy": "Never"}
     kubectl.apply(pod_manifest("hangs", f"{IMAGE}:root", initContainers=[first]))
-    kubectl.run("wait", "pod/hangs", "--for=jsonpath={.status.initContainerStatuses[0].state.running}", "--timeout=60s")
+    kubectl.run(
+        "wait", "pod/hangs", "--for=jsonpath={.status.initContainerStatuses[0].state.running}", "--timeout=300s"
+    )
     looked = call("ephemeral_debug", pod="hangs", container="first", commands=['ls "$TARGET_ROOT/data/app.log"'])
     assert not looked.result.get("failed"), looked["msg"]
     assert kubectl.debuggers("hangs")[0]["targetContainerName"] == "first"

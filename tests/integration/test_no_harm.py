@@ -64,7 +64,7 @@ def work_during(kubectl: Kubectl, pod: str, act: Callable[[], None]) -> float:
     """Rounds a second while something else is done; the seconds at its ends belong to it in part."""
     before = len(rounds(kubectl, pod))
     act()
-    until = time.monotonic() + 30
+    until = time.monotonic() + 240
     while len(rounds(kubectl, pod)) < before + 2 and time.monotonic() < until:
         time.sleep(0.5)
     return statistics.mean(rounds(kubectl, pod)[before:])
@@ -107,10 +107,12 @@ def test_a_gibibyte_comes_out_of_a_pod_of_64_mebibytes(
     kubectl.apply(pod_manifest("narrow", APP, container=container))
     kubectl.wait_until_running("narrow")
     said = partial(kubectl.text, "logs", "narrow", "-c", "app")
-    until = time.monotonic() + 120
+    until = time.monotonic() + 240
     while "ready" not in said() and time.monotonic() < until:
         time.sleep(0.5)
     given = {"pod": "narrow", "src": ["/data/blob.bin"], "dest": str(tmp_path)}
+    # the time is for the file alone
+    call("ephemeral_debug", pod="narrow")
     cut = call("proc_fs_fetch", **given, deadline=4)
     assert [(row["status"], row["reason"]) for row in cut["skipped_files"]] == [("skipped", "Deadline")], cut.result
     assert not list(tmp_path.rglob("blob.bin"))
@@ -145,7 +147,7 @@ def test_nothing_is_left_of_dropped_connections_and_commands(kubectl: Kubectl, c
         session.drop()
     played = call("ephemeral_debug", pod="clean", commands=["ls / | cat >/dev/null"] * 100)
     assert not played.result.get("failed"), played["msg"]
-    until = time.monotonic() + 60
+    until = time.monotonic() + 240
     while (now := answer(LIST_PROCESSES)) != processes and time.monotonic() < until:
         time.sleep(0.2)
     assert now == processes
@@ -177,7 +179,7 @@ def test_nothing_is_left_of_jobs_given_up_in_the_middle_of_their_output(kubectl:
         with opened() as session:
             events = session.run(JOBS[number % 3]).events()
             sum(len(next(events)[1]) for _piece in range(50 + 10 * number))
-    until = time.monotonic() + 60
+    until = time.monotonic() + 240
     while (now := processes()) != before and time.monotonic() < until:
         time.sleep(0.2)
     assert now == before
@@ -247,7 +249,7 @@ def test_a_playbook_leaves_nothing_in_the_pods_namespace(
             case = run_playbook(playbook, tmp_path, {**given, "state": state} if state else given, *words)
             assert case.status == 0, case.printed
     play("ephemeral_debug", pod=name, state="absent")
-    until = time.monotonic() + 60
+    until = time.monotonic() + 240
     while (now := in_the_namespace_of(kubectl, name)) != before and time.monotonic() < until:
         time.sleep(0.2)
     assert now == before
@@ -266,13 +268,13 @@ def test_a_pod_goes_with_its_debuggers(
     body = {"spec": {"ephemeralContainers": [{"name": f"d{number}", **container} for number in range(count)]}}
     kubectl.run("patch", "pod", name, "--subresource=ephemeralcontainers", "-p", json.dumps(body))
     what = "running" if state == "running" else "terminated"
-    until = time.monotonic() + 120
+    until = time.monotonic() + 240
     while sum(what in status["state"] for status in ephemeral_statuses(kubectl, name)) < count:
         assert time.monotonic() < until
         time.sleep(0.5)
     size = len(kubectl.text("get", "pod", name, "-o", "jsonpath={}"))
     began = time.monotonic()
-    kubectl.run("delete", "pod", name, "--wait=true", "--timeout=120s")
+    kubectl.run("delete", "pod", name, "--wait=true", "--timeout=300s")
     took = time.monotonic() - began
     assert name not in kubectl.text("get", "pods")
     measured(f"a pod with {count:2} {state} debuggers: {took:.1f} s from delete to gone, an object of {size} bytes")

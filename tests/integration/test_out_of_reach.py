@@ -20,6 +20,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._targets.model
 
 from .conftest import Kubectl, Play, facts, pod_manifest
 from .inside import connected, request, target_of
+from .node import leave_its_cgroups
 from .test_hard_luck import on_no_node
 from .test_saying_no import assert_says
 
@@ -35,12 +36,12 @@ def static_pod(kubectl: Kubectl, name: str) -> Iterator[str]:
     node = kubectl.json("get", "nodes")["items"][0]["metadata"]["name"]
     path.write_text(json.dumps(manifest), encoding="utf-8")
     try:
-        kubectl.run("wait", "--for=create", f"pod/{name}-{node}", "--timeout=60s")
+        kubectl.run("wait", "--for=create", f"pod/{name}-{node}", "--timeout=300s")
         kubectl.wait_until_running(f"{name}-{node}")
         yield f"{name}-{node}"
     finally:
         path.unlink()
-        kubectl.run("wait", "--for=delete", f"pod/{name}-{node}", "--timeout=60s")
+        kubectl.run("wait", "--for=delete", f"pod/{name}-{node}", "--timeout=300s")
 
 
 def test_a_static_pod(kubectl: Kubectl, call: Play) -> None:
@@ -112,17 +113,6 @@ def test_a_name_that_someone_elses_container_took_after_the_selection(kubectl: K
     assert "another name" in failure.hint
     (kept,) = kubectl.debuggers("taken")
     assert kept["command"] == ["sleep", "600"], "theirs is as it was"
-
-
-def leave_its_cgroups(container_id: str) -> None:
-    """Moves a container's processes up into its pod's own cgroups, on the node: nothing names the container then."""
-    folders = list(Path("/sys/fs/cgroup").glob(f"**/{container_id}")) + list(
-        Path("/sys/fs/cgroup").glob(f"**/cri-containerd-{container_id}.scope")
-    )
-    assert folders
-    for folder in folders:
-        for pid in (folder / "cgroup.procs").read_text(encoding="ascii").split():
-            (folder.parent / "cgroup.procs").write_text(pid, encoding="ascii")
 
 
 @pytest.mark.parametrize("shared", ["hostPID", "shareProcessNamespace"])

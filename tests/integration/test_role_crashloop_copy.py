@@ -49,7 +49,9 @@ def silent(kubectl: Kubectl) -> str:
 
 
 def wait_for_restart(kubectl: Kubectl, pod: str) -> None:
-    kubectl.run("wait", f"pod/{pod}", "--for=jsonpath={.status.containerStatuses[0].restartCount}=1", "--timeout=90s")
+    kubectl.run(
+        "wait", f"pod/{pod}", "--for=jsonpath={.status.containerStatuses[0].lastState.terminated}", "--timeout=300s"
+    )
 
 
 def copies(kubectl: Kubectl) -> list[dict[str, Any]]:
@@ -120,7 +122,7 @@ def test_what_runs_the_program_is_named_and_a_pod_that_runs_is_left_in_peace(kub
         kubectl.apply(manifest)
     kubectl.wait_until_running("fine")
     wait_for_restart(kubectl, "lost")
-    kubectl.run("wait", "pod/done", "--for=jsonpath={.status.phase}=Succeeded", "--timeout=60s")
+    kubectl.run("wait", "pod/done", "--for=jsonpath={.status.phase}=Succeeded", "--timeout=300s")
     wait_for_restart(kubectl, "hostile")
     names = ("lost", "done", "hostile", "fine")
     # a selector would leave the finished one out
@@ -173,7 +175,7 @@ def test_check_mode_says_what_it_would_copy_and_a_killed_play_leaves_a_copy_that
         command, env=environment, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True
     )
     try:
-        deadline = time.monotonic() + 90
+        deadline = time.monotonic() + 240
         while not any(copy["status"].get("ephemeralContainerStatuses") for copy in copies(kubectl)):
             assert time.monotonic() < deadline
             assert running.poll() is None

@@ -38,7 +38,7 @@ def done(kubectl: Kubectl) -> str:
     manifest = pod_manifest("done", "incident.test/app:nonroot", container={"args": ["--exit-after", "1s"]})
     manifest["spec"]["restartPolicy"] = "Never"
     kubectl.apply(manifest)
-    kubectl.run("wait", "pod/done", "--for=jsonpath={.status.phase}=Succeeded", "--timeout=90s")
+    kubectl.run("wait", "pod/done", "--for=jsonpath={.status.phase}=Succeeded", "--timeout=300s")
     return "done"
 
 

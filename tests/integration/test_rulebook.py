@@ -80,7 +80,7 @@ class Rulebook:
         return self.log.read_text(encoding="utf-8", errors="replace")
 
     def wait_for(self, is_so: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 240
         while not is_so():
             assert time.monotonic() < deadline, self.printed()
             time.sleep(0.3)
@@ -154,7 +154,7 @@ def pods(kubectl: Kubectl) -> Kubectl:
     )
     kubectl.wait_until_running("uploads-0")
     kubectl.run(
-        "wait", "pod/orders-0", "--for=jsonpath={.status.containerStatuses[0].lastState.terminated}", "--timeout=90s"
+        "wait", "pod/orders-0", "--for=jsonpath={.status.containerStatuses[0].lastState.terminated}", "--timeout=300s"
     )
     return kubectl
 
