@@ -143,3 +143,10 @@ def open_session(
         timeout=timeout,
         open_outlet=open_outlet if has_outlet or outlet is not None else None,
     )
+
+
+# a user that owns nothing here; who is no root is one already
+SETPRIV = shutil.which("setpriv") or "setpriv"
+
+
+NOBODY = (SETPRIV, "--reuid=65534", "--regid=65534", "--clear-groups") if os.geteuid() == 0 else ()

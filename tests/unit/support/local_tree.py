@@ -106,3 +106,27 @@ class LocalTree:
 
 
 REASONS: dict[int, Why] = {2: "Missing", 20: "NotADirectory", 40: "Loop"}
+
+
+HOSTILE_NAMES = [
+    b"new\nline",
+    b"\n",
+    b"ends in a newline\n",
+    b"a\n //E 81a4 0 0 5 1 1 1 8 1 1 1|.0 |.0 |.0 |",
+    b"quote'and\"both",
+    b"-rf",
+    b"--help",
+    b"back\\slash\\n",
+    b"  spaces  ",
+    b"$(touch made-by-a-name)",
+    b"`id`;$HOME&|>x",
+    b"\xff\xfe\x80",
+    "grün €".encode(),
+    b"*",
+    b"?[a-z]",
+    b"x" * 255,
+    b"|pipe|",
+    b"%n%s\\0",
+    b"~",
+    b"\x01\x1b[31m\x7f\r\t",
+]

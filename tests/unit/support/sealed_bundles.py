@@ -15,7 +15,8 @@ from typing import Any
 from ansible_collections.incident.distroless.plugins.plugin_utils._case.hash_chain import chain
 from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.bundle import read_folder
 from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.checksums import sums
-from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.seal import link_rows
+from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.compressed import Codec
+from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.seal import Problem, link_rows
 
 
 def sealed(
@@ -30,11 +31,7 @@ def sealed(
         place(folder, name).write_bytes(data)
     for name, text in (links or {}).items():
         place(folder, name).symlink_to(os.fsdecode(text))
-    log = chain(rows)
-    (folder / "acquisition.jsonl").write_bytes(log.text)
-    about = {**manifest, "links": link_rows(read_folder(folder)), "log": {"lines": log.lines, "last": log.last}}
-    (folder / "manifest.json").write_text(json.dumps(about), encoding="utf-8")
-    (folder / "SHA256SUMS").write_bytes(sums(read_folder(folder).files))
+    seal(folder, rows, **manifest)
     return folder
 
 
@@ -48,3 +45,28 @@ def place(folder: Path, name: bytes) -> Path:
 def whats(copy: Path) -> dict[str, str]:
     """What was done with each file, as the copy says: path -> what."""
     return {row["path"]: row["what"] for row in json.loads((copy / "redaction.json").read_bytes())["files"]}
+
+
+CODECS: list[Codec] = ["gz", "zst"]
+
+
+def write(folder: Path, name: bytes, data: bytes) -> None:
+    """A file of the bundle."""
+    place(folder, name).write_bytes(data)
+
+
+THREE = ({"action": "open"}, {"action": "run", "rc": 0}, {"action": "ask", "audit_id": "x"})
+
+
+def seal(folder: Path, rows: Iterable[Mapping[str, Any]] = THREE, **manifest: Any) -> str:
+    """Seals a folder as evidence_seal does, with a log of these rows; the hash of SHA256SUMS."""
+    log = chain(rows)
+    (folder / "acquisition.jsonl").write_bytes(log.text)
+    about = {**manifest, "links": link_rows(read_folder(folder)), "log": {"lines": log.lines, "last": log.last}}
+    (folder / "manifest.json").write_text(json.dumps(about), encoding="utf-8")
+    (folder / "SHA256SUMS").write_bytes(sums(read_folder(folder).files))
+    return read_folder(folder).files[b"SHA256SUMS"]
+
+
+def kinds(found: Iterable[Problem]) -> set[tuple[str, str]]:
+    return {(problem.kind, problem.path) for problem in found}

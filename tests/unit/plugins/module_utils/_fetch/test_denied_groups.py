@@ -15,9 +15,8 @@ from pathlib import Path
 import pytest
 from ansible_collections.incident.distroless.plugins.module_utils._fetch.denied_groups import ClosedGroups
 from ansible_collections.incident.distroless.plugins.module_utils._remote.session import Session
-from ansible_collections.incident.distroless.tests.unit.plugins.module_utils._target_fs.test_filesystem import NOBODY
 from ansible_collections.incident.distroless.tests.unit.support.local_fetches import World, statuses
-from ansible_collections.incident.distroless.tests.unit.support.local_shells import SHELLS, open_session
+from ansible_collections.incident.distroless.tests.unit.support.local_shells import NOBODY, SHELLS, open_session
 from ansible_collections.incident.distroless.tests.unit.support.target_things import entry
 
 OURS = os.getgid()

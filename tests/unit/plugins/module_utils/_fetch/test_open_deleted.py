@@ -17,9 +17,8 @@ from ansible_collections.incident.distroless.plugins.module_utils._core.errors i
 from ansible_collections.incident.distroless.plugins.module_utils._fetch.open_deleted import Held, judge, survey_held
 from ansible_collections.incident.distroless.plugins.module_utils._target_fs.filesystem import TargetFiles
 from ansible_collections.incident.distroless.plugins.module_utils._target_fs.read_policy import policy_of
-from ansible_collections.incident.distroless.tests.unit.plugins.module_utils._target_fs.test_filesystem import NOBODY
 from ansible_collections.incident.distroless.tests.unit.support.local_fetches import World, statuses
-from ansible_collections.incident.distroless.tests.unit.support.local_shells import SHELLS, open_session
+from ansible_collections.incident.distroless.tests.unit.support.local_shells import NOBODY, SHELLS, open_session
 from ansible_collections.incident.distroless.tests.unit.support.lying_remote import Liar, session_with
 from ansible_collections.incident.distroless.tests.unit.support.target_things import entry, mount, named_process
 from hypothesis import given, settings

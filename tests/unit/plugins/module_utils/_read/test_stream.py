@@ -26,12 +26,8 @@ from ansible_collections.incident.distroless.plugins.module_utils._read.events i
 from ansible_collections.incident.distroless.plugins.module_utils._read.request import Want
 from ansible_collections.incident.distroless.plugins.module_utils._read.stream import hashes, send
 from ansible_collections.incident.distroless.plugins.module_utils._target_fs.filesystem import Entry, TargetFiles
-from ansible_collections.incident.distroless.tests.unit.plugins.module_utils._target_fs.test_filesystem import (
-    HOSTILE_NAMES,
-    NOBODY,
-)
-from ansible_collections.incident.distroless.tests.unit.support.local_shells import SHELLS, open_session
-from ansible_collections.incident.distroless.tests.unit.support.local_tree import LocalTree
+from ansible_collections.incident.distroless.tests.unit.support.local_shells import NOBODY, SHELLS, open_session
+from ansible_collections.incident.distroless.tests.unit.support.local_tree import HOSTILE_NAMES, LocalTree
 from ansible_collections.incident.distroless.tests.unit.support.lying_remote import Liar, session_with
 from ansible_collections.incident.distroless.tests.unit.support.target_things import entry
 from hypothesis import example, given, settings

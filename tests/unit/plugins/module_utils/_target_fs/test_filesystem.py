@@ -30,37 +30,15 @@ from ansible_collections.incident.distroless.plugins.module_utils._target_fs.fil
 )
 from ansible_collections.incident.distroless.plugins.module_utils._target_fs.mountinfo import Mount, parse_mounts
 from ansible_collections.incident.distroless.plugins.module_utils._target_fs.stat_protocol import PROGRAM
-from ansible_collections.incident.distroless.tests.unit.support.local_shells import SHELLS, open_session
-from ansible_collections.incident.distroless.tests.unit.support.local_tree import LocalTree
+from ansible_collections.incident.distroless.tests.unit.support.local_shells import (
+    NOBODY,
+    SHELLS,
+    open_session,
+)
+from ansible_collections.incident.distroless.tests.unit.support.local_tree import HOSTILE_NAMES, LocalTree
 from ansible_collections.incident.distroless.tests.unit.support.lying_remote import Liar, session_with
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-
-HOSTILE_NAMES = [
-    b"new\nline",
-    b"\n",
-    b"ends in a newline\n",
-    b"a\n //E 81a4 0 0 5 1 1 1 8 1 1 1|.0 |.0 |.0 |",
-    b"quote'and\"both",
-    b"-rf",
-    b"--help",
-    b"back\\slash\\n",
-    b"  spaces  ",
-    b"$(touch made-by-a-name)",
-    b"`id`;$HOME&|>x",
-    b"\xff\xfe\x80",
-    "grün €".encode(),
-    b"*",
-    b"?[a-z]",
-    b"x" * 255,
-    b"|pipe|",
-    b"%n%s\\0",
-    b"~",
-    b"\x01\x1b[31m\x7f\r\t",
-]
-# a user that owns nothing here; who is no root is one already
-SETPRIV = shutil.which("setpriv") or "setpriv"
-NOBODY = (SETPRIV, "--reuid=65534", "--regid=65534", "--clear-groups") if os.geteuid() == 0 else ()
 
 
 @pytest.fixture(params=SHELLS)

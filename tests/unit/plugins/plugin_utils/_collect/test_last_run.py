@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.incident.distroless.tests.unit.plugins.plugin_utils._collect.test_facts import (
+from ansible_collections.incident.distroless.tests.unit.support.collected_facts import (
     POD,
     answer,
     collector,

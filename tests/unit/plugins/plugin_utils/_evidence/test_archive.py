@@ -17,7 +17,7 @@ import pytest
 from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.archive import pack
 from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.bundle import members, read_archive
 from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.seal import Problem, problems
-from ansible_collections.incident.distroless.tests.unit.plugins.plugin_utils._evidence.test_bundle import (
+from ansible_collections.incident.distroless.tests.unit.support.sealed_bundles import (
     CODECS,
     kinds,
     seal,

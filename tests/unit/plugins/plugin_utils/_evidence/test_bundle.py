@@ -7,22 +7,21 @@
 from __future__ import annotations
 
 import base64
-import json
 import os
 import shutil
 import subprocess
 import tarfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from ansible_collections.incident.distroless.plugins.plugin_utils._case.hash_chain import chain
 from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.archive import pack
 from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.bundle import read_archive, read_folder
 from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.checksums import parse_sums, sums, sums_line
 from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.compressed import Codec
-from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.seal import Problem, link_rows, problems
+from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.seal import problems
 from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.signature import sign
+from ansible_collections.incident.distroless.tests.unit.support.sealed_bundles import CODECS, kinds, seal, write
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.ec import (
     ECDSA,
@@ -54,24 +53,6 @@ HOSTILE = [
     b"not\xffutf8",
     b"n" * 255,
 ]
-CODECS: list[Codec] = ["gz", "zst"]
-
-
-def write(folder: Path, name: bytes, data: bytes) -> None:
-    path = Path(os.fsdecode(os.fsencode(folder) + b"/" + name))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data)
-
-
-def seal(folder: Path) -> str:
-    """Seals a folder as evidence_seal does, with a log of three rows; the hash of SHA256SUMS."""
-    log = chain([{"action": "open"}, {"action": "run", "rc": 0}, {"action": "ask", "audit_id": "x"}])
-    (folder / "acquisition.jsonl").write_bytes(log.text)
-    found = read_folder(folder)
-    about = {"log": {"lines": log.lines, "last": log.last}, "links": link_rows(found)}
-    (folder / "manifest.json").write_text(json.dumps(about), encoding="utf-8")
-    (folder / "SHA256SUMS").write_bytes(sums(read_folder(folder).files))
-    return read_folder(folder).files[b"SHA256SUMS"]
 
 
 @pytest.fixture
@@ -84,10 +65,6 @@ def bundle(tmp_path: Path) -> Path:
     (folder / "fetched_files" / "dangling").symlink_to("nowhere\n")
     seal(folder)
     return folder
-
-
-def kinds(found: Iterable[Problem]) -> set[tuple[str, str]]:
-    return {(problem.kind, problem.path) for problem in found}
 
 
 def test_what_was_sealed_is_intact(bundle: Path) -> None:

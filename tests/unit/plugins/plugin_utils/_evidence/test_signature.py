@@ -10,29 +10,15 @@ import json
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
-from ansible_collections.incident.distroless.plugins.action import evidence_seal, evidence_verify
-from ansible_collections.incident.distroless.tests.unit.plugins.plugin_utils._evidence.test_acquisition_log import (
+from ansible_collections.incident.distroless.plugins.action import evidence_seal
+from ansible_collections.incident.distroless.tests.unit.support.acquired_cases import (
     OPENED,
 )
+from ansible_collections.incident.distroless.tests.unit.support.evidence_tasks import run, verify
 
 SIGNATURE = "SHA256SUMS.sig"
-
-
-def run(action: Any, path: Path, **options: Any) -> dict[str, Any]:
-    """Runs a task of one of both."""
-    loader = SimpleNamespace(path_dwim=str)
-    made = action.ActionModule(SimpleNamespace(check_mode=False), None, None, loader, None, None)
-    defaults = {name: spec.get("default") for name, spec in action.ARGUMENTS.items()}
-    found: dict[str, Any] = made.work(path, defaults | options)
-    return found
-
-
-def verify(path: Path, **options: Any) -> dict[str, Any]:
-    return run(evidence_verify, path, **options)
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._case.folder i
 from ansible_collections.incident.distroless.plugins.plugin_utils._judge.analyzers import parse_analyzers
 from ansible_collections.incident.distroless.plugins.plugin_utils._judge.findings import judge
 from ansible_collections.incident.distroless.plugins.plugin_utils._report.html_page import write_case
-from ansible_collections.incident.distroless.tests.unit.plugins.plugin_utils._evidence.test_acquisition_log import (
+from ansible_collections.incident.distroless.tests.unit.support.acquired_cases import (
     LOOKED,
     TARGET,
 )

@@ -24,7 +24,7 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.seal
 from ansible_collections.incident.distroless.plugins.plugin_utils._judge.findings import unfinished_finding
 from ansible_collections.incident.distroless.plugins.plugin_utils._report.html_page import html
 from ansible_collections.incident.distroless.plugins.plugin_utils._report.summary import markdown
-from ansible_collections.incident.distroless.tests.unit.plugins.plugin_utils._evidence.test_acquisition_log import (
+from ansible_collections.incident.distroless.tests.unit.support.acquired_cases import (
     COLLECTED,
     LOOKED,
     OPENED,

@@ -17,7 +17,7 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._case.hash_cha
 from ansible_collections.incident.distroless.plugins.plugin_utils._quarantine.case import ABOUT, case_of
 from ansible_collections.incident.distroless.plugins.plugin_utils._report.html_page import html
 from ansible_collections.incident.distroless.plugins.plugin_utils._report.summary import markdown
-from ansible_collections.incident.distroless.tests.unit.plugins.plugin_utils._quarantine.test_plan import judged
+from ansible_collections.incident.distroless.tests.unit.support.quarantined_pods import judged
 from ansible_collections.incident.distroless.tests.unit.support.report_cases import HOSTILE
 
 LABEL = "incident.distroless/quarantine"

@@ -7,14 +7,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from ansible_collections.incident.distroless.plugins.plugin_utils._quarantine.isolation import (
     MAX_LINES,
-    Surroundings,
-    isolation,
     reached,
     seen,
 )
@@ -24,43 +21,22 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._quarantine.pl
     RECORD,
     closings,
     openings,
-    plan,
     ready_pods,
     selects,
     undo,
 )
-
-LABELS = {"app": "api", "pod-template-hash": "5d4f"}
-RECORDED = {"at": "2026-11-25T02:00:00Z", "by": "oncall", "reason": "", "reached": ["10.0.0.1:443"]}
-
-
-def pod(labels: dict[str, str] | None = None, kind: str | None = "ReplicaSet", **metadata: Any) -> dict[str, Any]:
-    owner = [{"kind": kind, "name": "api-5d4f", "controller": True}] if kind else []
-    about = {"name": "api-0", "namespace": "shop", "uid": "uid-1", "labels": LABELS if labels is None else labels}
-    return {"metadata": {**about, "ownerReferences": owner, **metadata}, "spec": {"containers": [{"name": "app"}]}}
-
-
-def service(name: str, selector: dict[str, str] | None) -> dict[str, Any]:
-    return {"metadata": {"name": name}, "spec": {"selector": selector}}
-
-
-def policy(name: str, **spec: Any) -> dict[str, Any]:
-    return {"metadata": {"name": name}, "spec": {"podSelector": {}, **spec}}
-
-
-def planned(given: dict[str, Any], **options: Any) -> dict[str, Any]:
-    services = options.pop("services", [service("api", {"app": "api"}), service("db", {"app": "db"})])
-    record = {**RECORDED, "case": "quarantine-1"}
-    return plan(given, services, **{"is_forced": False, "keep_labels": [], "record": record, **options})
-
-
-def patched(before: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
-    """The pod after the API took a merge patch, released by its controller."""
-    after = {key: value for key, value in before["metadata"].items() if key != "ownerReferences"}
-    for part in ("labels", "annotations"):
-        merged = {**(after.get(part) or {}), **patch["metadata"][part]}
-        after[part] = {key: value for key, value in merged.items() if value is not None}
-    return {**before, "metadata": after}
+from ansible_collections.incident.distroless.tests.unit.support.quarantined_pods import (
+    GONE,
+    LABELS,
+    RECORDED,
+    judged,
+    looked,
+    patched,
+    planned,
+    pod,
+    policy,
+    service,
+)
 
 
 @pytest.mark.parametrize(
@@ -266,32 +242,6 @@ def test_pods_of_the_same_controller_that_are_ready_are_named() -> None:
     ]
     assert ready_pods(pods, {"kind": "ReplicaSet", "name": "api-5d4f"}, "self") == ["a", "b"]
     assert ready_pods(pods, None, "") == []
-
-
-def looked(*peers: tuple[str, int, int], sockets: str = "==> tcp\n") -> list[dict[str, Any]]:
-    """A target in which peers (host, port, code of nc) were reached for."""
-    lines = "".join(f"given {host} {port} no {code} 0 _\n" for host, port, code in peers)
-    rows = [{"name": "sockets", "rc": 0, "stdout": sockets}, {"name": "reach", "rc": 0, "stdout": lines}]
-    return [{"commands": rows}]
-
-
-GONE = looked(("10.0.0.1", 443, 143))
-
-
-def judged(
-    given: dict[str, Any] | None = None,
-    others: list[dict[str, Any]] | None = None,
-    services: list[dict[str, Any]] | None = None,
-    slices: list[dict[str, Any]] | None = None,
-    successors: Sequence[str] = ("api-1",),
-    **options: Any,
-) -> dict[str, Any]:
-    """What comes of a pod after it was put into quarantine beside other policies."""
-    before = pod()
-    made = planned(before)
-    after = given or patched(before, made["patch"])
-    around = Surroundings([made["policy"], *(others or [])], services or [], slices, successors, wanted=1)
-    return isolation(after, around, **{"plan": made, "looked": GONE, "fail_on": "fail", **options})
 
 
 def without(reached_before: list[str] | None, *peers: tuple[str, int, int]) -> dict[str, Any]:

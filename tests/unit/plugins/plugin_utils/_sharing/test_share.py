@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 from ansible_collections.incident.distroless.plugins.action import evidence_redact, evidence_seal
-from ansible_collections.incident.distroless.tests.unit.plugins.plugin_utils._evidence.test_acquisition_log import (
+from ansible_collections.incident.distroless.tests.unit.support.acquired_cases import (
     OPENED,
 )
-from ansible_collections.incident.distroless.tests.unit.plugins.plugin_utils._evidence.test_signature import run, verify
+from ansible_collections.incident.distroless.tests.unit.support.evidence_tasks import run, verify
 from ansible_collections.incident.distroless.tests.unit.support.sealed_bundles import place, whats
 
 VALUES = "shop/api-0/app/environment_values.txt"
