@@ -8,7 +8,7 @@
 RUN = @exec $${PYTHON:-$$(sh tests/tools/python.sh)}
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test cluster cluster-down install lint types sanity unit docs build browser integration bench faults
+.PHONY: help demo test test-matrix cluster cluster-down install lint types sanity unit docs build browser integration bench faults
 
 help:
 	@sed -n 's/^## \{0,1\}//p' $(firstword $(MAKEFILE_LIST))
@@ -35,12 +35,14 @@ help:
 ##   make build                the collection's tarball, and galaxy-importer's opinion of it
 ##   make browser              the report in a real browser, and its accessibility
 ##   make integration          the tests on the cluster, lowest and newest (ARGS= for pytest)
+##   make test-matrix          the smoke tests with other versions, debug images and a slow line, and the page about them
+##                             (ARGS="kubernetes-1.29 core-2.19": these cells alone)
 ##   make faults               1,012 fetches over connections that fail, and the page about them (FAULT_TRIALS=, FAULT_SEED=)
 
 demo test:
 	$(RUN) tests/tools/run.py $@
 
-bench faults lint types sanity unit docs build browser integration:
+bench faults test-matrix lint types sanity unit docs build browser integration:
 	$(RUN) tests/tools/run.py $@ -- $(ARGS)
 
 cluster:

@@ -58,7 +58,7 @@ def slow_link(way: Way, folder: Path) -> Iterator[Way]:
     server = urlsplit(cluster["server"])
     host, port = server.hostname or "", server.port or 443
     link = ends(os.getpid())
-    with _network(link) as prefix, delaying(link.near_address, (host, port), ROUND_TRIP) as proxy_port:
+    with network(link) as prefix, delaying(link.near_address, (host, port), ROUND_TRIP) as proxy_port:
         cluster.update({"server": f"https://{link.near_address}:{proxy_port}", "tls-server-name": host})
         kubeconfig = folder / "kubeconfig-slow"
         kubeconfig.touch(mode=0o600)
@@ -67,7 +67,7 @@ def slow_link(way: Way, folder: Path) -> Iterator[Way]:
 
 
 @contextmanager
-def _network(link: Ends) -> Iterator[tuple[str, ...]]:
+def network(link: Ends) -> Iterator[tuple[str, ...]]:
     """A namespace at the far end of the link; gives the words that run a command there."""
     near, far = link.near, link.far
     holder = subprocess.Popen(
@@ -80,13 +80,13 @@ def _network(link: Ends) -> Iterator[tuple[str, ...]]:
         _ip("link", "add", near, "type", "veth", "peer", "name", far, "netns", str(holder.pid))
         _ip("address", "add", f"{link.near_address}/{BITS}", "dev", near)
         _ip("link", "set", near, "up")
-        _run(*inside, "ip", "address", "add", f"{link.far_address}/{BITS}", "dev", far)
+        run_quietly(*inside, "ip", "address", "add", f"{link.far_address}/{BITS}", "dev", far)
         for name in ("lo", far):
-            _run(*inside, "ip", "link", "set", name, "up")
+            run_quietly(*inside, "ip", "link", "set", name, "up")
         # a queue of a quarter of a second, as home and office routers have
         bucket = ("root", "tbf", "rate", f"{RATE_MBIT}mbit", "burst", "256kb", "latency", "250ms")
-        _run("tc", "qdisc", "add", "dev", near, *bucket)
-        _run(*inside, "tc", "qdisc", "add", "dev", far, *bucket)
+        run_quietly("tc", "qdisc", "add", "dev", near, *bucket)
+        run_quietly(*inside, "tc", "qdisc", "add", "dev", far, *bucket)
         yield inside
     finally:
         if holder.stdin:
@@ -95,10 +95,11 @@ def _network(link: Ends) -> Iterator[tuple[str, ...]]:
 
 
 def _ip(*words: str) -> None:
-    _run("ip", *words)
+    run_quietly("ip", *words)
 
 
-def _run(*words: str) -> None:
+def run_quietly(*words: str) -> None:
+    """Raises Trouble with the command's own words where it fails."""
     try:
         done = subprocess.run(words, capture_output=True, text=True, check=False)
     except FileNotFoundError:

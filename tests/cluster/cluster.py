@@ -4,6 +4,9 @@
 
 """A real Kubernetes for this checkout: `cluster.py up`, `down` or `status`. README.md beside this file says what runs and how.
 
+`cluster.py up 1.29` is another one beside it, of an older release that releases/ pins; it is published in .clusters/1.29. `down` and
+`status` take the same word.
+
 `cluster.py busybox` prints where the busybox of its debug image is, which tests of the remote shells use, `cluster.py versitygw` where
 an object store, `cluster.py cosign` where cosign and `cluster.py alertmanager` where Alertmanager is, built now where that has not
 been done. `cluster.py policies` has the cluster's network enforce NetworkPolicies until its stdin ends.
@@ -33,12 +36,13 @@ def main(arguments: list[str]) -> int:
         "policies": policies,
         **tools,
     }
-    if len(arguments) != 1 or arguments[0] not in commands:
-        print(f"usage: cluster.py {'|'.join(commands)}", file=sys.stderr)
+    command, *words = arguments or [""]
+    if command not in commands or len(words) > (command in ("up", "down", "status")):
+        print(f"usage: cluster.py {'|'.join(commands)}, up|down|status <release>", file=sys.stderr)
         return 2
     os.umask(0o022)  # pods run as many users, who walk through folders that the daemons make
     try:
-        return commands[arguments[0]](places())
+        return commands[command](places(*words))
     except Stop as stop:
         print(f"\nStopped: {stop}", file=sys.stderr, flush=True)
     except KeyboardInterrupt:
@@ -48,7 +52,9 @@ def main(arguments: list[str]) -> int:
 
 def up(here: Places) -> int:
     wanted = os.environ.get("CLUSTER", "embedded")
-    if os.environ.get("USE_KUBECONFIG") == "1":
+    if here.release:
+        embedded.up(here)
+    elif os.environ.get("USE_KUBECONFIG") == "1":
         elsewhere.use_kubeconfig(here)
     elif wanted == "kind":
         elsewhere.kind_up(here)

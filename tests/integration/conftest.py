@@ -23,7 +23,8 @@ import yaml
 from .calling import Warm, warm
 
 CHECKOUT = Path(__file__).parents[2]
-STATE = CHECKOUT / ".cluster"
+# what the launcher published: the checkout's own cluster, or another one that tests are told of
+STATE = Path(os.environ.get("INCIDENT_DISTROLESS_CLUSTER") or CHECKOUT / ".cluster")
 # what the plays of tests use beside what is tested
 ACTIONS = str(Path(__file__).with_name("action_plugins"))
 
@@ -294,6 +295,8 @@ def play(tmp_path: Path, kubectl: Kubectl) -> Play:
     ) -> Played:
         result = tmp_path / f"result-{uuid.uuid4().hex}.json"
         options.setdefault("namespace", kubectl.namespace)
+        if options["namespace"] is None:  # some modules take none
+            del options["namespace"]
         task = {f"incident.distroless.{module}": options, "register": "outcome", "ignore_errors": True}
         save = {
             "save_result": {"content": "{{ outcome | to_json }}", "dest": str(result)},

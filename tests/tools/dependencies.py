@@ -14,8 +14,11 @@ import environments
 from pythons import found
 from say import Stop
 
-# ansible-core -> the kubernetes.core that is tested with it, and the `ansible` release that carries that one.
-KUBERNETES_CORE = {"2.18": ("6.2.0", "12.3.0"), "2.19": ("6.2.0", "12.3.0"), "2.21": ("6.6.0", "14.5.0")}
+# a kubernetes.core -> the `ansible` release that carries it
+CARRIERS = {"6.2.0": "12.3.0", "6.6.0": "14.5.0"}
+LOWEST, NEWEST = CARRIERS
+# ansible-core -> the kubernetes.core that is tested with it; those that are not here, with the newest
+KUBERNETES_CORE = {"2.18": LOWEST, "2.19": LOWEST}
 # with every ansible-core: amazon.aws 10 does not say why a bucket cannot be looked up
 AMAZON_AWS = ("11.4.0", "14.5.0")
 # the newest awx.awx, and the last `ansible` release that carries it
@@ -24,7 +27,12 @@ AWX = ("24.6.1", "12.3.0")
 
 def collections(core: str) -> Path:
     """A collections folder (it has `ansible_collections`) with the kubernetes.core that is tested with `core`."""
-    return _collection("kubernetes.core", *KUBERNETES_CORE[core])
+    return kubernetes_core(KUBERNETES_CORE.get(core, NEWEST))
+
+
+def kubernetes_core(version: str) -> Path:
+    """The same with the kubernetes.core of that version, one of CARRIERS."""
+    return _collection("kubernetes.core", version, CARRIERS[version])
 
 
 def awx() -> Path:

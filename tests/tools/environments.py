@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -90,7 +91,21 @@ def run(*command: Path | str, **variables: str) -> None:
 def _fill(folder: Path, python: Python, names: tuple[str, ...]) -> None:
     run(python.path, "-m", "venv", folder)
     pip = (folder / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
-    run(*pip, "-c", CONSTRAINTS, *(word for file in _files(names) for word in ("-r", str(file))))
+    constraints = folder / "constraints.txt"
+    constraints.write_text(_constraints(names), encoding="utf-8")
+    run(*pip, "-c", constraints, *(word for file in _files(names) for word in ("-r", str(file))))
+
+
+def _constraints(names: tuple[str, ...]) -> str:
+    """The pins of what pip brings along; what a requirement file pins itself is left to it."""
+    own = {_name(line) for file in _files(names) for line in file.read_text(encoding="utf-8").splitlines()}
+    lines = CONSTRAINTS.read_text(encoding="utf-8").splitlines()
+    return "".join(f"{line}\n" for line in lines if _name(line) not in own)
+
+
+def _name(line: str) -> str:
+    """The package of a line, as packages are compared; empty where there is none."""
+    return re.sub(r"[-_.]+", "-", re.split(r"[=;\s#]", line, maxsplit=1)[0]).lower()
 
 
 def _files(names: tuple[str, ...]) -> list[Path]:

@@ -33,24 +33,29 @@ def built(core_environment: Path, target: Path) -> Path:
 
 
 def installed(folder: Path, python: Python, core: str) -> Path:
-    """`folder` as a virtual environment of `python` with `core`, kubernetes.core and the collection as it is now.
+    """`folder` as a virtual environment of `python` with `core`, kubernetes.core and the collection as it is now."""
+    return filled(folder, python, (f"core-{core}", "runtime"), dependencies.collections(core))
+
+
+def filled(folder: Path, python: Python, names: tuple[str, ...], collections: Path) -> Path:
+    """`folder` with tests/requirements/<name>.txt of each name, the collection as it is now and, beside it, those of `collections`.
 
     Cheap when nothing changed: the environment and the collection are each made again only when what they are made from did.
     """
-    environments.made(folder, python, f"core-{core}", "runtime")
-    stamp = f"{tree.digest()} {core}"
+    environments.made(folder, python, *names)
+    stamp = f"{tree.digest()} {collections.name}"
     mark = folder / "collections" / ".made-from"
     with cache.locked(folder / "collections", f"Another run installs into {folder}. Waiting for it."):
         if not (mark.is_file() and mark.read_text(encoding="utf-8") == stamp):
-            _collections(folder, core)
+            _collections(folder, collections)
             mark.write_text(stamp, encoding="utf-8")
     return folder
 
 
-def _collections(folder: Path, core: str) -> None:
+def _collections(folder: Path, others: Path) -> None:
     place = folder / "collections"
     shutil.rmtree(place, ignore_errors=True)
-    shutil.copytree(dependencies.collections(core) / "ansible_collections", place / "ansible_collections")
+    shutil.copytree(others / "ansible_collections", place / "ansible_collections")
     tarball = built(folder, place / "download")
     galaxy = (folder / "bin" / "ansible-galaxy", "collection", "install", "--offline", "--collections-path", place)
     environments.run(*galaxy, tarball, ANSIBLE_COLLECTIONS_PATH=str(place))

@@ -37,13 +37,13 @@ def user_environment(python: Python, core: str) -> Path:
     return install.installed(cache.own() / "installed" / name, python, core)
 
 
-def variables(environment: Path) -> dict[str, str]:
+def variables(environment: Path, cluster: Path = CLUSTER) -> dict[str, str]:
     """The environment of someone who uses the installed collection against the test cluster."""
     return {
         "ANSIBLE_COLLECTIONS_PATH": str(environment / "collections"),
-        "KUBECONFIG": str(CLUSTER / "kubeconfig"),
-        "KUBECTL": str(CLUSTER / "kubectl"),
-        "PATH": os.pathsep.join([str(environment / "bin"), str(CLUSTER), os.environ.get("PATH", os.defpath)]),
+        "KUBECONFIG": str(cluster / "kubeconfig"),
+        "KUBECTL": str(cluster / "kubectl"),
+        "PATH": os.pathsep.join([str(environment / "bin"), str(cluster), os.environ.get("PATH", os.defpath)]),
     }
 
 

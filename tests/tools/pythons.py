@@ -72,10 +72,11 @@ def missing_sentence() -> str:
 
 
 def _look() -> tuple[Python, ...]:
-    return tuple(python for version in NEWEST_CORE if (python := _find(version)))
+    return tuple(python for version in NEWEST_CORE if (python := find(version)))
 
 
-def _find(version: str) -> Python | None:
+def find(version: str) -> Python | None:
+    """The Python of that version, as in `3.11`, where it is here."""
     for path in _candidates(version):
         try:
             probe = subprocess.run(

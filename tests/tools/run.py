@@ -23,6 +23,7 @@ import built
 import cache
 import checks
 import live
+import matrix
 import object_store
 import processes
 import sanity
@@ -67,6 +68,8 @@ def run(target: str, words: tuple[str, ...]) -> None:
         live.reruns().unlink(missing_ok=True)
         on_lowest(*words)
         on_newest(*words)
+    elif target == "test-matrix":
+        matrix.run(words)
     elif target == "faults":
         faults(words)
     else:

@@ -27,7 +27,7 @@ func main() {
 		"kube-apiserver":          apiserver.NewAPIServerCommand,
 		"kube-controller-manager": controllers.NewControllerManagerCommand,
 		"kube-scheduler":          func() *cobra.Command { return scheduler.NewSchedulerCommand() },
-		"kubelet":                 func() *cobra.Command { return kubelet.NewKubeletCommand(context.Background()) },
+		"kubelet":                 func() *cobra.Command { return made(kubelet.NewKubeletCommand) },
 	}
 	name := filepath.Base(os.Args[0])
 	daemon, known := daemons[name]
@@ -36,4 +36,12 @@ func main() {
 		os.Exit(2)
 	}
 	os.Exit(cli.Run(daemon()))
+}
+
+// made calls what makes the kubelet's command: up to Kubernetes 1.30 it takes no context.
+func made(command any) *cobra.Command {
+	if old, isOld := command.(func() *cobra.Command); isOld {
+		return old()
+	}
+	return command.(func(context.Context) *cobra.Command)(context.Background())
 }

@@ -13,7 +13,7 @@ import re
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from . import debian
@@ -40,27 +40,43 @@ class Group:
     flags: tuple[str, ...] = ()
     defines: tuple[str, ...] = ()
     cgo: bool = False
+    # without them the key is the one of before there were older releases; what they are is in `defines` and in the pins
+    pins: str = field(
+        default="go", repr=False
+    )  # of the module's pins: go.mod, or the .mod that takes its place, and their .sum
+    linker: tuple[str, ...] = field(default=(), repr=False)
 
 
-def _version_of_kubernetes() -> tuple[str, ...]:
-    major, minor, _patch = KUBERNETES.split(".")
-    said = {"gitVersion": f"v{KUBERNETES}", "gitMajor": major, "gitMinor": minor, "gitTreeState": "archive"}
+def _version_of_kubernetes(version: str) -> tuple[str, ...]:
+    major, minor, _patch = version.split(".")
+    said = {"gitVersion": f"v{version}", "gitMajor": major, "gitMinor": minor, "gitTreeState": "archive"}
     packages = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
     return tuple(f"{package}.{name}={value}" for package in packages for name, value in said.items())
+
+
+def _kubernetes(version: str, *, pins: str = "go", tags: str = "", linker: tuple[str, ...] = ()) -> tuple[Group, Group]:
+    """The daemons of a release, and its kubectl."""
+    flags = ("-tags", tags) if tags else ()
+    defines = _version_of_kubernetes(version)
+    daemons = Group(
+        "kubernetes",
+        "4 minutes on two cores, once",
+        {"kubernetes": "./kube"},
+        sources=("kube",),
+        flags=flags,
+        defines=defines,
+        pins=pins,
+        linker=linker,
+    )
+    kubectl = {"kubectl": "k8s.io/kubernetes/cmd/kubectl"}
+    return daemons, Group("kubectl", "20 s, once", kubectl, flags=flags, defines=defines, pins=pins, linker=linker)
 
 
 _CONTAINERD = "github.com/containerd/containerd/v2"
 _CNI = "github.com/containernetworking/plugins/plugins"
 GROUPS = (
     Group("app", "5 s", {"app": "./app", "pause": "./pause"}, sources=("app", "pause")),
-    Group(
-        "kubernetes",
-        "4 minutes on two cores, once",
-        {"kubernetes": "./kube"},
-        sources=("kube",),
-        defines=_version_of_kubernetes(),
-    ),
-    Group("kubectl", "20 s, once", {"kubectl": "k8s.io/kubernetes/cmd/kubectl"}, defines=_version_of_kubernetes()),
+    *_kubernetes(KUBERNETES),
     Group("etcd", "10 s, once", {"etcd": "go.etcd.io/etcd/server/v3"}),
     Group(
         "containerd",
@@ -114,6 +130,7 @@ POLICIES = Group(
     module="policies",
     sources=(".",),
 )
+RELEASES = SOURCES / "releases"
 DAEMONS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet")
 
 
@@ -129,6 +146,20 @@ class Programs:
             if name in group.packages or (group.name == "kubernetes" and name in DAEMONS):
                 return self.folders[group.name] / name
         raise KeyError(name)
+
+
+def groups_of(release: str) -> tuple[Group, ...]:
+    """What a cluster of that release is made of: an older Kubernetes, as in `1.29`, beside everything else as it is."""
+    if not release:
+        return GROUPS
+    pins = RELEASES / f"{release}.mod"
+    if not pins.exists():
+        known = sorted(path.stem for path in RELEASES.glob("*.mod"))
+        raise Stop(f"Kubernetes {release} is none of {', '.join(known)}; `pin.py` adds a release.")
+    ((version,),) = [re.findall(r"^\s*k8s\.io/kubernetes v(\S+)$", pins.read_text(encoding="utf-8"), re.MULTILINE)]
+    # code for clouds is not linked, and old modules reach into Go's own packages, which Go's linker has refused since
+    older = _kubernetes(version, pins=f"releases/{release}", tags="providerless", linker=("-checklinkname=0",))
+    return (*(group for group in GROUPS if group.name not in ("kubernetes", "kubectl")), *older)
 
 
 def programs(cache: Path, groups: tuple[Group, ...] = GROUPS) -> Programs:
@@ -156,9 +187,10 @@ def _built(cache: Path, go: Path, group: Group, version: str) -> Path:
 
 
 def _compile(go: Path, group: Group, package: str, target: Path) -> None:
-    linker = " ".join(["-s", "-w", *(f"-X {define}" for define in group.defines)])
+    linker = " ".join(["-s", "-w", *group.linker, *(f"-X {define}" for define in group.defines)])
+    flags = [*group.flags, *([] if group.pins == "go" else [f"-modfile={group.pins}.mod"])]
     run(
-        [go, "build", "-trimpath", "-buildvcs=false", *group.flags, "-ldflags", linker, "-o", target, package],
+        [go, "build", "-trimpath", "-buildvcs=false", *flags, "-ldflags", linker, "-o", target, package],
         cwd=SOURCES / group.module,
         env={**_environment(go), "CGO_ENABLED": str(int(group.cgo))},
     )
@@ -168,8 +200,8 @@ def _key(group: Group, version: str) -> str:
     whole = hashlib.sha256(repr((version, group)).encode())
     module = SOURCES / group.module
     for path in (
-        module / "go.mod",
-        module / "go.sum",
+        module / f"{group.pins}.mod",
+        module / f"{group.pins}.sum",
         *(p for s in group.sources for p in sorted((module / s).glob("*.go"))),
     ):
         whole.update(path.read_bytes())

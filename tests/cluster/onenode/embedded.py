@@ -15,7 +15,7 @@ from pathlib import Path
 
 from . import certificates, cgroups, components, debian, images, network, policies, processes, publish, sandbox
 from .api import Api, wait
-from .build import GROUPS, programs
+from .build import GROUPS, groups_of, programs
 from .certificates import NODE
 from .components import World
 from .network import Network
@@ -34,7 +34,7 @@ ELSEWHERE = """The embedded cluster needs Linux and root. Instead:
 
 
 def up(places: Places) -> None:
-    """Have the cluster of this checkout running, its kubeconfig written; quick when it runs already."""
+    """Have a cluster of this checkout running, its kubeconfig written; quick when it runs already."""
     if sys.platform != "linux" or os.geteuid() != 0:
         raise Stop(ELSEWHERE)
     with locked(places.home / "lock", "Another launcher is busy with this cluster; waiting for it."):
@@ -44,7 +44,7 @@ def up(places: Places) -> None:
             _refresh_images(places)
             say(f"The cluster is already running: {places.published / 'kubeconfig'}")
             return
-        built = programs(places.cache)
+        built = programs(places.cache, groups_of(places.release))
         archive = images.archive_file(places.cache, built)
         _clear(places)
         began = time.monotonic()

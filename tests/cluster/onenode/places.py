@@ -30,6 +30,7 @@ class Places:
     cache: Path
     ident: str
     published: Path  # .cluster in the checkout: what tests and people use
+    release: str = ""  # an older Kubernetes, as in `1.29`; the empty one is that of go.mod
 
     @property
     def home(self) -> Path:
@@ -89,11 +90,12 @@ class Places:
         return f"idl{self.ident[:10]}"  # the kernel allows 15 characters
 
 
-def places() -> Places:
+def places(release: str = "") -> Places:
     base = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser().resolve()
     if not any(base.is_relative_to(folder) for folder in HIDDEN):
-        ident = hashlib.sha256(os.fsencode(CHECKOUT)).hexdigest()[:12]
-        return Places(base / "incident-distroless", ident, CHECKOUT / ".cluster")
+        whole = os.fsencode(CHECKOUT) + (f"\0{release}".encode() if release else b"")
+        published = CHECKOUT / ".clusters" / release if release else CHECKOUT / ".cluster"
+        return Places(base / "incident-distroless", hashlib.sha256(whole).hexdigest()[:12], published, release)
     raise Stop(
         f"the cluster's files cannot live below {base}; set XDG_CACHE_HOME to a folder outside of {', '.join(HIDDEN)}."
     )

@@ -10,6 +10,7 @@ import os
 import shlex
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from . import processes, sandbox
@@ -69,6 +70,9 @@ def kind_of(places: Places) -> str | None:
 
 def withdraw(places: Places) -> None:
     shutil.rmtree(places.published, ignore_errors=True)
+    if places.release:
+        with suppress(OSError):  # another one is published beside it
+            places.published.parent.rmdir()
 
 
 def _env(folder: Path, values: Mapping[str, str | Path]) -> None:

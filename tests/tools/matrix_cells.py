@@ -1,0 +1,149 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What `make test-matrix` tries: one axis at a time from the newest, each lowest with the lowest once, and a real line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from dependencies import LOWEST, NEWEST
+
+CLIENTS = {"37": "runtime", "28": "runtime-client-28"}
+WEBSOCKETS = {"1.9": None, "1.2": "websocket-1.2"}
+# which releases are beside the cluster's own, as tests/cluster/releases pins them
+NEWEST_KUBERNETES = "1.36"
+
+
+# how the API server is reached -> the words of tests/bench/behind.py; on each but the first 50 ms and 100 Mbit/s in both directions
+LINES: dict[str, tuple[str, ...]] = {
+    "none": (),
+    "slow": (),
+    # what proxies do after 60 s
+    "slow, cut after 12 s of silence": ("--silence", "12"),
+    "slow, by CONNECT alone": ("--connect",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One combination. `client` and `websocket`: the kubernetes and websocket-client packages; `image`: what debuggers are made of."""
+
+    name: str
+    python: str = "3.13"
+    core: str = "2.21"
+    client: str = "37"
+    websocket: str = "1.9"
+    kubernetes_core: str = NEWEST
+    kubernetes: str = NEWEST_KUBERNETES
+    image: str = "busybox:1.37"
+    line: str = "none"  # of LINES
+
+    @property
+    def requirements(self) -> tuple[str, ...]:
+        """The names of tests/requirements/<name>.txt that make its environment."""
+        names = (f"core-{self.core}", CLIENTS[self.client], WEBSOCKETS[self.websocket])
+        return tuple(name for name in names if name)
+
+
+NEW = Cell("newest")
+CELLS = (
+    NEW,
+    replace(NEW, name="core-2.16", core="2.16", python="3.12"),
+    replace(NEW, name="core-2.18", core="2.18"),
+    # the newest ansible-core that runs on the lowest Python
+    replace(NEW, name="core-2.19", core="2.19", python="3.11"),
+    replace(NEW, name="core-2.20", core="2.20"),
+    replace(NEW, name="python-3.12", python="3.12"),
+    replace(NEW, name="python-3.14", python="3.14"),
+    replace(NEW, name="client-28", client="28"),
+    replace(NEW, name="websocket-1.2", websocket="1.2"),
+    replace(NEW, name="kubernetes.core-6.2", kubernetes_core=LOWEST),
+    replace(NEW, name="kubernetes-1.29", kubernetes="1.29"),
+    replace(NEW, name="kubernetes-1.33", kubernetes="1.33"),
+    replace(NEW, name="image-debian", image="incident.test/debug-dash:1"),
+    replace(NEW, name="image-without-find", image="incident.test/debug-without-find:1"),
+    Cell("lowest", "3.11", "2.18", "28", "1.2", LOWEST, "1.29"),
+    replace(NEW, name="slow-line", line="slow"),
+    replace(NEW, name="silent-line", line="slow, cut after 12 s of silence"),
+    replace(NEW, name="connect-line", line="slow, by CONNECT alone"),
+)
+
+# At least one test of each module, role and plugin, and those that look at what an axis changes.
+_TESTS = {
+    "test_actions": ("a_kubeconfig_is_found_in_files_and_decrypted[vault]", "a_task_runs_in_the_background[plain]"),
+    "test_authentication": (
+        "a_kubeconfig_as_a_dictionary_leaves_the_result_as_it_is",
+        "impersonation_holds_for_the_exec_as_well",
+        "a_proxy_with_a_password_carries_requests_and_streams",
+    ),
+    "test_commands": (
+        "stdin_reaches_the_command_and_nobody_else",
+        "the_largest_stdin_passes_and_a_larger_one_is_refused",
+    ),
+    "test_debug_pod": (
+        "a_held_copy_of_a_crashing_pod_shows_the_files_of_its_image",
+        "absent_deletes_only_what_is_ours",
+    ),
+    "test_ephemeral_debug": (
+        "asking_again_finds_the_one_that_runs",
+        "a_name_alone_gives_nobody_a_debugger_of_another_identity",
+        "absent_ends_the_debugger_and_not_the_app",
+        "commands_have_streams_codes_and_limits",
+        "the_defaults_of_a_whole_site_come_from_the_environment",
+        "module_defaults_of_the_action_group_reach_the_module",
+    ),
+    "test_matrix": (
+        "the_least_debugger_that_can_read[root-reads-root]",
+        "the_least_debugger_that_can_read[pod-runs-as-non-root]",
+        "the_least_debugger_that_can_read[not-dumpable-elevated]",
+        "the_least_debugger_that_can_read[shared-processes]",
+    ),
+    "test_no_harm": ("nothing_is_left_of_dropped_connections_and_commands",),
+    "test_proc_fs_fetch": (
+        "one_task_injects_fetches_and_proves",
+        "a_second_run_moves_nothing_and_a_damaged_copy_is_repaired",
+        "a_directory_is_taken_whole_whatever_its_names",
+        "globs_are_the_targets_own",
+        "a_file_that_is_held_open_though_deleted_comes_home",
+    ),
+    "test_role_crashloop_copy": ("a_volume_that_the_app_cannot_write_to_is_named_though_it_says_nothing",),
+    "test_role_crashloop_triage": ("a_missing_file_is_named",),
+    "test_role_disk_triage": ("an_empty_dir_in_memory_that_is_full[busybox:1.37]",),
+    "test_role_evidence_bundle": ("a_bundle_is_taken_sealed_proven_by_other_tools_and_every_change_is_found",),
+    "test_role_network_triage": (
+        "a_healthy_pod_passes_with_the_least_role_and_nothing_of_its_environment_but_peers_is_told",
+    ),
+    "test_role_process_triage": ("a_process_whose_binary_is_deleted",),
+    "test_role_quarantine": (
+        "a_pod_of_a_deployment_is_replaced_and_kept_and_a_network_that_enforces_nothing_is_found_out",
+    ),
+    "test_saying_no": ("an_image_without_a_shell", "the_documented_role_is_enough"),
+}
+
+
+def smoke() -> tuple[str, ...]:
+    """The tests that each cell runs, by pytest's own names; pytest refuses one that is not there."""
+    return tuple(f"tests/integration/{file}.py::test_{test}" for file, tests in _TESTS.items() for test in tests)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Failures that are understood: which tests fail in which cells (the beginnings of their names), and what is behind it."""
+
+    cells: Sequence[str]
+    tests: Sequence[str]
+    because: str
+
+
+KNOWN: tuple[Known, ...] = ()
+
+
+def because(cell: str, test: str) -> str | None:
+    """What is behind a failure, where that is known."""
+    for known in KNOWN:
+        if cell in known.cells and any(part in test for part in known.tests):
+            return known.because
+    return None
