@@ -109,7 +109,7 @@ def read(report: ET.ElementTree[ET.Element]) -> tuple[int, dict[str, str]]:
     """How many tests passed, and the failed ones with their first lines, of pytest's JUnit report."""
     passed, failed = 0, {}
     for case in report.iter("testcase"):
-        name = f"{(case.get('classname') or '').rpartition('.')[2]}::{case.get('name')}"
+        name = f"{(case.get('classname') or '').replace('.', '/')}.py::{case.get('name')}"
         trouble = next((child for child in case if child.tag in ("failure", "error")), None)
         if trouble is None:
             passed += 1

@@ -54,8 +54,9 @@ TAIL = """
 What was read and not run
 -------------------------
 
-- cgroup v2: the paths and who may be told from whom are run on the kernel's own unified hierarchy, with scopes as systemd's driver names them. A whole node
-  on cgroup v2 was not run; the figures of its files (``memory.events``, ``cpu.stat``, ``memory.max``) are read from files as public reports show them.
+- cgroup v2: how a target's process is told from others is run on the kernel's own unified hierarchy, with scopes as systemd's driver names them
+  (``tests/integration/test_cgroup_v2.py::test_the_targets_process_is_told_from_its_twin_and_from_pause``). A whole node on cgroup v2 was not run: the
+  figures of its files are read from files as public reports show them (``tests/unit/roles/test_cgroup_figures.py::test_a_limited_container_of_version_2``).
 - One node, Linux, containerd 2.2 with runc. CRI-O, Windows nodes, and nodes that are virtual machines of a pod each were not run.
 """
 

@@ -38,8 +38,9 @@ def outcome(**failed: str) -> dict[str, Any]:
 
 def test_a_report_is_read_with_each_failures_first_line() -> None:
     passed, failed = matrix.read(ET.parse(io.StringIO(REPORT)))  # noqa: S314 - it stands above
+    file = "tests/integration/test_a.py"
     assert passed == 1
-    assert failed == {"test_a::test_bad": "assert 1 == 2", "test_a::test_worse": "no cluster"}
+    assert failed == {f"{file}::test_bad": "assert 1 == 2", f"{file}::test_worse": "no cluster"}
 
 
 def test_a_cell_that_did_not_run_says_so_and_what_failed_is_named() -> None:
