@@ -74,7 +74,11 @@ def _tried(cell: Cell) -> Outcome | None:
         f"\n{cell.name}: Python {python.release}, {', '.join(cell.requirements)}, Kubernetes {cell.kubernetes}, {cell.image}"
     )
     collections = dependencies.kubernetes_core(cell.kubernetes_core)
-    user = install.filled(cache.own() / "matrix" / cell.name, python, cell.requirements, collections)
+    # cells that differ in the cluster, the image or the line alone share it; the newest is the one of `make test`
+    own = [name for name in cell.requirements if name != "runtime"]
+    own += [cell.kubernetes_core] if collections != dependencies.collections(cell.core) else []
+    place = cache.own() / "installed" / "-".join((python.version, *own))
+    user = install.filled(place, python, cell.requirements, collections)
     with ExitStack() as stack:
         published = _cluster(cell, stack)
         behind = (sys.executable, str(BEHIND), *LINES[cell.line], str(published / "kubeconfig"))
