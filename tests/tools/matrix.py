@@ -29,7 +29,7 @@ import live
 import matrix_page
 import pythons
 import tree
-from matrix_cells import CELLS, LINES, NEWEST_KUBERNETES, Cell, because, smoke
+from matrix_cells import CELLS, FURTHER, LINES, NEWEST_KUBERNETES, Cell, because
 from processes import wait
 from pythons import Python
 from say import Stop, say
@@ -100,7 +100,8 @@ def _pytest(
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         command = [*prefix, str(environment / "bin" / "python"), "-m", "pytest", "-o", f"pythonpath={paths}"]
-        command += ["-n", "4", "--dist", "loadfile", "--tb=short", "-q", f"--junitxml={report}", *smoke()]
+        command += ["-n", "4", "--dist", "loadfile", "--tb=short", "-q", f"--junitxml={report}", *live.smoke()]
+        command += [f"tests/integration/{test}" for test in FURTHER]
         # its status says no more than the report does, but for a report that is not there
         status = wait(command, cwd=cache.CHECKOUT, env=os.environ | variables)
         if not report.exists():

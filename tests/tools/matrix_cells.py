@@ -71,62 +71,20 @@ CELLS = (
     replace(NEW, name="connect-line", line="slow, by CONNECT alone"),
 )
 
-# At least one test of each module, role and plugin, and those that look at what an axis changes.
-_TESTS = {
-    "test_actions": ("a_kubeconfig_is_found_in_files_and_decrypted[vault]", "a_task_runs_in_the_background[plain]"),
-    "test_authentication": (
-        "a_kubeconfig_as_a_dictionary_leaves_the_result_as_it_is",
-        "impersonation_holds_for_the_exec_as_well",
-        "a_proxy_with_a_password_carries_requests_and_streams",
-    ),
-    "test_commands": (
-        "stdin_reaches_the_command_and_nobody_else",
-        "the_largest_stdin_passes_and_a_larger_one_is_refused",
-    ),
-    "test_debug_pod": (
-        "a_held_copy_of_a_crashing_pod_shows_the_files_of_its_image",
-        "absent_deletes_only_what_is_ours",
-    ),
-    "test_ephemeral_debug": (
-        "asking_again_finds_the_one_that_runs",
-        "a_name_alone_gives_nobody_a_debugger_of_another_identity",
-        "absent_ends_the_debugger_and_not_the_app",
-        "commands_have_streams_codes_and_limits",
-        "the_defaults_of_a_whole_site_come_from_the_environment",
-        "module_defaults_of_the_action_group_reach_the_module",
-    ),
-    "test_matrix": (
-        "the_least_debugger_that_can_read[root-reads-root]",
-        "the_least_debugger_that_can_read[pod-runs-as-non-root]",
-        "the_least_debugger_that_can_read[not-dumpable-elevated]",
-        "the_least_debugger_that_can_read[shared-processes]",
-    ),
-    "test_no_harm": ("nothing_is_left_of_dropped_connections_and_commands",),
-    "test_proc_fs_fetch": (
-        "one_task_injects_fetches_and_proves",
-        "a_second_run_moves_nothing_and_a_damaged_copy_is_repaired",
-        "a_directory_is_taken_whole_whatever_its_names",
-        "globs_are_the_targets_own",
-        "a_file_that_is_held_open_though_deleted_comes_home",
-    ),
-    "test_role_crashloop_copy": ("a_volume_that_the_app_cannot_write_to_is_named_though_it_says_nothing",),
-    "test_role_crashloop_triage": ("a_missing_file_is_named",),
-    "test_role_disk_triage": ("an_empty_dir_in_memory_that_is_full[busybox:1.37]",),
-    "test_role_evidence_bundle": ("a_bundle_is_taken_sealed_proven_by_other_tools_and_every_change_is_found",),
-    "test_role_network_triage": (
-        "a_healthy_pod_passes_with_the_least_role_and_nothing_of_its_environment_but_peers_is_told",
-    ),
-    "test_role_process_triage": ("a_process_whose_binary_is_deleted",),
-    "test_role_quarantine": (
-        "a_pod_of_a_deployment_is_replaced_and_kept_and_a_network_that_enforces_nothing_is_found_out",
-    ),
-    "test_saying_no": ("an_image_without_a_shell", "the_documented_role_is_enough"),
-}
-
-
-def smoke() -> tuple[str, ...]:
-    """The tests that each cell runs, by pytest's own names; pytest refuses one that is not there."""
-    return tuple(f"tests/integration/{file}.py::test_{test}" for file, tests in _TESTS.items() for test in tests)
+# beside the smoke tests of `make test`: what a client library, a release or an image changes
+FURTHER = (
+    "test_authentication.py::test_a_kubeconfig_as_a_dictionary_leaves_the_result_as_it_is",
+    "test_authentication.py::test_impersonation_holds_for_the_exec_as_well",
+    "test_authentication.py::test_a_proxy_with_a_password_carries_requests_and_streams",
+    "test_debug_pod.py::test_a_held_copy_of_a_crashing_pod_shows_the_files_of_its_image",
+    "test_ephemeral_debug.py::test_a_name_alone_gives_nobody_a_debugger_of_another_identity",
+    "test_ephemeral_debug.py::test_absent_ends_the_debugger_and_not_the_app",
+    "test_matrix.py::test_the_least_debugger_that_can_read[pod-runs-as-non-root]",
+    "test_matrix.py::test_the_least_debugger_that_can_read[not-dumpable-elevated]",
+    "test_matrix.py::test_the_least_debugger_that_can_read[shared-processes]",
+    "test_no_harm.py::test_nothing_is_left_of_dropped_connections_and_commands",
+    "test_proc_fs_fetch.py::test_a_directory_is_taken_whole_whatever_its_names",
+)
 
 
 @dataclass(frozen=True, slots=True)

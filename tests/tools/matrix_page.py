@@ -35,7 +35,7 @@ What was run with which versions
 ================================
 
 ``make test-matrix`` wrote this page. Each cell is a combination in which the smoke tests run on a real cluster, with the collection installed from its
-tarball: at least one test of each module, role and plugin, but for those that need a controller or an event source. Cells differ from the newest
+tarball: at least one test of each module and role, but for what needs a controller or an event source. Cells differ from the newest
 combination in what their row says, and in nothing else. A cell that did not run on the machine that wrote this page says so.
 
 The newest combination: {newest}.

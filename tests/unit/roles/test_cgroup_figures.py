@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from ansible_collections.incident.distroless.tests.unit.support.collector_world import SHELLS, collect
+from ansible_collections.incident.distroless.tests.unit.support.local_collectors import SHELLS, collect
 
 LIMITED = {
     "memory.current": "104845312\n",
