@@ -14,7 +14,7 @@ import os
 import pytest
 from hypothesis import settings
 
-from . import reruns
+from . import longest, reruns
 
 # no deadline: what an example takes depends on what else the machine does
 settings.register_profile("repeatable", derandomize=True, deadline=None, max_examples=50)
@@ -23,6 +23,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    longest.register(config)
     reruns.register(config)
 
 

@@ -61,10 +61,15 @@ def reruns() -> Path:
 def integration(python: Python, core: str, *arguments: str, log: Log | None = None) -> None:
     """pytest with Ansible the first on PATH, without an import path. Its output goes into `log`, or is shown as it comes."""
     user = user_environment(python, core)
-    # most of the time is spent waiting for a kubelet: more workers than cores; a file's tests share their namespaces
-    side_by_side = ("-n", "4", "--dist", "loadfile")
+    # most of the time is spent waiting for a kubelet: more workers than cores; a file's tests share their namespaces. The order
+    # is that of tests/longest.py
+    side_by_side = ("-n", "4", "--dist", "loadfile", "--no-loadscope-reorder")
     command = checks.pytest(environments.for_tests(python, core), core, *side_by_side, *arguments)
-    told = {"INCIDENT_DISTROLESS_PYTHONS": missing_sentence(), "INCIDENT_DISTROLESS_RERUNS": str(reruns())}
+    told = {
+        "INCIDENT_DISTROLESS_PYTHONS": missing_sentence(),
+        "INCIDENT_DISTROLESS_RERUNS": str(reruns()),
+        "INCIDENT_DISTROLESS_SECONDS": str(cache.own() / f"seconds-{python.version}-{core}.json"),
+    }
     if log is not None:
         log.run(*command, cwd=cache.CHECKOUT, **variables(user), **told)
     elif wait([str(word) for word in command], cwd=cache.CHECKOUT, env=os.environ | variables(user) | told):

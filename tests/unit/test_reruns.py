@@ -66,7 +66,7 @@ class Project:
         self.folder = folder
         (folder / "pytest.ini").write_text("[pytest]\naddopts = --import-mode=importlib\n")
         (folder / "tests").mkdir()
-        for name in ("conftest.py", "reruns.py"):
+        for name in ("conftest.py", "longest.py", "reruns.py"):
             shutil.copy(CHECKOUT / "tests" / name, folder / "tests" / name)
 
     def put(self, path: str, content: str) -> None:
