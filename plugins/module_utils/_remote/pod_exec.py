@@ -42,6 +42,9 @@ MAX_FRAME = 1 << 20
 
 _EXIT_CODE = re.compile(r"[0-9]{1,9}")
 
+# how many seconds the other side may take in nothing of what is sent before it counts as gone
+SENDING = 60.0
+
 # how long the API server answers `container not running` after the kubelet reported it as running
 START_UP = 5.0
 
@@ -69,6 +72,8 @@ class ExecStream:
 
         view = memoryview(data)
         try:
+            # the socket has one time-out for both directions, and receiving leaves there what is left of its own
+            self._connection.settimeout(SENDING)
             for start in range(0, len(view), 32768):
                 self._connection.send_binary(bytes([STDIN]) + view[start : start + 32768])
         except (OSError, websocket.WebSocketException) as error:
@@ -106,6 +111,7 @@ class ExecStream:
                 if time.monotonic() > until:
                     raise self._nothing(timeout)
                 if message.kind == "ping":
+                    self._connection.settimeout(SENDING)
                     self._connection.pong(message.payload.tobytes())
         except TimeoutError as error:
             raise self._nothing(timeout) from error
@@ -127,6 +133,7 @@ class ExecStream:
         import websocket
 
         try:
+            self._connection.settimeout(SENDING)
             self._connection.ping()
         except (OSError, websocket.WebSocketException) as error:
             raise Failure("ConnectionLost", f"{self._doing}: the stream broke ({type(error).__name__})") from error
