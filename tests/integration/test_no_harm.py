@@ -20,6 +20,7 @@ import pytest
 from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.probe import run_text
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.ephemeral_containers import MANY_RUNNING
+from ansible_collections.incident.distroless.plugins.module_utils._remote.job_output import JobOutput
 from ansible_collections.incident.distroless.plugins.module_utils._remote.pod_exec import open_session
 from ansible_collections.incident.distroless.plugins.module_utils._remote.session import Session
 
@@ -140,7 +141,7 @@ def test_nothing_is_left_of_dropped_connections_and_commands(kubectl: Kubectl, c
     assert len(files) > 50
     for number in range(DROPS):
         session = open_session(cluster, target.namespace, target.pod, debugger, Deadline(30), has_outlet=True)
-        events = session.run(JOBS[number % len(JOBS)]).events()
+        events = session.run(JOBS[number % len(JOBS)]).read(JobOutput.events)
         # with output on its way the runtime kills the exec that it comes from (see _remote/bootstrap.py)
         if number % len(JOBS) != len(JOBS) - 1:
             sum(len(next(events)[1]) for _piece in range(1 + number))
@@ -177,7 +178,7 @@ def test_nothing_is_left_of_jobs_given_up_in_the_middle_of_their_output(kubectl:
     before = processes()
     for number in range(GIVEN_UP):
         with opened() as session:
-            events = session.run(JOBS[number % 3]).events()
+            events = session.run(JOBS[number % 3]).read(JobOutput.events)
             sum(len(next(events)[1]) for _piece in range(50 + 10 * number))
     until = time.monotonic() + 240
     while (now := processes()) != before and time.monotonic() < until:

@@ -50,7 +50,7 @@ def types(log: Log) -> None:
     tools = environments.for_checks() / "bin"
     settings = cache.CHECKOUT / "pyproject.toml"
     command = (tools / "mypy", "--config-file", settings, "--cache-dir", cache.own() / "mypy")
-    log.run(*command, tree.PLACE / "plugins", tree.PLACE / "extensions", cwd=tree.linked())
+    log.run(*command, *(tree.PLACE / name for name in ("plugins", "extensions", "tests/types")), cwd=tree.linked())
     for name in TYPED_FOLDERS:
         # scripts there import each other by their bare names
         folder = cache.CHECKOUT / name

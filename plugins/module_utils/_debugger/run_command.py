@@ -91,13 +91,15 @@ def _run(opening: Callable[..., Session], command: Command, sight: ProbeResult, 
     started = time.time()
     until = time.monotonic() + command.timeout
     rc: int | None = None
+
+    def take(channel: int, chunk: memoryview) -> None:
+        captures[channel].take(chunk)
+        if file is not None and channel == STDOUT:
+            file.partial.write(chunk)
+
     session = opening(silence=float(command.timeout))
     try:
-        answer = session.run(script_for(command, sight), deadline=until)
-        for channel, chunk in answer.events():
-            captures[channel].take(chunk)
-            if file is not None and channel == STDOUT:
-                file.partial.write(chunk)
+        session.run(script_for(command, sight), deadline=until).copy(take)
         # the streams end with the last process that holds them
         session.timeout = max(0.1, until - time.monotonic())
         rc = session.finish(status_of_job=True)

@@ -37,13 +37,21 @@ held() { # of process $1
   while IFS= read -r more || [ -n "$more" ]; do line="$line$more "; done 2>/dev/null <"/proc/$1/stat"
   case ${line##*) } in ''|[ZX]*) return ;; esac
   if ! { [ -r "/proc/$1/fd" ] && [ -d "/proc/$1/root/." ]; }; then echo "//D $1"; return; fi
-  ls -l "/proc/$1/fd/" 2>/dev/null | grep -q '(deleted)' || return
+  # a process that went has no list; an ls that was killed or not started has said nothing
+  listed=$(ls -l "/proc/$1/fd/" 2>/dev/null)
+  [ $? -lt 126 ] || exit 3
+  case $listed in *'(deleted)'*) ;; *) return ;; esac
   for file in "/proc/$1/fd/"*; do
     [ -f "$file" ] || continue
-    text=$(readlink -n "$file" && echo x) && text=${text%x}
+    text=$(readlink -n "$file" && echo x)
+    sound $?
+    text=${text%x}
     case $text in *' (deleted)') ;; *) continue ;; esac
-    mount=$(sed -n 's/^mnt_id:[^0-9]*//p' "/proc/$1/fdinfo/${file##*/}" 2>/dev/null)
-    printf '//O %s %s %s %s\n' "$1" "${file##*/}" "${mount:--}" "$(facts "$file" -L)"
+    mount=
+    while read -r key value; do [ "$key" != mnt_id: ] || mount=$value; done 2>/dev/null <"/proc/$1/fdinfo/${file##*/}"
+    said=$(facts "$file" -L)
+    sound $?
+    printf '//O %s %s %s %s\n' "$1" "${file##*/}" "${mount:--}" "$said"
     printf '//L %s %s\n%s%s\n' ${#file} ${#text} "$file" "$text"
   done
 }
@@ -130,12 +138,11 @@ def _nameless(files: TargetFiles, held: Sequence[Held]) -> list[Held]:
 
 def _ask(files: TargetFiles, pids: Sequence[int]) -> Iterator[Held | int]:
     """The open files whose links call them deleted, and the processes that may not be looked into."""
-    answer = files.session.run(_PROGRAM + b"".join(b"held %d\n" % pid for pid in pids))
+    job = files.session.run(_PROGRAM + b"".join(b"held %d\n" % pid for pid in pids) + b"exit 0\n")
     fields: list[bytes] = []
-    for number, (kind, said, (path, text)) in enumerate(records(answer)):
+    for number, (kind, said, (path, text)) in enumerate(job.read(records)):
         if number > 2 * _MOST:
-            answer.cancel()
-            answer.end()
+            job.give_up()
             raise Failure("LimitExceeded", f"The target holds more than {_MOST} deleted files open.")
         if kind == b"D":
             yield _one_of(said[0], pids)
@@ -145,7 +152,6 @@ def _ask(files: TargetFiles, pids: Sequence[int]) -> Iterator[Held | int]:
             # one that was closed in between has no facts
             yield _held(fields, pids, path, text)
             fields = []
-    answer.end()
 
 
 def _held(fields: Sequence[bytes], pids: Sequence[int], path: bytes, text: bytes) -> Held:

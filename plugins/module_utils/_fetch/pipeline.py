@@ -56,6 +56,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._remote.sessio
 from ansible_collections.incident.distroless.plugins.module_utils._target_fs.filesystem import TargetFiles
 from ansible_collections.incident.distroless.plugins.module_utils._target_fs.read_policy import ReadPolicy, policy_of
 from ansible_collections.incident.distroless.plugins.module_utils._target_fs.resolve import Found, normal, resolve
+from ansible_collections.incident.distroless.plugins.module_utils._target_fs.tools import HELD_OPEN, try_tools
 
 _MAX_GONE_SHOWN = 10
 _BROUGHT = ("fetched", "unchanged", "changed_while_reading")
@@ -179,7 +180,12 @@ def _look(remote: Remote, source: Source, options: FetchOptions, budget: Budget)
     PROGRESS.say(source.label, f"{len(lengths)} files to compare or bring ({show_size(sum(lengths))})")
     return _View(
         steps=tuple(steps),
-        readable=replace(policy, readable_ids=policy.readable_ids | held.mounts),
+        # a memfd is on a tmpfs of the kernel's own
+        readable=replace(
+            policy,
+            readable_ids=policy.readable_ids | held.mounts,
+            unsteady_ids=policy.unsteady_ids | held.mounts,
+        ),
         warnings=view.warnings,
         unlooked=(*view.blind, *(item.src for item in held.items if item.entry is None)),
     )
@@ -199,6 +205,7 @@ def _held(
 ) -> Holdings:
     if not options.open_deleted:
         return Holdings((), frozenset())
+    try_tools(files.session, HELD_OPEN)
     return survey_held(files, processes(files.session), policy)
 
 

@@ -16,11 +16,12 @@ from typing import Self, TypeVar
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._remote.session import Session
 from ansible_collections.incident.distroless.plugins.module_utils._target_fs.filesystem import TargetFiles
+from ansible_collections.incident.distroless.plugins.module_utils._target_fs.tools import LOOKING, try_tools
 
 Answer = TypeVar("Answer")
 
 # what another try may mend; a pod that is gone or a permission that is missing stays so
-_PASSING = {"ConnectionLost", "ApiUnreachable", "WaitTimeout"}
+_PASSING = {"ConnectionLost", "ApiUnreachable", "WaitTimeout", "LookBroken"}
 _PAUSE = 0.2
 _LONGEST_PAUSE = 5.0
 
@@ -47,6 +48,7 @@ class Remote:
         """The target's files; opens a session if there is none. Raises Failure."""
         if self._files is None:
             self._session = self._open_session()
+            try_tools(self._session, LOOKING)
             self._files = TargetFiles(self._session, self._pid, root=self._root)
         return self._files
 

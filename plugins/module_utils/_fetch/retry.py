@@ -58,6 +58,10 @@ class RetryLedger:
         self._unseen.add(step.item.src)
         return vain > self._options.retries or reason not in PASSING
 
+    def doubt(self, step: Step) -> None:
+        """Has the file looked at before it is read again."""
+        self._unseen.add(step.item.src)
+
     def is_moving(self, step: Step) -> bool:
         """Whether the file is known to be written while it is read."""
         return step.item.src in self._moving

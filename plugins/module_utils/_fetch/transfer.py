@@ -32,7 +32,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._read.bandwidt
 from ansible_collections.incident.distroless.plugins.module_utils._read.compression import NOTHING, Codec, Packing
 from ansible_collections.incident.distroless.plugins.module_utils._read.events import Begin, Data, End, Whole
 from ansible_collections.incident.distroless.plugins.module_utils._read.request import Want
-from ansible_collections.incident.distroless.plugins.module_utils._read.stream import hashes, send
+from ansible_collections.incident.distroless.plugins.module_utils._read.stream import Mounts, hashes, send
 from ansible_collections.incident.distroless.plugins.module_utils._target_fs.filesystem import TargetFiles
 from ansible_collections.incident.distroless.plugins.module_utils._target_fs.read_policy import ReadPolicy
 
@@ -64,6 +64,7 @@ class Transfer:
         self._remote, self._dest, self._folder = remote, dest, folder
         self._policy, self._options, self._until, self._notify = policy, options, until, notify
         self._doubts, self._incoming = RetryLedger(options, budget), Incoming(dest)
+        self._mounts = Mounts(policy.readable_ids, policy.unsteady_ids)
         self._packing: Packing | None = None
         self.rows: dict[bytes, Row] = {}
         self.transferred = 0
@@ -125,10 +126,14 @@ class Transfer:
     def _compare(self, files: TargetFiles, left: dict[bytes, Step]) -> None:
         """Hashes on both sides what may be the same; the target is busy with the next while this side hashes the last."""
         steps = list(left.values())
-        for end in hashes(files, [self._want(step) for step in steps], self._policy.readable_ids):
+        for end in hashes(files, [self._want(step) for step in steps], self._mounts):
             step = steps[end.index]
             self._check_deadline()
-            if end.status == "ok" and end.length == step.length and end.sha256 == self._dest.digest(self._place(step)):
+            is_whole = end.status == "ok" and end.length == step.length
+            if is_whole and end.drift(step.item.entry) == "other":
+                # it is another one by now, or becomes one: what is known of it is too old
+                self._doubts.doubt(step)
+            elif is_whole and end.sha256 == self._dest.digest(self._place(step)):
                 self._keep(step, end)
             del left[step.item.src]
             self._remote.succeeded()
@@ -153,7 +158,7 @@ class Transfer:
         came, size = 0, sum(step.length - self._incoming.here(step) for step in steps)
         wants = [self._want(step, self._incoming.here(step)) for step in steps]
         packing = self._choose(files, wants)
-        for event in send(files, wants, self._policy.readable_ids, checksum=self._options.checksum, packing=packing):
+        for event in send(files, wants, self._mounts, checksum=self._options.checksum, packing=packing):
             self._check_deadline()
             step = steps[(event.end if isinstance(event, Whole) else event).index]
             if isinstance(event, Begin):
@@ -216,7 +221,10 @@ class Transfer:
         if end.mount is not None and end.mount in self._policy.secret_ids:
             self._note(step, "skipped", SECRET)
         elif end.status == "ok" and file is not None and file.length == step.length == end.length:
-            if end.sha256 == file.sha256 or (end.sha256 is None and not self._options.checksum):
+            drift = end.drift(step.item.entry)
+            is_same = end.sha256 == file.sha256 or (end.sha256 is None and not self._options.checksum)
+            # of what grew the beginning is proven by a hash that was taken after it was read
+            if is_same and (drift == "none" or (drift == "grew" and end.sha256 is not None)):
                 self._commit(step, file, "fetched", step.reason, end)
             elif self._doubts.is_last_try(step, CHECKSUM):
                 self._settle(step, file, end)
@@ -232,7 +240,7 @@ class Transfer:
     def _settle(self, step: Step, file: Partial, end: End) -> None:
         """A file that never hashed alike: one that is being written is kept as it was read, and said to be so."""
         entry = step.item.entry
-        if self._doubts.is_moving(step) or end.grew or (entry is not None and end.size != entry.size):
+        if self._doubts.is_moving(step) or end.drift(entry) != "none":
             self._commit(step, file, "changed_while_reading", None, end)
         else:
             self._note(step, "failed", CHECKSUM, is_here=False)
@@ -276,7 +284,7 @@ class Transfer:
             offset=step.offset,
             length=step.length if step.is_part else None,
             grew=end.grew if end is not None else False,
-            atime_moved=end.has_moved(step.item.entry) if is_here and end is not None else False,
+            atime_moved=end.moved_atime(step.item.entry) if is_here and end is not None else False,
         )
 
     def _want(self, step: Step, here: int = 0) -> Want:

@@ -41,10 +41,14 @@ _FASTEST: dict[Codec, float] = {"gzip": 150e6, "zstd": 1e9}
 # half of it lines as a log has them, half a program: what is fetched is mostly one of the two, and gzip takes lines twice as
 # fast. The lines repeat after more than gzip's 32 KiB; a shell can be small, so it is taken repeatedly.
 _LOAD = 2 << 20
+# of an answer of a few words
+_MOST_NAMES = 256
 _TOOLS_SCRIPT = rb"""
 for tool in zstd gzip; do
-  [ $(echo | packed $tool 2>/dev/null | wc -c) -lt 9 ] || echo $tool
+  size=$(echo | packed $tool 2>/dev/null | wc -c) || exit
+  [ $size -lt 9 ] || echo $tool
 done
+exit 0
 """
 _ZEROS = b"dd if=/dev/zero bs=65536 count=%d 2>/dev/null\n"
 _LINES = rb"""
@@ -104,30 +108,22 @@ def decide(
 
 def _tools(session: Session) -> list[Codec]:
     """The tools that work over there, the better first."""
-    answer = session.run(PROGRAM + _TOOLS_SCRIPT)
-    found = set()
-    while (line := answer.line(64)) is not None:
-        found.add(line)
-        if len(found) > len(TOOLS):
-            break
-    answer.end()
+    found = session.run(PROGRAM + _TOOLS_SCRIPT).output(_MOST_NAMES).split()
     return [tool for tool in TOOLS if tool.encode() in found]
 
 
 def _rate(session: Session, size: int, clock: Callable[[], float]) -> float:
     """Bytes a second of the line, over the second half of size bytes: neither the way there and back counts nor what a
     shaped line lets through at once."""
-    answer = session.run(_ZEROS % (size // 65536))
     came = counted = 0
     first = last = clock()
-    for view in answer.exactly(size):
+    for view in session.run(_ZEROS % (size // 65536)).read(lambda answer: answer.exactly(size)):
         came += len(view)
         last = clock()
         if came <= size // 2:
             first = last
         else:
             counted += len(view)
-    answer.end()
     return counted / (last - first) if last > first else math.inf
 
 
@@ -135,7 +131,7 @@ def _speed(session: Session, tool: Codec, clock: Callable[[], float]) -> float:
     """Bytes a second that a tool takes in over there; the time in which all starts and an answer comes does not count."""
     moments = [clock()]
     for size in (0, _LOAD):
-        session.run(PROGRAM + _LINES + _COMPRESS % (size // 65536, tool.encode())).end()
+        session.run(PROGRAM + _LINES + _COMPRESS % (size // 65536, tool.encode())).output(_MOST_NAMES)
         moments.append(clock())
     taken = (moments[2] - moments[1]) - (moments[1] - moments[0])
     return _LOAD / taken if taken > 0 else math.inf

@@ -39,11 +39,22 @@ class Data:
     moved: int
 
 
+Drift = Literal["none", "grew", "other"]
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """The times of an open file, in nanoseconds; their fractions are 0 where they could not be said."""
+
+    atime_ns: int
+    mtime_ns: int
+    ctime_ns: int
+
+
 @dataclass(frozen=True, slots=True)
 class End:
     """What became of file number index: its size now, whether it grew since the listing, the sha256 of length bytes sent
-    (or looked at) as the remote side saw them, None without one. atime_ns: its access time after that, its nanoseconds 0
-    where they could not be said."""
+    (or looked at) as the remote side saw them, None without one. times: what they were after the last byte, None: not known."""
 
     index: int
     status: ReadStatus
@@ -52,15 +63,28 @@ class End:
     mount: int | None
     sha256: str | None
     length: int
-    atime_ns: int | None = None
+    times: Times | None = None
 
-    def has_moved(self, before: Entry | None) -> bool | None:
-        """Whether the access time is another one than it was before the reading; None: not known."""
-        if before is None or self.atime_ns is None:
+    def moved_atime(self, before: Entry | None) -> bool | None:
+        """Return whether the access time is another one than it was before the reading; None: not known."""
+        if before is None or self.times is None:
             return None
-        was, now = divmod(before.atime_ns, 10**9), divmod(self.atime_ns, 10**9)
-        # nanoseconds that could not be said are 0
-        return was[0] != now[0] or (was[1] != now[1] and 0 not in (was[1], now[1]))
+        return not _same(before.atime_ns, self.times.atime_ns)
+
+    def drift(self, before: Entry | None) -> Drift:
+        """Return what happened to the file between the look at it and its last byte: none, it grew, or other."""
+        if before is None or self.times is None:
+            return "other"
+        is_same = _same(before.mtime_ns, self.times.mtime_ns) and _same(before.ctime_ns, self.times.ctime_ns)
+        if self.size > before.size:
+            return "grew"
+        return "none" if is_same and self.size == before.size else "other"
+
+
+def _same(one: int, other: int) -> bool:
+    was, now = divmod(one, 10**9), divmod(other, 10**9)
+    # nanoseconds that could not be said are 0
+    return was[0] == now[0] and (was[1] == now[1] or 0 in (was[1], now[1]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,14 @@ from __future__ import annotations
 #
 # `command exec`: a redirection that fails in a plain `exec` would end the shell. Regular files have no short reads, so dd
 # with one block reads exactly that much, and leaves the offset that the shell shares with it where it should be.
+#
+# Whatever a tool says is looked at by its status: `sound` ends the job, and with it the look, after one that was killed or could not
+# be started. A path that is read is one of /proc/self/fd, so that a file that went meanwhile gives no other status than 0.
+#
+# The times of an open file are taken before its first byte and after its last one, and told. Two readers in step would never see
+# what changes between them: where times cannot be trusted the hash is of a second reading that begins when the first has ended,
+# so that what is equal in both was there at one moment. They cannot on a file system that does not note what is written through
+# mmap, nor until what was mapped is written back, for which the kernel takes 30 s.
 PROGRAM = rb"""
 block=65536 newline='
 '
@@ -49,15 +57,22 @@ take() { # copies $1 bytes of stdin
   [ "$1" -lt $block ] || dd bs=$block count=$(($1 / block)) 2>/dev/null
   [ $(($1 % block)) = 0 ] || dd bs=$(($1 % block)) count=1 2>/dev/null
 }
+info() { # sets value to field $1 of file descriptor $2 as the kernel tells it
+  while read -r field value; do [ "$field" != "$1:" ] || return 0; done </proc/self/fdinfo/$2
+  value=0
+}
 sum_of() { # sha256 of $2 bytes from offset $1 of file descriptor 3, whose size is $3; always where the other side has $4
   if [ "$checksum" = no ] && [ "$4" = 0 ]; then echo -
+  # it is opened anew, which its owner can forbid by now
+  elif ! [ -r /proc/self/fd/3 ]; then return 1
   elif [ "$1" = 0 ] && [ "$2" = "$3" ]; then sha256sum </proc/self/fd/3
   else { skip "$1"; take "$2"; } </proc/self/fd/3 | sha256sum
   fi
 }
 whole() { # exactly $2 bytes from offset $1 of file descriptor 3: what has become shorter ends in zeros
   { skip "$1"; take "$2"; } <&3
-  got=$(($(sed -n 's/^pos:[^0-9]*//p' /proc/self/fdinfo/3) - $1))
+  info pos 3
+  got=$((value - $1))
   [ $got -ge "$2" ] || take $(($2 - got)) </dev/zero
 }
 judge() { # sets codec to $1, of `codec?` what a sample of the $3 bytes from offset $2 says: it must shrink by a fifth
@@ -65,22 +80,42 @@ judge() { # sets codec to $1, of `codec?` what a sample of the $3 bytes from off
   [ "$codec" = "$1" ] || [ "$3" = 0 ] || {
     sample=$(($3 < block ? $3 : block))
     shrunk=$({ skip $(($2 + ($3 - sample) / 2)); take $sample; } </proc/self/fd/3 | packed $codec | wc -c)
+    sound $?
     [ $((shrunk * 5)) -lt $((sample * 4)) ] || codec=none
   }
 }
-look_after() { # sets after: the size of file descriptor 3, and what reading made of its access time, see LOOK
-  after=$(stat -L -c '%s %X %x' /proc/self/fd/3) || after=$(stat -L -c '%s %X -' /proc/self/fd/3)
+look() { # sets now: device:inode, size and times of file descriptor 3, and then those of $1; see LOOK
+  now=$(stat -L -c '%d:%i %s %X %Y %Z|%x|%y|%z' /proc/self/fd/3 $1)
+  case $? in
+    0) return ;;
+    # it dies of a year
+    1|13?|14?) ;;
+    *) exit 2 ;;
+  esac
+  now=$(stat -L -c '%d:%i %s %X %Y %Z|||' /proc/self/fd/3 $1)
+  sound $?
+}
+has_moved() { # whether size and times of file descriptor 3 are others than before; its access time is what reading makes of it
+  then=${before%%|*} since=${after%%|*}
+  [ "${before%% *} ${then#* * }|${before#*|*|}" != "${after%% *} ${since#* * }|${after#*|*|}" ]
+}
+is_recent() { # whether what look says of it was written in the last minute, by the clock that also set its times
+  clock=${now##*"$newline"} clock=${clock%%|*} then=${now%%|*}
+  [ $((${clock##* } - ${then##* })) -lt 60 ]
 }
 one() { # file number $1, device:inode $2: $4 bytes from offset $3 of file $7, hashed while they are sent, but for the first $5
   # $6: the codec, or `codec?` for where it helps
-  mount=- size=0 count=0 sum=- after='0 -'
+  mount=- size=0 count=0 sum=- after=-
   if opened 3 "$7"; then
-    mount=$(sed -n 's/^mnt_id:[^0-9]*//p' /proc/self/fdinfo/3)
-    set -- "$@" $(stat -L -c '%d:%i %s' /proc/self/fd/3)
-    prove "$mount" "$8" "$2"
+    info mnt_id 3
+    # a process has its directory in /proc since it began: that is now
+    mount=$value
+    look /proc/self/
+    prove "$mount" "${now%% *}" "$2"
   fi
   if [ $status = ok ]; then
-    size=$9 count=$4
+    before=${now%%"$newline"*} before=${before#* } size=${before%% *} count=$4 hashed=beside
+    case " $volatile " in *" $mount "*) hashed=after ;; *) ! is_recent || hashed=after ;; esac
     if [ "$size" -lt $(($3 + count)) ]; then
       status=Shrunk count=$((size > $3 ? size - $3 : 0))
     fi
@@ -90,16 +125,26 @@ one() { # file number $1, device:inode $2: $4 bytes from offset $3 of file $7, h
       printf 'begin %s %s %s %s\n' "$1" "$count" "$mount" $codec
       exec 5>&1
       sum=$(
-        sum_of "$3" "$count" "$size" "$5" &
+        [ $hashed = after ] || sum_of "$3" "$count" "$size" "$5" &
         if [ $left = 0 ]; then :
         elif [ $codec = none ]; then { skip $(($3 + $5)); take $left; } <&3 >&5
         else whole $(($3 + $5)) $left | packed $codec >&5
         fi
-        wait
+        wait $!
       )
-      sent=$(($(sed -n 's/^pos:[^0-9]*//p' /proc/self/fdinfo/3) - $3 - $5))
-      look_after
+      sound $?
+      info pos 3
+      sent=$((value - $3 - $5))
+      look
+      after=${now#* }
       size=${after%% *}
+      needed=$5
+      # a hash beside the reading says nothing of what was written meanwhile, and what only grew needs one to be told
+      ! has_moved || { hashed=after needed=1; }
+      if [ $hashed = after ] && [ $status = ok ] && [ "$size" -ge $(($3 + count)) ]; then
+        sum=$(sum_of "$3" "$count" "$size" "$needed")
+        sound $?
+      fi
       if [ $left != 0 ] && [ $sent -lt $left ]; then
         status=Shrunk
         [ "$size" -lt $(($3 + count)) ] || status=ReadError
@@ -109,7 +154,9 @@ one() { # file number $1, device:inode $2: $4 bytes from offset $3 of file $7, h
       exec 5>&-
     else
       sum=$(sum_of "$3" "$count" "$size" 0)
-      look_after
+      sound $?
+      look
+      after=${now#* }
     fi
     # the hash opens the file anew, which its owner can forbid by now
     if [ -z "$sum" ]; then
@@ -175,14 +222,24 @@ together() { # the group: proofs, hashes, and then all bytes as one piece whose 
     name
     # they are the next ones that were asked for and did not end
     echo "in $first $((next - first))"
-    ids=$(sed -n 's/^mnt_id:[^0-9]*//p' $infos) seen=$(stat -L -c '%d:%i %s' $files)
+    ids=$(sed -n 's/^mnt_id:[^0-9]*//p' $infos)
+    sound $?
+    seen=$(stat -L -c '%d:%i %s' $files)
+    sound $?
     if are_as_listed $ids; then read_files=$files; echo "all $mount"; else sift; fi
   fi
   if [ -n "$read_files" ]; then
     # always: one that grows or shrinks from here on moves the bytes of all behind it, and only their hashes tell
     sha256sum $read_files 2>/dev/null
-    # what that reading did; what cat does after it would be the same
-    reads=$(stat -L -c 'read %X %x' $read_files) || reads=$(stat -L -c 'read %X -' $read_files)
+    sound $?
+    # What that reading did; what cat does after it would be the same. And what they were between both readings: what is equal
+    # in both was there at this moment
+    reads=$(stat -L -c 'read %s %X %Y %Z|%x|%y|%z' $read_files)
+    case $? in
+      0) ;;
+      1|13?|14?) reads=$(stat -L -c 'read %s %X %Y %Z|||' $read_files); sound $? ;;
+      *) exit 2 ;;
+    esac
     printf '%s\n' "$reads"
     if [ "$sending" = yes ] && [ $total -le $most ]; then
       echo "bytes $total $group_codec"

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
@@ -24,10 +24,12 @@ from ansible_collections.incident.distroless.plugins.module_utils._read.events i
     End,
     Event,
     ReadStatus,
+    Times,
     Whole,
 )
 from ansible_collections.incident.distroless.plugins.module_utils._read.remote_program import MOST_TOGETHER, PROGRAM
 from ansible_collections.incident.distroless.plugins.module_utils._read.request import Want, jobs, line_for
+from ansible_collections.incident.distroless.plugins.module_utils._remote.job_output import JobOutput
 from ansible_collections.incident.distroless.plugins.module_utils._remote.session import Session
 from ansible_collections.incident.distroless.plugins.module_utils._target_fs.filesystem import TargetFiles, fraction
 
@@ -41,22 +43,31 @@ _SHA256 = re.compile(rb"[0-9a-f]{64}\Z")
 _SUM_LINE = re.compile(rb"([0-9a-f]{64})  ?\*?/proc/self/fd/([0-9]+)\Z")
 
 
+@dataclass(frozen=True, slots=True)
+class Mounts:
+    """The ids of those that may be read from: the target's, less the secret ones. Of the unsteady ones among them the times
+    do not tell all that is written."""
+
+    readable: frozenset[int]
+    unsteady: frozenset[int] = frozenset()
+
+
 def send(
     target: TargetFiles,
     wants: Sequence[Want],
-    mounts: Iterable[int],
+    mounts: Mounts,
     *,
     checksum: bool = True,
     packing: Packing = NOTHING,
 ) -> Iterator[Event]:
-    """Streams files. mounts are the ids of those that may be read from: the target's, less the secret ones.
+    """Stream files from mounts.
 
     One End for each index, on its own or in a Whole. Raises Failure when the stream breaks or does not keep to its form.
     """
     yield from _read(target, wants, mounts, is_sending=True, checksum=checksum, packing=packing)
 
 
-def hashes(target: TargetFiles, wants: Sequence[Want], mounts: Iterable[int]) -> Iterator[End]:
+def hashes(target: TargetFiles, wants: Sequence[Want], mounts: Mounts) -> Iterator[End]:
     """What the files hash to, by the same proof of what they are, without their bytes."""
     for event in _read(target, wants, mounts, is_sending=False, checksum=True, packing=NOTHING):
         if isinstance(event, End):
@@ -66,14 +77,15 @@ def hashes(target: TargetFiles, wants: Sequence[Want], mounts: Iterable[int]) ->
 def _read(
     target: TargetFiles,
     wants: Sequence[Want],
-    mounts: Iterable[int],
+    mounts: Mounts,
     *,
     is_sending: bool,
     checksum: bool,
     packing: Packing,
 ) -> Iterator[Event]:
-    settings = b"mounts='%s' sending=%s checksum=%s most=%d group_codec=%s\n" % (
-        b" ".join(b"%d" % mount for mount in sorted(mounts)),
+    settings = b"mounts='%s' volatile='%s' sending=%s checksum=%s most=%d group_codec=%s\n" % (
+        b" ".join(b"%d" % mount for mount in sorted(mounts.readable)),
+        b" ".join(b"%d" % mount for mount in sorted(mounts.unsteady)),
         b"yes" if is_sending else b"no",
         b"yes" if checksum else b"no",
         MOST_TOGETHER,
@@ -116,25 +128,31 @@ class _Job:
         self.again: set[int] = set()
         self._patience = session.timeout + sum(wants[index].count for index in indexes) / SLOWEST
         # what is stuck is found out here first, where one file can be told from the others
-        self._answer = session.run(script, timeout=self._patience + 5)
+        self._job = session.run(script + b"exit 0\n", timeout=self._patience + 5)
+        self._answer: JobOutput
         self._left, self._wants = list(indexes), wants
         self._is_sending, self._has_sums, self._codec = how.is_sending, how.has_sums, how.codec
         # in, ok, a hash, a time, begin, end, and what ends a group: an answer of more lines than that never ends
         self._lines = 8 * (len(indexes) + 1)
         # index -> how many bytes were announced for it
         self._begun: dict[int, int] = {}
-        # of the group: descriptor -> index, descriptor -> (mount, size), descriptor -> sha256, and the access times in order
+        # of the group: descriptor -> index, descriptor -> (mount, size), descriptor -> sha256, and the times in order
         self._group: dict[int, int] = {}
         self._proven: dict[int, tuple[int, int]] = {}
         self._sums: dict[int, str] = {}
-        self._atimes: list[int] = []
+        self._times: list[Times] = []
 
     def events(self) -> Iterator[Event]:
         """What the answer says, to its end. Raises Failure when it leaves out a file or does not keep to its form."""
+        yield from self._job.read(self._parse)
+        if set(self._left) - self.again:
+            raise Failure("ConnectionLost", f"The remote side left out files: {len(self._left)}.")
+
+    def _parse(self, answer: JobOutput) -> Iterator[Event]:
+        self._answer = answer
         while self._answer.wait(self._patience):
             line = self._answer.line(MAX_LINE)
             if line is None:
-                self._answer.end()
                 break
             self._lines -= 1
             word, _space, rest = line.partition(b" ")
@@ -146,8 +164,6 @@ class _Job:
                 raise Failure("ConnectionLost", f"The remote side cannot be understood: {line[:100]!r}.") from error
         else:
             yield from self._stuck()
-        if set(self._left) - self.again:
-            raise Failure("ConnectionLost", f"The remote side left out files: {len(self._left)}.")
 
     def _stuck(self) -> Iterator[End]:
         """Ends a job that waits for ever: a fifo was put in the place of a file between the look and the open."""
@@ -169,7 +185,8 @@ class _Job:
         if found is not None:
             self._sums[int(found[2])] = found[1].decode()
         elif word == b"read":
-            self._atimes.append(_atime(rest))
+            _size, _space, times = rest.partition(b" ")
+            self._times.append(_times(times))
         elif word == b"begin":
             *counts, word = rest.split()
             index, length, mount = (_number(field) for field in counts)
@@ -192,7 +209,7 @@ class _Job:
             yield from self._members(*rest.split(), has_bytes=word == b"bytes")
         elif word == b"done":
             self.again |= set(self._group.values()) & set(self._left)
-            self._group, self._proven, self._sums, self._atimes = {}, {}, {}, []
+            self._group, self._proven, self._sums, self._times = {}, {}, {}, []
         else:
             raise ValueError("a line of no form")
 
@@ -215,8 +232,8 @@ class _Job:
         is_whole = length == want.count and mount is not None and (sha256 is not None or not has_sum)
         if status == "ok" and not (is_whole and (index in self._begun or not self._is_sending)):
             raise ValueError("less than was asked for")
-        atime = _atime(fields[6]) if fields[6:] and fields[6] != b"-" else None
-        return self._done(End(index, status, size > want.entry.size, size, mount, sha256, length, atime))
+        times = _times(fields[6]) if fields[6:] and fields[6] != b"-" else None
+        return self._done(End(index, status, size > want.entry.size, size, mount, sha256, length, times))
 
     def _stream(self, index: int, word: bytes, length: int) -> Iterator[Data]:
         """The bytes of a file that comes alone."""
@@ -238,8 +255,8 @@ class _Job:
         packed = self._opened(word, total)
         codec = self._codec if word != b"none" else "none"
         # without a time for each nobody knows whose they are
-        atimes = self._atimes if len(self._atimes) == len(self._proven) else [None] * len(self._proven)
-        for (descriptor, (mount, size)), atime in zip(self._proven.items(), atimes, strict=True):
+        all_times = self._times if len(self._times) == len(self._proven) else [None] * len(self._proven)
+        for (descriptor, (mount, size)), times in zip(self._proven.items(), all_times, strict=True):
             index, expected = self._group[descriptor], self._sums.get(descriptor)
             data = b"".join(packed.exactly(size)) if has_bytes else b""
             if has_bytes and descriptor == last:
@@ -248,7 +265,7 @@ class _Job:
             # nobody else would see that a file before has moved these bytes
             if is_right and (self._has_sums or hashlib.sha256(data).hexdigest() == expected):
                 sum_of_all = expected if self._has_sums else None
-                end = self._done(End(index, "ok", False, size, mount, sum_of_all, size, atime))
+                end = self._done(End(index, "ok", False, size, mount, sum_of_all, size, times))
                 yield Whole(end, data, packed.taken(), codec) if has_bytes else end
 
 
@@ -259,9 +276,10 @@ def _number(field: bytes) -> int:
     return int(field)
 
 
-def _atime(said: bytes) -> int:
-    """Nanoseconds from stat's `%X %x`. Raises ValueError."""
-    seconds, _space, text = said.partition(b" ")
-    if len(seconds) > 20:
-        raise ValueError("no time")
-    return int(seconds) * 10**9 + fraction(text)
+def _times(said: bytes) -> Times:
+    """Times from stat's `%X %Y %Z|%x|%y|%z`. Raises ValueError."""
+    numbers, *texts = said.split(b"|")
+    seconds = numbers.split()
+    if len(seconds) != 3 or max(map(len, seconds)) > 20:
+        raise ValueError("no times")
+    return Times(*(int(whole) * 10**9 + fraction(text) for whole, text in zip(seconds, texts, strict=True)))

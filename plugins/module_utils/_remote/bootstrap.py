@@ -22,6 +22,8 @@ from ansible_collections.incident.distroless.plugins.module_utils._core.paths im
 # The nonce stands in this shell's command line, which every listing of processes shows; the mark that ends an answer comes
 # on stdin and is nowhere to be printed from.
 # No here-documents anywhere: bash writes them to a file.
+# A fork that is refused ends a shell that does not run interactively. Behind `command eval` it is a status other than 0: a pod
+# at its limit of processes gets an answer that says so, at once.
 # An exec whose line breaks while its output is on the way is killed by SIGKILL, and nothing here can prevent it: the kubelet
 # closes its connection to containerd at once; with bytes unread that is a reset, which can discard the frame (SPDY's GOAWAY) by
 # which containerd would have known a good end. It then sees a read error, Go's net/http cancels the request, and the exec's
@@ -32,13 +34,11 @@ from ansible_collections.incident.distroless.plugins.module_utils._core.paths im
 LOADER = r"""nonce=$1 script= job=
 while IFS= read -r line; do
   case $line in
-    "$nonce def") eval "$script"; script= ;;
+    "$nonce def") command eval "$script"; script= ;;
     "$nonce run")
       wait $job
-      ( ( trap : PIPE; trap 'wait; exit 143' TERM; eval "$script" ); rc=$?
-        printf '%s %d\n' "$mark" "$rc"; printf '%s %d\n' "$mark" "$rc" >&2
-        exit "$rc" ) </dev/null 3>&- 4>&- &
-      job=$! script= ;;
+      command eval 'begin_job </dev/null 3>&- 4>&- &' && job=$! || tell_end 254
+      script= ;;
     "$nonce ask") wait $job; ask; script= ;;
     "$nonce end") wait $job; exit ;;
     "$nonce quit") wait $job; exit 0 ;;
@@ -58,11 +58,22 @@ exit 0
 # Only builtins, but for the sleep where a throttled CPU needs seconds; a pid is signalled only while its parent is
 # stopped, so that it cannot have become another process's.
 PROLOGUE = rb"""
-ask() { # runs the script, and prints what it printed when no process of it is left
-  answer=$( ( eval "$script" ) </dev/null 2>/dev/null 3>&- 4>&-; rc=$?; printf .; exit $rc )
+tell_end() { # ends an answer: with status $1
+  printf '%s %d\n' "$mark" "$1"
+  printf '%s %d\n' "$mark" "$1" >&2
+}
+begin_job() { # runs the script
+  command eval '( trap : PIPE; trap "wait; exit 143" TERM; eval "$script" )'
   set -- $?
-  printf '%s%s %d\n' "${answer%.}" "$mark" $1
-  printf '%s %d\n' "$mark" $1 >&2
+  tell_end $1
+  exit $1
+}
+ask() { # runs the script, and prints what it printed when no process of it is left
+  answer=
+  command eval 'answer=$( ( eval "$script" ) </dev/null 2>/dev/null 3>&- 4>&-; rc=$?; printf .; exit $rc )'
+  set -- $?
+  printf '%s' "${answer%.}"
+  tell_end $1
   answer=
 }
 look() { # sets state and parent of process $1; state X: gone

@@ -17,6 +17,9 @@ from ansible_collections.incident.distroless.plugins.module_utils._core.errors i
 
 STDOUT, STDERR = 1, 2
 
+# how a shell ends that cannot fork: ash and dash, bash
+FORK_REFUSED = (2, 254)
+
 # of stderr what is kept to be shown
 MAX_STDERR = 64 << 10
 
@@ -27,8 +30,8 @@ MAX_UNREAD = 4 << 20
 class Source(Protocol):
     """What an answer needs of its session."""
 
-    def receive(self, timeout: float) -> tuple[int, memoryview] | None:
-        """See Transport.receive."""
+    def receive(self, timeout: float) -> tuple[int, memoryview]:
+        """See Session.receive."""
 
     def cancel(self) -> None:
         """Has the job ended."""
@@ -88,7 +91,8 @@ class _EndMark:
 
 
 class JobOutput:
-    """What a job prints, until both its streams have ended. Views are valid until the next step of their iterator.
+    """What a job prints, until both its streams have ended; see Job for who gets to read it. Views are valid until the next
+    step of their iterator.
 
     Every way of reading raises Failure: ConnectionLost when the stream ends early or does not keep to its form,
     WaitTimeout when nothing came for timeout seconds or deadline (time.monotonic()) has passed. After WaitTimeout one
@@ -105,6 +109,7 @@ class JobOutput:
     ) -> None:
         self.rc: int | None = None
         self.stderr_truncated = False
+        self.is_cancelled = False
         self._source = source
         self._mark = mark.encode("ascii")
         self._timeout = timeout
@@ -220,6 +225,7 @@ class JobOutput:
     def cancel(self) -> None:
         """Has the job ended by the remote side, its last process first. The answer then ends as any other, with rc 137."""
         self._deadline = None
+        self.is_cancelled = True
         self._source.cancel()
 
     def end(self) -> int:
@@ -247,7 +253,7 @@ class JobOutput:
         size = 0
         while True:
             if self._marks[STDOUT].rc is not None or self._ended_within_data():
-                raise self._lost("the job ended in the middle of its answer")
+                raise self._cut_short()
             channel, view = self._receive()
             if channel == STDOUT:
                 return view
@@ -270,10 +276,7 @@ class JobOutput:
             timeout = min(timeout, self._deadline - time.monotonic())
             if timeout <= 0:
                 raise Failure("WaitTimeout", "The job took longer than its deadline allows.")
-        received = self._source.receive(timeout)
-        if received is None:
-            raise self._lost("the stream ended before the job did")
-        return received
+        return self._source.receive(timeout)
 
     def _own(self, channel: int, view: memoryview) -> memoryview:
         try:
@@ -288,6 +291,25 @@ class JobOutput:
         self._stderr += view[:room]
         self.stderr_truncated = self.stderr_truncated or len(view) > room
 
+    def _cut_short(self) -> Failure:
+        """The failure of a job that ended in the middle of its answer, by its status if it told one."""
+        lost = self._lost("the job ended in the middle of its answer")
+        rc = self._marks[STDOUT].rc or self._marks[STDERR].rc
+        return broken(rc, self.stderr) if rc else lost
+
+    def misunderstood(self, message: str) -> Failure:
+        """Return the failure of an answer that cannot be what was asked for; the session is of no more use."""
+        return self._lost(message)
+
     def _lost(self, message: str) -> Failure:
         self._source.fail(message)
         return Failure("ConnectionLost", f"The remote side cannot be understood: {message}.")
+
+
+def broken(status: int, stderr: bytes) -> Failure:
+    """Return the failure of a job that did not come to its end, by its status and what it said of it."""
+    how = f"was killed by signal {status - 128}" if 128 < status < 193 else f"ended with status {status}"
+    if status in FORK_REFUSED:
+        how += ", as where no process can be started"
+    said = stderr.decode("utf-8", "backslashreplace").strip().replace("\n", " ")[-300:]
+    return Failure("LookBroken", f"What looked into the target {how}{f': {said}' if said else '.'}")

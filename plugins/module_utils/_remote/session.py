@@ -26,9 +26,14 @@ from ansible_collections.incident.distroless.plugins.module_utils._remote.bootst
     exec_command,
     use_outlet,
 )
-from ansible_collections.incident.distroless.plugins.module_utils._remote.job_output import JobOutput
+from ansible_collections.incident.distroless.plugins.module_utils._remote.job import Job
+from ansible_collections.incident.distroless.plugins.module_utils._remote.job_output import (
+    FORK_REFUSED,
+    JobOutput,
+    broken,
+)
 
-__all__ = ["OUTLET", "JobOutput", "Session", "Transport", "exec_command", "new_nonce"]
+__all__ = ["OUTLET", "Session", "Transport", "exec_command", "new_nonce"]
 
 # what may still be on its way when the remote shell is told to end
 MAX_LEFTOVER = 4 << 20
@@ -39,7 +44,7 @@ _BLOCK = 64 << 10
 # dd reads exactly so many blocks and nothing ahead. Where an image has none that can, it takes nothing, and the script is
 # read line by line as any other: its last line leaves the status as it is then. The x keeps the newlines at the end.
 _TAKE = b"dd bs=%d count=%d iflag=fullblock 2>/dev/null; "
-_BULK = b"bulk=$(%secho x) bulk=${bulk%%x}\n"
+_BULK = b"bulk=\nbulk=$(%secho x) bulk=${bulk%%x}\n"
 _EVALUATE = b'\neval "${bulk:-(exit $?)}"\n'
 
 # how many seconds a job that is given up may take to end before the connection is dropped all the same. A command that starts
@@ -125,11 +130,11 @@ class Session:
         timeout: float | None = None,
         deadline: float | None = None,
         stderr_sink: Callable[[memoryview], None] | None = None,
-    ) -> JobOutput:
+    ) -> Job:
         """Runs script as a job with an empty stdin. The answer must be ended before the next one.
 
         timeout is for this job in place of the session's; deadline is a moment of time.monotonic(); stderr_sink gets
-        stderr as it comes, beside its first 64 KiB in the answer. Raises Failure, as open_outlet does or ConnectionLost.
+        stderr as it comes. Raises Failure, as open_outlet does or ConnectionLost.
         """
         self._check_ended()
         if self._open_outlet is not None:
@@ -137,15 +142,15 @@ class Session:
             self._attach(opening())
         self._say(script, b"run")
         self._answer = JobOutput(self, self._mark, self.timeout if timeout is None else timeout, deadline, stderr_sink)
-        return self._answer
+        return Job(self._answer)
 
-    def ask(self, script: bytes) -> JobOutput:
+    def ask(self, script: bytes) -> Job:
         """Runs a script that is quick and prints little, and no NUL, on stdout. It cannot be cancelled, and answers when it
         is through: no process of it is left then, whatever becomes of the connection. Raises Failure ConnectionLost."""
         self._check_ended()
         self._say(script, b"ask")
         self._answer = JobOutput(self, self._mark, self.timeout, None, None)
-        return self._answer
+        return Job(self._answer)
 
     def finish(self, status_of_job: bool = False) -> int | None:
         """Ends the remote shell and returns its exit code as channel 3 tells it: 0, or the last job's with status_of_job.
@@ -182,11 +187,14 @@ class Session:
         """Has the running job ended by the remote side; its answer then ends with rc 137."""
         self._send(b"", b"kill")
 
-    def receive(self, timeout: float) -> tuple[int, memoryview] | None:
-        """The next piece for the answer, as Transport.receive gives it. A broken stream breaks the session."""
+    def receive(self, timeout: float) -> tuple[int, memoryview]:
+        """The next piece for the answer, as Transport.receive gives it. A stream that breaks or ends breaks the session."""
         self._check()
         try:
-            return self._transport.receive(timeout) if self._outlet is None else self._from(self._outlet, timeout)
+            piece = self._transport.receive(timeout) if self._outlet is None else self._from(self._outlet, timeout)
+            if piece is None:
+                raise self._ended()
+            return piece
         except Failure as failure:
             if failure.reason != "WaitTimeout":
                 self.fail(failure.message)
@@ -232,8 +240,8 @@ class Session:
         self.cancel()
         self._send(b"", b"quit")
         # what is still on its way is read and thrown away: unread, it would have the runtime kill the remote shell
-        while (left := until - time.monotonic()) > 0 and self.receive(left) is not None:
-            pass
+        while (left := until - time.monotonic()) > 0:
+            self.receive(left)
 
     def _drain(self, transport: Transport, until: float) -> None:
         size = 0
@@ -246,7 +254,7 @@ class Session:
         """Has everything that the remote side says come through the outlet from now on, if it can write there."""
         try:
             pid = self._pid_of(outlet)
-            if self.ask(can_use_outlet(pid)).end() != 0:
+            if self.ask(can_use_outlet(pid)).status() != 0:
                 outlet.close()
                 return
             self.define(use_outlet(pid))
@@ -287,7 +295,14 @@ class Session:
                 raise
         else:
             if piece is None:
-                raise Failure("ConnectionLost", "The remote shell has ended.")
+                raise self._ended()
+
+    def _ended(self) -> Failure:
+        """The failure of a shell that ended though nobody told it to."""
+        code = self._transport.exit_code
+        if code in FORK_REFUSED:
+            return broken(code, b"the remote shell has ended")
+        return Failure("ConnectionLost", "The remote shell has ended.")
 
 
 def new_nonce() -> str:

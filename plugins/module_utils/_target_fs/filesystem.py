@@ -13,10 +13,13 @@ import stat
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
-from ansible_collections.incident.distroless.plugins.module_utils._remote.session import JobOutput, Session
+from ansible_collections.incident.distroless.plugins.module_utils._remote.job_output import JobOutput
+from ansible_collections.incident.distroless.plugins.module_utils._remote.session import Session
+from ansible_collections.incident.distroless.plugins.module_utils._target_fs.complaints import Complaints
 from ansible_collections.incident.distroless.plugins.module_utils._target_fs.mountinfo import Mount, parse_mounts
 from ansible_collections.incident.distroless.plugins.module_utils._target_fs.stat_protocol import (
     NAME_MAX,
@@ -151,38 +154,31 @@ class TargetFiles:
             deep = deque([top])
             while deep:
                 here = deep.popleft()
-                answer = self.session.run(scan_script(here, prune, max_depth))
-                for thing in self._listed(answer, here):
+                complaints = Complaints()
+                job = self.session.run(scan_script(here, prune, max_depth), stderr_sink=complaints.take)
+                for thing in job.read(partial(self._listed, here, complaints)):
                     if left <= 0:
-                        answer.cancel()
-                        answer.end()
+                        job.give_up()
                         raise Failure(
                             "LimitExceeded", f"There are more than {max_entries} names below what is asked for."
                         )
                     left -= 1
                     yield from _shallow(thing, top, here, deep)
-                answer.end()
+                complaints.check()
+                yield from (Unlisted(here, "ReadError", words) for words in complaints.others)
 
     def mounts(self) -> list[Mount]:
         """The target's mounts."""
-        answer = self.session.run(b"cat /proc/%d/mountinfo\n" % self.pid)
-        text = bytearray()
-        for view in answer.rest():
-            text += view
-            if len(text) > _MAX_MOUNTINFO:
-                raise misunderstood(b"mountinfo does not end")
-        answer.end()
-        return parse_mounts(bytes(text))
+        return parse_mounts(self.session.run(b"cat /proc/%d/mountinfo\n" % self.pid).output(_MAX_MOUNTINFO))
 
     def _is_too_long(self, path: bytes) -> bool:
         # the kernel counts the NUL as well
         return len(path) >= PATH_MAX or any(len(name) > NAME_MAX for name in path.split(b"/"))
 
     def _walked(self, script: bytes, paths: Sequence[bytes]) -> dict[int, Entry | Hop | Absent]:
-        answer = self.session.run(script)
         found: dict[int, Entry | Hop | Absent] = {}
         hops: list[tuple[int, Entry]] = []
-        for number, (kind, fields, payload) in enumerate(records(answer)):
+        for number, (kind, fields, payload) in enumerate(self.session.run(script + b"exit 0\n").read(records)):
             # a link has two, a directory in its place another one
             if number > 4 * len(paths):
                 raise misunderstood(b"answers without end")
@@ -204,17 +200,18 @@ class TargetFiles:
                 entry = parse_entry(path, b" ".join(fields[1:]))
                 # it was none a moment ago, and its text is not known
                 found[index] = Absent(path, "Replaced") if entry.type == "link" else entry
-        answer.end()
         return found
 
-    def _listed(self, answer: JobOutput, top: bytes) -> Iterator[Entry | Unlisted]:
+    def _listed(self, top: bytes, complaints: Complaints, answer: JobOutput) -> Iterator[Entry | Unlisted]:
         links: dict[bytes, Entry] = {}
         idle = 0
         for kind, fields, payload in records(answer):
             idle += 1
             if max(idle, len(links)) > _MAX_IDLE:
                 raise misunderstood(b"records of nothing")
-            if kind == b"C":
+            if kind in (b"B", b"Z", b"Y"):
+                complaints.note(kind, fields)
+            if kind in (b"B", b"C", b"Z", b"Y"):
                 continue
             remote = payload[0]
             if (remote != b"." and not remote.startswith(b"./")) or b"\0" in remote:

@@ -24,6 +24,9 @@ _KERNEL_TYPES = set(
     "autofs binfmt_misc bpf cgroup cgroup2 configfs debugfs devpts devtmpfs efivarfs fusectl hugetlbfs mqueue nsfs proc pstore "
     "resctrl rpc_pipefs securityfs selinuxfs sysfs tracefs".split()
 )
+# these note a change in a file's times, that by mmap as well when the page is first written to or written back; tmpfs, network
+# and user space file systems do not, or on a clock of their own (fs/*, page_mkwrite and file_update_time)
+_STEADY_TYPES = set("btrfs erofs ext2 ext3 ext4 f2fs overlay squashfs xfs".split())
 # where runtimes and kubelets put credentials by convention, mounted or not
 SECRET_PATHS = (b"/run/secrets", b"/var/run/secrets")
 
@@ -31,6 +34,7 @@ SECRET_PATHS = (b"/run/secrets", b"/var/run/secrets")
 @dataclass(frozen=True, slots=True)
 class ReadPolicy:
     """The target's mounts by their points, those that are secret, the ids of those that may be read, what is not walked.
+    Of what is on unsteady ones the times do not tell all that is written.
 
     hidden are the paths that count as secret wherever no mount of its own says otherwise.
     """
@@ -40,6 +44,7 @@ class ReadPolicy:
     readable_ids: frozenset[int]
     pruned: tuple[bytes, ...]
     hidden: tuple[bytes, ...]
+    unsteady_ids: frozenset[int] = frozenset()
 
     def denial(self, path: bytes) -> Denial | None:
         """Why the thing at path must be left out; path is absolute and normalized, no component of it is a link."""
@@ -68,6 +73,7 @@ def policy_of(mounts: Iterable[Mount], secret_paths: Iterable[bytes], *, include
         points=points,
         secret_ids=secret_ids,
         readable_ids=frozenset(mount.id for mount in points.values() if mount.point not in kernel) - secret_ids,
+        unsteady_ids=frozenset(mount.id for mount in points.values() if mount.fstype not in _STEADY_TYPES),
         pruned=tuple(sorted({*KERNEL_PATHS, *(kernel - {b"/"})})),
         # a path that the spec names and that is no mount here is hidden by its name
         hidden=()

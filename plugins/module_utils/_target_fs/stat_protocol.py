@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._core.paths import quote
-from ansible_collections.incident.distroless.plugins.module_utils._remote.session import JobOutput
+from ansible_collections.incident.distroless.plugins.module_utils._remote.job_output import JobOutput
 
 # include/uapi/linux/limits.h
 PATH_MAX, NAME_MAX = 4096, 255
@@ -24,12 +24,23 @@ _MAX_LINE = 2 * PATH_MAX
 # A path that find makes of a normal one never holds `//`, whatever is in its names: a line that begins so begins a record,
 # any other goes on with the path before. The text of a link may hold anything, so its length stands before it.
 # `read`, `[`, and printf are builtins: walking costs a fork only where something was found.
+# A status of 0 or 1 is an answer: the file, or that it went meanwhile. Any other is none: the tool was killed, or a fork refused,
+# and what follows would be a listing with holes in it.
+SOUND = rb"""
+sound() { # ends the job after status $1 unless it is an answer's
+  case $1 in 0|1) ;; *) exit $1 ;; esac
+}
+"""
 _TEXTS = rb"""
 for file; do
   if [ -h "$file" ]; then
     # what a newline ends would be cut by the substitution
-    text=$(readlink -n -- "$file" && echo x) && text=${text%x} &&
-      printf '//L %s %s\n%s%s\n' ${#file} ${#text} "$file" "$text"
+    text=$(readlink -n -- "$file" && echo x)
+    case $? in
+      0) text=${text%x}; printf '//L %s %s\n%s%s\n' ${#file} ${#text} "$file" "$text" ;;
+      1) ;;
+      *) exit 3 ;;
+    esac
   elif [ -d "$file" ] && ! { [ -r "$file" ] && [ -x "$file" ]; }; then
     printf '//U %s\n' "$file"
   fi
@@ -39,21 +50,32 @@ done
 # fit into 32 bits: any process can give a file on a tmpfs such a time
 _FACTS = b"%f %u %g %s %d %i %h %b %X %Y %Z"
 _FRACTIONS = b"|%x|%y|%z"
-# it dies in the middle of its output: `//C` says that the record before is not whole; all come again, without fractions
+# it dies in the middle of its output: `//C` says that the record before is not whole; all come again, without fractions.
+# find says by one status that a directory is closed and that this script failed; so each run of it has a beginning and an end.
 LOOK = (
-    b"stat -c '//E "
+    b"""exec 2>/dev/null
+echo //B
+stat -c '//E """
     + _FACTS
     + _FRACTIONS
     + b"""|%n' "$@"
-[ $? -lt 128 ] || { printf '\\n//C\\n'; stat -c '//E """
+status=$?
+[ $status -lt 128 ] || {
+  printf '\\n//C\\n'
+  stat -c '//E """
     + _FACTS
-    + b"""||||%n' "$@"; }"""
+    + b"""||||%n' "$@"
+  status=$?
+}
+[ $status -lt 2 ] || exit 3"""
     + _TEXTS
+    + b"echo //Z\n"
 )
 # Jobs stand in the target's root: paths are as long there as the target's own can be, and it stays the same root whatever
 # becomes of the process whose root it is. What looks for programs or libraries must not look there.
 PROGRAM = (
-    rb"""
+    SOUND
+    + rb"""
 export LC_ALL=C TZ=UTC0
 unset CDPATH
 rooted() { # sets parts to those of list $1 that begin with a slash
@@ -78,7 +100,9 @@ facts() { # of file $1; with $2 -L of what it leads to
     + rb"""|||' -- "$1"; } 2>/dev/null
 }
 see() { # path number $1: what is open as $2
-  echo "//F $1 $(facts "$2" -L)"
+  said=$(facts "$2" -L)
+  sound $?
+  echo "//F $1 $said"
 }
 walk() { # path number $1: $2 below the root
   rest=${2#/} here=
@@ -86,7 +110,9 @@ walk() { # path number $1: $2 below the root
     above=${here:-.} here=$here${here:+/}${rest%%/*}
     case $rest in */*) rest=${rest#*/} ;; *) rest= ;; esac
     if [ -h "$here" ]; then
-      echo "//H $1 $((${#here} + 1)) $(facts "$here")"
+      said=$(facts "$here")
+      sound $?
+      echo "//H $1 $((${#here} + 1)) $said"
       texts "$here"
       return
     elif [ ! -e "$here" ]; then
@@ -97,7 +123,9 @@ walk() { # path number $1: $2 below the root
       return
     fi
   done
-  echo "//F $1 $(facts "${here:-.}")"
+  said=$(facts "${here:-.}")
+  sound $?
+  echo "//F $1 $said"
 }
 """
 )
@@ -134,10 +162,14 @@ def scan_script(top: bytes, prune: Sequence[bytes], max_depth: int | None) -> by
     ways = b" && ".join(b"cd -P " + quote(b"./" + way) for way in [*steps, step])
     depth = b"-maxdepth %d " % max_depth if max_depth is not None else b""
     find = b"find . " + depth + b"-exec sh -c " + quote(LOOK) + b" sh {} + " + _pruning(top, prune)
-    return b"[ -d %s ] || exit\n{ %s; } 2>/dev/null || { echo '//U .'; exit; }\n%s\n" % (
-        quote(relative(top)),
-        ways,
-        find,
+    # what find itself complains of is looked at on this side; of its own status 1 says no more than that it did
+    return (
+        b"[ -d %s ] || exit 0\n{ %s; } 2>/dev/null || { echo '//U .'; exit 0; }\n%s\nstatus=$?\nsound $status\necho //Y $status\nexit 0\n"
+        % (
+            quote(relative(top)),
+            ways,
+            find,
+        )
     )
 
 
@@ -164,8 +196,8 @@ def records(answer: JobOutput) -> Iterator[tuple[bytes, list[bytes], tuple[bytes
         if pending is not None and line != b"//C":
             yield _with_path(pending)
         pending = None
-        if line == b"//C":
-            yield b"C", [], (b"", b"")
+        if line in (b"//B", b"//C", b"//Z", b"//Y 0", b"//Y 1"):
+            yield line[2:3], line[4:].split(), (b"", b"")
         elif line.startswith((b"//E ", b"//U ")) or b"//E".startswith(line):
             pending = line
         elif line.startswith(b"//L "):

@@ -31,6 +31,7 @@ _MAY_BE_THE_TARGETS_END = (
     "ApiUnreachable",
     "ConnectionLost",
     "ContainerCreateFailed",
+    "LookBroken",
     "TargetNotRunning",
     "TargetProcessAmbiguous",
 )
@@ -62,7 +63,7 @@ def what_became(
     """
     if failure.reason not in _MAY_BE_THE_TARGETS_END and not is_doubtful:
         return failure
-    is_patient = is_doubtful or failure.reason == "ConnectionLost"
+    is_patient = is_doubtful or failure.reason in ("ConnectionLost", "LookBroken")
     until = time.monotonic() + (PATIENCE if is_patient else 0.0)
     while True:
         end = how_it_ended(cluster, target, deadline)

@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._remote.job import Job
+from ansible_collections.incident.distroless.plugins.module_utils._remote.job_output import JobOutput
 from ansible_collections.incident.distroless.plugins.module_utils._remote.session import (
     OUTLET,
     Session,
@@ -115,6 +117,11 @@ class Pipes:
     def exit_code(self) -> int | None:
         """The shell's exit code, None while it runs."""
         return self.process.poll()
+
+
+def reader(job: Job) -> JobOutput:
+    """What a job prints, for tests of how it is read: nobody else gets to it but by the methods of Job."""
+    return job._printed
 
 
 def open_session(

@@ -17,6 +17,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._core.errors i
 from ansible_collections.incident.distroless.plugins.module_utils._read import zstd as _zstd
 from ansible_collections.incident.distroless.plugins.module_utils._read.decompress import CHUNK, Packed
 from ansible_collections.incident.distroless.plugins.module_utils._read.zstd import Frame
+from ansible_collections.incident.distroless.tests.unit.support.local_shells import reader
 from ansible_collections.incident.distroless.tests.unit.support.lying_remote import Liar, session_with
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -54,7 +55,7 @@ def compressed(way: str, content: bytes) -> bytes:
 
 
 def opened(way: str, stream: bytes, length: int, **how: Any) -> tuple[Any, Packed]:
-    answer = session_with(Liar(stream, **how)).run(b"")
+    answer = reader(session_with(Liar(stream, **how)).run(b""))
     return answer, Packed(answer, codec_of(way), length)
 
 

@@ -30,7 +30,7 @@ from kubernetes import client
 MAX_MEMORY = 128 << 20
 MAX_DISK = 1 << 20
 # what a user asks for; the seconds are for lies that never end
-SILENCE, HANDSHAKE, DEADLINE, MAX_FILES = 0.3, 1.0, 3.0, 500
+SILENCE, HANDSHAKE, DEADLINE, MAX_FILES = 2.0, 2.0, 8.0, 500
 # whatever takes longer than this would take for ever
 FOREVER = 120.0
 

@@ -24,7 +24,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._core.errors i
 from ansible_collections.incident.distroless.plugins.module_utils._read.compression import Codec, Packing
 from ansible_collections.incident.distroless.plugins.module_utils._read.events import Begin, Data, End, Event, Whole
 from ansible_collections.incident.distroless.plugins.module_utils._read.request import Want
-from ansible_collections.incident.distroless.plugins.module_utils._read.stream import hashes, send
+from ansible_collections.incident.distroless.plugins.module_utils._read.stream import Mounts, hashes, send
 from ansible_collections.incident.distroless.plugins.module_utils._target_fs.filesystem import Entry, TargetFiles
 from ansible_collections.incident.distroless.tests.unit.support.local_shells import NOBODY, SHELLS, open_session
 from ansible_collections.incident.distroless.tests.unit.support.local_tree import HOSTILE_NAMES, LocalTree
@@ -67,9 +67,10 @@ def files(shell: str, tree: LocalTree) -> Iterator[TargetFiles]:
 
 
 @pytest.fixture
-def mounts() -> list[int]:
+def mounts() -> Mounts:
     """This machine's own: they are the target's here."""
-    return [int(line.split()[0]) for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    lines = Path("/proc/self/mountinfo").read_text().splitlines()
+    return Mounts(frozenset(int(line.split()[0]) for line in lines))
 
 
 def make(tree: LocalTree, path: bytes, content: bytes) -> Want:
@@ -125,7 +126,7 @@ def is_right(file: Got, content: bytes) -> bool:
     return (file.end.status, bytes(file.data), file.end.sha256) == ("ok", content, sha256(content))
 
 
-def test_files_of_every_size_come_whole_with_their_hash(files: TargetFiles, tree: LocalTree, mounts: list[int]) -> None:
+def test_files_of_every_size_come_whole_with_their_hash(files: TargetFiles, tree: LocalTree, mounts: Mounts) -> None:
     contents = [some_bytes(size, size) for size in SIZES]
     wants = [make(tree, b"/%d" % number, content) for number, content in enumerate(contents)]
     for file, content in zip(sent(send(files, wants, mounts), len(wants)), contents, strict=True):
@@ -145,7 +146,7 @@ def packing(request: pytest.FixtureRequest, shell: str) -> Packing:
 
 @pytest.mark.parametrize("has_sums", [True, False])
 def test_compressed_files_of_every_size_come_whole_with_their_hash(
-    files: TargetFiles, tree: LocalTree, mounts: list[int], packing: Packing, has_sums: bool
+    files: TargetFiles, tree: LocalTree, mounts: Mounts, packing: Packing, has_sums: bool
 ) -> None:
     texts = [(b"%d lines of text\n" % size * size)[:size] for size in SIZES]
     contents = [*(some_bytes(size, size) for size in SIZES), *texts]
@@ -160,7 +161,7 @@ def test_compressed_files_of_every_size_come_whole_with_their_hash(
     assert all(came < want.count / 3 for came, want in zip(moved, wants[-2:], strict=True))
 
 
-def by_file(files: TargetFiles, wants: Sequence[Want], mounts: list[int], packing: Packing) -> list[list[Data]]:
+def by_file(files: TargetFiles, wants: Sequence[Want], mounts: Mounts, packing: Packing) -> list[list[Data]]:
     """The pieces of each file, asked for again."""
     events = list(kept(send(files, wants, mounts, packing=packing)))
     return [
@@ -168,9 +169,7 @@ def by_file(files: TargetFiles, wants: Sequence[Want], mounts: list[int], packin
     ]
 
 
-def test_what_a_sample_shows_not_to_shrink_comes_as_it_is(
-    files: TargetFiles, tree: LocalTree, mounts: list[int]
-) -> None:
+def test_what_a_sample_shows_not_to_shrink_comes_as_it_is(files: TargetFiles, tree: LocalTree, mounts: Mounts) -> None:
     wants = [make(tree, b"/noise", some_bytes(500_000)), make(tree, b"/text", b"text" * 100_000)]
     events = list(send(files, wants, mounts, packing=Packing("gzip", "gzip", "gzip", is_sampled=True)))
     assert [event.codec for event in events if isinstance(event, Begin)] == ["none", "gzip"]
@@ -178,7 +177,7 @@ def test_what_a_sample_shows_not_to_shrink_comes_as_it_is(
 
 @pytest.mark.parametrize("left", [0, 3, 60_000])
 def test_a_compressed_file_that_shrinks_while_it_is_read_says_so_and_the_others_are_right(
-    files: TargetFiles, tree: LocalTree, mounts: list[int], left: int
+    files: TargetFiles, tree: LocalTree, mounts: Mounts, left: int
 ) -> None:
     contents = [some_bytes(size, size) for size in (50_000, 200_000, 100)]
     wants = [make(tree, b"/%d" % number, content) for number, content in enumerate(contents)]
@@ -194,7 +193,7 @@ def test_a_compressed_file_that_shrinks_while_it_is_read_says_so_and_the_others_
     assert is_right(got[2], contents[2])
 
 
-def test_without_checksums_the_bytes_are_the_same(files: TargetFiles, tree: LocalTree, mounts: list[int]) -> None:
+def test_without_checksums_the_bytes_are_the_same(files: TargetFiles, tree: LocalTree, mounts: Mounts) -> None:
     contents = [some_bytes(size, size) for size in SIZES]
     wants = [make(tree, b"/%d" % number, content) for number, content in enumerate(contents)]
     got = sent(send(files, wants, mounts, checksum=False), len(wants))
@@ -204,7 +203,7 @@ def test_without_checksums_the_bytes_are_the_same(files: TargetFiles, tree: Loca
 
 
 def test_thousands_of_small_files_come_each_with_its_own_bytes(
-    files: TargetFiles, tree: LocalTree, mounts: list[int]
+    files: TargetFiles, tree: LocalTree, mounts: Mounts
 ) -> None:
     contents = [b"%d\n" % number + some_bytes(1020, number) for number in range(2000)]
     wants = [make(tree, b"/%d" % number, content) for number, content in enumerate(contents)]
@@ -216,7 +215,7 @@ def test_thousands_of_small_files_come_each_with_its_own_bytes(
     assert all(is_right(file, content) for file, content in zip(got, contents, strict=True))
 
 
-def test_hostile_names_are_read(files: TargetFiles, tree: LocalTree, mounts: list[int]) -> None:
+def test_hostile_names_are_read(files: TargetFiles, tree: LocalTree, mounts: Mounts) -> None:
     sizes = (10, 40_000)
     contents = {b"/%d/" % size + name: name * size for name in HOSTILE_NAMES for size in sizes}
     wants = [make(tree, path, content[:50_000]) for path, content in contents.items()]
@@ -229,7 +228,7 @@ def test_hostile_names_are_read(files: TargetFiles, tree: LocalTree, mounts: lis
     [(0, 10), (0, 65536), (1, 1), (65535, 2), (65536, 65536), (65537, 131_072), (199_999, 1), (200_000, 0), (3, None)],
 )
 def test_a_part_is_what_stands_there(
-    files: TargetFiles, tree: LocalTree, mounts: list[int], offset: int, length: int | None
+    files: TargetFiles, tree: LocalTree, mounts: Mounts, offset: int, length: int | None
 ) -> None:
     content = some_bytes(200_000)
     want = replace(make(tree, b"/log", content), offset=offset, length=length)
@@ -243,7 +242,7 @@ def test_a_part_is_what_stands_there(
 @pytest.mark.parametrize("has_sums", [True, False])
 @pytest.mark.parametrize("here", [1, 65_535, 65_536, 130_001, 199_999, 200_000])
 def test_of_what_is_here_already_only_the_hash_comes_again(
-    files: TargetFiles, tree: LocalTree, mounts: list[int], here: int, has_sums: bool
+    files: TargetFiles, tree: LocalTree, mounts: Mounts, here: int, has_sums: bool
 ) -> None:
     content = some_bytes(200_100)
     want = replace(make(tree, b"/log", content), offset=50, length=200_000, here=here)
@@ -255,7 +254,7 @@ def test_of_what_is_here_already_only_the_hash_comes_again(
 
 @pytest.mark.parametrize("size", [5, 49_999, 50_000, 50_001, 70_000])
 def test_a_file_that_shrank_below_what_is_here_says_so(
-    files: TargetFiles, tree: LocalTree, mounts: list[int], size: int
+    files: TargetFiles, tree: LocalTree, mounts: Mounts, size: int
 ) -> None:
     content = some_bytes(100_000)
     wants = [replace(make(tree, b"/log", content), here=50_000), make(tree, b"/other", b"other")]
@@ -298,7 +297,7 @@ def replaced_by(tree: LocalTree, path: bytes, what: str) -> None:
     ],
 )
 def test_what_took_a_files_place_is_not_read_and_the_others_are(
-    files: TargetFiles, tree: LocalTree, mounts: list[int], what: str, status: str, size: int
+    files: TargetFiles, tree: LocalTree, mounts: Mounts, what: str, status: str, size: int
 ) -> None:
     contents = [some_bytes(size, number) for number in range(3)]
     make(tree, b"/other", contents[1])
@@ -315,7 +314,7 @@ def test_what_took_a_files_place_is_not_read_and_the_others_are(
 
 @pytest.mark.parametrize("size", [5, 50_000])
 def test_a_fifo_that_comes_between_the_look_and_the_open_does_not_hold_up_the_others(
-    shell: str, tree: LocalTree, mounts: list[int], size: int
+    shell: str, tree: LocalTree, mounts: Mounts, size: int
 ) -> None:
     # the shell's own look is made to say yes: that is the race, won each time
     with open_session(shell, timeout=3.0) as session:
@@ -340,22 +339,23 @@ def test_a_fifo_that_comes_between_the_look_and_the_open_does_not_hold_up_the_ot
 
 @pytest.mark.parametrize("size", [5, 50_000])
 def test_a_file_on_a_mount_that_is_not_the_targets_has_escaped(
-    files: TargetFiles, tree: LocalTree, mounts: list[int], size: int
+    files: TargetFiles, tree: LocalTree, mounts: Mounts, size: int
 ) -> None:
     want = make(tree, b"/file", some_bytes(size))
     (file,) = sent(send(files, [want], mounts), 1)
     assert file.end is not None
     own = file.end.mount
-    for allowed in ([], [number for number in mounts if number != own]):
+    assert own is not None
+    for allowed in (Mounts(frozenset()), Mounts(mounts.readable - {own})):
         (file,) = sent(send(files, [want], allowed), 1)
         assert (file.status, bytes(file.data)) == ("Escaped", b"")
         assert [end.status for end in hashes(files, [want], allowed)] == ["Escaped"]
-    assert is_right(sent(send(files, [want], [own or 0]), 1)[0], some_bytes(size))
+    assert is_right(sent(send(files, [want], Mounts(frozenset({own}))), 1)[0], some_bytes(size))
 
 
 @pytest.mark.parametrize("size", [5, 50_000])
 def test_another_inode_or_another_device_is_another_file(
-    files: TargetFiles, tree: LocalTree, mounts: list[int], size: int
+    files: TargetFiles, tree: LocalTree, mounts: Mounts, size: int
 ) -> None:
     right = make(tree, b"/file", some_bytes(size)).entry
     # inode numbers begin anew on each device
@@ -364,7 +364,7 @@ def test_another_inode_or_another_device_is_another_file(
 
 
 @pytest.mark.parametrize("size", [5, 50_000])
-def test_a_file_that_may_not_be_read_says_so(shell: str, mounts: list[int], size: int) -> None:
+def test_a_file_that_may_not_be_read_says_so(shell: str, mounts: Mounts, size: int) -> None:
     place = Path(tempfile.mkdtemp())
     place.chmod(0o755)
     tree = LocalTree(place)
@@ -378,7 +378,7 @@ def test_a_file_that_may_not_be_read_says_so(shell: str, mounts: list[int], size
     shutil.rmtree(place)
 
 
-def test_a_file_whose_hash_cannot_be_had_is_not_ok(files: TargetFiles, tree: LocalTree, mounts: list[int]) -> None:
+def test_a_file_whose_hash_cannot_be_had_is_not_ok(files: TargetFiles, tree: LocalTree, mounts: Mounts) -> None:
     # the hash opens the open file anew, which a chmod in that moment forbids; here the tool is what fails
     wants = [make(tree, b"/small", b"x"), make(tree, b"/large", some_bytes(50_000))]
     files.session.define(b"sha256sum() { return 1; }\n")
@@ -389,7 +389,7 @@ def test_a_file_whose_hash_cannot_be_had_is_not_ok(files: TargetFiles, tree: Loc
 
 @pytest.mark.parametrize("size", [0, 5, 32_768, 50_000, 65_536])
 def test_of_a_file_that_grew_its_beginning_is_read(
-    files: TargetFiles, tree: LocalTree, mounts: list[int], size: int
+    files: TargetFiles, tree: LocalTree, mounts: Mounts, size: int
 ) -> None:
     contents = [some_bytes(size, number) for number in range(3)]
     wants = [make(tree, b"/%d" % number, content) for number, content in enumerate(contents)]
@@ -403,7 +403,7 @@ def test_of_a_file_that_grew_its_beginning_is_read(
 
 
 def test_a_small_file_that_has_become_endless_is_read_to_its_listed_length(
-    files: TargetFiles, tree: LocalTree, mounts: list[int]
+    files: TargetFiles, tree: LocalTree, mounts: Mounts
 ) -> None:
     wants = [make(tree, b"/%d" % number, b"%d" % number) for number in range(3)]
     os.truncate(at(tree, b"/1"), 1 << 40)
@@ -415,7 +415,7 @@ def test_a_small_file_that_has_become_endless_is_read_to_its_listed_length(
 @pytest.mark.parametrize("size", [5, 32_768, 50_000, 200_000])
 @pytest.mark.parametrize("left", [0, 3])
 def test_a_file_that_shrank_is_framed_by_what_is_there_and_the_others_are_right(
-    files: TargetFiles, tree: LocalTree, mounts: list[int], size: int, left: int
+    files: TargetFiles, tree: LocalTree, mounts: Mounts, size: int, left: int
 ) -> None:
     contents = [some_bytes(size, number) for number in range(3)]
     wants = [make(tree, b"/%d" % number, content) for number, content in enumerate(contents)]
@@ -451,7 +451,7 @@ class Race:
 
 @pytest.mark.parametrize("has_sums", [True, False])
 def test_files_that_grow_and_shrink_do_not_move_the_bytes_of_others(
-    files: TargetFiles, tree: LocalTree, mounts: list[int], has_sums: bool
+    files: TargetFiles, tree: LocalTree, mounts: Mounts, has_sums: bool
 ) -> None:
     contents = [some_bytes(500 + number, number) for number in range(120)]
     wants = [make(tree, b"/%d" % number, content) for number, content in enumerate(contents)]
@@ -476,7 +476,7 @@ def test_files_that_grow_and_shrink_do_not_move_the_bytes_of_others(
 
 @pytest.mark.parametrize("size", [100, 50_000])
 def test_a_path_swapped_thousands_of_times_never_gives_away_what_is_elsewhere(
-    files: TargetFiles, tree: LocalTree, mounts: list[int], tmp_path: Path, size: int
+    files: TargetFiles, tree: LocalTree, mounts: Mounts, tmp_path: Path, size: int
 ) -> None:
     outside = tmp_path / "outside"
     inside = LocalTree(tmp_path / "inside")
@@ -521,7 +521,7 @@ def ends(events: Iterable[Event]) -> dict[int, End]:
 
 
 def test_what_reading_made_of_the_access_time_comes_with_each_file(
-    files: TargetFiles, tree: LocalTree, mounts: list[int]
+    files: TargetFiles, tree: LocalTree, mounts: Mounts
 ) -> None:
     wants = [make(tree, b"/%d" % size, some_bytes(size)) for size in (5, 6, 50_000)]
     for want in wants:
@@ -557,7 +557,7 @@ def test_an_access_time_moved_unless_only_its_fraction_is_not_known(
     assert end.has_moved(entry(b"/a", atime_ns=before)) is has_moved
 
 
-def test_an_empty_list_asks_nothing(files: TargetFiles, mounts: list[int]) -> None:
+def test_an_empty_list_asks_nothing(files: TargetFiles, mounts: Mounts) -> None:
     assert list(send(files, [], mounts)) == []
 
 

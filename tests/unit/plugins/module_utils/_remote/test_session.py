@@ -21,7 +21,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._remote.sessio
     exec_command,
     new_nonce,
 )
-from ansible_collections.incident.distroless.tests.unit.support.local_shells import SHELLS, Pipes, open_session
+from ansible_collections.incident.distroless.tests.unit.support.local_shells import SHELLS, Pipes, open_session, reader
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -38,34 +38,34 @@ def session(request: pytest.FixtureRequest) -> Iterator[Session]:
 
 
 def test_lines_come_back_and_then_the_end(session: Session) -> None:
-    answer = session.run(b"echo one; echo two; echo wrong >&2; exit 3")
+    answer = reader(session.run(b"echo one; echo two; echo wrong >&2; exit 3"))
     assert [answer.line(), answer.line(), answer.line()] == [b"one", b"two", None]
     assert (answer.end(), answer.stderr) == (3, b"wrong\n")
 
 
 def test_output_without_a_newline_is_told_from_the_end(session: Session) -> None:
-    answer = session.run(b"printf tail")
+    answer = reader(session.run(b"printf tail"))
     assert b"".join(bytes(piece) for piece in answer.rest()) == b"tail"
     assert answer.end() == 0
 
 
 def test_definitions_stay_and_jobs_do_not_leak_into_each_other(session: Session) -> None:
     session.define(b"hello() { echo hello $1; }\nkept=1\n")
-    session.run(b"kept=2; hello() { echo wrong; }").end()
-    answer = session.run(b"hello $kept")
+    session.run(b"kept=2; hello() { echo wrong; }").status()
+    answer = reader(session.run(b"hello $kept"))
     assert answer.line() == b"hello 1"
     answer.end()
 
 
 def test_every_byte_passes_through_a_script_and_back(session: Session) -> None:
-    answer = session.run(b"x=%s\nprintf '%%s' \"$x\"" % quote(EVERY_BYTE))
+    answer = reader(session.run(b"x=%s\nprintf '%%s' \"$x\"" % quote(EVERY_BYTE)))
     assert b"".join(bytes(part) for part in answer.exactly(len(EVERY_BYTE))) == EVERY_BYTE
     assert answer.end() == 0
 
 
 def test_a_script_of_many_lines_arrives_whole(session: Session) -> None:
     lines = [b"%05d \\ \t$HOME" % number for number in range(3000)]
-    answer = session.run(b"x=%s\nprintf '%%s\\n' \"$x\"" % quote(b"\n".join(lines)))
+    answer = reader(session.run(b"x=%s\nprintf '%%s\\n' \"$x\"" % quote(b"\n".join(lines))))
     assert [answer.line() for _line in lines] == lines
     answer.end()
 
@@ -75,7 +75,7 @@ def test_a_script_of_any_length_arrives_to_the_byte(session: Session, size: int)
     value = (EVERY_BYTE.replace(b"'", b"") * (size // 500 + 1))[: size - len(b"x=''\nprintf '%s' \"$x\"\n\n")]
     script = b"x='%s'\nprintf '%%s' \"$x\"\n\n" % value
     assert len(script) == size
-    answer = session.run(script)
+    answer = reader(session.run(script))
     assert b"".join(bytes(part) for part in answer.exactly(len(value))) == value
     assert answer.end() == 0
 
@@ -85,19 +85,19 @@ def test_a_long_script_defines_runs_and_ends_as_a_short_one(session: Session, to
     padding = b"# nothing\n" * LONG
     session.define(tool)
     session.define(padding + b"kept=1\nhello() { echo hello $1; }\n")
-    answer = session.run(padding + b"hello $kept; echo wrong >&2; (exit 3)\n" + padding)
+    answer = reader(session.run(padding + b"hello $kept; echo wrong >&2; (exit 3)\n" + padding))
     assert [answer.line(), answer.line()] == [b"hello 1", None]
     assert (answer.end(), answer.stderr) == (3, b"wrong\n")
 
 
 def test_a_job_has_no_stdin(session: Session) -> None:
-    answer = session.run(b"cat; echo after")
+    answer = reader(session.run(b"cat; echo after"))
     assert answer.line() == b"after"
     answer.end()
 
 
 def test_both_streams_come_side_by_side(session: Session) -> None:
-    answer = session.run(b"printf 'out'; printf 'err' >&2; sleep 0.1; printf 'more'")
+    answer = reader(session.run(b"printf 'out'; printf 'err' >&2; sleep 0.1; printf 'more'"))
     got: dict[int, bytes] = {1: b"", 2: b""}
     for channel, view in answer.events():
         got[channel] += view.tobytes()
@@ -105,7 +105,7 @@ def test_both_streams_come_side_by_side(session: Session) -> None:
 
 
 def test_output_is_given_at_once_and_not_held_back(session: Session) -> None:
-    answer = session.run(b"printf 'prompt> '; sleep 100")
+    answer = reader(session.run(b"printf 'prompt> '; sleep 100"))
     assert next(iter(answer.events()))[1].tobytes() == b"prompt> "
     answer.cancel()
     answer.end()
@@ -113,7 +113,7 @@ def test_output_is_given_at_once_and_not_held_back(session: Session) -> None:
 
 @pytest.mark.parametrize(("status_of_job", "code"), [(True, 42), (False, 0)])
 def test_the_shell_ends_with_the_status_asked_for(session: Session, status_of_job: bool, code: int) -> None:
-    session.run(b"exit 42").end()
+    session.run(b"exit 42").status()
     assert session.finish(status_of_job) == code
     with pytest.raises(Failure, match="cannot be used any more"):
         session.run(b":")
@@ -124,11 +124,11 @@ def test_a_session_without_a_job_can_finish(session: Session) -> None:
 
 
 def test_a_job_that_is_killed_says_so(session: Session) -> None:
-    assert session.run(b"sh -c 'kill -9 $PPID'; echo not reached").end() == 137
+    assert session.run(b"sh -c 'kill -9 $PPID'; echo not reached").status() == 137
 
 
 def test_silence_is_a_time_out_after_which_the_job_can_be_cancelled(session: Session) -> None:
-    answer = session.run(b"echo first; sleep 100", timeout=1.0)
+    answer = reader(session.run(b"echo first; sleep 100", timeout=1.0))
     first = ended = None
     # on a busy machine what is said can take longer than the silence that is allowed here
     while first is None:
@@ -142,18 +142,18 @@ def test_silence_is_a_time_out_after_which_the_job_can_be_cancelled(session: Ses
     while ended is None:
         with suppress(Failure):
             ended = answer.end()
-    assert session.run(b"exit 4").end() == 4
+    assert session.run(b"exit 4").status() == 4
 
 
 def test_a_deadline_ends_a_job_that_goes_on_and_on(session: Session) -> None:
-    answer = session.run(b"while :; do echo y; sleep 0.01; done", deadline=time.monotonic() + 0.2)
+    answer = reader(session.run(b"while :; do echo y; sleep 0.01; done", deadline=time.monotonic() + 0.2))
     with pytest.raises(Failure) as caught:
         list(iter(answer.line, None))
     assert caught.value.reason == "WaitTimeout"
 
 
 def test_what_a_job_announced_and_did_not_send_is_a_failure_at_once(session: Session) -> None:
-    answer = session.run(b"printf 12345")
+    answer = reader(session.run(b"printf 12345"))
     with pytest.raises(Failure, match="in the middle of its answer"):
         for _part in answer.exactly(1000):
             pass
@@ -167,7 +167,7 @@ def test_stderr_is_kept_to_64_kib_and_given_whole_to_a_sink(session: Session) ->
         nonlocal size
         size += len(view)
 
-    answer = session.run(b"head -c 200000 /dev/zero >&2; echo done", stderr_sink=count)
+    answer = reader(session.run(b"head -c 200000 /dev/zero >&2; echo done", stderr_sink=count))
     assert answer.line() == b"done"
     answer.end()
     assert (size, len(answer.stderr), answer.stderr_truncated) == (200000, 65536, True)
@@ -182,8 +182,8 @@ def test_the_next_job_needs_the_end_of_the_one_before(session: Session) -> None:
 def test_a_shell_that_dies_breaks_the_session(session: Session) -> None:
     def lose_the_shell_and_go_on() -> None:
         # with an outlet this job's own answer may tell of it: the shell is looked after meanwhile
-        session.run(b"kill -9 $$; sleep 0.1").end()
-        session.run(b":").end()
+        session.run(b"kill -9 $$; sleep 0.1").status()
+        session.run(b":").status()
 
     with pytest.raises(Failure) as caught:
         lose_the_shell_and_go_on()
@@ -199,9 +199,10 @@ class Stream:
         self.pieces = list(pieces)
         self.failed: str | None = None
 
-    def receive(self, timeout: float) -> tuple[int, memoryview] | None:
+    def receive(self, timeout: float) -> tuple[int, memoryview]:
         if not self.pieces:
-            return None
+            self.failed = "the stream ended"
+            raise Failure("ConnectionLost", self.failed)
         channel, data = self.pieces.pop(0)
         return channel, memoryview(bytearray(data))
 
@@ -292,7 +293,7 @@ def test_a_session_gives_way_to_others_by_what_the_image_has(
     words = exec_command(nonce)
     pipes = Pipes([str(tmp_path / "sh"), *words[1:]], {"PATH": str(tmp_path)})
     with Session(pipes, nonce, is_nice=True) as session:
-        answer = session.run(b"cat /proc/$$/stat")
+        answer = reader(session.run(b"cat /proc/$$/stat"))
         pid, _bracket, fields = (answer.line() or b"").decode().partition(" (")
         assert answer.end() == 0
         # the 19th field of proc(5)

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.incident.distroless.plugins.module_utils._remote.bootstrap import PROLOGUE
 from ansible_collections.incident.distroless.plugins.module_utils._remote.session import OUTLET, Session
-from ansible_collections.incident.distroless.tests.unit.support.local_shells import SHELLS, Pipes, open_session
+from ansible_collections.incident.distroless.tests.unit.support.local_shells import SHELLS, Pipes, open_session, reader
 from ansible_collections.incident.distroless.tests.unit.support.target_things import named_process
 
 BUSY = {
@@ -149,7 +149,7 @@ def test_a_question_is_answered_when_no_process_of_it_is_left(shell: str, namesp
     """A shell that prints is one that may be killed."""
     with open_session(shell, inside=namespace.enter) as session:
         for _number in range(10):
-            answer = session.ask(b"for x in 1 2 3; do ls / | cat; done; echo end; (exit 3)")
+            answer = reader(session.ask(b"for x in 1 2 3; do ls / | cat; done; echo end; (exit 3)"))
             next(iter(answer.events()))
             # the namespace's PID 1 has one child, the shell, and that has none
             assert len(namespace.processes()) == 1
@@ -166,7 +166,7 @@ def test_a_cancelled_job_leaves_only_the_shell(shell: str, namespace: Namespace)
             "a hash beside its reader",
             "xargs",
         ):
-            answer = session.run(BUSY[state] + b"\n")
+            answer = reader(session.run(BUSY[state] + b"\n"))
             time.sleep(0.02)
             answer.cancel()
             for _piece in answer.events():
@@ -175,7 +175,7 @@ def test_a_cancelled_job_leaves_only_the_shell(shell: str, namespace: Namespace)
             assert answer.rc is not None, state
             # the shell, and the job that it reaps when the next one starts
             assert len(namespace.processes()) <= 2, state
-        assert session.run(b"exit 5").end() == 5
+        assert session.run(b"exit 5").status() == 5
         assert session.finish(status_of_job=True) == 5
     assert namespace.processes() == {}
 
@@ -184,12 +184,12 @@ def test_a_cancelled_job_leaves_only_the_shell(shell: str, namespace: Namespace)
 def test_a_job_that_is_cancelled_before_it_has_begun_ends(shell: str, namespace: Namespace) -> None:
     with open_session(shell, inside=namespace.enter) as session:
         for _number in range(20):
-            answer = session.run(b"sleep 1000\n", timeout=10)
+            answer = reader(session.run(b"sleep 1000\n", timeout=10))
             answer.cancel()
             for _piece in answer.events():
                 pass
             assert answer.rc is not None
-        assert session.run(b"exit 5").end() == 5
+        assert session.run(b"exit 5").status() == 5
 
 
 @pytest.mark.parametrize("shell", SHELLS)
@@ -211,7 +211,7 @@ def test_a_job_that_is_given_up_ends_before_its_streams_do(shell: str, namespace
 def test_a_process_is_seen_whatever_it_calls_itself(shell: str, name: str) -> None:
     with open_session(shell) as session, named_process(name) as pid:
         session.define(PROLOGUE)
-        line = session.run(b'look %d; printf "%%s\\n" "$state $parent"\n' % pid).line()
+        line = reader(session.run(b'look %d; printf "%%s\\n" "$state $parent"\n' % pid)).line()
     # it may just be about to wait
     assert line in {b"%s %d" % (state, os.getpid()) for state in (b"S", b"R")}
 

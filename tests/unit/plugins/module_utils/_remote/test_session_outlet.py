@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
-from ansible_collections.incident.distroless.tests.unit.support.local_shells import SHELLS, Pipes, open_session
+from ansible_collections.incident.distroless.tests.unit.support.local_shells import SHELLS, Pipes, open_session, reader
 
 
 def saying(words: str) -> Pipes:
@@ -46,7 +46,7 @@ def test_where_its_streams_cannot_be_opened_the_shell_answers_itself(shell: str)
     # no process has it: pids end at 4194304
     outlet = saying("echo 9999999")
     with open_session(shell, outlet=outlet) as session:
-        answer = session.run(b"echo here; echo there >&2; exit 3")
+        answer = reader(session.run(b"echo here; echo there >&2; exit 3"))
         assert (answer.line(), answer.end(), answer.stderr) == (b"here", 3, b"there\n")
         assert outlet.process.poll() is not None
-        assert session.run(b"echo again").line() == b"again"
+        assert session.run(b"echo again").output(9) == b"again\n"
