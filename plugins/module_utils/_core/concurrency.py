@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure, failure_of
 
 Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
@@ -23,13 +23,16 @@ Outcome = TypeVar("Outcome")
 def run_concurrently(
     work: Callable[[Item], Outcome], items: Sequence[Item], concurrency: int
 ) -> list[Outcome | Failure]:
-    """The outcome of work for each item, in the items' order; a Failure stands for the item that met it.
+    """Return the outcome of work for each item, in the items' order; a Failure stands for the item that met it.
 
-    Any other exception is a defect of ours and is raised when all are done. The threads are daemons: a task that is
-    killed or interrupted does not wait for a pod that does not answer.
+    Any other exception is a defect of ours, which costs the item that met it and no other: it becomes that item's Failure.
+    The threads are daemons: a task that is killed or interrupted does not wait for a pod that does not answer. Raises
+    ValueError for a concurrency at which nothing would ever be done.
     """
+    if concurrency < 1:
+        raise ValueError("nothing is done by no thread")
     waiting: queue.SimpleQueue[int] = queue.SimpleQueue()
-    done: queue.SimpleQueue[tuple[int, Outcome | BaseException]] = queue.SimpleQueue()
+    done: queue.SimpleQueue[tuple[int, Outcome | Failure]] = queue.SimpleQueue()
     for index in range(len(items)):
         waiting.put(index)
 
@@ -41,19 +44,13 @@ def run_concurrently(
                 return
             try:
                 done.put((index, work(items[index])))
-            except BaseException as error:  # noqa: BLE001 - raised again in the main thread
-                done.put((index, error))
+            except BaseException as error:  # noqa: BLE001 - whatever it is, somebody waits for an outcome
+                done.put((index, failure_of(error)))
 
     for _number in range(min(concurrency, len(items))):
         threading.Thread(target=worker, daemon=True).start()
     outcomes: dict[int, Outcome | Failure] = {}
-    defects: list[BaseException] = []
     for _item in items:
         index, outcome = done.get()
-        if isinstance(outcome, BaseException) and not isinstance(outcome, Failure):
-            defects.append(outcome)
-        else:
-            outcomes[index] = outcome
-    if defects:
-        raise defects[0]
+        outcomes[index] = outcome
     return [outcomes[index] for index in range(len(items))]

@@ -150,6 +150,10 @@ REASONS: dict[str, Reason] = {
         "The case is sealed: nothing may be written into it any more.",
         "Choose another case_id; a sealed case stays as it was sealed.",
     ),
+    "InternalError": Reason(
+        "A defect of this collection, at the place that the message names; other targets' results are not touched by it.",
+        "Please report it with the message and what was asked for.",
+    ),
     "LimitExceeded": Reason("A limit was reached.", "Raise the limit that the message names, or narrow src."),
 }
 
@@ -173,11 +177,26 @@ class Failure(Exception):
         return {"reason": self.reason, "message": self.message, "hint": self.hint}
 
 
+def failure_of(error: BaseException) -> Failure:
+    """Return the failure that an exception is. What nobody expected is a defect of ours, of which the kind and the place are
+    told: its text and its frames can hold a secret."""
+    if isinstance(error, Failure):
+        return error
+    import traceback
+
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" at {frames[-1].filename.rpartition('/')[2]}:{frames[-1].lineno}" if frames else ""
+    return Failure("InternalError", f"defect in incident.distroless: {type(error).__name__}{where}.")
+
+
 @contextmanager
 def after_change(*, is_changed: bool = True) -> Iterator[None]:
-    """Whatever fails inside does so after something was changed, if it was."""
+    """Raise whatever fails inside, a defect too, as a Failure that came after something was changed, if it was."""
     try:
         yield
-    except Failure as failure:
+    except Exception as error:
+        failure = failure_of(error)
         failure.changed = failure.changed or is_changed
-        raise
+        if failure is error:
+            raise
+        raise failure from error

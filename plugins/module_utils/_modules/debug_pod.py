@@ -16,7 +16,7 @@ from typing import Any
 
 from ansible_collections.incident.distroless.plugins.module_utils._core.concurrency import run_concurrently
 from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline, check_seconds
-from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure, after_change
 from ansible_collections.incident.distroless.plugins.module_utils._core.times import rfc3339
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.diff import pod_diff
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.identity import known_identity
@@ -29,7 +29,12 @@ from ansible_collections.incident.distroless.plugins.module_utils._modules.argum
     parse_request,
     parse_wish,
 )
-from ansible_collections.incident.distroless.plugins.module_utils._modules.runner import Report, judge, run_module
+from ansible_collections.incident.distroless.plugins.module_utils._modules.runner import (
+    Report,
+    judge,
+    run_module,
+    was_changed,
+)
 from ansible_collections.incident.distroless.plugins.module_utils._pod_copy.create import (
     Made,
     access_modes,
@@ -129,12 +134,14 @@ def _make(module: Any, deadline: Deadline) -> Report:
         attempts = copy_attempts(wish, original, known_identity(original))
         made = create(cluster, original, request, attempts, name, deadline, dry_run=module.check_mode)
     diff = pod_diff(made.pod, made.pod) if made.reused else pod_diff(original.manifest, made.pod)
-    if params["replace"]:
-        delete(cluster, original.manifest, deadline, at_once=True, dry_run=module.check_mode)
     pod = made.pod
     debugger = debug_name(original, request)
-    if params["wait"] and not module.check_mode:
-        pod = _wait(cluster, made, original, request, debugger, deadline, keep=params["replace"])
+    with after_change(is_changed=not made.reused and not module.check_mode):
+        if params["replace"]:
+            _replace(cluster, original, made, deadline, dry_run=module.check_mode)
+        if params["wait"] and not module.check_mode:
+            with after_change(is_changed=params["replace"]):
+                pod = _wait(cluster, made, original, request, debugger, deadline, keep=params["replace"])
     container = original.container
     is_looked_at = params["wait"] and not module.check_mode
     if is_looked_at and not is_up(pod, container):
@@ -144,6 +151,16 @@ def _make(module: Any, deadline: Deadline) -> Report:
     changed = not made.reused or params["replace"]
     message = _summary(made, original, changed=changed, would=module.check_mode, replaced=params["replace"])
     return Report(message, changed, [row], [], {"diff": [diff]} if module._diff else {}, warnings)
+
+
+def _replace(cluster: Cluster, original: Target, made: Made, deadline: Deadline, *, dry_run: bool) -> None:
+    """Delete the original once its copy is there. Raises Failure, which names what is left."""
+    try:
+        delete(cluster, original.manifest, deadline, at_once=True, dry_run=dry_run)
+    except Failure as failure:
+        if not dry_run:
+            failure.message += f" The copy {made.pod['metadata']['name']} stays, and so does the original."
+        raise
 
 
 def _about_replacing(original: Target) -> list[str]:
@@ -181,6 +198,9 @@ def _wait(
                 "hold needs a debug image with a statically linked busybox, such as the default, and an image of the target that the node can get.",
             )
     except Failure as failure:
+        if keep:
+            name = made.pod["metadata"]["name"]
+            failure.message += f" The original {original.pod} was deleted; its copy {name} stays."
         if made.reused or keep:
             raise
         raise Failure(failure.reason, f"{failure.message} {_discard(cluster, made)}", failure.hint) from failure
@@ -266,14 +286,15 @@ def _remove(module: Any, deadline: Deadline) -> Report:
     count = f"{len(rows)} {'copy' if len(rows) == 1 else 'copies'} {'would be ' if module.check_mode else ''}deleted"
     message, failure = judge(failed, len(rows), continue_on_error=params["continue_on_error"], message=count)
     fields = {"diff": [pod_diff(pod, None) for pod in copies]} if module._diff else {}
-    return Report(message, bool(rows), rows, failed, fields, [], failure)
+    return Report(message, bool(rows) or was_changed(failed), rows, failed, fields, [], failure)
 
 
 def _end(cluster: Cluster, pod: Mapping[str, Any], *, wait: bool, dry_run: bool, deadline: Deadline) -> dict[str, Any]:
     started, metadata = time.monotonic(), pod["metadata"]
     answer = delete(cluster, pod, deadline, dry_run=dry_run)
     if answer is not None and wait and not dry_run:
-        wait_until_gone(cluster, pod, deadline)
+        with after_change():
+            wait_until_gone(cluster, pod, deadline)
     return {
         "namespace": metadata["namespace"],
         "pod": metadata["name"],

@@ -19,7 +19,11 @@ from typing import Any
 
 from ansible_collections.incident.distroless.plugins.module_utils._core.concurrency import run_concurrently
 from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline, check_seconds
-from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._core.errors import (
+    Failure,
+    after_change,
+    failure_of,
+)
 from ansible_collections.incident.distroless.plugins.module_utils._core.progress import PROGRESS
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.commands import Command, parse_commands
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.container import Request
@@ -182,9 +186,10 @@ def _work_on(cluster: Cluster, plan: Plan, target: Target) -> Done:
         would_run = any(command.changed or command.dest for command in plan.commands)
         return Done(row, not attached.reused or would_run, _diff(attached))
     attached = ensure(cluster, target, plan.request, plan.wish, deadline)
-    if attached.session is not None:
-        attached.session.close()
-    return _run_commands(cluster, plan, attached, started)
+    with after_change(is_changed=not attached.reused):
+        if attached.session is not None:
+            attached.session.close()
+        return _run_commands(cluster, plan, attached, started)
 
 
 def _run_commands(cluster: Cluster, plan: Plan, attached: Attached, started: float) -> Done:
@@ -207,8 +212,8 @@ def _run_commands(cluster: Cluster, plan: Plan, attached: Attached, started: flo
         )
         try:
             ran = run_command(opening, command, attached.seen, folders)
-        except Failure as lost:
-            failure = what_became(cluster, target, lost, Deadline(plan.wait_timeout))
+        except Exception as lost:  # noqa: BLE001 - what the commands before have brought is kept, whatever this one met
+            failure = what_became(cluster, target, failure_of(lost), Deadline(plan.wait_timeout))
             break
         rows.append(ran.row)
         ended = "timed out" if ran.row["timed_out"] else f"rc {ran.row['rc']}"

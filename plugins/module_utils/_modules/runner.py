@@ -9,12 +9,11 @@ This is a private module utility of incident.distroless; its interface may chang
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
-from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure, failure_of
 from ansible_collections.incident.distroless.plugins.module_utils._targets.model import FailedTarget, Target
 
 
@@ -61,10 +60,8 @@ def run_module(module: Any, work: Callable[[Any], Report]) -> None:
         report = work(module)
     except Failure as failure:
         report = refused(module.params, failure)
-    except Exception as error:  # noqa: BLE001 - a defect of ours: its text and its frames can hold a secret, its place cannot
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        where = f"{place.filename.rpartition('/')[2]}:{place.lineno}"
-        stopped = f"defect in incident.distroless: {type(error).__name__} at {where}. Please report it."
+    except Exception as error:  # noqa: BLE001 - a defect of ours ends the task in words too
+        report = refused(module.params, failure_of(error))
     except KeyboardInterrupt:
         # the threads are daemons: none of them is waited for
         stopped = "Interrupted. What ran in the pods ends with its connection; a debugger that was injected ends after its ttl."
@@ -83,7 +80,7 @@ def run_module(module: Any, work: Callable[[Any], Report]) -> None:
 def refused(params: Mapping[str, Any], failure: Failure) -> Report:
     """The report of a task that failed before it had targets to work on."""
     row = FailedTarget(params.get("namespace"), params.get("pod"), params.get("container"), failure)
-    return Report(f"{failure.reason}: {failure.message} {failure.hint}", False, [], [row], failure=failure)
+    return Report(f"{failure.reason}: {failure.message} {failure.hint}", failure.changed, [], [row], failure=failure)
 
 
 def gather(targets: Sequence[Target], outcomes: Sequence[Done | Failure]) -> tuple[list[Done], list[FailedTarget]]:

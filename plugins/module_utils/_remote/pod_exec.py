@@ -26,7 +26,12 @@ from ansible_collections.incident.distroless.plugins.module_utils._k8s.api_error
     retry_after,
     role_for,
 )
-from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import REQUEST_TIMEOUT, Cluster, pod_path
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import (
+    REQUEST_TIMEOUT,
+    Cluster,
+    Query,
+    pod_path,
+)
 from ansible_collections.incident.distroless.plugins.module_utils._remote.session import (
     OUTLET,
     Session,
@@ -192,7 +197,7 @@ def open_exec(
             if pause is None and error.status_code == 500 and time.monotonic() - first_try < START_UP:
                 pause = 0.0
             if pause is None or pause >= deadline.left():
-                raise _refused(cluster, error, namespace, doing) from error
+                raise _refused(error, cluster, (namespace, pod), query, deadline) from error
             time.sleep(max(pause, 0.05))
             continue
         except (OSError, websocket.WebSocketException) as error:
@@ -230,11 +235,21 @@ def open_session(
     return Session(stream, nonce, timeout=silence, is_nice=is_nice, open_outlet=open_outlet if has_outlet else None)
 
 
-def _refused(cluster: Cluster, error: Any, namespace: str, doing: str) -> Failure:
-    """What a handshake that was answered with an error means; error is a WebSocketBadStatusException."""
-    body = error.resp_body or b""
+def _refused(error: Any, cluster: Cluster, place: tuple[str, str], query: Query, deadline: Deadline) -> Failure:
+    """Return what a handshake that was answered with an error means; error is a WebSocketBadStatusException."""
+    namespace, pod = place
+    doing = f"exec in {namespace}/{pod}/{dict(query)['container']}"
+    # websocket-client up to 1.5 (Debian 12, EPEL 9) keeps no body
+    body = getattr(error, "resp_body", None) or b""
     status = parse_status(body if isinstance(body, bytes) else str(body).encode())
     failure = cluster.refused(error.status_code, status, doing)
+    if not body and 400 <= error.status_code < 500:
+        # the same without an upgrade starts nothing, and is refused in words that can be read
+        try:
+            cluster.get(pod_path(namespace, pod, "exec"), doing, deadline, query)
+        except Failure as again:
+            if again.reason not in ("InvalidRequest", "WaitTimeout"):
+                failure = again
     if failure.reason == "RbacDenied" and str(status.get("message", "")).endswith("is forbidden: "):
         # since Kubernetes 1.35 a websocket needs create besides get, and the refusal does not say so
         failure.message += f"the credentials cannot create pods/exec in the namespace {namespace}"

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure, failure_of
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.ephemeral_containers import crowding
 
 DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
@@ -257,7 +257,8 @@ def make_targets(pods: Sequence[Mapping[str, Any]], wanted: str | None) -> tuple
     for pod in pods:
         try:
             targets.append(make_target(pod, wanted))
-        except Failure as failure:
+        except Exception as error:  # noqa: BLE001 - a pod of a form that we do not know costs none of the others
+            failure = failure_of(error)
             failed.append(FailedTarget(pod["metadata"]["namespace"], pod["metadata"]["name"], wanted, failure))
     return targets, failed
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline
-from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure, failure_of
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import Cluster, api_path, pod_path
 from ansible_collections.incident.distroless.plugins.module_utils._targets.model import (
     FailedTarget,
@@ -103,8 +103,8 @@ def _earlier(
         try:
             pod = get_pod(cluster, earlier["namespace"], earlier["pod"], deadline)
             targets.append(make_target(pod, container or earlier["container"], earlier))
-        except Failure as failure:
-            failed.append(FailedTarget(earlier["namespace"], earlier["pod"], earlier["container"], failure))
+        except Exception as error:  # noqa: BLE001 - a pod of a form that we do not know costs none of the others
+            failed.append(FailedTarget(earlier["namespace"], earlier["pod"], earlier["container"], failure_of(error)))
     return Selected(targets, failed, [])
 
 

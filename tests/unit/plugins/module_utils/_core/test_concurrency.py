@@ -8,7 +8,7 @@ import threading
 
 import pytest
 from ansible_collections.incident.distroless.plugins.module_utils._core.concurrency import run_concurrently
-from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure, after_change
 
 
 def test_outcomes_come_in_the_items_order_with_failures_in_their_place() -> None:
@@ -41,17 +41,38 @@ def test_no_more_are_worked_on_at_once_than_allowed() -> None:
     assert max(most) == 1
 
 
-def test_a_defect_is_raised_after_the_others_are_done() -> None:
-    finished: list[int] = []
+@pytest.mark.parametrize("defect", [ZeroDivisionError("hunter2"), MemoryError(), RecursionError(), SystemExit(1)])
+def test_a_defect_costs_the_item_that_met_it_and_no_other(defect: BaseException) -> None:
+    def work(item: int) -> int:
+        if item == 20:
+            raise defect
+        return item
 
-    def work(item: int) -> None:
-        if item == 0:
-            raise ZeroDivisionError
-        finished.append(item)
+    outcomes = run_concurrently(work, list(range(50)), 8)
+    assert [outcome for outcome in outcomes if not isinstance(outcome, Failure)] == [*range(20), *range(21, 50)]
+    lost = outcomes[20]
+    assert isinstance(lost, Failure)
+    assert (lost.reason, lost.changed) == ("InternalError", False)
+    assert type(defect).__name__ in lost.message
+    assert "test_concurrency.py:" in lost.message
+    assert "hunter2" not in lost.message
 
-    with pytest.raises(ZeroDivisionError):
-        run_concurrently(work, [0, 1, 2], 1)
-    assert finished == [1, 2]
+
+def test_a_defect_after_a_change_says_that_something_was_changed() -> None:
+    def work(_item: int) -> int:
+        with after_change():
+            raise KeyError("metadata")
+
+    lost = run_concurrently(work, [1], 1)[0]
+    assert isinstance(lost, Failure)
+    assert (lost.reason, lost.changed) == ("InternalError", True)
+    assert "KeyError at test_concurrency.py:" in lost.message
+
+
+@pytest.mark.parametrize("concurrency", [0, -1])
+def test_no_thread_at_all_would_wait_for_ever(concurrency: int) -> None:
+    with pytest.raises(ValueError, match="no thread"):
+        run_concurrently(lambda item: item, [1], concurrency)
 
 
 def test_nothing_to_do_is_done() -> None:
