@@ -21,7 +21,8 @@ options:
   pod:
     description:
       - The name of one pod. It must run.
-      - Exactly one of O(pod), O(workload), O(label_selectors) and/or O(field_selectors), and O(targets) is needed.
+      - Exactly one of O(pod), O(workload), O(label_selectors) and/or O(field_selectors), and O(targets) is needed. What is null, an
+        empty string or an empty list is not given, and nothing given is an error.
     type: str
   workload:
     description:
@@ -31,18 +32,19 @@ options:
     type: str
   label_selectors:
     description:
-      - The pods that match all of these label selectors.
+      - The pods that match all of these label selectors. An empty entry is an error, and never every pod.
       - Finished and terminating pods are left out, with a warning.
     type: list
     elements: str
   field_selectors:
     description:
-      - The pods that match all of these field selectors.
+      - The pods that match all of these field selectors. An empty entry is an error, and never every pod.
     type: list
     elements: str
   targets:
     description:
-      - The list RV(ignore:targets) that an earlier task of this collection returned.
+      - The list RV(ignore:targets) that an earlier task of this collection returned. C(namespace) and C(pod) alone are enough; the
+        container is then the default one. What is named twice is worked on once.
       - A target whose debugger has ended is injected again as it was.
       - An empty list selects nothing, which fails with C(NoTarget); where a state V(absent) is asked for, nothing is what has to be done.
     type: list

@@ -118,12 +118,12 @@ options:
   command:
     description:
       - The command of the target container in the copy, in place of its own command and arguments. A container whose
-        command stays can be looked into.
+        command stays can be looked into. A string in place of a list is one word, commas and all.
     type: list
     elements: str
   args:
     description:
-      - The arguments of the target container in the copy.
+      - The arguments of the target container in the copy. A string in place of a list is one argument, commas and all.
     type: list
     elements: str
   hold:

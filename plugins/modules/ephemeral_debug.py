@@ -37,7 +37,7 @@ options:
     default: present
   commands:
     description:
-      - Commands to run in the debugger of each target, in this order.
+      - Commands to run in the debugger of each target, in this order. A string in place of a list is one command, commas and all.
       - A string is a line for the debugger's C(sh). A dictionary takes exactly one of C(cmd) (a shell line) and C(argv) (a
         list, run without a shell), and C(name), C(stdin), C(env) (a dictionary), C(chdir), C(timeout) (seconds, default 60),
         C(max_output) (bytes kept of each stream in the result, default 65536), C(dest) and C(changed) (a boolean, default

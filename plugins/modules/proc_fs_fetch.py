@@ -96,7 +96,8 @@ options:
     default: true
   src:
     description:
-      - Absolute paths and globs in the target's own view. C(**) matches any number of directories.
+      - Absolute paths and globs in the target's own view. C(**) matches any number of directories. A string in place of a list is
+        one path, commas and all.
       - What exists literally is taken literally, else it is a glob; a backslash escapes. Neither C(~) nor C($) means anything.
       - A directory is taken whole; links in it are kept as links when they stay inside O(dest), and recorded otherwise;
         O(follow) brings what they lead to.

@@ -138,6 +138,7 @@ class QuietModule(AnsibleModule):  # type: ignore[misc]
 
     def _load_params(self) -> None:
         super()._load_params()
+        self.params = as_lists(self.params, self.argument_spec)
         # Ansible lets an alias silently win over its option, and this pair is easily taken for debugger and target
         names = {str(self.params[key]) for key in ("container", "target") if self.params.get(key) is not None}
         self.is_container_ambiguous = len(names) > 1
@@ -157,6 +158,28 @@ class QuietModule(AnsibleModule):  # type: ignore[misc]
 
     def _shown(self) -> dict[str, Any]:
         return {"module_args": masked(self.params, self.argument_spec)}
+
+
+# where a comma is as good as any other character
+_ONE_ENTRY = ("args", "command", "commands", "src")
+# where a variable that came out empty is likely, and means that the option is not given
+_MAY_COME_EMPTY = ("field_selectors", "label_selectors", "targets")
+
+
+def as_lists(params: Mapping[str, Any], spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Return params with those values of lists made plain that Ansible would take for others: it splits text at commas, makes
+    an entry of `''` and the word `None` of an entry that is null."""
+    made = dict(params)
+    for name, value in params.items():
+        if (spec.get(name) or {}).get("type") != "list":
+            continue
+        if name in _ONE_ENTRY and isinstance(value, str):
+            made[name] = [value] if value else []
+        elif name in _MAY_COME_EMPTY and isinstance(value, str) and not value.strip():
+            made[name] = None
+        elif name in _MAY_COME_EMPTY and isinstance(value, list):
+            made[name] = ["" if entry is None else entry for entry in value]
+    return made
 
 
 def masked(params: Mapping[str, Any], spec: Mapping[str, Any]) -> dict[str, Any]:

@@ -57,7 +57,11 @@ from ansible_collections.incident.distroless.plugins.module_utils._modules.runne
     was_changed,
 )
 from ansible_collections.incident.distroless.plugins.module_utils._remote.pod_exec import open_session
-from ansible_collections.incident.distroless.plugins.module_utils._targets.model import Target, parse_selection
+from ansible_collections.incident.distroless.plugins.module_utils._targets.model import (
+    Target,
+    parse_selection,
+    ways_of_selecting,
+)
 from ansible_collections.incident.distroless.plugins.module_utils._targets.recheck import what_became
 from ansible_collections.incident.distroless.plugins.module_utils._targets.resource_limits import is_throttled
 from ansible_collections.incident.distroless.plugins.module_utils._targets.selection import select
@@ -166,7 +170,7 @@ def parse_plan(params: dict[str, Any], *, is_check: bool) -> Plan:
         wait_timeout=params["wait_timeout"],
         name=params["name"],
         # by what was asked for and not by how many were found: a workload that scales must not move files
-        has_folders=params["pod"] is None and len(params["targets"] or ()) != 1,
+        has_folders=ways_of_selecting(params) != ["pod"] and len(params["targets"] or ()) != 1,
     )
 
 

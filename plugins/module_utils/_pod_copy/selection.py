@@ -26,6 +26,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._targets.model
     ways_of_selecting,
 )
 from ansible_collections.incident.distroless.plugins.module_utils._targets.selection import (
+    check_row,
     get_pod,
     list_pods,
     matching_pods,
@@ -111,7 +112,7 @@ def _selected(
 ) -> tuple[list[dict[str, Any]], str, str | None]:
     """The pods of a selection, how a message names it, and the container that it asks for."""
     if selection.targets is not None:
-        check_count(len(selection.targets), 1, "targets")
+        check_count(len({_place(index, row) for index, row in enumerate(selection.targets)}), 1, "targets")
         (namespace, name), earlier = _place(0, selection.targets[0]), selection.targets[0]
         pod = get_pod(cluster, namespace, name, deadline)
         if earlier.get("pod_uid") not in (None, pod["metadata"]["uid"]):
@@ -125,13 +126,7 @@ def _selected(
 
 
 def _place(index: int, row: Mapping[str, Any]) -> tuple[str, str]:
-    missing = [key for key in ("namespace", "pod") if not isinstance(row.get(key), str)]
-    if missing:
-        raise Failure(
-            "InvalidRequest",
-            f"targets[{index}] has no {' and no '.join(missing)}.",
-            "Hand over the list targets of an earlier result of this collection.",
-        )
+    check_row(index, row)
     return str(row["namespace"]), str(row["pod"])
 
 

@@ -89,10 +89,11 @@ class FailedTarget:
 
 
 def ways_of_selecting(params: Mapping[str, Any]) -> list[str]:
-    """Those that a module's parameters give. An empty list of targets is one: it means nothing, and never all pods."""
+    """Return those that a module's parameters give; what is None, blank or empty is not given. An empty list of targets is
+    one: it means nothing, and never all pods."""
     ways = {
-        "pod": params.get("pod"),
-        "workload": params.get("workload"),
+        "pod": (params.get("pod") or "").strip(),
+        "workload": (params.get("workload") or "").strip(),
         "label_selectors or field_selectors": params.get("label_selectors") or params.get("field_selectors"),
         "targets": params.get("targets") is not None,
     }
@@ -100,7 +101,8 @@ def ways_of_selecting(params: Mapping[str, Any]) -> list[str]:
 
 
 def parse_selection(params: Mapping[str, Any]) -> Selection:
-    """The selection in a module's parameters. Raises Failure InvalidRequest when not exactly one way is given."""
+    """Return the selection in a module's parameters. Raises Failure InvalidRequest when not exactly one way is given, and for
+    a selector of nothing, which the API would take for every pod."""
     given = ways_of_selecting(params)
     if len(given) != 1:
         found = f"got {' and '.join(given)}" if given else "got none"
@@ -108,6 +110,8 @@ def parse_selection(params: Mapping[str, Any]) -> Selection:
             "InvalidRequest",
             f"Exactly one of pod, workload, label_selectors/field_selectors and targets is needed: {found}.",
         )
+    for option in ("label_selectors", "field_selectors"):
+        _check_selectors(option, params.get(option) or ())
     has_targets = given == ["targets"]
     if not params.get("namespace") and not has_targets:
         raise Failure("InvalidRequest", f"namespace is needed with {given[0]}.", "Set namespace.")
@@ -115,14 +119,26 @@ def parse_selection(params: Mapping[str, Any]) -> Selection:
         raise Failure("InvalidRequest", "max_pods must be 1 or more.")
     return Selection(
         namespace=params.get("namespace"),
-        pod=params.get("pod") or None,
-        workload=params.get("workload") or None,
+        pod=params.get("pod") if given == ["pod"] else None,
+        workload=params.get("workload") if given == ["workload"] else None,
         label_selectors=tuple(params.get("label_selectors") or ()),
         field_selectors=tuple(params.get("field_selectors") or ()),
         targets=tuple(params["targets"]) if has_targets else None,
         container=params.get("container") or None,
         max_pods=params["max_pods"],
     )
+
+
+def _check_selectors(option: str, selectors: Iterable[str]) -> None:
+    for index, selector in enumerate(selectors):
+        # field selectors pass over what is empty between two commas, so that `,` is every pod too
+        terms = selector.split(",") if option == "field_selectors" else [selector]
+        if not all(term.strip() for term in terms):
+            raise Failure(
+                "InvalidRequest",
+                f"{option}[{index}] {selector!r} selects nothing in particular, which would be every pod.",
+                f"Look why it is empty, or take it out of {option}.",
+            )
 
 
 def containers(pod: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -224,6 +240,9 @@ def make_target(pod: Mapping[str, Any], wanted: str | None, earlier: Mapping[str
             "TargetNotRunning", f"Container {name} of pod {label} does not run: {_why_not_running(pod, status)}."
         )
     warnings: tuple[str, ...] = ()
+    if earlier is not None and (earlier.get("container") or name) != name:
+        # what an earlier result says of another container says nothing of this one
+        earlier = None
     if earlier is not None and earlier.get("container_id") not in (None, status["containerID"]):
         warnings = (f"container {name} restarted since the earlier result: restart count {status.get('restartCount')}",)
     return replace(

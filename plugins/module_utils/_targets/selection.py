@@ -13,8 +13,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.incident.distroless.plugins.module_utils._core.concurrency import run_concurrently
 from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline
-from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure, failure_of
+from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import Cluster, api_path, pod_path
 from ansible_collections.incident.distroless.plugins.module_utils._targets.model import (
     FailedTarget,
@@ -35,6 +36,9 @@ WORKLOADS: dict[str, tuple[str, str]] = {
     **dict.fromkeys(("job", "jobs"), ("batch", "jobs")),
     **dict.fromkeys(("cronjob", "cronjobs", "cj"), ("batch", "cronjobs")),
 }
+
+# requests at once for the pods of an earlier result
+LOOKS = 8
 
 # a list is read in pages, so that a namespace of thousands of pods is never one answer
 PAGE = 500
@@ -90,22 +94,37 @@ def _earlier(
     if not rows:
         # a list that was filtered until nothing was left means nothing, and never all pods
         raise Failure("NoTarget", "targets is empty.", "Look why the earlier task found none, or skip this one.")
-    targets: list[Target] = []
-    failed: list[FailedTarget] = []
-    for index, earlier in enumerate(rows):
-        missing = [key for key in ("namespace", "pod", "container") if not isinstance(earlier.get(key), str)]
-        if missing:
-            raise Failure(
-                "InvalidRequest",
-                f"targets[{index}] has no {' and no '.join(missing)}.",
-                "Hand over the list targets of an earlier result of this collection.",
-            )
-        try:
-            pod = get_pod(cluster, earlier["namespace"], earlier["pod"], deadline)
-            targets.append(make_target(pod, container or earlier["container"], earlier))
-        except Exception as error:  # noqa: BLE001 - a pod of a form that we do not know costs none of the others
-            failed.append(FailedTarget(earlier["namespace"], earlier["pod"], earlier["container"], failure_of(error)))
-    return Selected(targets, failed, [])
+    for index, row in enumerate(rows):
+        check_row(index, row)
+
+    def look(row: Mapping[str, Any]) -> Target:
+        pod = get_pod(cluster, row["namespace"], row["pod"], deadline)
+        return make_target(pod, container or row.get("container") or None, row)
+
+    # a list that was put together of several results can name one more than once; two debuggers of one target are two
+    targets: dict[tuple[str, str, str | None], Target] = {}
+    failed: dict[tuple[str, str, str | None], FailedTarget] = {}
+    for row, outcome in zip(rows, run_concurrently(look, rows, LOOKS), strict=True):
+        if isinstance(outcome, Failure):
+            wanted = container or row.get("container") or None
+            lost = FailedTarget(row["namespace"], row["pod"], wanted, outcome)
+            failed.setdefault((row["namespace"], row["pod"], wanted), lost)
+        else:
+            targets.setdefault((outcome.pod_uid, outcome.container, outcome.debugger), outcome)
+    return Selected([*targets.values()], [*failed.values()], [])
+
+
+def check_row(index: int, row: Mapping[str, Any]) -> None:
+    """Raises Failure InvalidRequest for a row of targets that names no pod."""
+    missing = [key for key in ("namespace", "pod") if not isinstance(row.get(key), str) or not row[key].strip()]
+    if missing:
+        raise Failure(
+            "InvalidRequest",
+            f"targets[{index}] has no {' and no '.join(missing)}.",
+            "Hand over the list targets of an earlier result, or write {namespace: ..., pod: ...}.",
+        )
+    if not isinstance(row.get("container"), str | None):
+        raise Failure("InvalidRequest", f"targets[{index}].container is not a string.", "Correct it or leave it out.")
 
 
 def get_pod(cluster: Cluster, namespace: str, name: str, deadline: Deadline) -> dict[str, Any]:

@@ -38,6 +38,45 @@ def test_exactly_one_way_of_selecting_is_needed(params: dict[str, Any]) -> None:
     assert caught.value.reason == "InvalidRequest"
 
 
+EMPTY: list[dict[str, Any]] = [
+    {way: nothing}
+    for way, nothings in {
+        "pod": (None, "", " "),
+        "workload": (None, "", " "),
+        "label_selectors": (None, []),
+        "field_selectors": (None, []),
+    }.items()
+    for nothing in nothings
+]
+
+
+@pytest.mark.parametrize("empty", EMPTY, ids=str)
+def test_what_came_out_empty_is_not_given(empty: dict[str, Any]) -> None:
+    with pytest.raises(Failure, match="got none") as caught:
+        parse_selection({**NOTHING, **empty})
+    assert caught.value.reason == "InvalidRequest"
+    selection = parse_selection({**NOTHING, **empty, "targets": [{"namespace": "shop", "pod": "api-0"}]})
+    assert selection.targets == ({"namespace": "shop", "pod": "api-0"},)
+    if "pod" not in empty:
+        assert parse_selection({**NOTHING, **empty, "pod": "api-0"}).pod == "api-0"
+
+
+@pytest.mark.parametrize("way", ["label_selectors", "field_selectors"])
+@pytest.mark.parametrize("blank", [[""], [" "], ["a=b", ""], ["", "a=b"], ["\t"]], ids=str)
+def test_a_blank_selector_is_refused_and_never_every_pod(way: str, blank: list[str]) -> None:
+    with pytest.raises(Failure, match="every pod") as caught:
+        parse_selection({**NOTHING, way: blank})
+    assert caught.value.reason == "InvalidRequest"
+
+
+@pytest.mark.parametrize("blank", [",", "a=b,", ",a=b", "a=b,,c=d", " , "])
+def test_a_term_of_nothing_between_commas_is_refused_where_the_api_passes_over_it(blank: str) -> None:
+    with pytest.raises(Failure, match="every pod"):
+        parse_selection({**NOTHING, "field_selectors": [blank]})
+    several = ["app in (a,b),tier=web"]
+    assert parse_selection({**NOTHING, "label_selectors": several}).label_selectors == tuple(several)
+
+
 def test_label_and_field_selectors_are_one_way() -> None:
     selection = parse_selection(
         {**NOTHING, "label_selectors": ["app=api"], "field_selectors": ["spec.nodeName=node-1"]}
@@ -108,6 +147,15 @@ def test_a_restart_since_the_earlier_result_is_said() -> None:
     found = make_target(pod(), None, {"pod_uid": "uid-of-api-0", "container_id": "containerd://old", "debugger": "d"})
     assert found.debugger == "d"
     assert "restarted" in found.warnings[0]
+
+
+def test_another_container_than_the_earlier_one_is_another_target() -> None:
+    two = pod(containers=[{"name": "app"}, {"name": "proxy"}])
+    earlier = {"pod_uid": "uid-of-api-0", "container": "app", "container_id": "containerd://gone", "debugger": "mine"}
+    proxy = make_target(two, "proxy", earlier)
+    assert (proxy.container, proxy.warnings, proxy.debugger) == ("proxy", (), None)
+    assert "restarted" in make_target(two, "app", earlier).warnings[0]
+    assert make_target(two, "app", earlier).debugger == "mine"
 
 
 def test_finished_and_terminating_pods_are_left_out_with_a_warning() -> None:

@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
-from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import Cluster, api_path
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import Cluster, api_path, pod_path
 from ansible_collections.incident.distroless.plugins.module_utils._modules.proc_fs_fetch import parse_mode
 from ansible_collections.incident.distroless.plugins.module_utils._pod_copy.selection import find_copies, find_original
 from ansible_collections.incident.distroless.plugins.module_utils._targets.model import parse_selection
 from ansible_collections.incident.distroless.plugins.module_utils._targets.selection import select
+from ansible_collections.incident.distroless.tests.unit.support.world import pod
 from kubernetes import client
 
 EMPTY: dict[str, Any] = {"targets": [], "max_pods": 10}
@@ -35,6 +36,48 @@ def test_an_empty_list_of_targets_is_no_target_and_never_all_pods(nowhere: Clust
             find(nowhere, selection, Deadline(5))
         assert caught.value.reason == "NoTarget"
     assert find_copies(nowhere, {**EMPTY, "namespace": namespace, "copy_to": "mine"}, Deadline(5)) == []
+
+
+class Pods:
+    """A cluster of these pods that answers requests for one of them, side by side."""
+
+    def __init__(self, *pods: dict[str, Any]) -> None:
+        self.pods = {pod_path("shop", pod["metadata"]["name"]): pod for pod in pods}
+
+    def get(self, path: str, doing: str, _deadline: Deadline) -> dict[str, Any]:
+        if path not in self.pods:
+            raise Failure("PodGone", f"{doing}: not found")
+        return self.pods[path]
+
+
+def earlier_targets(*rows: dict[str, Any], container: str | None = None) -> Any:
+    two = [{"name": "app"}, {"name": "proxy"}]
+    selection = parse_selection({"targets": [*rows], "container": container, "max_pods": 10})
+    return select(Pods(pod("a", containers=two), pod("b")), selection, Deadline(5))  # type: ignore[arg-type]
+
+
+def test_namespace_and_pod_alone_are_enough_for_a_target() -> None:
+    found = earlier_targets({"namespace": "shop", "pod": "a"}, {"namespace": "shop", "pod": "b", "container": ""})
+    assert [(entry.pod, entry.container) for entry in found.targets] == [("a", "app"), ("b", "app")]
+
+
+def test_what_is_named_twice_is_worked_on_once() -> None:
+    bare, whole = {"namespace": "shop", "pod": "a"}, {"namespace": "shop", "pod": "a", "container": "app"}
+    proxy, gone = {**whole, "container": "proxy"}, {"namespace": "shop", "pod": "gone"}
+    found = earlier_targets(bare, whole, proxy, bare, gone, gone)
+    assert [(entry.pod, entry.container) for entry in found.targets] == [("a", "app"), ("a", "proxy")]
+    assert [(entry.pod, entry.failure.reason) for entry in found.failed] == [("gone", "NoTarget")]
+    named = earlier_targets({**whole, "debugger": "one"}, {**whole, "debugger": "two"}, {**whole, "debugger": "one"})
+    assert [entry.debugger for entry in named.targets] == ["one", "two"]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{}, {"namespace": "shop"}, {"namespace": " ", "pod": "a"}, {"namespace": "shop", "pod": 1}]
+)
+def test_a_row_that_names_no_pod_is_refused_with_its_place(wrong: dict[str, Any]) -> None:
+    with pytest.raises(Failure, match=r"targets\[1\]") as caught:
+        earlier_targets({"namespace": "shop", "pod": "a"}, wrong)
+    assert caught.value.reason == "InvalidRequest"
 
 
 @pytest.mark.parametrize("name", ["", ".", ".."])
