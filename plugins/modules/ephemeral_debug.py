@@ -63,6 +63,14 @@ options:
       - Whether a command that ends with another code than 0 fails the task, after all commands ran.
     type: bool
     default: true
+  share:
+    description:
+      - Whether other tasks may reuse the debugger that this task injects.
+      - With V(false) it is this task's own, under a name of its own, and no other task takes it for one to reuse, except those that
+        get it by O(targets). Set it where the debugger is ended before its ttl, so that a play that runs at the same moment is
+        not cut off. A shared debugger that runs already is reused all the same, and none of this play's to end.
+    type: bool
+    default: true
   wait:
     description:
       - Whether to wait until the debugger runs. Without waiting nothing that is learned inside is returned.

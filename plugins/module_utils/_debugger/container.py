@@ -51,9 +51,10 @@ ELEVATED: dict[str, Any] = {
     "runAsUser": 0,
 }
 
-# an environment variable that marks a debugger as made by this collection, whatever its name
+# an environment variable that marks a debugger as made by this collection, whatever its name; its value says for whom: for
+# whoever asks for the same, or for the one task that is going to end it
 MARK = "INCIDENT_DISTROLESS"
-_MARKED = {"name": MARK, "value": "debugger"}
+_FOR_ALL = "debugger"
 
 # what the API server fills in where we say nothing
 _DEFAULTS: dict[str, Any] = {
@@ -87,6 +88,8 @@ class Request:
     name: str | None
     # the words asked for, auto included: they make the name, so that asking again finds what runs
     words: tuple[object, ...]
+    # what no other task says, for a debugger that is this task's alone; None for one that is there for all
+    owner: str | None = None
 
 
 def base_name(request: Request, target_container: str) -> str:
@@ -103,6 +106,7 @@ def base_name(request: Request, target_container: str) -> str:
         request.custom,
         list(request.patch),
         request.words,
+        *((request.owner,) if request.owner else ()),
     ]
     digest = hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()
     return f"debugger-{digest[:8]}"
@@ -135,7 +139,7 @@ def build(request: Request, attempt: Attempt, name: str, target_container: str |
         **({} if target_container is None else {"targetContainerName": target_container}),
         # the API leaves an empty value out, and what it answers is compared with what is asked
         "env": [
-            dict(_MARKED),
+            _mark(request),
             *({"name": key, **({"value": value} if value else {})} for key, value in request.env.items()),
         ],
     }
@@ -150,7 +154,17 @@ def build(request: Request, attempt: Attempt, name: str, target_container: str |
     container = _apply_patch(container, request.patch, refused)
     if target_container is not None:
         _check_subpaths(container)
-    return _finished(container)
+    return _finished(container, request)
+
+
+def marked_for(container: Mapping[str, Any], request: Request) -> dict[str, Any]:
+    """Return a debugger's manifest with the mark that a request gives in place of its own."""
+    others = [entry for entry in container.get("env") or () if entry.get("name") != MARK]
+    return {**container, "env": [_mark(request), *others]}
+
+
+def _mark(request: Request) -> dict[str, str]:
+    return {"name": MARK, "value": f"task-{request.owner}" if request.owner else _FOR_ALL}
 
 
 def _identity_fields(attempt: Attempt) -> dict[str, Any]:
@@ -233,12 +247,12 @@ def _check_subpaths(container: Mapping[str, Any]) -> None:
             )
 
 
-def _finished(container: dict[str, Any]) -> dict[str, Any]:
+def _finished(container: dict[str, Any], request: Request) -> dict[str, Any]:
     if isinstance(image := container.get("image"), str):
         check_image(image)
     env = value if isinstance(value := container.get("env"), list) else []
     marks = [entry for entry in env if isinstance(entry, Mapping) and entry.get("name") == MARK]
-    if marks != [_MARKED]:
+    if marks != [_mark(request)]:
         raise Failure(
             "InvalidRequest",
             f"env, custom and patch may not set or remove the environment variable {MARK}: without it the debugger would not be found again.",
@@ -249,6 +263,11 @@ def _finished(container: dict[str, Any]) -> dict[str, Any]:
 def is_ours(container: Mapping[str, Any]) -> bool:
     """Whether this collection made an ephemeral container."""
     return any(entry.get("name") == MARK for entry in container.get("env") or ())
+
+
+def is_for_all(container: Mapping[str, Any]) -> bool:
+    """Whether a debugger of ours may be used by whoever asks for the same; another is ended by the task that made it."""
+    return {"name": MARK, "value": _FOR_ALL} in (container.get("env") or ())
 
 
 def lifetime(container: Mapping[str, Any]) -> int | None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline
@@ -23,6 +23,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._debugger.cont
     base_name,
     build,
     is_ours,
+    marked_for,
     numbered,
 )
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.identity import (
@@ -58,6 +59,9 @@ How = Literal["inject", "request", "dry_run"]
 
 # admission's answers after which a stronger or differently shaped debugger may still be let in
 _REFUSED = ("PodSecurityDenied", "AdmissionDenied")
+
+# so many tasks may want one name of the user's for a debugger of their own at one moment
+_TWINS = 8
 
 # a name of base_name's own making, with or without its number
 _DERIVED = re.compile(r"(debugger-[0-9a-f]{8})(-[0-9]+)?\Z")
@@ -121,7 +125,7 @@ def _ensure(
     earlier = _earlier(target)
     if earlier is not None:
         if not earlier.is_running:
-            return _readable(_again(cluster, target, earlier, known, deadline, how))
+            return _readable(_again(cluster, target, earlier, request, known, deadline, how))
         attached = Attached(target, earlier, described(earlier.manifest), known, reused=True)
         return _readable(_look(cluster, attached, deadline))
     tried: Attached | None = None
@@ -173,12 +177,20 @@ def _further_attempts(wish: IdentityRequest, tried: Attached) -> list[Attempt]:
 
 
 def _again(
-    cluster: Cluster, target: Target, earlier: Debugger, known: TargetIdentity, deadline: Deadline, how: How
+    cluster: Cluster,
+    target: Target,
+    earlier: Debugger,
+    request: Request,
+    known: TargetIdentity,
+    deadline: Deadline,
+    how: How,
 ) -> Attached:
-    """Adds the debugger of an earlier result, which has ended, as it was."""
-    derived = _DERIVED.match(earlier.name)
-    container = {**earlier.manifest, "name": _free_name(target, derived.group(1) if derived else earlier.name)}
-    debugger = _add(cluster, target, container, deadline, how)
+    """Adds the debugger of an earlier result, which has ended, as it was but for whom it is."""
+    base = earlier.name
+    if derived := _DERIVED.match(base):
+        base = base_name(replace(request, name=None), target.container) if request.owner else derived.group(1)
+    container = {**marked_for(earlier.manifest, request), "name": _free_name(target, base)}
+    debugger = _add_own(cluster, target, container, request, deadline, how)
     return _looked(cluster, Attached(target, debugger, described(earlier.manifest), known, reused=False), deadline, how)
 
 
@@ -197,7 +209,7 @@ def ensure_requested(
     earlier = _earlier(target)
     if earlier is not None:
         if not earlier.is_running:
-            return _again(cluster, target, earlier, known, deadline, how)
+            return _again(cluster, target, earlier, request, known, deadline, how)
         return Attached(target, earlier, described(earlier.manifest), known, reused=True)
     for attempt, found in find_running(target, request, wish, cluster.now()):
         return Attached(target, found, attempt, known, reused=True)
@@ -219,7 +231,7 @@ def _first_admitted(
         name = _free_name(target, base_name(request, target.container), already)
         container = build(request, attempt, name, target.container)
         try:
-            debugger = _add(cluster, target, container, deadline, how)
+            debugger = _add_own(cluster, target, container, request, deadline, how, already)
         except Failure as failure:
             if failure.reason not in _REFUSED:
                 raise
@@ -232,6 +244,28 @@ def _first_admitted(
         )
         raise Failure(refusals[0].reason, words, refusals[0].hint)
     raise refusals[0]
+
+
+def _add_own(
+    cluster: Cluster,
+    target: Target,
+    container: Mapping[str, Any],
+    request: Request,
+    deadline: Deadline,
+    how: How,
+    already: Sequence[str] = (),
+) -> Debugger:
+    """Adds a container. One that is this task's alone takes the next name where a twin of the task took its own just now."""
+    base = name = str(container["name"])
+    taken = [*already, name]
+    while True:
+        try:
+            return _add(cluster, target, {**container, "name": name}, deadline, how)
+        except Failure as failure:
+            if failure.reason != "Conflict" or not request.owner or failure.changed or len(taken) > _TWINS:
+                raise
+        name = _free_name(target, base, taken)
+        taken.append(name)
 
 
 def _add(cluster: Cluster, target: Target, container: Mapping[str, Any], deadline: Deadline, how: How) -> Debugger:

@@ -10,6 +10,7 @@ Pure. This is a private module utility of incident.distroless; its interface may
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from ansible_collections.incident.distroless.plugins.module_utils._core.times import when
@@ -20,8 +21,8 @@ from ansible_collections.incident.distroless.plugins.module_utils._debugger.cont
     base_name,
     build,
     differences,
+    is_for_all,
     is_numbered,
-    is_ours,
     lifetime,
 )
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.identity import (
@@ -44,13 +45,15 @@ _FIRST, _NOBODY = Attempt("baseline", "image"), (-1, -1)
 def find_running(
     target: Target, request: Request, wish: IdentityRequest, now: float, *, any_serves: bool = False
 ) -> list[tuple[Attempt, Debugger]]:
-    """Running debuggers that the same request (or any of ours) made before, newest first, each with the attempt that it was."""
+    """Return running debuggers that the same request (or any of ours) made before, newest first, each with the attempt that it
+    was. One that a task made for itself alone is none of them: that task ends it."""
+    request = replace(request, owner=None)
     serving: list[tuple[Attempt, Debugger]] = []
     # the API keeps them in no order that says which is the newest
     for found in sorted(
         debuggers(target.manifest, target.container), key=lambda entry: when(entry.started_at), reverse=True
     ):
-        if not found.is_running or not is_ours(found.manifest):
+        if not found.is_running or not is_for_all(found.manifest):
             continue
         ttl, left = lifetime(found.manifest), found.seconds_left(now)
         if ttl is None or left is None or left < min(60.0, ttl / 10):

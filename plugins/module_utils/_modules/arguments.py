@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 from collections.abc import Mapping
 from typing import Any
 
@@ -82,8 +83,11 @@ def debugger_defaults() -> dict[str, Any]:
     return values
 
 
-def parse_request(params: Mapping[str, Any]) -> Request:
-    """What to run, from options as in debugger_spec. Raises Failure InvalidRequest."""
+def parse_request(params: Mapping[str, Any], *, is_for_all: bool = True) -> Request:
+    """Return what to run, from options as in debugger_spec: for whoever asks for the same, or for this task alone.
+
+    Raises Failure InvalidRequest.
+    """
     try:
         ttl = int(params["ttl"])
     except ValueError as error:
@@ -102,6 +106,7 @@ def parse_request(params: Mapping[str, Any]) -> Request:
         patch=tuple(params["patch"]),
         name=params["name"],
         words=words,
+        owner=None if is_for_all else secrets.token_hex(8),
     )
 
 

@@ -108,6 +108,7 @@ def argument_spec() -> dict[str, Any]:
         # no_log keeps their env and stdin out of the invocation that Ansible itself logs to syslog
         "commands": {"type": "list", "elements": "raw", "default": [], "no_log": True},
         "check_rc": {"type": "bool", "default": True},
+        "share": {"type": "bool", "default": True},
         "wait": {"type": "bool", "default": True},
     }
 
@@ -156,7 +157,7 @@ def parse_plan(params: dict[str, Any], *, is_check: bool) -> Plan:
         raise Failure("InvalidRequest", "state: absent with commands.", "Run the commands in a task before.")
     if params["concurrency"] < 1:
         raise Failure("InvalidRequest", "concurrency must be 1 or more.")
-    request = parse_request(params)
+    request = parse_request(params, is_for_all=params["share"])
     check_seconds(request.ttl, "ttl")
     check_seconds(params["wait_timeout"], "wait_timeout")
     return Plan(

@@ -132,7 +132,7 @@ def parse_plan(params: Mapping[str, Any], *, is_check: bool) -> Plan:
     for option, least in (("concurrency", 1), ("max_files", 0), ("retries", 0)):
         if params[option] < least:
             raise Failure("InvalidRequest", f"{option} must be {least} or more.")
-    request = parse_request(debug)
+    request = parse_request(debug, is_for_all=params["keep_debugger"])
     for option, seconds, least in (
         ("debug.ttl", request.ttl, 1),
         ("debug.wait_timeout", debug["wait_timeout"], 1),

@@ -205,3 +205,64 @@ def test_what_was_learned_before_is_found_again(world: World) -> None:
     learned = made(Attempt("restricted", "match", 1000, 1000), "dbg", replace(REQUEST, name="dbg"))
     attached = world.ensure(world.target_with((learned, RUNS)), request=replace(REQUEST, name="dbg"))
     assert (attached.reused, attached.debugger.name, world.injected) == (True, "dbg", [])
+
+
+OWN = replace(REQUEST, owner="a1b2c3d4")
+
+
+def made_by(request: Request, attempt: Attempt = EQUAL) -> dict[str, Any]:
+    return build(request, attempt, base_name(request, "app"), "app")
+
+
+@pytest.mark.parametrize("any_serves", [True, False])
+@pytest.mark.parametrize("asking", [REQUEST, OWN, replace(REQUEST, owner="other")], ids=["shared", "same", "twin"])
+def test_what_a_task_made_for_itself_serves_no_other_task(world: World, asking: Request, *, any_serves: bool) -> None:
+    found = world.target_with((made_by(OWN), RUNS))
+    attached = world.ensure(found, request=asking, any_serves=any_serves)
+    assert not attached.reused
+    assert world.injected == [attached.debugger.name]
+    assert attached.debugger.name != made_by(OWN)["name"]
+
+
+def test_a_task_of_its_own_takes_what_is_there_for_all(world: World) -> None:
+    attached = world.ensure(world.target_with((made_by(REQUEST), RUNS)), request=OWN)
+    assert (attached.reused, attached.debugger.name, world.injected) == (True, made_by(REQUEST)["name"], [])
+
+
+def test_two_identical_tasks_ask_for_two_debuggers_and_two_shared_ones_for_the_same() -> None:
+    twin = replace(REQUEST, owner="e5f6a7b8")
+    assert made_by(OWN)["name"] != made_by(twin)["name"]
+    assert made_by(OWN) != {**made_by(twin), "name": made_by(OWN)["name"]}
+    assert made_by(REQUEST) == made_by(replace(REQUEST))
+
+
+def test_twins_that_want_one_name_get_one_each(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    there = {"mine"}
+
+    def inject(cluster: object, of: Target, container: Mapping[str, Any], deadline: Deadline) -> Debugger:
+        if container["name"] in there:
+            raise Failure("Conflict", "existing ephemeral containers may not be changed")
+        return world._inject(cluster, of, container, deadline)
+
+    monkeypatch.setattr(_debugger, "inject", inject)
+    named = replace(OWN, name="mine")
+    assert world.ensure(world.target_with(), AUTO, named).debugger.name == "mine-2"
+    with pytest.raises(Failure) as caught:
+        world.ensure(world.target_with(), AUTO, replace(REQUEST, name="mine"))
+    assert caught.value.reason == "Conflict"
+
+
+@pytest.mark.parametrize(("before", "asking"), [(OWN, REQUEST), (REQUEST, OWN), (OWN, replace(OWN, owner="again"))])
+def test_a_debugger_that_is_injected_again_is_for_whom_this_task_wants_it(
+    world: World, before: Request, asking: Request
+) -> None:
+    earlier = made_by(before)
+    attached = world.ensure(world.target_with((earlier, ENDED), debugger=earlier["name"]), request=asking)
+    assert attached.debugger.manifest["env"] == made_by(asking)["env"]
+    assert attached.debugger.name != earlier["name"]
+
+
+def test_the_targets_of_a_result_hand_a_running_debugger_on_whoever_it_was_made_for(world: World) -> None:
+    name = made_by(OWN)["name"]
+    attached = world.ensure(world.target_with((made_by(OWN), RUNS), debugger=name))
+    assert (attached.reused, attached.debugger.name) == (True, name)
