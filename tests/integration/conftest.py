@@ -293,7 +293,9 @@ def play(tmp_path: Path, kubectl: Kubectl) -> Play:
         within: Sequence[str] = (),
         **options: Any,
     ) -> Played:
-        result = tmp_path / f"result-{uuid.uuid4().hex}.json"
+        # of its own: tasks may be begun side by side
+        number = uuid.uuid4().hex
+        result, book = tmp_path / f"result-{number}.json", tmp_path / f"play-{number}.yml"
         options.setdefault("namespace", kubectl.namespace)
         if options["namespace"] is None:  # some modules take none
             del options["namespace"]
@@ -303,7 +305,6 @@ def play(tmp_path: Path, kubectl: Kubectl) -> Play:
             "check_mode": False,
             "no_log": True,
         }
-        book = tmp_path / "play.yml"
         book.write_text(
             yaml.safe_dump(
                 [{"hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": [task, save]}]
