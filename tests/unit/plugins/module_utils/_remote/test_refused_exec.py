@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,15 +21,15 @@ class Api:
     """Answers a request without an upgrade as said, and remembers what was asked."""
 
     host = name = "https://api:6443"
-    configuration = SimpleNamespace(
-        verify_ssl=False, ssl_ca_cert=None, assert_hostname=None, cert_file=None, proxy=None, tls_server_name=None
-    )
 
     def __init__(self, answer: Failure | None) -> None:
         self.answer, self.asked = answer, []
 
     def refused(self, http_status: int, status: Any, doing: str) -> Failure:
         return failure_from_status(http_status, status, doing)
+
+    def dial(self, _doing: str, _deadline: Deadline) -> None:
+        """Nobody is there."""
 
     def headers(self) -> list[tuple[str, str]]:
         return []
