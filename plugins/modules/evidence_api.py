@@ -22,8 +22,15 @@ extends_documentation_fragment:
   - kubernetes.core.k8s_auth_options
   - incident.distroless.cluster
 options:
+  namespace:
+    description:
+      - The namespace of those O(pods) that name none. It may come from C(module_defaults) of the action group
+        C(incident.distroless.k8s).
+    type: str
   pods:
-    description: The pods, each with C(namespace) and C(pod), such as C(targets) and C(failed_targets) of a result.
+    description:
+      - The pods, each with C(namespace) (O(namespace) where it has none) and C(pod), such as C(targets) and C(failed_targets) of a
+        result.
     type: list
     elements: dict
     required: true

@@ -21,9 +21,15 @@ extends_documentation_fragment:
   - kubernetes.core.k8s_auth_options
   - incident.distroless.cluster
 options:
+  namespace:
+    description:
+      - The namespace of those O(containers) that name none. It may come from C(module_defaults) of the action group
+        C(incident.distroless.k8s).
+    type: str
   containers:
     description:
-      - The containers, each with C(namespace), C(pod) and C(container); C(previous) (a boolean) asks for the run before.
+      - The containers, each with C(namespace) (O(namespace) where it has none), C(pod) and C(container); C(previous) (a boolean)
+        asks for the run before.
     type: list
     elements: dict
     required: true

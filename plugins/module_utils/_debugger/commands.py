@@ -18,6 +18,7 @@ from typing import Any
 from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import MAX_SECONDS
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._core.paths import quote
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.container import variables
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.probe import ProbeResult
 
 DEFAULT_TIMEOUT = 60
@@ -101,7 +102,10 @@ def _env(value: object) -> dict[str, str]:
         _is_variable(str(key)) and "\0" not in str(text) for key, text in value.items()
     ):
         raise ValueError("a dictionary of environment variables")
-    return {str(key): str(text) for key, text in value.items()}
+    try:
+        return variables(value, "env")
+    except Failure as failure:
+        raise ValueError(f"a dictionary of texts: {failure.message.rstrip('.')}") from failure
 
 
 def _is_variable(name: str) -> bool:

@@ -72,6 +72,14 @@ _API_FORBIDDEN = (
 )
 _SUBPATHS = ("subPath", "subPathExpr")
 
+# the fields that this code itself looks into; the API server checks all others
+_FORMS: tuple[tuple[str, Any, str], ...] = (
+    ("image", str, "string"),
+    ("securityContext", dict, "dictionary"),
+    ("env", list, "list"),
+    ("volumeMounts", list, "list"),
+)
+
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\Z")
 
 
@@ -90,6 +98,18 @@ class Request:
     words: tuple[object, ...]
     # what no other task says, for a debugger that is this task's alone; None for one that is there for all
     owner: str | None = None
+
+
+def variables(env: Mapping[Any, Any], option: str) -> dict[str, str]:
+    """Return environment variables as text, numbers and booleans as YAML writes them. Raises Failure InvalidRequest, which
+    names the variable and never its value, for what has no text: null, lists and dictionaries."""
+    texts: dict[str, str] = {}
+    for name, value in env.items():
+        if not isinstance(value, str | int | float):
+            kind = "null" if value is None else "a list" if isinstance(value, list) else "a dictionary"
+            raise Failure("InvalidRequest", f"{option}.{name} is {kind}, expected a string.", "Quote it, or remove it.")
+        texts[str(name)] = str(value).lower() if isinstance(value, bool) else str(value)
+    return texts
 
 
 def base_name(request: Request, target_container: str) -> str:
@@ -196,7 +216,9 @@ def _checked_custom(custom: Mapping[str, Any], refused: Sequence[str]) -> Mappin
 
 def _is_entry(entry: object, merge_key: str) -> bool:
     # {$patch: replace} alone empties the list first
-    return isinstance(entry, Mapping) and (merge_key in entry or entry.get(DIRECTIVE) == "replace")
+    if not isinstance(entry, Mapping):
+        return False
+    return isinstance(entry.get(merge_key), str | int) or (merge_key not in entry and entry.get(DIRECTIVE) == "replace")
 
 
 def _check_directives(value: object, path: str, *, is_merged: bool) -> None:
@@ -222,14 +244,25 @@ def _apply_patch(
         return container
     # needed only where a patch is given, and its import is not free
     import jsonpatch
-    import jsonpointer
 
-    operations: Any = list(patch)
-    try:
-        patched: dict[str, Any] = jsonpatch.apply_patch(container, operations)
-    except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException, TypeError, KeyError) as error:
-        # the library's text can hold the document, environment values included
-        raise Failure("InvalidRequest", f"patch does not apply to the container: {type(error).__name__}.") from error
+    patched: Any = container
+    for index, operation in enumerate(patch):
+        try:
+            patched = jsonpatch.apply_patch(patched, [operation])
+        except Exception as error:
+            # whatever the library meets in an operation of any form; its text can hold the document, environment values included
+            what = (
+                f"{operation.get('op')} {operation.get('path')}" if isinstance(operation, Mapping) else "no dictionary"
+            )
+            raise Failure(
+                "InvalidRequest",
+                f"patch[{index}] ({what[:200]}) does not apply to the container.",
+                "Correct its op, path and value; a path that is replaced or removed must be there.",
+            ) from error
+    if not isinstance(patched, dict):
+        raise Failure(
+            "InvalidRequest", "patch does not leave a container.", "Set its paths below the container's own fields."
+        )
     fixed = ("name", "targetContainerName", "command")
     touched = [key for key in fixed if patched.get(key) != container.get(key)]
     touched += [key for key in refused if key in patched]
@@ -250,7 +283,15 @@ def _check_subpaths(container: Mapping[str, Any]) -> None:
 def _finished(container: dict[str, Any], request: Request) -> dict[str, Any]:
     if isinstance(image := container.get("image"), str):
         check_image(image)
-    env = value if isinstance(value := container.get("env"), list) else []
+    for key, form, kind in _FORMS:
+        if not isinstance(container.get(key), form | None):
+            raise Failure(
+                "InvalidRequest", f"custom and patch: {key} of the debugger is not a {kind}.", f"Correct {key}."
+            )
+    for key in ("env", "volumeMounts"):
+        if not all(isinstance(entry, Mapping) for entry in container.get(key) or ()):
+            raise Failure("InvalidRequest", f"custom and patch: {key} of the debugger is not a list of dictionaries.")
+    env = container.get("env") or []
     marks = [entry for entry in env if isinstance(entry, Mapping) and entry.get("name") == MARK]
     if marks != [_mark(request)]:
         raise Failure(

@@ -17,7 +17,11 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, env_fallback
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
-from ansible_collections.incident.distroless.plugins.module_utils._debugger.container import PROFILES, Request
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.container import (
+    PROFILES,
+    Request,
+    variables,
+)
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.identity import IdentityRequest
 from ansible_collections.incident.distroless.plugins.module_utils._modules.runner import refused
 from ansible_collections.kubernetes.core.plugins.module_utils.args_common import AUTH_ARG_SPEC
@@ -101,7 +105,7 @@ def parse_request(params: Mapping[str, Any], *, is_for_all: bool = True) -> Requ
         image=params["image"],
         image_pull_policy=params["image_pull_policy"],
         ttl=ttl,
-        env={str(key): str(value) for key, value in params["env"].items()},
+        env=variables(params["env"], "env"),
         custom=params["custom"],
         patch=tuple(params["patch"]),
         name=params["name"],
@@ -121,6 +125,17 @@ def parse_wish(params: Mapping[str, Any]) -> IdentityRequest:
     )
 
 
+class _NothingToScrub(set[str]):
+    """The no_log values of a module that masks by itself: kubernetes.core 6.6 puts those of a kubeconfig in after the module was
+    made, an empty one among them, at which Ansible puts asterisks between all characters of the result."""
+
+    def add(self, element: str, /) -> None:
+        """Adds nothing."""
+
+    def update(self, *others: Any) -> None:
+        """Adds nothing."""
+
+
 class QuietModule(AnsibleModule):  # type: ignore[misc]
     """An AnsibleModule that masks secret options where they are shown, and nowhere else.
 
@@ -128,10 +143,12 @@ class QuietModule(AnsibleModule):  # type: ignore[misc]
     asterisks. So the values are taken out of its list, and the invocation is masked here, leaf by leaf.
     """
 
+    params: dict[str, Any]
+
     def __init__(self, **kwargs: Any) -> None:
         self.is_container_ambiguous = False
         super().__init__(**kwargs)
-        self.no_log_values: set[str] = set()
+        self.no_log_values: set[str] = _NothingToScrub()
         if self.is_container_ambiguous:
             failure = Failure(
                 "InvalidRequest",
@@ -165,6 +182,8 @@ class QuietModule(AnsibleModule):  # type: ignore[misc]
         return {"module_args": masked(self.params, self.argument_spec)}
 
 
+# which target a row of an earlier result is
+_PINS = ("namespace", "pod", "pod_uid", "container", "container_id", "debugger")
 # where a comma is as good as any other character
 _ONE_ENTRY = ("args", "command", "commands", "src")
 # where a variable that came out empty is likely, and means that the option is not given
@@ -196,6 +215,9 @@ def masked(params: Mapping[str, Any], spec: Mapping[str, Any]) -> dict[str, Any]
             shown[key] = _outline(key, value)
         elif isinstance(value, dict) and option.get("options"):
             shown[key] = masked(value, option["options"])
+        elif key in ("targets", "pods") and isinstance(value, list):
+            # rows of an earlier result: what says which they are, and none of what ran in them
+            shown[key] = [_pins(row) for row in value]
         elif key == "kubeconfig" and not isinstance(value, str | None):
             # its content instead of its path
             shown[key] = MASK
@@ -205,6 +227,10 @@ def masked(params: Mapping[str, Any], spec: Mapping[str, Any]) -> dict[str, Any]
         else:
             shown[key] = value
     return shown
+
+
+def _pins(row: Any) -> Any:
+    return {key: row[key] for key in _PINS if key in row} if isinstance(row, dict) else row
 
 
 def _outline(key: str, value: Any) -> Any:

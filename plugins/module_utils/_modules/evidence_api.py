@@ -59,6 +59,7 @@ class Kept:
 def argument_spec() -> dict[str, Any]:
     """The options of evidence_api beside authentication."""
     return {
+        "namespace": {"type": "str"},
         "pods": {"type": "list", "elements": "dict", "required": True},
         "dest": {"type": "path", "required": True},
         "what": {"type": "list", "elements": "str", "choices": list(WHAT), "default": list(WHAT)},
@@ -77,7 +78,10 @@ def work(module: Any) -> Report:
     """Does what the options ask. Raises Failure where nothing can be asked or written."""
     params = module.params
     check_seconds(params["timeout"], "timeout")
-    pods = [_named(index, entry) for index, entry in enumerate(params["pods"])]
+    for option in ("log_lines", "concurrency"):
+        if params[option] < 1:
+            raise Failure("InvalidRequest", f"{option} must be 1 or more.")
+    pods = [_named(index, entry, params["namespace"]) for index, entry in enumerate(params["pods"])]
     plan = Plan(frozenset(params["what"]), params["dest"], params["log_lines"], params["timeout"])
     count = f"{len(pods)} pod{'s' if len(pods) != 1 else ''}"
     if module.check_mode:
@@ -104,8 +108,8 @@ def work(module: Any) -> Report:
     return Report(message, True, [], failed, {"who": who, "cluster": record["cluster"]}, failure=failure)
 
 
-def _named(index: int, entry: Mapping[str, Any]) -> tuple[str, str]:
-    names = (entry.get("namespace"), entry.get("pod"))
+def _named(index: int, entry: Mapping[str, Any], namespace: str | None) -> tuple[str, str]:
+    names = (entry.get("namespace") or namespace, entry.get("pod"))
     if not all(isinstance(name, str) and name for name in names):
         raise Failure("InvalidRequest", f"pods[{index}] has no namespace and pod.", "Hand over targets of a result.")
     return str(names[0]), str(names[1])

@@ -66,6 +66,7 @@ class End:
 def argument_spec() -> dict[str, Any]:
     """The options of pod_logs beside authentication."""
     return {
+        "namespace": {"type": "str"},
         "containers": {"type": "list", "elements": "dict", "required": True},
         "tail_lines": {"type": "int", "default": 1000},
         "max_bytes": {"type": "int", "default": 1 << 20},
@@ -76,7 +77,7 @@ def argument_spec() -> dict[str, Any]:
 
 def run() -> None:
     """Runs the task and ends it."""
-    run_module(make_module(argument_spec(), selects=False), work)
+    run_module(make_module(argument_spec(), selects=False), work, {"logs": []})
 
 
 def work(module: Any) -> Report:
@@ -86,7 +87,7 @@ def work(module: Any) -> Report:
         if params[option] < 1:
             raise Failure("InvalidRequest", f"{option} is less than 1.")
     check_seconds(params["timeout"], "timeout")
-    wanted = [parse(index, entry) for index, entry in enumerate(params["containers"])]
+    wanted = [parse(index, entry, params["namespace"]) for index, entry in enumerate(params["containers"])]
     cluster = connect(module, Deadline(params["timeout"], "timeout"))
     read = partial(_read, cluster, params["tail_lines"], params["max_bytes"], params["timeout"])
     outcomes = run_concurrently(read, wanted, params["concurrency"])
@@ -101,18 +102,19 @@ def work(module: Any) -> Report:
     return Report(message, False, [], failed, {"logs": rows}, failure=failure)
 
 
-def parse(index: int, entry: Mapping[str, Any]) -> Log:
-    """A container as the task names it. Raises Failure InvalidRequest that names its place."""
+def parse(index: int, entry: Mapping[str, Any], namespace: str | None = None) -> Log:
+    """Return a container as the task names it, in that namespace where it names none. Raises Failure InvalidRequest that names
+    its place."""
     if unknown := sorted(map(str, entry.keys() - {*NAMES, "previous"})):
         raise Failure("InvalidRequest", f"containers[{index}] has unknown keys: {', '.join(unknown)}.")
-    names = [entry.get(name) for name in NAMES]
+    names = [entry.get(name) or (namespace if name == "namespace" else None) for name in NAMES]
     if not all(isinstance(name, str) and name for name in names):
         raise Failure("InvalidRequest", f"containers[{index}] lacks one of {', '.join(NAMES)}.")
     previous = entry.get("previous", False)
     if not isinstance(previous, bool):
         raise Failure("InvalidRequest", f"containers[{index}].previous is neither true nor false.")
-    namespace, pod, container = map(str, names)
-    return Log(namespace, pod, container, previous)
+    where, pod, container = map(str, names)
+    return Log(where, pod, container, previous)
 
 
 def _read(cluster: Cluster, lines: int, limit: int, timeout: int, log: Log) -> End:

@@ -81,7 +81,7 @@ def argument_spec() -> dict[str, Any]:
 
 def run() -> None:
     """Runs the task and ends it."""
-    run_module(make_module(argument_spec()), work)
+    run_module(make_module(argument_spec()), work, _fields([], total([], 0.0), has_diff=False))
 
 
 def work(module: Any) -> Report:

@@ -53,21 +53,25 @@ class Report:
         return result
 
 
-def run_module(module: Any, work: Callable[[Any], Report]) -> None:
-    """Runs work and ends the task with its report. module is an AnsibleK8SModule."""
+def run_module(module: Any, work: Callable[[Any], Report], nothing: Mapping[str, Any] | None = None) -> None:
+    """Run work and end the task with its report.
+
+    module is an AnsibleK8SModule; nothing has the module's own keys of the result as they are where nothing was done.
+    """
+    own = dict(nothing or {})
     stopped = None
     try:
         report = work(module)
     except Failure as failure:
-        report = refused(module.params, failure)
+        report = refused(module.params, failure, own)
     except Exception as error:  # noqa: BLE001 - a defect of ours ends the task in words too
-        report = refused(module.params, failure_of(error))
+        report = refused(module.params, failure_of(error), own)
     except KeyboardInterrupt:
         # the threads are daemons: none of them is waited for
         stopped = "Interrupted. What ran in the pods ends with its connection; a debugger that was injected ends after its ttl."
     # outside of the except blocks: fail_json adds the traceback of an exception that is being handled
     if stopped is not None:
-        module.fail_json(msg=stopped, changed=False, targets=[], failed_targets=[])
+        module.fail_json(msg=stopped, changed=False, targets=[], failed_targets=[], **own)
         return
     for warning in report.warnings:
         module.warn(warning)
@@ -77,10 +81,17 @@ def run_module(module: Any, work: Callable[[Any], Report]) -> None:
         module.exit_json(msg=report.message, **report.as_result())
 
 
-def refused(params: Mapping[str, Any], failure: Failure) -> Report:
-    """The report of a task that failed before it had targets to work on."""
+def refused(params: Mapping[str, Any], failure: Failure, fields: Mapping[str, Any] | None = None) -> Report:
+    """Return the report of a task that failed before it had targets to work on; fields are the module's own keys."""
     row = FailedTarget(params.get("namespace"), params.get("pod"), params.get("container"), failure)
-    return Report(f"{failure.reason}: {failure.message} {failure.hint}", failure.changed, [], [row], failure=failure)
+    return Report(
+        f"{failure.reason}: {failure.message} {failure.hint}",
+        failure.changed,
+        [],
+        [row],
+        dict(fields or {}),
+        failure=failure,
+    )
 
 
 def gather(targets: Sequence[Target], outcomes: Sequence[Done | Failure]) -> tuple[list[Done], list[FailedTarget]]:

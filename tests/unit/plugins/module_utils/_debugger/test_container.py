@@ -17,6 +17,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._debugger.cont
     is_ours,
     lifetime,
     numbered,
+    variables,
 )
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.identity import Attempt
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.strategic_merge import strategic_merge
@@ -248,7 +249,6 @@ def test_directives_that_would_surprise_are_refused_by_name(custom: dict[str, An
         {"custom": {"env": [{"name": "INCIDENT_DISTROLESS", "value": "x"}]}},
         {"env": {"INCIDENT_DISTROLESS": "x"}, "custom": {"env": [{"name": "INCIDENT_DISTROLESS", "$patch": "delete"}]}},
         {"patch": [{"op": "remove", "path": "/env"}]},
-        {"patch": [{"op": "replace", "path": "/env", "value": 5}, {"op": "add", "path": "/volumeMounts", "value": 5}]},
         {"patch": [{"op": "replace", "path": "/env/0/value", "value": "x"}]},
     ],
 )
@@ -310,3 +310,43 @@ def test_a_numbered_name_is_told_from_others(name: str, expected: bool) -> None:
 
 def test_a_long_name_is_known_by_its_cut_beginning() -> None:
     assert is_numbered("a" * 63, numbered("a" * 63, 12))
+
+
+ODD: list[dict[str, Any]] = [
+    {"patch": [{"op": "replace", "path": "/env", "value": 5}, {"op": "add", "path": "/volumeMounts", "value": 5}]},
+    {"custom": {"securityContext": "root"}},
+    {"custom": {"securityContext": [1]}},
+    {"custom": {"env": [{"name": ["A"], "value": "1"}]}},
+    {"custom": {"env": [{"name": None}]}},
+    {"custom": {"volumeMounts": ["/data"]}},
+    {"patch": [{"op": "add", "path": 5, "value": 1}]},
+    {"patch": [{"op": "replace", "path": "", "value": ["a"]}]},
+    {"patch": [{"op": "replace", "path": "/env", "value": "all"}]},
+    {"patch": [{"op": "replace", "path": "/env", "value": ["all"]}]},
+    {"patch": [{"op": "replace", "path": "/image", "value": 7}]},
+    {"patch": ["add"]},
+    {"patch": [{"op": "sing", "path": "/env"}]},
+    {"patch": [{}]},
+]
+
+
+@pytest.mark.parametrize("odd", ODD, ids=str)
+def test_custom_and_patch_of_odd_forms_are_refused_in_words(odd: dict[str, Any]) -> None:
+    with pytest.raises(Failure) as caught:
+        built(**odd)
+    assert caught.value.reason == "InvalidRequest"
+
+
+def test_a_patch_that_does_not_apply_is_named_with_its_operation_and_never_with_its_value() -> None:
+    patch = [{"op": "add", "path": "/tty", "value": True}, {"op": "replace", "path": "/nope/x", "value": "hunter2"}]
+    with pytest.raises(Failure, match=r"patch\[1\] \(replace /nope/x\)") as caught:
+        built(patch=patch)
+    assert "hunter2" not in caught.value.message + caught.value.hint
+
+
+def test_variables_are_written_as_yaml_writes_them_and_nothing_is_not_a_word() -> None:
+    assert variables({"A": "x", "B": True, "C": 7, 1: 0.5}, "env") == {"A": "x", "B": "true", "C": "7", "1": "0.5"}
+    for nothing in (None, ["a"], {"a": 1}):
+        with pytest.raises(Failure, match=r"env\.A is") as caught:
+            variables({"A": nothing}, "env")
+        assert caught.value.reason == "InvalidRequest"

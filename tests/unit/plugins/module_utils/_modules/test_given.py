@@ -7,25 +7,34 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from typing import Any
 
 import pytest
+import yaml
 from ansible.module_utils import basic
+from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._modules import (
     debug_pod,
     ephemeral_debug,
+    evidence_api,
+    pod_logs,
     proc_fs_fetch,
 )
-from ansible_collections.incident.distroless.plugins.module_utils._modules.arguments import make_module
+from ansible_collections.incident.distroless.plugins.module_utils._modules.arguments import (
+    MASK,
+    make_module,
+)
+from ansible_collections.incident.distroless.plugins.module_utils._modules.runner import Report, run_module
 
 
-def given(monkeypatch: pytest.MonkeyPatch, own: dict[str, Any], **arguments: Any) -> Any:
+def given(monkeypatch: pytest.MonkeyPatch, own: dict[str, Any], *, selects: bool = True, **arguments: Any) -> Any:
     """A module as a task with these arguments makes it."""
     sent = {"ANSIBLE_MODULE_ARGS": {"_ansible_remote_tmp": "/tmp", "_ansible_tmpdir": "/tmp", **arguments}}
     monkeypatch.setattr(basic, "_ANSIBLE_ARGS", json.dumps(sent).encode())
     monkeypatch.setattr(basic, "_ANSIBLE_PROFILE", "legacy", raising=False)
-    return make_module(own)
+    return make_module(own, selects=selects)
 
 
 LINE = "ps -o pid,user,args"
@@ -56,3 +65,98 @@ def test_a_variable_that_came_out_empty_is_not_given(monkeypatch: pytest.MonkeyP
 def test_a_null_among_selectors_is_a_blank_one(monkeypatch: pytest.MonkeyPatch) -> None:
     module = given(monkeypatch, ephemeral_debug.argument_spec(), label_selectors=["a=b", None])
     assert module.params["label_selectors"] == ["a=b", ""]
+
+
+def ended(capsys: pytest.CaptureFixture[str], module: Any, work: Any, nothing: dict[str, Any] | None = None) -> Any:
+    """The result of a task that does this."""
+    with pytest.raises(SystemExit):
+        run_module(module, work, nothing)
+    return json.loads(capsys.readouterr().out.splitlines()[-1])
+
+
+# each of them is a part of what a result holds
+SECRETS = ["1", "shop", "", "e3b0c44298fc1c14"]
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+def test_a_kubeconfig_in_memory_garbles_nothing_of_the_result(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], secret: str
+) -> None:
+    kubeconfig = {"users": [{"user": {"token": secret, "password": secret}}], "clusters": [{"token": ""}]}
+    rows = [{"namespace": "shop", "pod": "api-0", "pid": 7100, "sha256": "e3b0c44298fc1c149afbf4c8996fb924"}]
+    given_env = {"kubeconfig": kubeconfig, "env": {"X": secret}, "_ansible_inject_invocation": True}
+    module = given(monkeypatch, ephemeral_debug.argument_spec(), pod="api-0", namespace="shop", **given_env)
+    result = ended(capsys, module, lambda _module: Report("1 target, 1 debugger injected", True, rows, []))
+    assert (result["targets"], result["msg"]) == (rows, "1 target, 1 debugger injected")
+    # ansible-core from 2.19 on leaves it out unless it is asked for
+    shown = result["invocation"]["module_args"]
+    assert (shown["kubeconfig"], shown["env"], shown["pod"]) == (MASK, {"X": MASK}, "api-0")
+
+
+def test_the_invocation_says_which_targets_were_given_and_nothing_of_what_ran_in_them(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = {
+        "namespace": "shop",
+        "pod": "api-0",
+        "container": "app",
+        "debugger": "d",
+        "commands": [{"stdout": "hunter2"}],
+    }
+    module = given(monkeypatch, ephemeral_debug.argument_spec(), targets=[row], _ansible_inject_invocation=True)
+    result = ended(capsys, module, lambda _module: Report("", False, [], []))
+    pins = {"namespace": "shop", "pod": "api-0", "container": "app", "debugger": "d"}
+    assert result["invocation"]["module_args"]["targets"] == [pins]
+    assert module.params["targets"] == [row]
+
+
+ROOMS = {
+    ephemeral_debug: {},
+    debug_pod: {},
+    proc_fs_fetch: {"dest": "/tmp", "src": "/etc"},
+    pod_logs: {"containers": [{"pod": "a"}]},
+    evidence_api: {"pods": [{}], "dest": "/tmp"},
+}
+
+
+@pytest.mark.parametrize("room", ROOMS, ids=lambda room: room.__name__.rpartition(".")[2])
+def test_a_refused_task_has_every_key_that_its_page_promises(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], room: Any
+) -> None:
+    selects = room not in (pod_logs, evidence_api)
+    module = given(monkeypatch, room.argument_spec(), selects=selects, **ROOMS[room])
+    monkeypatch.setattr(room, "make_module", lambda *_args, **_options: module)
+    with pytest.raises(SystemExit):
+        room.run()
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])
+    name = room.__name__.rpartition(".")[2]
+    page = importlib.import_module(f"ansible_collections.incident.distroless.plugins.modules.{name}")
+    promised = {key for key, about in yaml.safe_load(page.RETURN).items() if about["returned"] == "always"}
+    assert promised <= result.keys()
+    assert (result["failed"], result["reason"]) == (True, "InvalidRequest")
+
+
+@pytest.mark.parametrize("room", [pod_logs, evidence_api], ids=lambda room: room.__name__.rpartition(".")[2])
+def test_a_namespace_for_all_modules_of_the_group_is_taken(monkeypatch: pytest.MonkeyPatch, room: Any) -> None:
+    module = given(monkeypatch, room.argument_spec(), selects=False, namespace="shop", **ROOMS[room])
+    assert module.params["namespace"] == "shop"
+
+
+def test_what_names_no_namespace_is_in_the_one_for_all() -> None:
+    entry = {"pod": "api-0", "container": "app"}
+    assert pod_logs.parse(0, entry, "shop").namespace == "shop"
+    assert pod_logs.parse(0, {**entry, "namespace": "own"}, "shop").namespace == "own"
+    with pytest.raises(Failure, match="lacks"):
+        pod_logs.parse(0, entry, None)
+
+
+@pytest.mark.parametrize("wrong", [{"concurrency": 0}, {"concurrency": -1}, {"log_lines": 0}, {"timeout": 0}])
+def test_numbers_that_nothing_can_be_done_with_are_refused(
+    monkeypatch: pytest.MonkeyPatch, wrong: dict[str, int]
+) -> None:
+    arguments = {"pods": [{"namespace": "shop", "pod": "a"}], "dest": "/tmp", **wrong}
+    module = given(monkeypatch, evidence_api.argument_spec(), selects=False, **arguments)
+    with pytest.raises(Failure) as caught:
+        evidence_api.work(module)
+    assert caught.value.reason == "InvalidRequest"
+    assert next(iter(wrong)) in caught.value.message
