@@ -24,7 +24,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._modules.argum
 from ansible_collections.incident.distroless.plugins.module_utils._modules.runner import Report
 from ansible_collections.incident.distroless.plugins.module_utils._targets.model import Target, make_targets
 from ansible_collections.incident.distroless.plugins.module_utils._targets.selection import Selected
-from ansible_collections.incident.distroless.tests.unit.support.world import pod, target
+from ansible_collections.incident.distroless.tests.unit.support.pods import pod, target
 
 FIFTY = [f"api-{number}" for number in range(50)]
 BAD = "api-20"

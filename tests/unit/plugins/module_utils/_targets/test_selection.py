@@ -16,7 +16,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._modules.proc_
 from ansible_collections.incident.distroless.plugins.module_utils._pod_copy.selection import find_copies, find_original
 from ansible_collections.incident.distroless.plugins.module_utils._targets.model import parse_selection
 from ansible_collections.incident.distroless.plugins.module_utils._targets.selection import select
-from ansible_collections.incident.distroless.tests.unit.support.world import pod
+from ansible_collections.incident.distroless.tests.unit.support.pods import pod
 from kubernetes import client
 
 EMPTY: dict[str, Any] = {"targets": [], "max_pods": 10}
