@@ -142,7 +142,8 @@ def _delete(cluster: Cluster, named: Named, _definition: Mapping[str, Any], dead
     if before is not None:
         try:
             path = path_of(named.of, named.namespace, named.name)
-            cluster.delete(path, {}, f"deleting {named}", deadline, query)
+            # the API server reads no query where there is a body
+            cluster.delete(path, {"dryRun": ["All"]} if query else {}, f"deleting {named}", deadline)
         except Failure as failure:
             # somebody else was faster
             if failure.reason != "PodGone":

@@ -26,6 +26,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._remote.pod_ex
 from ansible_collections.kubernetes.core.plugins.module_utils.args_common import AUTH_ARG_SPEC
 from ansible_collections.kubernetes.core.plugins.module_utils.k8s.client import get_api_client
 from kubernetes.client import Configuration
+from kubernetes.client.rest import RESTClientObject
 
 from tests.unit.support.authorities import KINDS, Authority, authority
 from tests.unit.support.relay import relay
@@ -183,9 +184,14 @@ def test_nothing_of_it_holds_for_others(serve: Serve, trust: Trust) -> None:
     options = trust(server, signer)
     assert_taken(options, server)
     assert ssl.create_default_context().verify_flags == before
+    untouched = Configuration(host=server.url)
+    untouched.ssl_ca_cert = options["ca_cert"]
+    pool = RESTClientObject(untouched).pool_manager
     if sys.version_info < (3, 13):
-        get_api_client(Module(**options))
+        assert pool.request("GET", f"{server.url}/version").status == 200
         return
+    with pytest.raises(Exception, match="CERTIFICATE_VERIFY_FAILED"):
+        pool.request("GET", f"{server.url}/version", retries=False)
     with pytest.raises(Exception, match="CERTIFICATE_VERIFY_FAILED"):
         get_api_client(Module(**options))
 
