@@ -51,7 +51,7 @@ _EVALUATE = b'\neval "${bulk:-(exit $?)}"\n'
 # others without a pause ends after 0.02 s on a node at rest; where eight others fill two CPUs, one in twenty needs over 2 s
 PARTING = 10.0
 
-# how often, in seconds, the shell's own line is used while the answers come on another one: what is idle is cut by proxies
+# how often, in seconds, each line is used while an answer is waited for: what is idle is cut by proxies
 TENDING = 5.0
 _PID = re.compile(rb"[1-9][0-9]{0,9}\n")
 
@@ -191,7 +191,7 @@ class Session:
         """The next piece for the answer, as Transport.receive gives it. A stream that breaks or ends breaks the session."""
         self._check()
         try:
-            piece = self._transport.receive(timeout) if self._outlet is None else self._from(self._outlet, timeout)
+            piece = self._from(self._outlet or self._transport, timeout)
             if piece is None:
                 raise self._ended()
             return piece
@@ -271,22 +271,26 @@ class Session:
             raise Failure("ConnectionLost", "The remote side cannot be understood: it does not say its pid.")
         return int(said)
 
-    def _from(self, outlet: Transport, timeout: float) -> tuple[int, memoryview] | None:
-        """The outlet's next piece; sees to it meanwhile that the shell behind it is still there."""
+    def _from(self, stream: Transport, timeout: float) -> tuple[int, memoryview] | None:
+        """The next piece of the stream that answers come on; keeps it alive meanwhile, and the shell's own line where it is another."""
         until = time.monotonic() + timeout
         while True:
             if time.monotonic() > self._tended + TENDING:
-                self._tend()
+                self._tend(stream)
             try:
-                return outlet.receive(max(0.0, min(TENDING, until - time.monotonic())))
+                return stream.receive(max(0.0, min(TENDING, until - time.monotonic())))
             except Failure as failure:
                 if failure.reason != "WaitTimeout":
                     raise
                 if time.monotonic() >= until:
                     raise Failure("WaitTimeout", f"Nothing came for {timeout:g} s.") from failure
 
-    def _tend(self) -> None:
+    def _tend(self, stream: Transport) -> None:
         self._tended = time.monotonic()
+        stream.keep_alive()
+        if stream is self._transport:
+            return
+        # the shell behind the outlet may have ended
         self._transport.keep_alive()
         try:
             piece = self._transport.receive(0.0)

@@ -6,8 +6,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._remote import session as session_module
 from ansible_collections.incident.distroless.tests.unit.support.local_shells import SHELLS, Pipes, open_session, reader
 
 
@@ -50,3 +53,21 @@ def test_where_its_streams_cannot_be_opened_the_shell_answers_itself(shell: str)
         assert (answer.line(), answer.end(), answer.stderr) == (b"here", 3, b"there\n")
         assert outlet.process.poll() is not None
         assert session.run(b"echo again").output(9) == b"again\n"
+
+
+@pytest.mark.parametrize("has_outlet", [True, False], ids=["outlet", "no outlet"])
+def test_the_line_that_a_quiet_job_answers_on_is_kept_alive(
+    has_outlet: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session_module, "TENDING", 0.05)
+    kept: dict[Pipes, Path] = {}
+
+    def keep_alive(stream: Pipes) -> None:
+        kept.setdefault(stream, tmp_path / f"kept-{len(kept)}").touch()
+
+    monkeypatch.setattr(Pipes, "keep_alive", keep_alive)
+    # it says nothing until each of its lines was used
+    lines = 2 if has_outlet else 1
+    wait = f"until [ -e {tmp_path}/kept-{lines - 1} ]; do sleep 0.01; done; echo awake"
+    with open_session("dash", has_outlet=has_outlet, timeout=20.0) as session:
+        assert reader(session.run(wait.encode())).line() == b"awake"
