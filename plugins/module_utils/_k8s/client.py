@@ -40,6 +40,8 @@ REQUEST_TIMEOUT = 30.0
 MAX_EVENT = 8 << 20
 CHUNK = 1 << 16
 
+PLUGIN_HINT = "Run the kubeconfig's credential plugin by itself, and see what it waits for."
+
 
 def api_path(*segments: str) -> str:
     """A path of the API whose segments are quoted, so that a name with a slash is a name with a slash.
@@ -106,12 +108,20 @@ class Cluster:
         """Seconds since the epoch on the API server's clock, by the Date of its last answer."""
         return time.time() + self._clock_offset
 
-    def headers(self) -> list[tuple[str, str]]:
-        """Authentication and impersonation headers; a refreshing token is asked for again.
+    def headers(self, doing: str, deadline: Deadline) -> list[tuple[str, str]]:
+        """Return authentication and impersonation headers; a refreshing token is asked for again, within the deadline.
 
-        A list: impersonating several groups repeats a header.
+        A list: impersonating several groups repeats a header. Raises Failure.
         """
+        try:
+            return within(min(REQUEST_TIMEOUT, deadline.remaining(doing)), self._headers)
+        except TimeoutError as error:
+            why = f"{doing}: the credentials for {self.place} cannot be had in time."
+            raise Failure("ApiUnreachable", why, PLUGIN_HINT) from error
+
+    def _headers(self) -> list[tuple[str, str]]:
         headers = [(str(name), str(value)) for name, value in self._default_headers.items()]
+        # an expired token sends every thread to the credential plugin: the first one runs it, the others have what it got
         with self._credentials:
             settings = self.configuration.auth_settings().values()
         return headers + [
@@ -201,7 +211,7 @@ class Cluster:
         from urllib3._collections import HTTPHeaderDict
 
         # impersonating several groups repeats a header, which a dict cannot hold
-        headers = HTTPHeaderDict(self.headers())
+        headers = HTTPHeaderDict(self.headers(doing, deadline))
         headers["Accept"] = "application/json"
         if body is not None:
             headers["Content-Type"] = content_type

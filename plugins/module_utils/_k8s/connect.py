@@ -25,6 +25,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._k8s.api_error
 )
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.certificates import verify_as_kubectl
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import (
+    PLUGIN_HINT,
     REQUEST_TIMEOUT,
     Cluster,
     harmless,
@@ -46,16 +47,13 @@ def open_client(module: Any, deadline: Deadline) -> Any:
         # a credential plugin of a kubeconfig takes its time
         client = within(min(REQUEST_TIMEOUT, deadline.left()), lambda: _make(module))
     except TimeoutError as error:
-        raise Failure("ApiUnreachable", "connecting: the credentials cannot be had in time.", _PLUGIN_HINT) from error
+        raise Failure("ApiUnreachable", "connecting: the credentials cannot be had in time.", PLUGIN_HINT) from error
     configuration = client.configuration
     if not configuration.verify_ssl and str(configuration.host).startswith("https:"):
         module.warn(
             f"The certificate of {without_password(str(configuration.host))} is not verified: validate_certs is false."
         )
     return client
-
-
-_PLUGIN_HINT = "Run the kubeconfig's credential plugin by itself, and see what it waits for."
 
 
 _default_lock = threading.Lock()

@@ -181,7 +181,7 @@ def open_exec(
         dial = partial(
             connection.connect,
             url,
-            header=[f"{name}: {value}" for name, value in cluster.headers()],
+            header=[f"{name}: {value}" for name, value in cluster.headers(doing, deadline)],
             subprotocols=["v5.channel.k8s.io", "v4.channel.k8s.io"],
             suppress_origin=True,
             redirect_limit=0,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import socket
 import ssl
 import sys
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.incident.distroless.plugins.module_utils._core.concurrency import run_concurrently
 from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import Cluster, with_port
@@ -31,6 +33,7 @@ from kubernetes.client.rest import RESTClientObject
 from tests.unit.support.authorities import KINDS, Authority, authority
 from tests.unit.support.relay import relay
 
+EXEC_API = "client.authentication.k8s.io/v1"
 VERSION = json.dumps({"major": "1", "minor": "36", "gitVersion": "v1.36.3"}).encode()
 # what the stand-in says to an exec: that it was asked is all that is needed
 FORBIDDEN = json.dumps({"kind": "Status", "message": "pods exec is forbidden: not here", "code": 403}).encode()
@@ -320,27 +323,59 @@ def test_a_client_certificate_is_shown(way: str, serve: Serve, trust: Trust, tmp
     assert shown["subject"] == ((("commonName", "oncall"),),)
 
 
-def test_a_credential_plugin_is_asked_and_the_server_verified_all_the_same(serve: Serve, tmp_path: Path) -> None:
-    plugin = tmp_path / "plugin"
-    credential = {
-        "apiVersion": "client.authentication.k8s.io/v1",
-        "kind": "ExecCredential",
-        "status": {"token": "of-the-plugin"},
-    }
-    plugin.write_text(f"#!/bin/sh\necho '{json.dumps(credential)}'\n", encoding="utf-8")
+def plugin_of(folder: Path, script: str) -> dict[str, Any]:
+    """The user of a kubeconfig whose credentials come from a shell script."""
+    plugin = folder / "plugin"
+    plugin.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
     plugin.chmod(0o755)
-    user = {
-        "exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": str(plugin), "interactiveMode": "Never"}
-    }
+    return {"exec": {"apiVersion": EXEC_API, "command": str(plugin), "interactiveMode": "Never"}}
+
+
+def credential(token: str, until: str) -> str:
+    status = {"token": token, "expirationTimestamp": until}
+    return json.dumps({"apiVersion": EXEC_API, "kind": "ExecCredential", "status": status})
+
+
+def test_a_credential_plugin_is_asked_and_the_server_verified_all_the_same(serve: Serve, tmp_path: Path) -> None:
+    user = plugin_of(tmp_path, f"echo '{credential('of-the-plugin', '2099-01-01T00:00:00Z')}'")
     signer = authority("eks")
     server = serve(signer.server())
     cluster = connect(Module(kubeconfig=kubeconfig(server, signer, user=user)), Deadline(20))
     assert ask(cluster)["major"] == "1"
-    assert ("authorization", "Bearer of-the-plugin") in [(name.lower(), value) for name, value in cluster.headers()]
-    assert (
-        refused({"kubeconfig": kubeconfig(server, authority("eks"), user=user)}, "a request").reason
-        == "CertificateRefused"
-    )
+    assert dict(cluster.headers("asking", Deadline(20)))["authorization"] == "Bearer of-the-plugin"
+    other = kubeconfig(server, authority("eks"), user=user)
+    assert refused({"kubeconfig": other}, "a request").reason == "CertificateRefused"
+
+
+def test_many_threads_with_an_expired_token_run_the_plugin_once(serve: Serve, tmp_path: Path) -> None:
+    calls = tmp_path / "calls"
+    old, new = credential("old", "2020-01-01T00:00:00Z"), credential("new", "2099-01-01T00:00:00Z")
+    user = plugin_of(tmp_path, f"if [ -e {calls} ]; then echo '{new}'; else echo '{old}'; fi; echo call >> {calls}")
+    signer = authority("k3s")
+    server = serve(signer.server())
+    cluster = connect(Module(kubeconfig=kubeconfig(server, signer, user=user)), Deadline(60))
+    asked = run_concurrently(lambda _number: cluster.headers("asking", Deadline(60)), range(20), 20)
+    assert {dict(headers)["authorization"] for headers in asked if not isinstance(headers, Failure)} == {"Bearer new"}
+    assert len(asked) == 20
+    assert calls.read_text(encoding="utf-8").count("call") == 2
+
+
+def test_a_plugin_that_hangs_costs_the_deadline_and_not_more(serve: Serve, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    old = credential("old", "2020-01-01T00:00:00Z")
+    user = plugin_of(tmp_path, f"[ -e {tmp_path}/once ] && exec cat {gate}; : > {tmp_path}/once; echo '{old}'")
+    signer = authority("k3s")
+    server = serve(signer.server())
+    cluster = connect(Module(kubeconfig=kubeconfig(server, signer, user=user)), Deadline(60))
+    with pytest.raises(Failure) as caught:
+        cluster.get("/version", "asking", Deadline(1))
+    # lets the plugin go, whose thread is nobody's
+    gate.write_text("", encoding="utf-8")
+    assert caught.value.reason == "ApiUnreachable"
+    assert server.url in caught.value.message
+    assert "plugin" in caught.value.hint
+    assert server.asked == []
 
 
 @pytest.mark.parametrize(
@@ -372,7 +407,7 @@ def test_one_connection_inherits_nothing_from_another(serve: Serve, trust: Trust
     ask(connect(Module(kubeconfig=named), Deadline(20)))
     cluster = connect(Module(**trust(second, other)), Deadline(20))
     assert ask(cluster)["major"] == "1"
-    assert ("authorization", "Bearer a-token") in cluster.headers()
+    assert ("authorization", "Bearer a-token") in cluster.headers("asking", Deadline(20))
     assert (len(first.asked), len(second.asked)) == (1, 1)
     assert Configuration.get_default_copy().host == before
 
