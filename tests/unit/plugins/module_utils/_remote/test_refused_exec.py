@@ -31,7 +31,7 @@ class Api:
     def dial(self, _doing: str, _deadline: Deadline) -> None:
         """Nobody is there."""
 
-    def headers(self) -> list[tuple[str, str]]:
+    def headers(self, _doing: str, _deadline: Deadline) -> list[tuple[str, str]]:
         return []
 
     def get(self, path: str, _doing: str, _deadline: Deadline, query: Any) -> dict[str, Any]:
