@@ -21,7 +21,6 @@ from typing import Any
 
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.identity import Attempt
-from ansible_collections.incident.distroless.plugins.module_utils._k8s.image_reference import check_image
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.strategic_merge import (
     DIRECTIVE,
     MERGE_KEYS,
@@ -345,3 +344,26 @@ def _telling(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: kept for key, field in value.items() if (kept := _telling(field)) not in (None, "", False, [], {})}
     return [_telling(entry) for entry in value] if isinstance(value, list) else value
+
+
+# github.com/distribution/reference, regexp.go and reference.go, by which the kubelet reads it (k8s.io/kubernetes
+# pkg/util/parsers): [domain[:port]/]path[:tag][@digest]
+_LABEL = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
+_DOMAIN = rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?"
+_COMPONENT = r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*"
+_TAG = r"\w[\w.-]{0,127}"
+_DIGEST = r"[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}"
+_REFERENCE = re.compile(rf"(?:{_DOMAIN}/)?{_COMPONENT}(?:/{_COMPONENT})*(?::{_TAG})?(?:@{_DIGEST})?", re.ASCII)
+# a bare id is none, so that nobody takes it for one
+_ID = re.compile(r"[a-f0-9]{64}")
+
+
+def check_image(image: str) -> None:
+    """Raises Failure ImagePullFailed for what no registry and no node can have."""
+    if _REFERENCE.fullmatch(image) and not _ID.fullmatch(image):
+        return
+    raise Failure(
+        "ImagePullFailed",
+        f"image {image!r} is no reference to an image: [registry[:port]/]name[:tag][@digest], the name in lower case.",
+        "Correct image (INCIDENT_DISTROLESS_IMAGE sets it where the task does not).",
+    )

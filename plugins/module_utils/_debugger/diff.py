@@ -14,11 +14,11 @@ from typing import Any
 
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.container import MARK
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.inject import Debugger
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.redaction import (
+    container_without_values,
+    without_values,
+)
 from ansible_collections.incident.distroless.plugins.module_utils._targets.model import Target
-
-MASKED = "(not shown)"
-
-_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
 def debugger_diff(target: Target, before: Sequence[Debugger], after: Sequence[Debugger]) -> dict[str, str]:
@@ -47,16 +47,10 @@ def _pod_text(pod: Mapping[str, Any] | None) -> str:
 
     if pod is None:
         return ""
-    metadata, spec = pod["metadata"], dict(pod["spec"])
-    for key in ("containers", "initContainers", "ephemeralContainers"):
-        if spec.get(key):
-            spec[key] = [_without_values(container) for container in spec[key]]
-    # kubectl apply keeps the whole manifest there, environment variables and all
-    annotations = {
-        key: MASKED if key == _APPLIED else text for key, text in (metadata.get("annotations") or {}).items()
-    }
-    shown = {"labels": dict(metadata.get("labels") or {}), "annotations": annotations}
-    return str(yaml.safe_dump({"metadata": shown, "spec": spec}, sort_keys=True))
+    masked = without_values(pod)
+    metadata = masked["metadata"]
+    shown = {key: dict(metadata.get(key) or {}) for key in ("labels", "annotations")}
+    return str(yaml.safe_dump({"metadata": shown, "spec": masked["spec"]}, sort_keys=True))
 
 
 def _text(entries: Sequence[Debugger]) -> str:
@@ -64,13 +58,8 @@ def _text(entries: Sequence[Debugger]) -> str:
 
     if not entries:
         return ""
-    shown = [{**_without_values(entry.manifest), "state": next(iter(entry.state), "running")} for entry in entries]
-    return str(yaml.safe_dump(shown, sort_keys=True))
-
-
-def _without_values(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    variables = [
-        {**variable, "value": MASKED} if "value" in variable and variable.get("name") != MARK else dict(variable)
-        for variable in manifest.get("env") or ()
+    shown = [
+        {**container_without_values(entry.manifest, MARK), "state": next(iter(entry.state), "running")}
+        for entry in entries
     ]
-    return {**manifest, "env": variables} if variables else dict(manifest)
+    return str(yaml.safe_dump(shown, sort_keys=True))

@@ -17,7 +17,6 @@ from typing import Any, Literal
 from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure, after_change
 from ansible_collections.incident.distroless.plugins.module_utils._core.progress import PROGRESS
-from ansible_collections.incident.distroless.plugins.module_utils._debugger.access import why_unreadable
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.container import (
     Request,
     base_name,
@@ -40,7 +39,11 @@ from ansible_collections.incident.distroless.plugins.module_utils._debugger.inje
     inject,
     request_injection,
 )
-from ansible_collections.incident.distroless.plugins.module_utils._debugger.probe import ProbeResult, probe
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.probe import (
+    ProbeResult,
+    probe,
+    why_unreadable,
+)
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.reuse import (
     described,
     find_running,

@@ -19,6 +19,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._core.errors i
 from ansible_collections.incident.distroless.plugins.module_utils._core.progress import PROGRESS
 from ansible_collections.incident.distroless.plugins.module_utils._core.times import epoch
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.container import differences, lifetime
+from ansible_collections.incident.distroless.plugins.module_utils._k8s import waiting
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import Cluster, pod_path
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.watch import pod_changes
 from ansible_collections.incident.distroless.plugins.module_utils._targets.model import (
@@ -26,11 +27,6 @@ from ansible_collections.incident.distroless.plugins.module_utils._targets.model
     container_status,
     lost_its_node,
 )
-
-# waiting reasons that do not get better by waiting. ErrImagePull is not among them: the kubelet tries again once, and
-# ImagePullBackOff then says that it failed twice
-_PULL_FAILED = ("ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ErrInvalidImageName")
-_CREATE_FAILED = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +101,7 @@ def inject(cluster: Cluster, target: Target, container: Mapping[str, Any], deadl
     name = str(container["name"])
     doing = f"waiting for debugger {name} in pod {target.namespace}/{target.pod}"
     last_words = ""
+    last: Mapping[str, Any] = {}
     try:
         # the watch is open before the PATCH, so that no change between the two is missed and nothing is polled
         with following(cluster, target, name, doing, deadline) as states:
@@ -114,7 +111,8 @@ def inject(cluster: Cluster, target: Target, container: Mapping[str, Any], deadl
                 for found in states:
                     if found.is_running:
                         return Debugger(found.manifest, found.state, added.mutated)
-                    words = why_waiting(found.state) or last_words
+                    last = found.state
+                    words = waiting.words(last) or last_words
                     if words != last_words:
                         # the status does not tell pulling an image from making a container of it
                         PROGRESS.say(target.label, f"pulling the image or starting {name} ({words})")
@@ -124,7 +122,7 @@ def inject(cluster: Cluster, target: Target, container: Mapping[str, Any], deadl
         if failure.reason != "WaitTimeout":
             raise
         with after_change(is_changed=failure.changed):
-            raise _timed_out(doing, last_words, deadline) from failure
+            raise given_up(doing, last, last_words, deadline) from failure
     raise AssertionError("a watch goes on until a failure ends it")
 
 
@@ -171,25 +169,14 @@ def _check_still_there(pod: Mapping[str, Any], target: Target, doing: str) -> No
         raise Failure("NodeNotReady", f"{doing}: node {target.node} does not report any more.")
 
 
-def why_waiting(state: Mapping[str, Any]) -> str:
-    """The kubelet's own words for why a container waits; empty when it does not."""
-    waiting = state.get("waiting") or {}
-    return (
-        f"{waiting.get('reason', '')}: {waiting['message']}"
-        if waiting.get("message")
-        else str(waiting.get("reason", ""))
-    )
-
-
 def check_hope(found: Debugger, target: Target, last_words: str) -> None:
     """Raises Failure when a debugger's state is one that waiting does not mend."""
-    waiting = (found.state.get("waiting") or {}).get("reason")
     ended = found.state.get("terminated")
     what = f"Debugger {found.name} in pod {target.namespace}/{target.pod}"
     image = found.manifest.get("image")
-    if waiting in _PULL_FAILED:
+    if waiting.is_image_refused(found.state):
         raise Failure("ImagePullFailed", f"{what}: image {image} cannot be pulled: {last_words}")
-    if waiting not in _CREATE_FAILED and ended is None:
+    if not waiting.is_not_made(found.state) and ended is None:
         return
     words = last_words
     if ended is not None:
@@ -203,7 +190,11 @@ def check_hope(found: Debugger, target: Target, last_words: str) -> None:
     raise Failure("ContainerCreateFailed", f"{what} does not start: {words}")
 
 
-def _timed_out(doing: str, last_words: str, deadline: Deadline) -> Failure:
+def given_up(doing: str, last: Mapping[str, Any], last_words: str, deadline: Deadline) -> Failure:
+    """Return why a debugger did not run in time, by the state in which it was seen last: an image that was refused once by then
+    is what was wrong, not the time."""
+    if waiting.lacks_image(last):
+        return Failure("ImagePullFailed", f"{doing}: no image within {deadline.seconds:g} s: {last_words}")
     failure = deadline.expired(f"{doing} ({last_words or 'the kubelet has not reported it yet'})")
     if not last_words or "ContainerCreating" in last_words or "pull" in last_words.lower():
         failure.hint = "The node may still be pulling the image: raise wait_timeout, or set image to one that it has."

@@ -19,7 +19,7 @@ _CONTAINERS = ("containers", "initContainers", "ephemeralContainers")
 
 
 def without_values(thing: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy of an object in which every value of an environment variable is left out, and what repeats them.
+    """Return a copy of an object in which every value of an environment variable is left out, and what repeats them.
 
     A deployment holds a pod's template, and a cron job the template of one; kubectl apply keeps the whole manifest.
     """
@@ -38,18 +38,22 @@ def _without_values(spec: Mapping[str, Any]) -> dict[str, Any]:
     copy = dict(spec)
     for key in _CONTAINERS:
         if key in spec:
-            copy[key] = [_container(container) for container in spec[key] or ()]
+            copy[key] = [container_without_values(container) for container in spec[key] or ()]
     for key in ("template", "jobTemplate"):
         if isinstance(spec.get(key), Mapping):
             copy[key] = without_values(spec[key])
     return copy
 
 
-def _container(container: Mapping[str, Any]) -> dict[str, Any]:
+def container_without_values(container: Mapping[str, Any], shown: str | None = None) -> dict[str, Any]:
+    """Return a copy of a container's spec without the values of its environment variables, but for that of the one shown."""
     variables = container.get("env")
     if not variables:
         return dict(container)
     return {
         **container,
-        "env": [{**entry, "value": HIDDEN} if "value" in entry else dict(entry) for entry in variables],
+        "env": [
+            {**entry, "value": HIDDEN} if "value" in entry and entry.get("name") != shown else dict(entry)
+            for entry in variables
+        ],
     }

@@ -25,7 +25,12 @@ from ansible_collections.incident.distroless.plugins.module_utils._core.errors i
     failure_of,
 )
 from ansible_collections.incident.distroless.plugins.module_utils._core.progress import PROGRESS
-from ansible_collections.incident.distroless.plugins.module_utils._debugger.commands import Command, parse_commands
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.commands import (
+    Command,
+    not_run,
+    parse_commands,
+    run_command,
+)
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.container import Request
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.diff import debugger_diff
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.ensure import (
@@ -35,7 +40,6 @@ from ansible_collections.incident.distroless.plugins.module_utils._debugger.ensu
 )
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.identity import IdentityRequest
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.inject import debuggers
-from ansible_collections.incident.distroless.plugins.module_utils._debugger.run_command import not_run, run_command
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.state_absent import (
     end_debuggers,
     nothing_to_end,

@@ -19,8 +19,8 @@ from ansible_collections.incident.distroless.plugins.module_utils._core.progress
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.inject import (
     Debugger,
     check_hope,
-    why_waiting,
 )
+from ansible_collections.incident.distroless.plugins.module_utils._k8s import waiting
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import Cluster
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.watch import pod_changes
 from ansible_collections.incident.distroless.plugins.module_utils._pod_copy.manifest import HOLD
@@ -32,12 +32,6 @@ from ansible_collections.incident.distroless.plugins.module_utils._targets.model
 
 # seconds for which a target that crashed in the original is watched in the copy before it is handed over as one that runs
 SETTLING = 3.0
-
-# what a container waits for that will not come by itself
-_HOPELESS = (
-    *("CrashLoopBackOff", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ErrInvalidImageName"),
-    *("CreateContainerConfigError", "CreateContainerError", "RunContainerError"),
-)
 
 
 def wait_for_copy(
@@ -94,7 +88,7 @@ def why_down(pod: Mapping[str, Any], container: str) -> str:
     if ended:
         words = f"{ended.get('reason', 'ended')}, exit code {ended.get('exitCode')}: {ended.get('message', '')}"
         return words.rstrip(": ")
-    return why_waiting(state) or "the kubelet has not reported it yet"
+    return waiting.words(state) or "the kubelet has not reported it yet"
 
 
 def is_known(pod: Mapping[str, Any], made: Target, debugger: str, last_words: str) -> bool:
@@ -115,7 +109,7 @@ def _wait_until_known(
         with pod_changes(cluster, made.namespace, made.pod, version, doing, deadline) as pods:
             # one that was found may be up already, and then nothing changes any more
             for pod in chain([made.manifest], pods):
-                words = why_waiting(_state(pod, debugger)) or last_words
+                words = waiting.words(_state(pod, debugger)) or last_words
                 if words != last_words:
                     PROGRESS.say(made.label, f"waiting for {debugger} ({words})")
                 last_words = words
@@ -132,8 +126,7 @@ def _wait_until_known(
 
 
 def _is_decided(state: Mapping[str, Any]) -> bool:
-    waiting = (state.get("waiting") or {}).get("reason")
-    return "running" in state or "terminated" in state or waiting in _HOPELESS
+    return "running" in state or "terminated" in state or waiting.is_hopeless(state)
 
 
 def _check_pod(pod: Mapping[str, Any], made: Target) -> None:
@@ -153,7 +146,7 @@ def _check_inits(pod: Mapping[str, Any], made: Target) -> None:
     for status in (pod.get("status") or {}).get("initContainerStatuses") or ():
         state, name = status.get("state") or {}, str(status.get("name"))
         failed = (state.get("terminated") or {}).get("exitCode")
-        if not failed and (state.get("waiting") or {}).get("reason") not in _HOPELESS:
+        if not failed and not waiting.is_hopeless(state):
             continue
         what, why = f"Copy {made.namespace}/{made.pod}: init container {name}", why_down(pod, name)
         if name == HOLD:

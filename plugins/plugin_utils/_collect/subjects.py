@@ -14,6 +14,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.waiting import NO_IMAGE
 from ansible_collections.incident.distroless.plugins.plugin_utils._collect.container_facts import (
     container_life,
     container_names,
@@ -94,11 +95,7 @@ MIRROR_POD = "kubernetes.io/config.mirror"
 # a container that runs for less, and has ended before, may end again while it is looked into
 STAYS = 60
 # what holds the original back holds the copy back too, and the API says all of it
-NEVER_MADE = (
-    *("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError"),
-    *("RegistryUnavailable", "SignatureValidationFailed"),
-    "CreateContainerConfigError",
-)
+NEVER_MADE = NO_IMAGE | {"CreateContainerConfigError"}
 # what an app writes to; the others are the kubelet's to fill
 NOT_TO_WRITE = ("configMap", "secret", "downwardAPI", "projected", "image")
 _LONGEST_NAME = 253

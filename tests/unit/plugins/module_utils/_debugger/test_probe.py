@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
-from ansible_collections.incident.distroless.plugins.module_utils._debugger.access import why_unreadable
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.probe import (
     _LIST_PROCESSES,
     _LOOK_AT_PROCESS,
@@ -25,6 +24,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._debugger.prob
     parse_sight,
     probe,
     run_text,
+    why_unreadable,
 )
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.terminate import own_main_process
 from ansible_collections.incident.distroless.tests.unit.support.local_shells import SHELLS, open_session

@@ -13,9 +13,14 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
-from ansible_collections.incident.distroless.plugins.module_utils._debugger.commands import MAX_STDIN, Command
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.commands import (
+    MAX_STDIN,
+    Command,
+    Ran,
+    not_run,
+    run_command,
+)
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.probe import Credentials, ProbeResult
-from ansible_collections.incident.distroless.plugins.module_utils._debugger.run_command import Ran, not_run, run_command
 from ansible_collections.incident.distroless.plugins.module_utils._remote.session import (
     Session,
     exec_command,

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.commands import Ran, not_run
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.ensure import Attached
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.identity import Attempt, known_identity
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.inject import Debugger
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.probe import Credentials, ProbeResult
-from ansible_collections.incident.distroless.plugins.module_utils._debugger.run_command import Ran, not_run
 from ansible_collections.incident.distroless.plugins.module_utils._modules import ephemeral_debug
 from ansible_collections.incident.distroless.plugins.module_utils._modules.arguments import (
     debugger_defaults,

@@ -16,8 +16,8 @@ from email.utils import formatdate
 from typing import Any
 
 import pytest
-from ansible_collections.incident.distroless.plugins.module_utils._k8s.recording import clock
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.redaction import without_values
+from ansible_collections.incident.distroless.plugins.module_utils._modules.evidence_api import clock
 from ansible_collections.incident.distroless.plugins.plugin_utils._case.hash_chain import chain, continued
 from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.acquisition_log import (
     Acquired,

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
-from ansible_collections.incident.distroless.plugins.module_utils._k8s.image_reference import check_image
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.container import check_image
 
 HASH = "0123456789abcdef" * 4
 
