@@ -42,18 +42,18 @@ class Deadline:
         self.option = option
 
     def left(self) -> float:
-        """Seconds until the moment; 0 or less when it has passed."""
+        """Return seconds until the moment; 0 or less when it has passed."""
         return self._at - time.monotonic()
 
     def remaining(self, waiting_for: str) -> float:
-        """Seconds to wait at once, more than 0. Raises Failure WaitTimeout, which says what was waited for."""
+        """Return seconds to wait at once, more than 0. Raises Failure WaitTimeout, which says what was waited for."""
         left = self.left()
         if left <= 0:
             raise self.expired(waiting_for)
         return min(left, LONGEST_WAIT)
 
     def expired(self, waiting_for: str) -> Failure:
-        """The failure to raise when the moment has passed while waiting for something."""
+        """Return the failure to raise when the moment has passed while waiting for something."""
         return Failure(
             "WaitTimeout",
             f"{waiting_for}: not done within {self.seconds:g} s.",
@@ -62,7 +62,7 @@ class Deadline:
 
 
 def within(seconds: float, call: Callable[[], Answer]) -> Answer:
-    """What call gives, or raises. Raises TimeoutError after so many seconds; the call then goes on for nobody.
+    """Return what call gives, or raises. Raises TimeoutError after so many seconds; the call then goes on for nobody.
 
     For calls whose own time-out counts for each of their steps anew: each address of a name, each try, each line read.
     """

@@ -173,7 +173,7 @@ class Failure(Exception):
         self.changed = False
 
     def as_result(self) -> dict[str, str]:
-        """The keys reason, message and hint of a failed target."""
+        """Return the keys reason, message and hint of a failed target."""
         return {"reason": self.reason, "message": self.message, "hint": self.hint}
 
 

@@ -19,7 +19,7 @@ _BRIEF = 160
 
 
 def display(path: bytes) -> tuple[str, str | None]:
-    r"""The path as text, and its exact bytes as base64 when the text alone would not give them back.
+    r"""Return the path as text, and its exact bytes as base64 when the text alone would not give them back.
 
     A name that is UTF-8 stays as it is, control characters included. In any other each odd byte is shown as \xNN and
     a literal backslash doubled, so that the two can be told apart. (ansible-core >= 2.19 refuses surrogate escapes.)
@@ -32,12 +32,12 @@ def display(path: bytes) -> tuple[str, str | None]:
 
 
 def brief(text: str) -> str:
-    """A path for a message: what is very long is cut in the middle."""
+    """Return a path for a message: what is very long is cut in the middle."""
     return text if len(text) <= _BRIEF else f"{text[: _BRIEF - 60]}...{text[-50:]}"
 
 
 def exact(text: str) -> bytes:
-    """The bytes of a path that was given as text. Raises Failure InvalidRequest for a path that no file can have."""
+    """Return the bytes of a path that was given as text. Raises Failure InvalidRequest for a path that no file can have."""
     try:
         return _possible(text.encode("utf-8", "surrogateescape"))
     except UnicodeEncodeError as error:
@@ -45,7 +45,7 @@ def exact(text: str) -> bytes:
 
 
 def from_base64(text: str) -> bytes:
-    """The bytes of a path that was given as base64, as results print it. Raises Failure InvalidRequest."""
+    """Return the bytes of a path that was given as base64, as results print it. Raises Failure InvalidRequest."""
     try:
         return _possible(base64.b64decode(text, validate=True))
     except (binascii.Error, ValueError) as error:
@@ -53,7 +53,7 @@ def from_base64(text: str) -> bytes:
 
 
 def quote(path: bytes) -> bytes:
-    """The bytes as one word of a POSIX shell script: single quotes, in which every byte but the quote itself is plain."""
+    """Return the bytes as one word of a POSIX shell script: single quotes, in which every byte but the quote itself is plain."""
     if b"\0" in path:
         raise ValueError("a shell word cannot hold a NUL byte")
     return b"'" + path.replace(b"'", b"'\\''") + b"'"

@@ -33,7 +33,7 @@ BETWEEN = 2.0
 
 
 def visible(text: str) -> str:
-    """One line of printable characters: terminal escapes, newlines and marks that change the direction of text are shown
+    """Return one line of printable characters: terminal escapes, newlines and marks that change the direction of text are shown
     as Python escapes them. Cut to MAX_LINE characters."""
     shown = "".join(
         character if character.isprintable() else character.encode("unicode_escape", "surrogatepass").decode("ascii")
@@ -49,7 +49,7 @@ class Rate:
         self._left, self._at = BURST, now
 
     def take(self, now: float) -> bool:
-        """Whether one more may be said now."""
+        """Return whether one more may be said now."""
         self._left, self._at = min(BURST, self._left + (now - self._at) * LINES_A_SECOND), now
         if self._left < 1:
             return False
@@ -106,7 +106,7 @@ class Progress:
 
 
 def moved_line(done: int, total: int, files_done: int, files_total: int, rate: float) -> str:
-    """How far some files are, as a person reads it. rate: bytes a second, 0 where it is not known."""
+    """Return how far some files are, as a person reads it. rate: bytes a second, 0 where it is not known."""
     parts = [f"{show_size(done)} of {show_size(total)}", f"{files_done} of {files_total} files"]
     if rate > 0:
         parts.append(f"{show_size(int(rate))}/s")

@@ -21,7 +21,7 @@ _SIZE = re.compile(
 
 
 def parse_size(value: object, option: str) -> int:
-    """Bytes in a size such as 1048576, "2G", "2Gi" or "1.5 MB"; every unit is a power of 1024; 0 means no limit.
+    """Return bytes in a size such as 1048576, "2G", "2Gi" or "1.5 MB"; every unit is a power of 1024; 0 means no limit.
 
     Raises Failure InvalidRequest that names the option.
     """
@@ -37,7 +37,7 @@ def parse_size(value: object, option: str) -> int:
 
 
 def show_size(count: int) -> str:
-    """Bytes as a person reads them: `0 B`, `1.5 KiB`, `20 GiB`."""
+    """Return bytes as a person reads them: `0 B`, `1.5 KiB`, `20 GiB`."""
     if count < 1024:
         return f"{count} B"
     power = min((count.bit_length() - 1) // 10, len(_UNITS))

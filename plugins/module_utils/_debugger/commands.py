@@ -54,7 +54,7 @@ class Command:
 
 
 def parse_commands(entries: Sequence[object]) -> list[Command]:
-    """The commands in the option's list. Raises Failure InvalidRequest that names the index and the key."""
+    """Return the commands in the option's list. Raises Failure InvalidRequest that names the index and the key."""
     commands = [_parse(entry, f"commands[{index}]") for index, entry in enumerate(entries)]
     first: dict[str, int] = {}
     for index, command in enumerate(commands):
@@ -171,7 +171,7 @@ _PARSERS: dict[str, Callable[[object], Any]] = {
 
 
 def script_for(command: Command, sight: ProbeResult) -> bytes:
-    """The job that runs a command: its own process, so that none of our shell's functions or variables reach it."""
+    """Return the job that runs a command: its own process, so that none of our shell's functions or variables reach it."""
     variables = {"TARGET_PID": str(sight.pid), "TARGET_ROOT": sight.root, **command.env}
     lines = [b"export %s=%s" % (name.encode(), quote(text.encode())) for name, text in variables.items()]
     words = ("sh", "-c", command.run) if isinstance(command.run, str) else command.run
@@ -187,7 +187,7 @@ _ESCAPED[ord("\n")], _ESCAPED[ord("\\")], _ESCAPED[ord("'")] = b"\\n", b"\\\\", 
 
 
 def _stdin_for(data: bytes | None) -> bytes:
-    """The beginning of a pipeline: printf is a builtin, so nothing shows in a listing of processes or goes to a disk."""
+    """Return the beginning of a pipeline: printf is a builtin, so nothing shows in a listing of processes or goes to a disk."""
     if data is None:
         return b""
     # a command that does not read all of it is no error
@@ -195,12 +195,12 @@ def _stdin_for(data: bytes | None) -> bytes:
 
 
 def _not_an_option(directory: str) -> str:
-    """A directory that cd takes for one: `cd -` and `cd -P` mean something else."""
+    """Return a directory that cd takes for one: `cd -` and `cd -P` mean something else."""
     return f"./{directory}" if directory.startswith("-") else directory
 
 
 def _escaped(data: bytes) -> bytes:
-    """The bytes as printf's %b takes them, between single quotes."""
+    """Return the bytes as printf's %b takes them, between single quotes."""
     return b"".join(map(_ESCAPED.__getitem__, data))
 
 
@@ -307,7 +307,7 @@ def _run(opening: Callable[..., Session], command: Command, sight: ProbeResult, 
 
 @contextmanager
 def _file_for(path: str | None, folders: tuple[str, ...]) -> Iterator[_File | None]:
-    """The file to write, or None. What stands in its way is said before the command runs."""
+    """Give the file to write, or None. What stands in its way is said before the command runs."""
     if path is None:
         yield None
         return
@@ -324,7 +324,7 @@ def _file_for(path: str | None, folders: tuple[str, ...]) -> Iterator[_File | No
 
 
 def not_run(command: Command) -> dict[str, Any]:
-    """The row of a command that check mode did not run."""
+    """Return the row of a command that check mode did not run."""
     nothing = {**_output_rows(_Capture(0), _Capture(0)), **_NO_FILE}
     never = {"start": None, "end": None, "delta": None, "timed_out": False}
     return {"name": command.name, "cmd": _shown(command), "rc": None, **nothing, **never}

@@ -112,7 +112,7 @@ def variables(env: Mapping[Any, Any], option: str) -> dict[str, str]:
 
 
 def base_name(request: Request, target_container: str) -> str:
-    """The debugger's name: the user's, or one derived from the request without its ttl."""
+    """Return the debugger's name: the user's, or one derived from the request without its ttl."""
     if request.name:
         if not _NAME.match(request.name):
             raise Failure("InvalidRequest", f"name {request.name!r} is not a DNS label (a-z, 0-9 and -, at most 63).")
@@ -132,7 +132,7 @@ def base_name(request: Request, target_container: str) -> str:
 
 
 def numbered(base: str, number: int) -> str:
-    """The base name for 1, else the base with the number behind it; a long base is cut so that it stays a DNS label."""
+    """Return the base name for 1, else the base with the number behind it; a long base is cut so that it stays a DNS label."""
     if number == 1:
         return base
     suffix = f"-{number}"
@@ -140,13 +140,13 @@ def numbered(base: str, number: int) -> str:
 
 
 def is_numbered(base: str, name: str) -> bool:
-    """Whether a name is one of numbered(base, ...), the base itself left out."""
+    """Return whether a name is one of numbered(base, ...), the base itself left out."""
     _head, dash, number = name.rpartition("-")
     return bool(dash) and number.isdigit() and name == numbered(base, int(number))
 
 
 def build(request: Request, attempt: Attempt, name: str, target_container: str | None) -> dict[str, Any]:
-    """The ephemeral container's manifest, or without a target container that of an ordinary one, for a pod's copy.
+    """Return the ephemeral container's manifest, or without a target container that of an ordinary one, for a pod's copy.
 
     Raises Failure InvalidRequest for custom or patch that cannot be.
     """
@@ -301,17 +301,17 @@ def _finished(container: dict[str, Any], request: Request) -> dict[str, Any]:
 
 
 def is_ours(container: Mapping[str, Any]) -> bool:
-    """Whether this collection made an ephemeral container."""
+    """Return whether this collection made an ephemeral container."""
     return any(entry.get("name") == MARK for entry in container.get("env") or ())
 
 
 def is_for_all(container: Mapping[str, Any]) -> bool:
-    """Whether a debugger of ours may be used by whoever asks for the same; another is ended by the task that made it."""
+    """Return whether a debugger of ours may be used by whoever asks for the same; another is ended by the task that made it."""
     return {"name": MARK, "value": _FOR_ALL} in (container.get("env") or ())
 
 
 def lifetime(container: Mapping[str, Any]) -> int | None:
-    """The ttl in seconds of a debugger of ours, None when its command is not one of ours."""
+    """Return the ttl in seconds of a debugger of ours, None when its command is not one of ours."""
     command: Sequence[object] = container.get("command") or ()
     if len(command) == 2 and command[0] == "sleep" and str(command[1]).isdigit():
         return int(str(command[1]))
@@ -319,7 +319,7 @@ def lifetime(container: Mapping[str, Any]) -> int | None:
 
 
 def differences(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
-    """The top-level fields (securityContext by its own fields) in which found is not what was wanted.
+    """Return the top-level fields (securityContext by its own fields) in which found is not what was wanted.
 
     What the API server fills in is no difference, nor is the ttl in the command.
     """
@@ -339,7 +339,7 @@ def _comparable(container: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _telling(value: Any) -> Any:
-    """A value without the fields that the API server leaves out since they say nothing (`omitempty`); a security context is
+    """Return a value without the fields that the API server leaves out since they say nothing (`omitempty`); a security context is
     made of pointers, where false and 0 say something."""
     if isinstance(value, Mapping):
         return {key: kept for key, field in value.items() if (kept := _telling(field)) not in (None, "", False, [], {})}

@@ -22,13 +22,13 @@ from ansible_collections.incident.distroless.plugins.module_utils._targets.model
 
 
 def debugger_diff(target: Target, before: Sequence[Debugger], after: Sequence[Debugger]) -> dict[str, str]:
-    """The contract's diff of one target."""
+    """Return the contract's diff of one target."""
     header = f"pod {target.namespace}/{target.pod} ephemeralContainers"
     return {"before": _text(before), "after": _text(after), "before_header": header, "after_header": header}
 
 
 def pod_diff(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> dict[str, str]:
-    """The contract's diff of two pods, or of one that comes or goes (None)."""
+    """Return the contract's diff of two pods, or of one that comes or goes (None)."""
     return {
         "before": _pod_text(before),
         "after": _pod_text(after),

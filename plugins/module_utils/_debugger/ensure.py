@@ -86,7 +86,7 @@ class Attached:
 
     @property
     def seen(self) -> ProbeResult:
-        """The sight of a debugger that was looked through."""
+        """Return the sight of a debugger that was looked through."""
         if self.sight is None:
             raise RuntimeError("nobody looked through this debugger")
         return self.sight
@@ -102,7 +102,7 @@ def ensure(
     any_serves: bool = False,
     may_inject: bool = True,
 ) -> Attached:
-    """A running debugger that can read the target's root. Raises Failure with the reason why there is none.
+    """Return a running debugger that can read the target's root. Raises Failure with the reason why there is none.
 
     At most two are injected: the least that should do by what the API knows, and one more by what the first one learned
     from /proc/<pid>/status, which stays readable where the root is denied. With any_serves one of another request does
@@ -156,13 +156,13 @@ def _ensure(
 
 
 def _earlier(target: Target) -> Debugger | None:
-    """The debugger that an earlier result named, if it is one of ours."""
+    """Return the debugger that an earlier result named, if it is one of ours."""
     named = [entry for entry in debuggers(target.manifest, target.container) if entry.name == target.debugger]
     return next((entry for entry in named if is_ours(entry.manifest)), None)
 
 
 def _readable(attached: Attached) -> Attached:
-    """What serves, or was not looked through. Raises Failure and ends the debugger when it cannot read the root."""
+    """Return what serves, or was not looked through. Raises Failure and ends the debugger when it cannot read the root."""
     if attached.sight is None or attached.sight.root_readable:
         return attached
     with after_change(is_changed=not attached.reused):
@@ -279,7 +279,7 @@ def _add(cluster: Cluster, target: Target, container: Mapping[str, Any], deadlin
 
 
 def _looked(cluster: Cluster, attached: Attached, deadline: Deadline, how: How) -> Attached:
-    """What was added, looked through where it was waited for."""
+    """Return what was added, looked through where it was waited for."""
     if how != "inject":
         return attached
     with after_change():

@@ -62,7 +62,7 @@ class Attempt:
 
 
 def known_identity(target: Target) -> TargetIdentity:
-    """What the API says: containerStatuses[].user.linux (KEP-3619) is the truth at the start, the spec a promise."""
+    """Return what the API says: containerStatuses[].user.linux (KEP-3619) is the truth at the start, the spec a promise."""
     added = _added_capabilities(target.spec)
     linux = (target.status.get("user") or {}).get("linux") or {}
     if "uid" in linux and "gid" in linux:
@@ -79,13 +79,13 @@ def known_identity(target: Target) -> TargetIdentity:
 
 
 def confinement(container: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields by which a container asks for an AppArmor profile or an SELinux label of its own; the pod's are inherited."""
+    """Return the fields by which a container asks for an AppArmor profile or an SELinux label of its own; the pod's are inherited."""
     own = container.get("securityContext") or {}
     return {key: own[key] for key in ("appArmorProfile", "seLinuxOptions") if own.get(key)}
 
 
 def first_attempts(wish: IdentityRequest, target: Target, known: TargetIdentity) -> list[Attempt]:
-    """The debuggers to try, weakest first; a later one only when admission refuses those before it."""
+    """Return the debuggers to try, weakest first; a later one only when admission refuses those before it."""
     if wish.identity == "elevated":
         return [Attempt(_named(wish, "general"), "elevated", wish.run_as_user, wish.run_as_group)]
     if wish.run_as_user is not None or wish.run_as_group is not None:
@@ -110,7 +110,7 @@ def next_attempts(
     *,
     is_dumpable: bool = True,
 ) -> list[Attempt]:
-    """What to try once more with what was learned inside, when the first debugger could not read. Empty: nothing helps.
+    """Return what to try once more with what was learned inside, when the first debugger could not read. Empty: nothing helps.
 
     ran_as is who that debugger really was, which image and pod may decide: its equal would be refused as it was. A target
     that is not dumpable refuses every equal.

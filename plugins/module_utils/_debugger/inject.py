@@ -39,23 +39,23 @@ class Debugger:
 
     @property
     def name(self) -> str:
-        """The debugger's container name."""
+        """Return the debugger's container name."""
         return str(self.manifest["name"])
 
     @property
     def is_running(self) -> bool:
-        """Whether the kubelet says that it runs."""
+        """Return whether the kubelet says that it runs."""
         return "running" in self.state
 
     @property
     def started_at(self) -> str | None:
-        """RFC 3339 time of its start."""
+        """Return the RFC 3339 time of its start."""
         running = self.state.get("running") or {}
         started: str | None = running.get("startedAt")
         return started
 
     def seconds_left(self, now: float) -> float | None:
-        """How long it still runs, None when it does not or when its end is not ours to know."""
+        """Return how long it still runs, None when it does not or when its end is not ours to know."""
         ttl = lifetime(self.manifest)
         if self.started_at is None or ttl is None:
             return None
@@ -63,7 +63,7 @@ class Debugger:
 
 
 def debuggers(pod: Mapping[str, Any], target_container: str | None = None) -> list[Debugger]:
-    """The ephemeral containers of a pod in the order in which they were added, optionally those for one container."""
+    """Return the ephemeral containers of a pod in the order in which they were added, optionally those for one container."""
     states = {
         status.get("name"): status.get("state") or {}
         for status in (pod.get("status") or {}).get("ephemeralContainerStatuses") or []
@@ -139,7 +139,7 @@ def wait_until_ended(cluster: Cluster, target: Target, name: str, deadline: Dead
 def following(
     cluster: Cluster, target: Target, name: str, doing: str, deadline: Deadline
 ) -> Iterator[Iterator[Debugger]]:
-    """A debugger as it changes, from the target's resourceVersion on."""
+    """Give a debugger as it changes, from the target's resourceVersion on."""
     version = str(target.manifest["metadata"]["resourceVersion"])
     with ExitStack() as opened:
         pods = opened.enter_context(pod_changes(cluster, target.namespace, target.pod, version, doing, deadline))

@@ -126,18 +126,18 @@ class ProbeResult:
 
     @property
     def root(self) -> str:
-        """The target's root filesystem as the debugger names it."""
+        """Return the target's root filesystem as the debugger names it."""
         return f"/proc/{self.pid}/root"
 
     @property
     def isolation(self) -> str:
-        """same_uid when the target could signal or trace the debugger, else other_uid."""
+        """Return same_uid when the target could signal or trace the debugger, else other_uid."""
         same = self.target is not None and self.target.uid in (self.debugger.uid, 0)
         return "same_uid" if same else "other_uid"
 
     @property
     def missing_groups(self) -> tuple[int, ...]:
-        """The target's groups that the debugger has not: files readable only through them stay closed."""
+        """Return the target's groups that the debugger has not: files readable only through them stay closed."""
         if self.target is None:
             return ()
         ours = {self.debugger.gid, *self.debugger.groups}
@@ -145,11 +145,11 @@ class ProbeResult:
 
     @property
     def closed_groups(self) -> tuple[int, ...]:
-        """Those missing groups that matter: none to a debugger that may read any file."""
+        """Return those missing groups that matter: none to a debugger that may read any file."""
         return () if READS_ANY_FILE & set(self.debugger.capabilities) else self.missing_groups
 
     def identity(self) -> TargetIdentity | None:
-        """The target's identity as its process has it."""
+        """Return the target's identity as its process has it."""
         if self.target is None:
             return None
         return TargetIdentity(self.target.uid, self.target.gid, self.target.groups, self.target.capabilities, "process")
@@ -165,7 +165,7 @@ def probe(session: Session, target: Target) -> ProbeResult:
 
 
 def container_processes(session: Session, target: Target) -> list[int]:
-    """All processes of the target's container, by the same proof: their cgroup names it, whatever their stat says."""
+    """Return all processes of the target's container, by the same proof: their cgroup names it, whatever their stat says."""
     own = (stat.split(" ")[0] for stat, cgroup in _listed(session, target) if names_container(cgroup, target.id))
     return sorted(int(pid) for pid in own if _NUMBER.fullmatch(pid))
 
@@ -175,12 +175,12 @@ def _listed(session: Session, target: Target) -> Iterator[tuple[str, str]]:
 
 
 def run_text(session: Session, script: bytes) -> list[str]:
-    """The lines that a script prints in the debugger's shell."""
+    """Return the lines that a script prints in the debugger's shell."""
     return session.ask(script + b"exit 0\n").output(MAX_ANSWER).decode("utf-8", "replace").split("\n")
 
 
 def _checked_id(target: Target) -> bytes:
-    """The container id, which stands unquoted in a script: hexadecimal by every runtime, and refused otherwise."""
+    """Return the container id, which stands unquoted in a script: hexadecimal by every runtime, and refused otherwise."""
     if not re.fullmatch(r"[0-9a-zA-Z_.-]{8,128}", target.id):
         raise Failure(
             "TargetProcessAmbiguous", f"{target.label}: the container id {target.container_id!r} is none of a runtime."
@@ -189,12 +189,12 @@ def _checked_id(target: Target) -> bytes:
 
 
 def parse_processes(lines: Iterable[str]) -> list[Process]:
-    """The processes in the listing's answer: lines `process <stat>` each followed by `cgroup <line>`."""
+    """Return the processes in the listing's answer: lines `process <stat>` each followed by `cgroup <line>`."""
     return [process for stat, cgroup in _records(lines) if (process := _process(stat, cgroup))]
 
 
 def _records(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """What the listing says of each process, as stat and cgroup line; one that has ended meanwhile has no stat."""
+    """Return what the listing says of each process, as stat and cgroup line; one that has ended meanwhile has no stat."""
     stat = ""
     for line in lines:
         word, _space, rest = line.partition(" ")
@@ -212,7 +212,7 @@ def _process(stat: str, cgroup: str) -> Process | None:
 
 
 def main_process(processes: Iterable[Process], target: Target) -> int:
-    """The pid of the target's main process, by proof: its cgroup path names the container, its parent is outside.
+    """Return the pid of the target's main process, by proof: its cgroup path names the container, its parent is outside.
 
     Raises Failure TargetProcessAmbiguous when nothing or more than one thing is proven.
     """
@@ -232,19 +232,19 @@ def main_process(processes: Iterable[Process], target: Target) -> int:
 
 
 def names_container(cgroup: str, container_id: str) -> bool:
-    """Whether a component of a cgroup path is that container's: its id, or a runtime's scope of it (systemd driver)."""
+    """Return whether a component of a cgroup path is that container's: its id, or a runtime's scope of it (systemd driver)."""
     names = {container_id, *(f"{runtime}-{container_id}.scope" for runtime in ("cri-containerd", "crio", "docker"))}
     return any(component in names for component in cgroup.split("/"))
 
 
 def shares_processes(pod: Mapping[str, object]) -> bool:
-    """Whether PID 1 is not the target's own: the pod shares its process namespace, or the host's."""
+    """Return whether PID 1 is not the target's own: the pod shares its process namespace, or the host's."""
     spec = pod.get("spec")
     return isinstance(spec, Mapping) and bool(spec.get("shareProcessNamespace") or spec.get("hostPID"))
 
 
 def parse_sight(pid: int, lines: Iterable[str]) -> ProbeResult:
-    """What the look at one process answered."""
+    """Return what the look at one process answered."""
     sections: dict[str, dict[str, str]] = {"debugger": {}, "target": {}}
     current = sections["debugger"]
     readable = False
@@ -271,7 +271,7 @@ def parse_sight(pid: int, lines: Iterable[str]) -> ProbeResult:
 
 
 def parse_credentials(status: Mapping[str, str]) -> Credentials | None:
-    """Credentials from the fields of /proc/<pid>/status, None when they are not there."""
+    """Return the credentials in the fields of /proc/<pid>/status, None when they are not there."""
     try:
         return Credentials(
             uid=int(status["Uid"].split()[1]),
@@ -285,7 +285,7 @@ def parse_credentials(status: Mapping[str, str]) -> Credentials | None:
 
 
 def capability_names(mask: int) -> tuple[str, ...]:
-    """The names of the capabilities in a mask, without CAP_; bits that we do not know by their number."""
+    """Return the names of the capabilities in a mask, without CAP_; bits that we do not know by their number."""
     known = [name for bit, name in enumerate(CAPABILITIES) if mask >> bit & 1]
     return (*known, *(str(bit) for bit in range(len(CAPABILITIES), 64) if mask >> bit & 1))
 
@@ -297,7 +297,7 @@ _NOT_DUMPABLE = "The target is not dumpable (a file capability, a dropped setuid
 
 
 def why_unreadable(sight: ProbeResult, label: str) -> Failure:
-    """PermissionDenied or LsmDenied with what keeps this debugger from the target's root, by the kernel's rules, and what would do."""
+    """Return PermissionDenied or LsmDenied with what keeps this debugger from the target's root, by the kernel's rules, and what would do."""
     us, them = sight.debugger, sight.target
     if them is None:
         return Failure(

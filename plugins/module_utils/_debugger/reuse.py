@@ -65,7 +65,7 @@ def find_running(
 
 
 def recognise(request: Request, wish: IdentityRequest, manifest: Mapping[str, Any], target: Target) -> Attempt | None:
-    """The attempt of which a debugger's manifest is the result, field by field; None when the request makes none like it.
+    """Return the attempt of which a debugger's manifest is the result, field by field; None when the request makes none like it.
 
     A name of the user's own says nothing of who a debugger is: only what this wish could come to is compared.
     """
@@ -82,7 +82,7 @@ def recognise(request: Request, wish: IdentityRequest, manifest: Mapping[str, An
 def _learned_attempts(
     wish: IdentityRequest, target: Target, known: TargetIdentity, manifest: Mapping[str, Any]
 ) -> list[Attempt]:
-    """What the wish comes to with what a first debugger learned: that the target is who the found one matches."""
+    """Return what the wish comes to with what a first debugger learned: that the target is who the found one matches."""
     context = manifest.get("securityContext") or {}
     user, group = context.get("runAsUser"), context.get("runAsGroup")
     # a process that turned root is not dumpable, and nothing matches it
@@ -92,7 +92,7 @@ def _learned_attempts(
 
 
 def is_wished(request: Request, wish: IdentityRequest, attempt: Attempt, target: Target, sight: ProbeResult) -> bool:
-    """Whether a recognised debugger that was looked through is who it should be.
+    """Return whether a recognised debugger that was looked through is who it should be.
 
     A name that was derived says so itself. Under a name of the user's own the one that a debugger matches must be who the
     API says, or who the target's process turns out to be.
@@ -105,7 +105,7 @@ def is_wished(request: Request, wish: IdentityRequest, attempt: Attempt, target:
 
 
 def described(manifest: Mapping[str, Any]) -> Attempt:
-    """The attempt that a debugger's security context looks like, for one whose request is not at hand."""
+    """Return the attempt that a debugger's security context looks like, for one whose request is not at hand."""
     context = dict(manifest.get("securityContext") or {})
     if context == ELEVATED:
         return Attempt("general", "elevated")

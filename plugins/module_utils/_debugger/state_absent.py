@@ -64,7 +64,7 @@ def end_debuggers(
 
 
 def _meant(found: Sequence[Debugger], earlier: str | None, name: str | None) -> list[Debugger]:
-    """Those that run and are ours: the one of an earlier result, the named one, or all. A name stands for its numbered
+    """Return those that run and are ours: the one of an earlier result, the named one, or all. A name stands for its numbered
     successors too, when it does not run itself: asking for it again made them."""
     ours = [entry for entry in found if entry.is_running and is_ours(entry.manifest)]
     wanted = earlier or name
@@ -75,7 +75,7 @@ def _meant(found: Sequence[Debugger], earlier: str | None, name: str | None) -> 
 
 
 def nothing_to_end(failed: Sequence[FailedTarget]) -> tuple[list[dict[str, Any]], list[FailedTarget]]:
-    """The rows of those targets of an earlier result that have ended meanwhile, which is what was asked for, and the rest."""
+    """Return the rows of those targets of an earlier result that have ended meanwhile, which is what was asked for, and the rest."""
     gone = [entry for entry in failed if entry.failure.reason in _NOTHING_RUNS]
     return [_gone_row(entry) for entry in gone], [entry for entry in failed if entry not in gone]
 

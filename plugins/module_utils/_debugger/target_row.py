@@ -24,7 +24,7 @@ _SEEN = "image profile identity target_identity isolation pid root root_readable
 
 
 def target_row(attached: Attached, elapsed: float) -> dict[str, Any]:
-    """The contract's target. What can only be learned inside is None where nobody looked."""
+    """Return the contract's target. What can only be learned inside is None where nobody looked."""
     debugger, sight = attached.debugger, attached.sight
     return {
         **pinned(attached.target),
@@ -48,7 +48,7 @@ def target_row(attached: Attached, elapsed: float) -> dict[str, Any]:
 
 
 def unseen_row(target: Target | None, *, debugger: str | None, warnings: list[str]) -> dict[str, Any]:
-    """The same keys for a target that nobody looks at any more; None: not even its pod is there."""
+    """Return the same keys for a target that nobody looks at any more; None: not even its pod is there."""
     return {
         **(dict.fromkeys(_PINNED) if target is None else pinned(target)),
         "debugger": debugger,
@@ -60,7 +60,7 @@ def unseen_row(target: Target | None, *, debugger: str | None, warnings: list[st
 
 
 def pinned(target: Target) -> dict[str, Any]:
-    """What says which container of which pod it is."""
+    """Return what says which container of which pod it is."""
     return {
         "namespace": target.namespace,
         "pod": target.pod,
@@ -75,7 +75,7 @@ def pinned(target: Target) -> dict[str, Any]:
 
 
 def expires_at(debugger: Debugger) -> str | None:
-    """When a debugger ends by itself."""
+    """Return when a debugger ends by itself."""
     ttl = lifetime(debugger.manifest)
     return None if ttl is None or debugger.started_at is None else rfc3339(epoch(debugger.started_at) + ttl)
 

@@ -72,7 +72,7 @@ def _terminate(session: Session, process: Process) -> None:
 
 
 def own_main_process(processes: Iterable[Process]) -> Process | None:
-    """The debugger's main process: of its own processes the first whose parent is outside. None when it has ended."""
+    """Return the debugger's main process: of its own processes the first whose parent is outside. None when it has ended."""
     own = {process.pid: process for process in processes}
     outermost = [process for process in own.values() if process.parent not in own and process.command == "sleep"]
     return min(outermost, key=lambda process: process.started, default=None)

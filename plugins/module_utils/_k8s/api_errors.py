@@ -38,7 +38,7 @@ _NOT_THERE = re.compile(r'"[^"]*" not found|does not exist')
 
 
 def parse_status(body: bytes) -> Mapping[str, Any]:
-    """A Status object from an answer's body; a body that is none becomes one with the text as its message."""
+    """Return a Status object from an answer's body; a body that is none becomes one with the text as its message."""
     try:
         status = json.loads(body)
     except (ValueError, RecursionError):
@@ -50,7 +50,7 @@ def parse_status(body: bytes) -> Mapping[str, Any]:
 
 
 def role_for(verb: str, resource: str, group: str, namespace: str | None) -> str:
-    """The least Role, in YAML flow form, that grants one verb on one resource."""
+    """Return the least Role, in YAML flow form, that grants one verb on one resource."""
     where = f", metadata: {{name: incident-distroless, namespace: {namespace}}}" if namespace else ""
     kind = "Role" if namespace else "ClusterRole"
     return (
@@ -60,7 +60,7 @@ def role_for(verb: str, resource: str, group: str, namespace: str | None) -> str
 
 
 def retry_after(http_status: int, header: str | None) -> float | None:
-    """Seconds after which the server wants to be asked again, None where it does not: client-go's rule (rest/with_retry.go).
+    """Return seconds after which the server wants to be asked again, None where it does not: client-go's rule (rest/with_retry.go).
 
     It holds for PATCH too: ours says the same when it is sent twice.
     """
@@ -69,7 +69,7 @@ def retry_after(http_status: int, header: str | None) -> float | None:
 
 
 def failure_from_status(http_status: int, status: Mapping[str, Any], doing: str) -> Failure:
-    """The failure for an error answer; doing says what was asked, such as `adding a debugger to pod shop/api-0`.
+    """Return the failure for an error answer; doing says what was asked, such as `adding a debugger to pod shop/api-0`.
 
     404 for an object comes back as PodGone: a caller that asked for something else than a pod says so itself.
     """

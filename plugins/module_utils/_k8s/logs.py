@@ -14,5 +14,5 @@ _SAID = ("unable to retrieve container logs for ", "failed to try resolving syml
 
 
 def is_lost(log: str) -> bool:
-    """Whether that is all there is of a log."""
+    """Return whether that is all there is of a log."""
     return log.startswith(_SAID)

@@ -21,7 +21,7 @@ DIRECTIVE = "$patch"
 
 
 def strategic_merge(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
-    """base with change merged in, as the API server merges: maps key by key, null deletes, the known lists by their merge
+    """Return base with change merged in, as the API server merges: maps key by key, null deletes, the known lists by their merge
     key, other lists replaced; `$patch: replace` and `$patch: delete` in a map or in an entry of a known list."""
     if DIRECTIVE in change:
         kept = {} if change[DIRECTIVE] == "delete" else change

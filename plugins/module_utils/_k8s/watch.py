@@ -30,7 +30,7 @@ LOOKED = "LOOKED"
 def pod_changes(
     cluster: Cluster, namespace: str, name: str, version: str, doing: str, deadline: Deadline
 ) -> Iterator[Iterator[Mapping[str, Any]]]:
-    """The pod of that name after each change, from a resourceVersion on. Raises Failure PodGone when it is deleted.
+    """Give the pod of that name after each change, from a resourceVersion on. Raises Failure PodGone when it is deleted.
 
     A watch that the server ends is opened again where it ended; one that breaks, or whose version the server has
     forgotten (410), after a look at the pod as it is now.
@@ -78,7 +78,7 @@ def pod_changes(
 def _from_now(
     cluster: Cluster, namespace: str, name: str, doing: str, deadline: Deadline, opened: ExitStack
 ) -> Iterator[Mapping[str, Any]]:
-    """The pod as it is now, as an event, and those that follow. A generator: what breaks here breaks where it is read."""
+    """Return the pod as it is now, as an event, and those that follow. A generator: what breaks here breaks where it is read."""
     pod = cluster.get(pod_path(namespace, name), doing, deadline)
     yield {"type": LOOKED, "object": pod}
     version = str(pod["metadata"]["resourceVersion"])

@@ -33,7 +33,7 @@ Spec = dict[str, Any]
 
 
 def selection_spec() -> Spec:
-    """Selecting targets, the same in every module."""
+    """Return the options that select targets, the same in every module."""
     return {
         "namespace": {"type": "str"},
         "pod": {"type": "str"},
@@ -49,7 +49,7 @@ def selection_spec() -> Spec:
 
 
 def debugger_spec() -> Spec:
-    """What to inject; the values that a site sets once come from the environment."""
+    """Return what to inject; the values that a site sets once come from the environment."""
     return {
         "image": {"type": "str", "default": "busybox:1.37", "fallback": (env_fallback, ["INCIDENT_DISTROLESS_IMAGE"])},
         "image_pull_policy": {
@@ -78,7 +78,7 @@ def debugger_spec() -> Spec:
 
 
 def debugger_defaults() -> dict[str, Any]:
-    """The values of debugger_spec's options when none is given: the environment's, else the defaults."""
+    """Return the values of debugger_spec's options when none is given: the environment's, else the defaults."""
     values: dict[str, Any] = {}
     for option, spec in debugger_spec().items():
         _function, variables = spec.get("fallback", (None, []))
@@ -115,7 +115,7 @@ def parse_request(params: Mapping[str, Any], *, is_for_all: bool = True) -> Requ
 
 
 def parse_wish(params: Mapping[str, Any]) -> IdentityRequest:
-    """Who to be, from options as in debugger_spec."""
+    """Return who to be, from options as in debugger_spec."""
     return IdentityRequest(
         profile=params["profile"],
         identity=params["identity"],
@@ -207,7 +207,7 @@ def as_lists(params: Mapping[str, Any], spec: Mapping[str, Any]) -> dict[str, An
 
 
 def masked(params: Mapping[str, Any], spec: Mapping[str, Any]) -> dict[str, Any]:
-    """params with every leaf of a no_log option replaced; names of keys stay, so that a reader sees what was set."""
+    """Return params with every leaf of a no_log option replaced; names of keys stay, so that a reader sees what was set."""
     shown: dict[str, Any] = {}
     for key, value in params.items():
         option = spec.get(key) or {}
@@ -234,7 +234,7 @@ def _pins(row: Any) -> Any:
 
 
 def _outline(key: str, value: Any) -> Any:
-    """What may be shown of a secret option: the names of variables, commands without their variables' values and stdin."""
+    """Return what may be shown of a secret option: the names of variables, commands without their variables' values and stdin."""
     if not value:
         return value
     if key == "env" and isinstance(value, dict):
@@ -250,7 +250,7 @@ def _outline(key: str, value: Any) -> Any:
 
 
 def make_module(own_spec: Spec, *, selects: bool = True) -> Any:
-    """The module object for options of its own beside authentication, and beside selection where it selects targets.
+    """Return the module object for options of its own beside authentication, and beside selection where it selects targets.
 
     Fails the task when a library is missing.
     """

@@ -69,7 +69,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._targets.model
 
 
 def argument_spec() -> dict[str, Any]:
-    """The options of debug_pod beside authentication and selection."""
+    """Return the options of debug_pod beside authentication and selection."""
     return {
         **debugger_spec(),
         "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
@@ -100,7 +100,7 @@ def work(module: Any) -> Report:
 
 
 def parse_copy(params: Mapping[str, Any]) -> CopyRequest:
-    """What to make, from the module's parameters. Raises Failure InvalidRequest."""
+    """Return what to make, from the module's parameters. Raises Failure InvalidRequest."""
     if params["hold"] and (params["command"] is not None or params["args"] is not None):
         raise Failure(
             "InvalidRequest",
@@ -164,7 +164,7 @@ def _replace(cluster: Cluster, original: Target, made: Made, deadline: Deadline,
 
 
 def _about_replacing(original: Target) -> list[str]:
-    """What to know before a pod is deleted. Raises Failure StaticPod."""
+    """Return what to know before a pod is deleted. Raises Failure StaticPod."""
     metadata = original.manifest["metadata"]
     if MIRROR_POD in (metadata.get("annotations") or {}):
         raise Failure(

@@ -105,7 +105,7 @@ class Done:
 
 
 def argument_spec() -> dict[str, Any]:
-    """The options of ephemeral_debug beside authentication and selection."""
+    """Return the options of ephemeral_debug beside authentication and selection."""
     return {
         **debugger_spec(),
         "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
@@ -150,7 +150,7 @@ def work(module: Any) -> Report:
 
 
 def parse_plan(params: dict[str, Any], *, is_check: bool) -> Plan:
-    """The plan in the module's parameters. Raises Failure InvalidRequest."""
+    """Return the plan in the module's parameters. Raises Failure InvalidRequest."""
     commands = parse_commands(params["commands"])
     is_absent = params["state"] == "absent"
     if commands and not params["wait"]:
@@ -236,7 +236,7 @@ def _run_commands(cluster: Cluster, plan: Plan, attached: Attached, started: flo
 
 
 def _title(index: int, name: str | None) -> str:
-    """A command as messages name it: what it runs may be long, and secret."""
+    """Return a command as messages name it: what it runs may be long, and secret."""
     return f"commands[{index}]" + (f" ({name})" if name else "")
 
 
@@ -296,17 +296,17 @@ def _beginning(text: str) -> str:
 
 
 def _size(text: str) -> int:
-    """How many bytes of the result a stream takes."""
+    """Return how many bytes of the result a stream takes."""
     return len(json.dumps(text)) + len(json.dumps(text.splitlines())) if text else 0
 
 
 def _fitting(text: str, size: int) -> str:
-    """The longest beginning that takes no more than size bytes of the result."""
+    """Return the longest beginning that takes no more than size bytes of the result."""
     return text[: bisect_right(range(1, len(text) + 1), size, key=lambda length: _size(text[:length]))]
 
 
 def summary(done: Sequence[Done], plan: Plan) -> str:
-    """One line that says what was done, or would be."""
+    """Return one line that says what was done, or would be."""
     count = f"{len(done)} target{'s' if len(done) != 1 else ''}"
     would = "would be " if plan.is_check else ""
     if plan.is_absent:

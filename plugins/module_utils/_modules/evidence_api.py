@@ -59,7 +59,7 @@ class Kept:
 
 
 def argument_spec() -> dict[str, Any]:
-    """The options of evidence_api beside authentication."""
+    """Return the options of evidence_api beside authentication."""
     return {
         "namespace": {"type": "str"},
         "pods": {"type": "list", "elements": "dict", "required": True},
@@ -118,7 +118,7 @@ def _named(index: int, entry: Mapping[str, Any], namespace: str | None) -> tuple
 
 
 def _ask_about_us(cluster: RecordingCluster, plan: Plan) -> tuple[Mapping[str, Any] | None, dict[str, Any], Rows]:
-    """Who the API takes us for, and which cluster it is: the uid of kube-system is its only lasting name."""
+    """Return who the API takes us for, and which cluster it is: the uid of kube-system is its only lasting name."""
     answers: dict[str, Mapping[str, Any]] = {}
     rows: Rows = []
     deadline = Deadline(plan.timeout, "timeout")
@@ -190,7 +190,7 @@ def _keep_owners(keeper: _Keeper, namespace: str, pod: Mapping[str, Any]) -> Non
 
 
 def _logs(pod: Mapping[str, Any]) -> Iterator[tuple[str, bool]]:
-    """Containers that have or had a log, and whether it is the one of their run before."""
+    """Return containers that have or had a log, and whether it is the one of their run before."""
     status = pod.get("status") or {}
     for key in ("initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses"):
         for entry in status.get(key) or ():
@@ -293,7 +293,7 @@ class RecordingCluster(Cluster):
 
 
 def clock(date: str | None, asked: float, heard: float) -> dict[str, float | None]:
-    """How far a clock that said date (a header, in whole seconds) is ahead of ours, which stood at asked and at heard.
+    """Return how far a clock that said date (a header, in whole seconds) is ahead of ours, which stood at asked and at heard.
 
     offset and uncertainty in seconds; the true difference is within offset +- uncertainty. Both None without a date.
     """

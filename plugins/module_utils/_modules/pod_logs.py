@@ -58,13 +58,13 @@ class End:
         self.data = whole[-self.limit :]
 
     def text(self) -> str:
-        """As text, beginning with a whole line where the beginning was cut off."""
+        """Return it as text, beginning with a whole line where the beginning was cut off."""
         _rest, newline, lines = self.data.partition(b"\n")
         return (lines if self.is_cut and newline else self.data).decode("utf-8", "replace")
 
 
 def argument_spec() -> dict[str, Any]:
-    """The options of pod_logs beside authentication."""
+    """Return the options of pod_logs beside authentication."""
     return {
         "namespace": {"type": "str"},
         "containers": {"type": "list", "elements": "dict", "required": True},

@@ -22,7 +22,7 @@ class Finished(Protocol):
 
     @property
     def failure(self) -> Failure | None:
-        """Why the target counts as failed although something was done; None if it does not."""
+        """Return why the target counts as failed although something was done; None if it does not."""
 
 
 Done = TypeVar("Done", bound=Finished)
@@ -41,7 +41,7 @@ class Report:
     failure: Failure | None = None
 
     def as_result(self) -> dict[str, Any]:
-        """The task's result; the same keys whether it failed or not."""
+        """Return the task's result; the same keys whether it failed or not."""
         result = {
             "changed": self.changed,
             "targets": self.targets,
@@ -95,7 +95,7 @@ def refused(params: Mapping[str, Any], failure: Failure, fields: Mapping[str, An
 
 
 def gather(targets: Sequence[Target], outcomes: Sequence[Done | Failure]) -> tuple[list[Done], list[FailedTarget]]:
-    """What was done, and the targets that failed, before anything was done or after. outcomes has one for each target."""
+    """Return what was done, and the targets that failed, before anything was done or after. outcomes has one for each target."""
     done: list[Done] = []
     failed: list[FailedTarget] = []
     for target, outcome in zip(targets, outcomes, strict=True):
@@ -108,14 +108,14 @@ def gather(targets: Sequence[Target], outcomes: Sequence[Done | Failure]) -> tup
 
 
 def was_changed(failed: Sequence[FailedTarget]) -> bool:
-    """Whether a target failed after something had been changed."""
+    """Return whether a target failed after something had been changed."""
     return any(entry.failure.changed for entry in failed)
 
 
 def judge(
     failed: Sequence[FailedTarget], succeeded: int, *, continue_on_error: bool, message: str
 ) -> tuple[str, Failure | None]:
-    """The task's message, and its failure when it fails: any failed target does, unless the user goes on past them and one
+    """Return the task's message, and its failure when it fails: any failed target does, unless the user goes on past them and one
     succeeded."""
     if not failed or (continue_on_error and succeeded):
         return message, None

@@ -58,7 +58,7 @@ class Made:
 
 
 def copy_attempts(wish: IdentityRequest, original: Target, known: TargetIdentity) -> list[Attempt]:
-    """The debug containers to try, weakest first; a later one only when admission refuses those before it.
+    """Return the debug containers to try, weakest first; a later one only when admission refuses those before it.
 
     They are those of an ephemeral debugger. Nothing is learned inside before the copy is made, so that allow_elevated
     counts where the API does not say who the target is.
@@ -70,7 +70,7 @@ def copy_attempts(wish: IdentityRequest, original: Target, known: TargetIdentity
 
 
 def find_place(cluster: Cluster, original: Target, request: CopyRequest, deadline: Deadline) -> tuple[str, Made | None]:
-    """The name for the copy, and the copy that the same request made before if it still serves.
+    """Return the name for the copy, and the copy that the same request made before if it still serves.
 
     Raises Failure Conflict when the name that the user chose is taken by anything else.
     """
@@ -91,7 +91,7 @@ def find_place(cluster: Cluster, original: Target, request: CopyRequest, deadlin
 
 
 def serves(pod: Mapping[str, Any], original: Target, request: CopyRequest, now: float) -> bool:
-    """Whether a pod is the copy that the same request made, and has time left: the lesser of 60 s and a tenth of its ttl."""
+    """Return whether a pod is the copy that the same request made, and has time left: the lesser of 60 s and a tenth of its ttl."""
     annotations = pod["metadata"].get("annotations") or {}
     if not is_copy(pod) or annotations.get(REQUEST) != digest(original, request):
         return False
@@ -103,7 +103,7 @@ def serves(pod: Mapping[str, Any], original: Target, request: CopyRequest, now: 
 
 
 def ends_at(pod: Mapping[str, Any]) -> float | None:
-    """When the kubelet ends a copy, in seconds since the epoch; None before it has begun to count."""
+    """Return when the kubelet ends a copy, in seconds since the epoch; None before it has begun to count."""
     started, seconds = (pod.get("status") or {}).get("startTime"), pod["spec"].get("activeDeadlineSeconds")
     return None if started is None or seconds is None else epoch(started) + int(seconds)
 
@@ -162,7 +162,7 @@ def delete(
 
 
 def access_modes(cluster: Cluster, original: Target, deadline: Deadline) -> dict[str, list[str] | None]:
-    """The access modes of the claims that a pod mounts; None for one that may not be read or is not there."""
+    """Return the access modes of the claims that a pod mounts; None for one that may not be read or is not there."""
     modes: dict[str, list[str] | None] = {}
     for name in claim_names(original.manifest):
         path = api_path("api", "v1", "namespaces", original.namespace, "persistentvolumeclaims", name)

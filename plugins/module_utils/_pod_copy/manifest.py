@@ -72,12 +72,12 @@ class CopyRequest:
 
     @property
     def runs_as_it_was(self) -> bool:
-        """Whether the target's own program is what runs in the copy."""
+        """Return whether the target's own program is what runs in the copy."""
         return not self.hold and self.command is None
 
 
 def digest(original: Target, request: CopyRequest) -> str:
-    """What was asked for, of which pod, without name and ttl: the same again finds the copy that runs."""
+    """Return what was asked for, of which pod, without name and ttl: the same again finds the copy that runs."""
     debug = request.debug
     asked = [
         original.pod_uid,
@@ -99,14 +99,14 @@ def digest(original: Target, request: CopyRequest) -> str:
 
 
 def derived_name(original: Target, request: CopyRequest, number: int) -> str:
-    """<pod>-debug-<5>, the number-th of the names for this request; a long pod's name is cut to what a name may have."""
+    """Return <pod>-debug-<5>, the number-th of the names for this request; a long pod's name is cut to what a name may have."""
     five = hashlib.sha256(f"{digest(original, request)}/{number}".encode()).hexdigest()[:5]
     ending = f"-debug-{five}"
     return original.pod[: _LONGEST_NAME - len(ending)].rstrip("-.") + ending
 
 
 def debug_name(original: Target, request: CopyRequest) -> str:
-    """The name of the debug container: one that no container of the pod has."""
+    """Return the name of the debug container: one that no container of the pod has."""
     base, number = base_name(request.debug, original.container), 1
     taken = {str(spec["name"]) for spec in containers(original.manifest)}
     while numbered(base, number) in taken:
@@ -115,7 +115,7 @@ def debug_name(original: Target, request: CopyRequest) -> str:
 
 
 def build_copy(original: Target, request: CopyRequest, attempt: Attempt, name: str) -> dict[str, Any]:
-    """The copy's manifest. Raises Failure InvalidRequest or ContainerNotFound for what cannot be."""
+    """Return the copy's manifest. Raises Failure InvalidRequest or ContainerNotFound for what cannot be."""
     pod = original.manifest
     spec: dict[str, Any] = copy.deepcopy(dict(pod["spec"]))
     # the first is refused in a new pod; the second holds it back from the scheduler, and is of the past in one that ran
@@ -150,12 +150,12 @@ def build_copy(original: Target, request: CopyRequest, attempt: Attempt, name: s
 
 
 def is_copy(pod: Mapping[str, Any]) -> bool:
-    """Whether this collection made the pod."""
+    """Return whether this collection made the pod."""
     return LABEL in (pod["metadata"].get("labels") or {}) and COPY_OF in (pod["metadata"].get("annotations") or {})
 
 
 def copy_of(pod: Mapping[str, Any]) -> str | None:
-    """The name of the pod of which this one is a copy."""
+    """Return the name of the pod of which this one is a copy."""
     name: str | None = (pod["metadata"].get("annotations") or {}).get(COPY_OF)
     return name if is_copy(pod) else None
 
@@ -189,7 +189,7 @@ def _set_images(spec: dict[str, Any], images: Mapping[str, str]) -> None:
 
 
 def _target_in(spec: Mapping[str, Any], original: Target) -> dict[str, Any]:
-    """The target container in the copy: one of the app's, or a sidecar that is kept."""
+    """Return the target container in the copy: one of the app's, or a sidecar that is kept."""
     sidecars = [entry for entry in spec.get("initContainers") or [] if entry.get("restartPolicy") == "Always"]
     choice = [*spec["containers"], *sidecars]
     for container in choice:
@@ -216,7 +216,7 @@ def _change_program(
 
 
 def _hold(spec: dict[str, Any], target: dict[str, Any], debug: Mapping[str, Any], ttl: int) -> None:
-    """The target waits instead of running its own program, by a program that an init container fetches from the debug image.
+    """Let the target wait instead of running its own program, by a program that an init container fetches from the debug image.
 
     An image volume would do without the init container, but is mounted so that nothing can be executed from it (KEP-4639).
     """
@@ -239,7 +239,7 @@ def _hold(spec: dict[str, Any], target: dict[str, Any], debug: Mapping[str, Any]
 
 
 def _mount_volumes(debug: dict[str, Any], original: Target) -> None:
-    """The target's volumes, where it has them itself and read-only: its config and data can be read though it does not run.
+    """Mount the target's volumes, where it has them itself and read-only: its config and data can be read though it does not run.
 
     Neither secrets, which the debug image has no business with, nor what would hide the debug image's own tools, nor what
     only the target's own environment can name (subPathExpr).
@@ -259,6 +259,6 @@ def _mount_volumes(debug: dict[str, Any], original: Target) -> None:
 
 
 def hides_tools(path: str) -> bool:
-    """Whether a volume mounted there would hide what the debug image itself needs."""
+    """Return whether a volume mounted there would hide what the debug image itself needs."""
     plain = path.rstrip("/")
     return not plain or plain.startswith(tuple(f"{tools}/" for tools in _TOOLS)) or plain in _TOOLS

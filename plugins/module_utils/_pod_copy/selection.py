@@ -34,7 +34,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._targets.selec
 
 
 def find_original(cluster: Cluster, selection: Selection, deadline: Deadline) -> Target:
-    """The one pod to copy, with its target container. Crashing, finished, pending and static ones are what is asked for.
+    """Return the one pod to copy, with its target container. Crashing, finished, pending and static ones are what is asked for.
 
     Raises Failure NoTarget, TooManyPods, PodGone, WindowsNode, ContainerNotFound or InvalidRequest.
     """
@@ -53,7 +53,7 @@ def find_original(cluster: Cluster, selection: Selection, deadline: Deadline) ->
 
 
 def get_or_none(cluster: Cluster, namespace: str, name: str, deadline: Deadline) -> dict[str, Any] | None:
-    """A pod by name, None when there is none."""
+    """Return a pod by name, None when there is none."""
     try:
         return cluster.get(pod_path(namespace, name), f"looking for pod {namespace}/{name}", deadline)
     except Failure as failure:
@@ -63,7 +63,7 @@ def get_or_none(cluster: Cluster, namespace: str, name: str, deadline: Deadline)
 
 
 def find_copies(cluster: Cluster, params: Mapping[str, Any], deadline: Deadline) -> list[dict[str, Any]]:
-    """The copies of ours that the options mean: the one of copy_to, those of the selected pods, those that targets name.
+    """Return the copies of ours that the options mean: the one of copy_to, those of the selected pods, those that targets name.
 
     A pod may be gone by now; its copies are found by its name. Raises Failure InvalidRequest.
     """
@@ -96,7 +96,7 @@ def _named(cluster: Cluster, namespace: str, name: str, deadline: Deadline) -> l
 
 
 def _wanted(cluster: Cluster, selection: Selection, deadline: Deadline) -> set[tuple[str, str]]:
-    """Namespaces and names of the pods meant, which may be originals or copies."""
+    """Return namespaces and names of the pods meant, which may be originals or copies."""
     if selection.targets is not None:
         return {_place(index, row) for index, row in enumerate(selection.targets)}
     namespace = selection.namespace or ""
@@ -110,7 +110,7 @@ def _wanted(cluster: Cluster, selection: Selection, deadline: Deadline) -> set[t
 def _selected(
     cluster: Cluster, selection: Selection, deadline: Deadline
 ) -> tuple[list[dict[str, Any]], str, str | None]:
-    """The pods of a selection, how a message names it, and the container that it asks for."""
+    """Return the pods of a selection, how a message names it, and the container that it asks for."""
     if selection.targets is not None:
         check_count(len({_place(index, row) for index, row in enumerate(selection.targets)}), 1, "targets")
         (namespace, name), earlier = _place(0, selection.targets[0]), selection.targets[0]

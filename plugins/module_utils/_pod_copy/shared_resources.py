@@ -20,7 +20,7 @@ _REPLACE = "Set replace: true, which deletes the original, or let the original e
 
 
 def claim_names(pod: Mapping[str, Any]) -> list[str]:
-    """The persistent volume claims that a pod mounts."""
+    """Return the persistent volume claims that a pod mounts."""
     volumes = (pod.get("spec") or {}).get("volumes") or ()
     return [
         str(volume["persistentVolumeClaim"]["claimName"]) for volume in volumes if volume.get("persistentVolumeClaim")
@@ -30,7 +30,7 @@ def claim_names(pod: Mapping[str, Any]) -> list[str]:
 def what_is_shared(
     original: Target, request: CopyRequest, modes: Mapping[str, Sequence[str] | None], *, replace: bool
 ) -> list[str]:
-    """Warnings about what the copy takes, shares or lacks. Raises Failure InvalidRequest where it could never start.
+    """Return warnings about what the copy takes, shares or lacks. Raises Failure InvalidRequest where it could never start.
 
     modes are the access modes of claims by their names, None where they could not be read.
     """

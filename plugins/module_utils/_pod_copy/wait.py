@@ -37,7 +37,7 @@ SETTLING = 3.0
 def wait_for_copy(
     cluster: Cluster, made: Target, debugger: str, *, may_crash: bool, deadline: Deadline
 ) -> Mapping[str, Any]:
-    """The copy once its debug container runs and its target has started, or has shown that it does not.
+    """Return the copy once its debug container runs and its target has started, or has shown that it does not.
 
     made is the target in the copy as it was created. With may_crash a target that started is watched for a while longer.
     Raises Failure with the reason why the copy never comes up, WaitTimeout or PodGone.
@@ -76,12 +76,12 @@ def wait_until_gone(cluster: Cluster, pod: Mapping[str, Any], deadline: Deadline
 
 
 def is_up(pod: Mapping[str, Any], container: str) -> bool:
-    """Whether a container runs."""
+    """Return whether a container runs."""
     return "running" in _state(pod, container)
 
 
 def why_down(pod: Mapping[str, Any], container: str) -> str:
-    """Why a container does not run: how it ended, last time where it waits to be started again, else what it waits for."""
+    """Return why a container does not run: how it ended, last time where it waits to be started again, else what it waits for."""
     status = container_status(pod, container) or {}
     state = status.get("state") or {}
     ended = state.get("terminated") or (status.get("lastState") or {}).get("terminated")
@@ -92,7 +92,7 @@ def why_down(pod: Mapping[str, Any], container: str) -> str:
 
 
 def is_known(pod: Mapping[str, Any], made: Target, debugger: str, last_words: str) -> bool:
-    """Whether the debug container runs and the target has started or cannot. Raises Failure when the copy has no hope."""
+    """Return whether the debug container runs and the target has started or cannot. Raises Failure when the copy has no hope."""
     _check_pod(pod, made)
     _check_inits(pod, made)
     found = Debugger(container_spec(pod, debugger), _state(pod, debugger))

@@ -55,22 +55,22 @@ class Target:
 
     @property
     def id(self) -> str:
-        """The container's id without the runtime's prefix, as it stands in cgroup paths."""
+        """Return the container's id without the runtime's prefix, as it stands in cgroup paths."""
         return self.container_id.rpartition("://")[2]
 
     @property
     def label(self) -> str:
-        """The target as a person names it."""
+        """Return the target as a person names it."""
         return f"{self.namespace}/{self.pod}/{self.container}"
 
     @property
     def spec(self) -> Mapping[str, Any]:
-        """The container's spec in the pod."""
+        """Return the container's spec in the pod."""
         return container_spec(self.manifest, self.container)
 
     @property
     def status(self) -> Mapping[str, Any]:
-        """The container's status in the pod."""
+        """Return the container's status in the pod."""
         return container_status(self.manifest, self.container) or {}
 
 
@@ -84,7 +84,7 @@ class FailedTarget:
     failure: Failure
 
     def as_result(self) -> dict[str, Any]:
-        """The contract's failed target."""
+        """Return the contract's failed target."""
         return {"namespace": self.namespace, "pod": self.pod, "container": self.container, **self.failure.as_result()}
 
 
@@ -142,35 +142,35 @@ def _check_selectors(option: str, selectors: Iterable[str]) -> None:
 
 
 def containers(pod: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The specs of all containers that could be a target, app containers first, then init containers and sidecars."""
+    """Return the specs of all containers that could be a target, app containers first, then init containers and sidecars."""
     spec = pod.get("spec") or {}
     return [*(spec.get("containers") or []), *(spec.get("initContainers") or [])]
 
 
 def container_spec(pod: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """The spec of a container by name; empty when the pod has none of that name."""
+    """Return the spec of a container by name; empty when the pod has none of that name."""
     return next((spec for spec in containers(pod) if spec.get("name") == name), {})
 
 
 def container_status(pod: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
-    """The status of a container by name, None before the kubelet reported it."""
+    """Return the status of a container by name, None before the kubelet reported it."""
     status = pod.get("status") or {}
     statuses = [*(status.get("containerStatuses") or []), *(status.get("initContainerStatuses") or [])]
     return next((entry for entry in statuses if entry.get("name") == name), None)
 
 
 def is_finished(pod: Mapping[str, Any]) -> bool:
-    """Whether the pod's containers have all ended for good."""
+    """Return whether the pod's containers have all ended for good."""
     return (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
 
 
 def is_terminating(pod: Mapping[str, Any]) -> bool:
-    """Whether the pod is being deleted."""
+    """Return whether the pod is being deleted."""
     return bool(pod["metadata"].get("deletionTimestamp"))
 
 
 def lost_its_node(pod: Mapping[str, Any]) -> bool:
-    """Whether the pod's node does not report any more, as far as the pod itself shows it.
+    """Return whether the pod's node does not report any more, as far as the pod itself shows it.
 
     The node controller then sets Ready to False and leaves all else as the kubelet said it last; the kubelet itself
     never says Ready False beside ContainersReady True but for readiness gates (pkg/controller/util/node MarkPodsNotReady).
@@ -183,7 +183,7 @@ def lost_its_node(pod: Mapping[str, Any]) -> bool:
 
 
 def split_candidates(pods: Iterable[Mapping[str, Any]]) -> tuple[list[Mapping[str, Any]], list[str]]:
-    """Those pods that can be looked into, by name, and a warning for those that are finished or terminating."""
+    """Return those pods that can be looked into, by name, and a warning for those that are finished or terminating."""
     usable: list[Mapping[str, Any]] = []
     left_out: list[str] = []
     for pod in sorted(pods, key=lambda pod: str(pod["metadata"]["name"])):
@@ -198,7 +198,7 @@ def split_candidates(pods: Iterable[Mapping[str, Any]]) -> tuple[list[Mapping[st
 
 
 def choose_container(pod: Mapping[str, Any], wanted: str | None) -> str:
-    """The name of the target container. Raises Failure ContainerNotFound, naming those there are."""
+    """Return the name of the target container. Raises Failure ContainerNotFound, naming those there are."""
     names = [str(spec["name"]) for spec in containers(pod)]
     name = wanted or (pod["metadata"].get("annotations") or {}).get(DEFAULT_CONTAINER) or names[0]
     if name in names:
@@ -212,7 +212,7 @@ def choose_container(pod: Mapping[str, Any], wanted: str | None) -> str:
 
 
 def make_target(pod: Mapping[str, Any], wanted: str | None, earlier: Mapping[str, Any] | None = None) -> Target:
-    """The target in a pod. Raises Failure TargetNotRunning, StaticPod, WindowsNode, NodeNotReady, ContainerNotFound or PodGone."""
+    """Return the target in a pod. Raises Failure TargetNotRunning, StaticPod, WindowsNode, NodeNotReady, ContainerNotFound or PodGone."""
     metadata = pod["metadata"]
     label = _pod_label(pod)
     if earlier is not None and earlier.get("pod_uid") not in (None, metadata["uid"]):
@@ -253,7 +253,7 @@ def make_target(pod: Mapping[str, Any], wanted: str | None, earlier: Mapping[str
 
 
 def as_target(pod: Mapping[str, Any], container: str) -> Target:
-    """A container of a pod as it is described, whether it runs or not; its id is empty where it never did."""
+    """Return a container of a pod as it is described, whether it runs or not; its id is empty where it never did."""
     metadata, status = pod["metadata"], container_status(pod, container) or {}
     return Target(
         namespace=metadata["namespace"],
@@ -270,7 +270,7 @@ def as_target(pod: Mapping[str, Any], container: str) -> Target:
 
 
 def make_targets(pods: Sequence[Mapping[str, Any]], wanted: str | None) -> tuple[list[Target], list[FailedTarget]]:
-    """The targets in many pods, and those that cannot be one, with the reason."""
+    """Return the targets in many pods, and those that cannot be one, with the reason."""
     targets: list[Target] = []
     failed: list[FailedTarget] = []
     for pod in pods:
@@ -324,7 +324,7 @@ MANY_ENTRIES = 20
 
 
 def crowding(pod: Mapping[str, Any]) -> tuple[str, ...]:
-    """Warnings of what a pod's ephemeral containers, whoever made them, have come to."""
+    """Return warnings of what a pod's ephemeral containers, whoever made them, have come to."""
     entries = len((pod.get("spec") or {}).get("ephemeralContainers") or ())
     statuses = (pod.get("status") or {}).get("ephemeralContainerStatuses") or ()
     running = sum("running" in (status.get("state") or {}) for status in statuses)

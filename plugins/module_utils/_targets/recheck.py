@@ -44,7 +44,7 @@ _PAUSE = 0.2
 
 @contextmanager
 def looking_again(cluster: Cluster, target: Target, deadline: Deadline) -> Iterator[None]:
-    """Whatever fails inside is raised as what it was: the target's end, where it ended."""
+    """Raise whatever fails inside as what it was: the target's end, where it ended."""
     try:
         yield
     except Failure as failure:
@@ -57,7 +57,7 @@ def looking_again(cluster: Cluster, target: Target, deadline: Deadline) -> Itera
 def what_became(
     cluster: Cluster, target: Target, failure: Failure, deadline: Deadline, *, is_doubtful: bool = False
 ) -> Failure:
-    """The failure, or why it came: TargetRestarted, TargetNotRunning or PodGone.
+    """Return the failure, or why it came: TargetRestarted, TargetNotRunning or PodGone.
 
     is_doubtful: it may have come of the target's end whatever its reason is, as where the debugger outlives the target.
     """
@@ -77,7 +77,7 @@ def what_became(
 
 
 def how_it_ended(cluster: Cluster, target: Target, deadline: Deadline) -> Failure | None:
-    """How the target ended, by one look at its pod. None while it runs, and when the API does not tell."""
+    """Return how the target ended, by one look at its pod. None while it runs, and when the API does not tell."""
     try:
         return end_of(target, refresh(cluster, target, deadline))
     except Failure as failure:
@@ -85,7 +85,7 @@ def how_it_ended(cluster: Cluster, target: Target, deadline: Deadline) -> Failur
 
 
 def end_of(target: Target, pod: Mapping[str, Any]) -> Failure | None:
-    """How the target ended, by its pod as it is now. None while it runs."""
+    """Return how the target ended, by its pod as it is now. None while it runs."""
     if is_terminating(pod):
         return Failure("PodGone", f"{target.label}: the pod is being deleted")
     now = container_status(pod, target.container) or {}
@@ -99,7 +99,7 @@ def end_of(target: Target, pod: Mapping[str, Any]) -> Failure | None:
 
 
 def _stays_ended(pod: Mapping[str, Any], target: Target, status: Mapping[str, Any]) -> bool:
-    """Whether the kubelet does not start the container again: the pod's phase says so later than its container's state."""
+    """Return whether the kubelet does not start the container again: the pod's phase says so later than its container's state."""
     policy = target.spec.get("restartPolicy") or pod["spec"].get("restartPolicy")
     code = ((status.get("state") or {}).get("terminated") or {}).get("exitCode")
     return is_finished(pod) or policy == "Never" or (policy == "OnFailure" and code == 0)

@@ -31,29 +31,29 @@ class Limit:
 
 
 def cpu_limit(target: Target) -> Limit | None:
-    """The CPU limit that the target lives under, in millicores; None without one."""
+    """Return the CPU limit that the target lives under, in millicores; None without one."""
     return _limit(target, "cpu", 1000)
 
 
 def memory_limit(target: Target) -> Limit | None:
-    """The memory limit that the target lives under, in bytes; None without one."""
+    """Return the memory limit that the target lives under, in bytes; None without one."""
     return _limit(target, "memory", 1)
 
 
 def cpu_millicores(target: Target) -> int | None:
-    """The CPU limit's number alone."""
+    """Return the CPU limit's number alone."""
     limit = cpu_limit(target)
     return None if limit is None else limit.amount
 
 
 def is_throttled(target: Target) -> bool:
-    """Whether the target has less than one core, so that work over there should be little and at a low priority."""
+    """Return whether the target has less than one core, so that work over there should be little and at a low priority."""
     millicores = cpu_millicores(target)
     return millicores is not None and millicores < ONE_CORE
 
 
 def limit_warnings(target: Target) -> list[str]:
-    """The limits found, as a user reads them: those that the debugger spends from, and those that it does not."""
+    """Return the limits found, as a user reads them: those that the debugger spends from, and those that it does not."""
     cpu, memory = cpu_limit(target), memory_limit(target)
     found = [(cpu, f"{cpu.amount}m CPU")] if cpu is not None else []
     found += [(memory, f"{show_size(memory.amount)} memory")] if memory is not None else []
@@ -66,7 +66,7 @@ def limit_warnings(target: Target) -> list[str]:
 
 
 def _limit(target: Target, resource: str, unit: int) -> Limit | None:
-    """The pod's limit as its cgroup has it, else the container's. unit: how many of the result's units are one.
+    """Return the pod's limit as its cgroup has it, else the container's. unit: how many of the result's units are one.
 
     The kubelet limits a pod as a whole by spec.resources, else by what its containers have together, when each has a limit
     (pkg/kubelet/cm/helpers_linux.go, ResourceConfigForPod).
@@ -80,7 +80,7 @@ def _limit(target: Target, resource: str, unit: int) -> Limit | None:
 
 
 def _sum(spec: Mapping[str, Any], resource: str) -> Decimal | None:
-    """What a pod's containers may use at most, None when one has no limit.
+    """Return what a pod's containers may use at most, None when one has no limit.
 
     Init containers run one by one, but for sidecars, which stay beside all that come after them
     (k8s.io/component-helpers/resource, PodLimits).
@@ -100,7 +100,7 @@ def _sum(spec: Mapping[str, Any], resource: str) -> Decimal | None:
 
 
 def _amount(spec: Mapping[str, Any], resource: str) -> Decimal | None:
-    """The limit in cores or bytes; None when there is none, which 0 means as well."""
+    """Return the limit in cores or bytes; None when there is none, which 0 means as well."""
     from kubernetes.utils.quantity import parse_quantity
 
     parse: Callable[[object], Decimal] = parse_quantity

@@ -19,7 +19,7 @@ _SECRET_DRIVERS = ("csi.cert-manager.io", "csi.spiffe.io", "secrets-store.csi.k8
 
 
 def secret_paths(target: Target) -> list[bytes]:
-    """The mount paths of the target's secret volumes: service account tokens under any path among them."""
+    """Return the mount paths of the target's secret volumes: service account tokens under any path among them."""
     volumes = (target.manifest.get("spec") or {}).get("volumes") or ()
     names = {volume["name"] for volume in volumes if is_secret(volume)}
     # a path without its first slash counts from the root (pkg/kubelet, makeMounts)
@@ -31,7 +31,7 @@ def secret_paths(target: Target) -> list[bytes]:
 
 
 def is_secret(volume: Mapping[str, Any]) -> bool:
-    """Whether a volume is a secret, a projection with a secret or a token in it, or a CSI secret store."""
+    """Return whether a volume is a secret, a projection with a secret or a token in it, or a CSI secret store."""
     sources = (volume.get("projected") or {}).get("sources") or ()
     return (
         "secret" in volume

@@ -54,7 +54,7 @@ class Selected:
 
 
 def select(cluster: Cluster, selection: Selection, deadline: Deadline) -> Selected:
-    """The targets that a selection means. Raises Failure when there is none or too many, or the API refuses."""
+    """Return the targets that a selection means. Raises Failure when there is none or too many, or the API refuses."""
     if selection.targets is not None:
         return _earlier(cluster, selection.targets, selection.container, deadline)
     namespace = selection.namespace or ""
@@ -69,7 +69,7 @@ def select(cluster: Cluster, selection: Selection, deadline: Deadline) -> Select
 
 
 def matching_pods(cluster: Cluster, selection: Selection, deadline: Deadline) -> tuple[list[dict[str, Any]], str]:
-    """The pods of a workload or of selectors, whatever their state, and how a message names the selection."""
+    """Return the pods of a workload or of selectors, whatever their state, and how a message names the selection."""
     namespace = selection.namespace or ""
     if selection.workload:
         pods = _pods_of_workload(cluster, namespace, selection.workload, deadline)
@@ -80,7 +80,7 @@ def matching_pods(cluster: Cluster, selection: Selection, deadline: Deadline) ->
 
 
 def refresh(cluster: Cluster, target: Target, deadline: Deadline) -> Mapping[str, Any]:
-    """The target's pod as it is now. Raises Failure PodGone when it is gone or another one."""
+    """Return the target's pod as it is now. Raises Failure PodGone when it is gone or another one."""
     doing = f"looking again for pod {target.namespace}/{target.pod}"
     pod = cluster.get(pod_path(target.namespace, target.pod), doing, deadline)
     if pod["metadata"]["uid"] != target.pod_uid:
@@ -128,7 +128,7 @@ def check_row(index: int, row: Mapping[str, Any]) -> None:
 
 
 def get_pod(cluster: Cluster, namespace: str, name: str, deadline: Deadline) -> dict[str, Any]:
-    """A pod by name. Raises Failure NoTarget when there is none."""
+    """Return a pod by name. Raises Failure NoTarget when there is none."""
     try:
         return cluster.get(pod_path(namespace, name), f"looking for pod {namespace}/{name}", deadline)
     except Failure as failure:
@@ -175,7 +175,7 @@ def _get_owner(
 
 
 def is_owned(pod: Mapping[str, Any], owner: Mapping[str, Any], resource: str) -> bool:
-    """Whether a pod that a workload's selector matches is that workload's own.
+    """Return whether a pod that a workload's selector matches is that workload's own.
 
     A deployment owns by way of its ReplicaSets, which are named after it and the pod-template-hash; asking for them
     would need one more permission.
@@ -191,7 +191,7 @@ def is_owned(pod: Mapping[str, Any], owner: Mapping[str, Any], resource: str) ->
 
 
 def selector_text(selector: Mapping[str, Any]) -> str:
-    """A LabelSelector (matchLabels, matchExpressions) in the form of a query parameter."""
+    """Return a LabelSelector (matchLabels, matchExpressions) in the form of a query parameter."""
     terms = [f"{key}={value}" for key, value in (selector.get("matchLabels") or {}).items()]
     for expression in selector.get("matchExpressions") or []:
         key, operator, values = expression["key"], expression["operator"], ",".join(expression.get("values") or [])
@@ -207,7 +207,7 @@ def selector_text(selector: Mapping[str, Any]) -> str:
 
 
 def list_pods(cluster: Cluster, namespace: str, labels: str, fields: str, deadline: Deadline) -> list[dict[str, Any]]:
-    """The pods of a namespace that label and field selectors (query parameters, empty: all) match."""
+    """Return the pods of a namespace that label and field selectors (query parameters, empty: all) match."""
     path = api_path("api", "v1", "namespaces", namespace, "pods")
     query: list[tuple[str, str]] = [("limit", str(PAGE))]
     if labels:
