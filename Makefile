@@ -27,7 +27,7 @@ help:
 ##
 ## One part of `make test` at a time:
 ##
-##   make lint                 ruff, yamllint, ansible-lint, reuse
+##   make lint                 ruff, yamllint, ansible-lint, reuse, and pylint for what stands twice
 ##   make types                mypy --strict
 ##   make sanity               ansible-test sanity on the lowest and the newest ansible-core
 ##   make unit                 unit tests on each Python found, with each ansible-core (ARGS= for pytest)

@@ -20,3 +20,21 @@ attributes:
     description: Runs on the controller.
     support: full
 """
+
+    # of those that seal a folder
+    SEALING = r"""
+options:
+  sign_key:
+    description:
+      - The key that C(SHA256SUMS) is signed with, into C(SHA256SUMS.sig). For C(ssh-keygen) a private key without a passphrase, or
+        a public key whose other half is in the agent.
+      - For C(cosign) (2.6 or newer) a private key that it made. Its password comes from the environment variable C(COSIGN_PASSWORD),
+        and nothing is uploaded.
+      - A relative path is relative to the playbook's directory.
+    type: path
+  archive:
+    description: V(auto) is a tar.zst where the program C(zstd) is here, else a tar.gz.
+    type: str
+    choices: [auto, gz, zst, none]
+    default: auto
+"""

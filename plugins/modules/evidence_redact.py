@@ -30,6 +30,7 @@ description:
   - Runs on the controller and contacts neither a host nor a cluster.
 extends_documentation_fragment:
   - incident.distroless.case
+  - incident.distroless.case.sealing
 options:
   path:
     description: The sealed folder. A relative path is relative to the playbook's directory.
@@ -40,19 +41,6 @@ options:
       - What makes the markers. With the same salt the same value has the same marker in several bundles.
       - By default it is random, and kept nowhere.
     type: str
-  sign_key:
-    description:
-      - The key that C(SHA256SUMS) is signed with, into C(SHA256SUMS.sig). For C(ssh-keygen) a private key without a passphrase, or
-        a public key whose other half is in the agent.
-      - For C(cosign) (2.6 or newer) a private key that it made. Its password comes from the environment variable C(COSIGN_PASSWORD),
-        and nothing is uploaded.
-      - A relative path is relative to the playbook's directory.
-    type: path
-  archive:
-    description: V(auto) is a tar.zst where the program C(zstd) is here, else a tar.gz.
-    type: str
-    choices: [auto, gz, zst, none]
-    default: auto
 attributes:
   check_mode:
     description: Says what it would make, and writes nothing.
@@ -91,7 +79,7 @@ sums_sha256:
   returned: success
   type: str
 archive:
-  description: The archive, null where none was asked for.
+  description: The copy's archive, null where none was asked for.
   returned: success
   type: str
 archive_sha256:

@@ -26,24 +26,12 @@ description:
     signed or packed it is not sealed either, and can be later.
 extends_documentation_fragment:
   - incident.distroless.case
+  - incident.distroless.case.sealing
 options:
   path:
     description: The case folder. A relative path is relative to the playbook's directory.
     type: str
     required: true
-  sign_key:
-    description:
-      - The key that C(SHA256SUMS) is signed with, into C(SHA256SUMS.sig). For C(ssh-keygen) a private key without a passphrase, or
-        a public key whose other half is in the agent.
-      - For C(cosign) (2.6 or newer) a private key that it made. Its password comes from the environment variable C(COSIGN_PASSWORD),
-        and nothing is uploaded.
-      - A relative path is relative to the playbook's directory.
-    type: path
-  archive:
-    description: V(auto) is a tar.zst where the program C(zstd) is here, else a tar.gz.
-    type: str
-    choices: [auto, gz, zst, none]
-    default: auto
 attributes:
   check_mode:
     description: Says what it would seal, and writes nothing.

@@ -35,6 +35,7 @@ def lint(log: Log) -> None:
             (tools / "ruff", "format", "--check", "--output-format", "concise"),
             (tools / "yamllint", "--strict", "."),
             (tools / "reuse", "lint", "--lines"),
+            (environments.for_duplicates() / "bin" / "pylint", "--score=n", "plugins", "tests"),
         )
         if (failure := log.failure(*command, cwd=cache.CHECKOUT))
     ]

@@ -47,6 +47,11 @@ def for_checks() -> Path:
     return environment(python, f"core-{NEWEST_CORE[python.version]}", "runtime", "tests", "checks")
 
 
+def for_duplicates() -> Path:
+    """pylint by itself: it reads files and imports nothing."""
+    return environment(found()[-1], "duplicates")
+
+
 def for_tests(python: Python, core: str) -> Path:
     """pytest beside ansible-core and what the collection needs."""
     return environment(python, f"core-{core}", "runtime", "tests")
