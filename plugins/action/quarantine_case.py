@@ -7,11 +7,12 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.incident.distroless.plugins.module_utils._core.times import rfc3339
 from ansible_collections.incident.distroless.plugins.plugin_utils._actions.case_action import CaseAction
 from ansible_collections.incident.distroless.plugins.plugin_utils._case.folder import REPORT, CaseFolder
 from ansible_collections.incident.distroless.plugins.plugin_utils._case.hash_chain import continued, rows_of
@@ -41,7 +42,7 @@ class ActionModule(CaseAction):
         about = {name: options[name] for name in ("namespace", "pod")}
         try:
             with folder.locked():
-                now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+                now = rfc3339(time.time(), "milliseconds")
                 standing = (path / LOG).read_bytes() if (path / LOG).is_file() else b""
                 rows = [*rows_of(standing), {"time": now, **json.loads(options["row"]), **about}]
                 log = continued(standing, rows)

@@ -10,9 +10,9 @@ This is a private plugin utility of incident.distroless; its interface may chang
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
+from ansible_collections.incident.distroless.plugins.module_utils._core.times import epoch
 from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.text import printable
 
 KINDS = (("containers", "app"), ("initContainers", "init"))
@@ -173,4 +173,4 @@ def seconds(begin: str | None, end: str | None) -> int | None:
     """From begin to end, both RFC 3339; None where one of them is not known."""
     if not begin or not end:
         return None
-    return round((datetime.fromisoformat(end) - datetime.fromisoformat(begin)).total_seconds())
+    return round(epoch(end) - epoch(begin))

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.incident.distroless.plugins.module_utils._core.times import when
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.logs import is_lost
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.redaction import without_values
 from ansible_collections.incident.distroless.plugins.plugin_utils._collect.collectors import file_of
@@ -129,7 +130,7 @@ def _ask(known: Known, collected: Mapping[str, Any], target: Mapping[str, Any], 
         answer = _answer(answers, api=name, namespace=target["namespace"])
         about = [event for event in answer["objects"] if _is_about(event, target)]
         known.objects[name] = about
-        known.facts[name] = sorted(map(_event, about), key=lambda event: event["time"] or "")
+        known.facts[name] = sorted(map(_event, about), key=lambda event: when(event["time"]))
     else:
         pod = _named(_answer(answers, api="pod", namespace=target["namespace"])["objects"], target["pod"])
         known.objects["pod"] = known.facts["pod"] = without_values(pod)

@@ -12,9 +12,9 @@ from __future__ import annotations
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
+from ansible_collections.incident.distroless.plugins.module_utils._core.times import epoch
 from ansible_collections.incident.distroless.plugins.plugin_utils._collect.facts import label
 from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.processes import counters
 
@@ -222,7 +222,7 @@ def node_clock(printed: bytes, command: Given) -> Row:
     values = {name: said.get(name) for name in ("date", "btime", "uptime")}
     if not isinstance(values["date"], int):
         raise ValueError("the clock's date is not understood")
-    begun = datetime.fromisoformat(command["start"]).timestamp()
+    begun = epoch(command["start"])
     delta = float(command["delta"])
     # both are cut to the second: what they mean is half a second later, give or take as much
     return {

@@ -14,6 +14,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from ansible_collections.incident.distroless.plugins.module_utils._core.times import when
 from ansible_collections.incident.distroless.plugins.plugin_utils._case.folder import CaseFolder
 from ansible_collections.incident.distroless.plugins.plugin_utils._collect.collectors import file_of
 from ansible_collections.incident.distroless.plugins.plugin_utils._collect.facts import (
@@ -174,7 +175,7 @@ def document(
         "targets": [_target(target) for target in collected["targets"]],
         "failed_targets": collected["failed_targets"],
         "findings": ordered,
-        "timeline": sorted(timeline, key=lambda entry: entry["time"]),
+        "timeline": sorted(timeline, key=lambda entry: when(entry["time"])),
         "facts": {name: _tables(found) for name, found in facts.items()},
         "left_out": {name: _left_out(found) for name, found in facts.items()},
     }
@@ -224,7 +225,7 @@ def timeline(facts: Mapping[str, Any], target: Mapping[str, Any]) -> list[Entry]
         for time, source, text in (*_of_events(facts), *_of_container(facts, target), *_of_us(target))
         if time
     ]
-    return sorted(entries, key=lambda entry: entry["time"])[-MAX_ENTRIES:]
+    return sorted(entries, key=lambda entry: when(entry["time"]))[-MAX_ENTRIES:]
 
 
 def _of_events(facts: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:

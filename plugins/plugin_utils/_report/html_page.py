@@ -18,12 +18,12 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.incident.distroless.plugins.module_utils._core.sizes import show_size
+from ansible_collections.incident.distroless.plugins.module_utils._core.times import rfc3339
 from ansible_collections.incident.distroless.plugins.plugin_utils._case.folder import (
     FINDINGS,
     REPORT,
@@ -229,7 +229,7 @@ def _cell(value: Any, key: object = "", depth: int = 0) -> Cell:
 def _date(seconds: float) -> str:
     """RFC 3339 in UTC; a file's time can be any number."""
     try:
-        return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        return rfc3339(seconds)
     except (ValueError, OverflowError, OSError):
         return str(seconds)
 

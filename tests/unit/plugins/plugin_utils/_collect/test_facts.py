@@ -139,3 +139,18 @@ def test_the_timeline_tells_of_events_of_the_container_and_of_us_in_their_order(
         ("acquisition", "Collector big ran and timed out"),
     ]
     assert {entry["target"] for entry in entries} == {"shop/api-0/app"}
+
+
+def test_times_are_sorted_as_times_and_not_as_text() -> None:
+    # as text the fraction stands before its whole second, and another zone anywhere
+    times = [
+        "2026-11-24T10:00:00Z",
+        "2026-11-24T10:00:00.250000Z",
+        "2026-11-24T12:00:01+02:00",
+        "2026-11-24T10:00:02.5Z",
+    ]
+    events = [{**event(), "lastTimestamp": None, "eventTime": time, "reason": str(at)} for at, time in enumerate(times)]
+    known = learn(collectors=[collector("events", api="events")], api=[answer("events", *reversed(events))])
+    assert [row["reason"] for row in known.facts["events"]] == ["0", "1", "2", "3"]
+    entries = timeline({"events": list(reversed(known.facts["events"]))}, target())
+    assert [entry["time"] for entry in entries if entry["source"] == "event"] == times
