@@ -186,15 +186,15 @@ def test_nothing_is_left_of_jobs_given_up_in_the_middle_of_their_output(kubectl:
     assert now == before
 
 
-# has tcpdump, dash, and the tools of busybox
-WITH_TCPDUMP = {"image": "incident.test/debug-net:1", "image_pull_policy": "Never", "profile": "netadmin"}
+# has dash, tcpdump, and tools that are not busybox's
+DEBIAN = {"image": "incident.test/debug-net:1", "image_pull_policy": "Never", "profile": "netadmin"}
 # each playbook that is about a pod, and variables of its role that make it do all that it can
 PLAYBOOKS: dict[str, dict[str, Any]] = {
     "crashloop_triage": {},
     "disk_triage": {"growth_seconds": 1},
     "evidence_bundle": {"files": ["/data"], "open_deleted": True},
     "fetch_files": {},
-    "network_triage": {"names": ["db"], "timeout": 1, "capture_seconds": 1, "debug": WITH_TCPDUMP},
+    "network_triage": {"names": ["db"], "timeout": 1, "capture_seconds": 1},
     "process_triage": {},
     "quarantine": {},
 }
@@ -240,7 +240,7 @@ def test_a_playbook_leaves_nothing_in_the_pods_namespace(
     assert before == ["app alive"]
     given = {"namespace": kubectl.namespace, "pod": name, **PLAYBOOKS[playbook]}
     if tools == "dash":
-        given["debug"] = WITH_TCPDUMP
+        given["debug"] = DEBIAN
     with full_port(pod["status"]["hostIP"]) as silent:
         peer = f"{pod['status']['hostIP']}:{silent}"
         given |= {"network_triage": {"peers": [f"tls://{peer}"]}, "quarantine": {"probes": [peer]}}.get(playbook, {})
