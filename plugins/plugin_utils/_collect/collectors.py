@@ -19,7 +19,10 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.regis
 
 API_SOURCES = ("pod", "events", "node", "owners", "log", "previous_log")
 # names in the facts that are not a collector's to take
-RESERVED = (*API_SOURCES, "target", "missing", "volumes", "container", "last_run", "settings", "item")
+RESERVED = (
+    *(*API_SOURCES, "target", "missing", "cut", "volumes", "container", "last_run", "settings", "item"),
+    *("limited_volumes", "listeners", "zombies"),
+)
 DEFAULT_VOLATILITY = 50
 DEFAULT_TIMEOUT = 60
 # of a command's output in the task's result: the files have all of it, and the result only says what went wrong

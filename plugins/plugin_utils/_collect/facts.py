@@ -19,9 +19,14 @@ from ansible_collections.incident.distroless.plugins.module_utils._k8s.logs impo
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.redaction import without_values
 from ansible_collections.incident.distroless.plugins.plugin_utils._collect.collectors import file_of
 from ansible_collections.incident.distroless.plugins.plugin_utils._collect.container_facts import container_life
-from ansible_collections.incident.distroless.plugins.plugin_utils._collect.pod_facts import owners, volumes
+from ansible_collections.incident.distroless.plugins.plugin_utils._collect.pod_facts import (
+    limited_volumes,
+    listeners,
+    owners,
+    volumes,
+)
 from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.registry import PARSERS
-from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.text import printable
+from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.text import completeness, printable
 
 # facts that are read off others
 DERIVED = {
@@ -29,6 +34,9 @@ DERIVED = {
     "owners": ("pod",),
     "container": ("pod",),
     "last_run": ("previous_log", "log"),
+    "limited_volumes": ("pod", "big_folders"),
+    "listeners": ("pod", "sockets"),
+    "zombies": ("processes",),
 }
 # of a log, for the analyzers; the file beside them has all that was read
 MAX_LINES = 200
@@ -37,11 +45,13 @@ NEVER_ASKED = "it was not asked for"
 
 @dataclass(slots=True)
 class Known:
-    """What is known of one target: facts for the analyzers, objects of the API as they came, and why something is missing."""
+    """What is known of one target: facts for the analyzers, objects of the API as they came, why something is missing,
+    and the names of those facts that are not whole."""
 
     facts: dict[str, Any] = field(default_factory=dict)
     objects: dict[str, Any] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
+    cut: list[str] = field(default_factory=list)
 
 
 def label(target: Mapping[str, Any]) -> str:
@@ -64,7 +74,10 @@ def gather_facts(collected: Mapping[str, Any], target: Mapping[str, Any], read: 
             else:
                 if not collector.get("file"):
                     _check(ran.get(name), collector)
-                known.facts[name] = PARSERS[collector["parser"]](read(file_of(collector, target)))
+                printed = read(file_of(collector, target))
+                known.facts[name] = PARSERS[collector["parser"]](printed)
+                if _is_cut(collector, printed, known.facts[name]):
+                    known.cut.append(name)
         except FileNotFoundError:
             known.missing[name] = f"it could not be had: there is no {file_of(collector, target)}"
         except (ValueError, OSError, LookupError) as error:
@@ -72,9 +85,64 @@ def gather_facts(collected: Mapping[str, Any], target: Mapping[str, Any], read: 
     if "pod" in known.missing:
         known.missing |= dict.fromkeys(("volumes", "owners", "container"), known.missing["pod"])
     _take_last_run(known)
+    for name, derive in _DERIVE.items():
+        _derive(known, name, derive)
     known.facts["target"] = {key: value for key, value in target.items() if key != "commands"}
     known.facts["missing"] = known.missing
+    known.facts["cut"] = known.cut
     return known
+
+
+def _is_cut(collector: Mapping[str, Any], printed: bytes, value: Any) -> bool:
+    """Whether a collector left out some of what there was."""
+    if isinstance(value, Mapping) and "is_complete" in value:
+        return not value["is_complete"]
+    # of these the content is the pod's, or a program's
+    return collector["parser"] not in ("archive", "pcap", "text") and not completeness(printed)["is_complete"]
+
+
+def zombies(processes: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the processes that wait for others to take note of their end, by those others, the most first.
+
+    Each: parent (its pid), parent_name ("" where it is in no table), names (of the zombies, each once), count.
+    """
+    rows = list(processes)
+    known = {row["pid"]: row["name"] for row in rows}
+    found: dict[int, list[str]] = {}
+    for row in rows:
+        if row["state"] == "Z":
+            found.setdefault(row["parent"], []).append(row["name"])
+    return [
+        {"parent": pid, "parent_name": known.get(pid, ""), "names": sorted(set(names)), "count": len(names)}
+        for pid, names in sorted(found.items(), key=lambda entry: -len(entry[1]))
+    ]
+
+
+Derive = Callable[[Mapping[str, Any]], Any]
+_DERIVE: dict[str, Derive] = {
+    "limited_volumes": lambda facts: limited_volumes(facts["volumes"], facts["big_folders"]["folders"]),
+    "listeners": lambda facts: listeners(facts["sockets"], facts["pod"]),
+    "zombies": lambda facts: zombies(facts["processes"]),
+}
+
+
+def _derive(known: Known, name: str, derive: Derive) -> None:
+    """Add a fact that is read off others, or why it is missing, where all of them were asked for."""
+    sources = DERIVED[name]
+    if not all(source in known.facts or source in known.missing for source in sources):
+        return
+    if gone := next((known.missing[source] for source in sources if source in known.missing), None):
+        known.missing[name] = gone
+        return
+    try:
+        known.facts[name] = derive(known.facts)
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        # a collector of the user's own has the name and another parser
+        known.missing[name] = f"it cannot be read off {' and '.join(sources)}: {type(error).__name__}"
+        return
+    # of volumes each says itself whether it was measured
+    if name != "limited_volumes" and any(source in known.cut for source in sources):
+        known.cut.append(name)
 
 
 def _check(row: Mapping[str, Any] | None, collector: Mapping[str, Any]) -> None:

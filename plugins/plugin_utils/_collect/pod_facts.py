@@ -10,9 +10,13 @@ This is a private plugin utility of incident.distroless; its interface may chang
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
+
+Row = Mapping[str, Any]
+# net.ipv4.ip_local_port_range, as the kernel has it from the start
+EPHEMERAL = 32768
 
 
 def volumes(pod: Mapping[str, Any], container: str) -> list[dict[str, Any]]:
@@ -28,6 +32,73 @@ def volumes(pod: Mapping[str, Any], container: str) -> list[dict[str, Any]]:
     return [_volume(mount, sources.get(mount["name"], {})) for mount in mounts]
 
 
+def limited_volumes(mounted: Iterable[Row], folders: Iterable[Row]) -> list[dict[str, Any]]:
+    """Return the emptyDirs on disk that have a sizeLimit, by name, with all that of them is mounted in this container.
+
+    mounted: volumes(); folders: each path and allocated (bytes). Each: name, size_limit, points (where it is mounted), used
+    (bytes; None where one of the places was not measured), is_whole (bool; else only folders of it are mounted here).
+    """
+    sizes = {row["path"]: row["allocated"] for row in folders}
+    found: dict[str, list[Row]] = {}
+    for row in mounted:
+        if row["size_limit"] is not None and row["medium"] != "Memory":
+            found.setdefault(row["name"], []).append(row)
+    return [_limited(name, rows, sizes) for name, rows in found.items()]
+
+
+def _limited(name: str, rows: list[Row], sizes: Mapping[str, int]) -> dict[str, Any]:
+    by_folder = {f"/{row['sub_path']}".rstrip("/"): row["point"] for row in rows}
+    # what lies in a folder that is mounted as well is counted there
+    tops = [
+        path for path in by_folder if not any(path != other and path.startswith(f"{other}/") for other in by_folder)
+    ]
+    used = [sizes.get(by_folder[path]) for path in tops]
+    return {
+        "name": name,
+        "size_limit": rows[0]["size_limit"],
+        "points": [row["point"] for row in rows],
+        "used": None if None in used else sum(size for size in used if size is not None),
+        "is_whole": "" in by_folder,
+    }
+
+
+def listeners(sockets: Iterable[Row], pod: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return what waits for others to call, beyond the pod itself: TCP sockets that listen, and UDP sockets of no peer.
+
+    Each: protocol (TCP or UDP), port, local, uid, is_declared (by a container of the pod, with that protocol), is_ephemeral (a UDP
+    port of those that the kernel gives to whoever sends, so that it may be a client's).
+    """
+    spec = pod["spec"]
+    containers = [*(spec.get("containers") or ()), *(spec.get("initContainers") or ())]
+    declared = {
+        (str(port.get("protocol") or "TCP"), port.get("containerPort"))
+        for container in containers
+        for port in container.get("ports") or ()
+    }
+    rows = []
+    for socket in sockets:
+        protocol = socket["protocol"].removesuffix("6").upper()
+        waits = socket["state"] == "LISTEN" or (protocol == "UDP" and not socket["remote_port"])
+        if not waits or _is_loopback(socket["local"]):
+            continue
+        port = socket["local_port"]
+        rows.append(
+            {
+                "protocol": protocol,
+                "port": port,
+                "local": socket["local"],
+                "uid": socket["uid"],
+                "is_declared": (protocol, port) in declared,
+                "is_ephemeral": protocol == "UDP" and port >= EPHEMERAL,
+            }
+        )
+    return rows
+
+
+def _is_loopback(address: str) -> bool:
+    return address.startswith("127.") or address == "::1"
+
+
 def _volume(mount: Mapping[str, Any], volume: Mapping[str, Any]) -> dict[str, Any]:
     kind = next((key for key in volume if key != "name"), "unknown")
     source = volume.get(kind) or {}
@@ -40,7 +111,8 @@ def _volume(mount: Mapping[str, Any], volume: Mapping[str, Any]) -> dict[str, An
         # as the kernel shows it: from the root, and with no slash at its end
         "point": "/" + mount["mountPath"].strip("/"),
         "sub_path": mount.get("subPath") or mount.get("subPathExpr") or "",
-        "read_only": bool(mount.get("readOnly")),
+        # one of two places of the wish: on the mount, or on the claim or the share
+        "read_only": bool(mount.get("readOnly") or source.get("readOnly")),
     }
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ansible_collections.incident.distroless.plugins.plugin_utils._collect.pod_facts import quantity
@@ -33,6 +33,8 @@ MAX_TEXT = 2000
 KEYS = ("name", "title", "given", "needs", "for_each", "when", "verdict", "message", "next", "otherwise", "severity")
 # what an expression can come to with facts that it does not expect
 NOT_JUDGED = (TemplateError, TypeError, ValueError, LookupError, ArithmeticError, AttributeError)
+
+_REST = "Look at the rest by a command of ephemeral_debug."
 
 Facts = Mapping[str, Any]
 
@@ -137,7 +139,8 @@ def _analyzer(environment: ImmutableSandboxedEnvironment, entry: object) -> Anal
 def analyze(facts: Facts, analyzers: Iterable[Analyzer], settings: Mapping[str, Any]) -> list[Judgement]:
     """What all analyzers say of one target's facts, in their order.
 
-    facts hold one key for each thing that was found, and `missing` (name -> why) for what was not; settings are `settings` in
+    facts hold one key for each thing that was found, `missing` (name -> why) for what was not, and `cut` (names) for what is not
+    whole; settings are `settings` in
     the expressions.
     """
     # plain values only: of Ansible's tagged ones none must reach a template
@@ -166,12 +169,26 @@ def _judge(analyzer: Analyzer, facts: dict[str, Any]) -> list[Judgement]:
         contexts = [facts if analyzer.for_each is None else {**facts, "item": item} for item in items]
         matches = [context for context in contexts if analyzer.when(**context)]
         if matches:
-            return _matched(analyzer, matches)
+            return _whole(_matched(analyzer, matches), facts)
         if analyzer.otherwise is None:
             return []
-        return [_judgement(analyzer, "pass", analyzer.otherwise(**facts), "")]
+        return _whole([_judgement(analyzer, "pass", analyzer.otherwise(**facts), "")], facts)
     except NOT_JUDGED as error:
         return [_not_judged(analyzer, error)]
+
+
+def _whole(found: list[Judgement], facts: Facts) -> list[Judgement]:
+    """Return the judgements, of which a pass is none where something that it speaks of was left out."""
+    cut = [name for name in found[0].needs if name in facts.get("cut", ())]
+    if not cut:
+        return found
+    said = f"Not all was looked at (more {', '.join(cut)} are there). Of what was: "
+    return [
+        replace(entry, verdict="unknown", message=_sentence(said + entry.message), next=_REST)
+        if entry.verdict == "pass"
+        else entry
+        for entry in found
+    ]
 
 
 def _matched(analyzer: Analyzer, matches: list[dict[str, Any]]) -> list[Judgement]:

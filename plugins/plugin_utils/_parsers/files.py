@@ -33,8 +33,8 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.text 
 BLOCK = 512
 DELETED = b" (deleted)"
 
-# when, and each file's size and device by its kind and path
-Look = tuple[float, dict[tuple[bytes, bytes], tuple[int, str]]]
+# when, and each file's size, device and inode by its kind and path
+Look = tuple[float, dict[tuple[bytes, bytes], tuple[int, str, int]]]
 
 
 def file_sizes(data: bytes) -> list[dict[str, Any]]:
@@ -112,9 +112,10 @@ def deleted_files(data: bytes) -> dict[str, Any]:
     """Files without a name that processes hold open, the biggest first, and the processes that could not be asked.
 
     From lines `pid fd size blocks device inode uid hex-of-comm hex-of-link`, both with an underscore before, since a name can be
-    empty; `unseen pid hex-of-comm`; and `cut` where there were more. Returns is_complete; unseen, each with pid and name; and
-    files, each with path (as it was), size, allocated, device, inode, uid, in_memory (a memfd: no disk holds it), holders (a list
-    of pid, fd, name).
+    empty; `unseen pid hex-of-comm`; and `cut` where there were more. Returns is_complete; unseen, each with pid and name; files,
+    each with path (as it was), size, allocated, device, inode, uid, in_memory (a memfd: no disk holds it), holders (a list of pid,
+    fd, name); and sums, one for each process and device, each with pid, name, device, allocated, biggest (bytes) and count: of
+    files, a memfd left out.
     """
     found: dict[tuple[str, int], dict[str, Any]] = {}
     unseen: list[dict[str, Any]] = []
@@ -128,7 +129,22 @@ def deleted_files(data: bytes) -> dict[str, Any]:
         else:
             _hold(found, line)
     files = sorted(found.values(), key=lambda row: (-row["allocated"], row["path"]))
-    return {"files": files, "unseen": unseen, "is_complete": is_complete}
+    return {"files": files, "sums": _sums(files), "unseen": unseen, "is_complete": is_complete}
+
+
+def _sums(files: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return what each process holds on each device, a file once, however many of its descriptors lead to it."""
+    found: dict[tuple[int, str], dict[str, Any]] = {}
+    for file in files:
+        for pid, name in {(holder["pid"], holder["name"]) for holder in file["holders"] if not file["in_memory"]}:
+            nothing = {"allocated": 0, "biggest": 0, "count": 0}
+            row = found.setdefault(
+                (pid, file["device"]), {"pid": pid, "name": name, "device": file["device"], **nothing}
+            )
+            row["allocated"] += file["allocated"]
+            row["biggest"] = max(row["biggest"], file["allocated"])
+            row["count"] += 1
+    return sorted(found.values(), key=lambda row: (-row["allocated"], row["pid"], row["device"]))
 
 
 def _hold(found: dict[tuple[str, int], dict[str, Any]], line: bytes) -> None:
@@ -159,8 +175,9 @@ def growth(data: bytes) -> dict[str, Any]:
     """Files that grew between two looks, the fastest first.
 
     A look is a line `t seconds-of-uptime`, then `n size device inode path` for a file and `f size device inode path` for one
-    without a name, whose path is /proc/<pid>/fd/<n>; and `cut` where there were more. Returns is_complete, and files, each with
-    path, is_deleted, device, size, bytes (grown), seconds, bytes_per_second.
+    without a name, whose path is /proc/<pid>/fd/<n>; and `cut` where there were more. Returns is_complete; files, each with path,
+    is_deleted, device, inode, size, bytes (grown), seconds, bytes_per_second; and devices, each with device, bytes_per_second,
+    count (of files) and fastest (the path of one).
     """
     looks: list[Look] = []
     is_complete = True
@@ -171,28 +188,43 @@ def growth(data: bytes) -> dict[str, Any]:
         if line.startswith(b"t "):
             looks.append((float(line[2:]), {}))
             continue
-        kind, size, on, _inode, path = words(line, 5)
+        kind, size, on, inode, path = words(line, 5)
         if kind not in (b"n", b"f") or not looks:
             raise not_understood(line)
-        looks[-1][1][kind, path] = (number(size), device(on))
+        looks[-1][1][kind, path] = (number(size), device(on), number(inode))
     if len(looks) != 2:
         raise ValueError(f"{len(looks)} looks instead of two")
-    return {"files": _grown(*looks), "is_complete": is_complete}
+    files = _grown(*looks)
+    return {"files": files, "devices": _by_device(files), "is_complete": is_complete}
+
+
+def _by_device(files: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return what files take together of the room that they share; files: the fastest first."""
+    found: dict[str, dict[str, Any]] = {}
+    # many descriptors can lead to one file
+    for file in {(row["device"], row["inode"]): row for row in reversed(files)}.values():
+        nothing = {"device": file["device"], "bytes_per_second": 0, "count": 0}
+        row = found.setdefault(file["device"], nothing)
+        row["bytes_per_second"] += file["bytes_per_second"]
+        row["count"] += 1
+        row["fastest"] = file["path"]
+    return sorted(found.values(), key=lambda row: (-row["bytes_per_second"], row["device"]))
 
 
 def _grown(before: Look, after: Look) -> list[dict[str, Any]]:
     (first_at, first), (second_at, second) = before, after
     seconds = max(second_at - first_at, 0.01)
     rows = []
-    for (kind, path), (length, place) in second.items():
+    for (kind, path), (length, place, inode) in second.items():
         # the first look leaves out what nobody wrote to for a while: such a file's size then is not known, and not 0
-        grown = length - first.get((kind, path), (length, ""))[0]
+        grown = length - first.get((kind, path), (length, "", 0))[0]
         if grown > 0:
             rows.append(
                 {
                     "path": shown(in_target(path)),
                     "is_deleted": kind == b"f",
                     "device": place,
+                    "inode": inode,
                     "size": length,
                     "bytes": grown,
                     "seconds": round(seconds, 2),

@@ -27,6 +27,25 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.text 
 )
 
 DELETED = b" (deleted)"
+# programs that run what a file holds that their command line names: interpreters, and the loaders of glibc and musl
+INTERPRETER = re.compile(
+    rb"python[0-9.]*|pypy[0-9.]*|perl[0-9.]*|ruby[0-9.]*|node|nodejs|deno|bun|php[0-9.]*|lua[0-9.]*|tclsh[0-9.]*|Rscript"
+    rb"|sh|ash|dash|bash|zsh|ksh|mksh|busybox|ld-linux.*\.so\.[0-9]|ld-musl-.*\.so\.1|ld-[0-9.]+\.so"
+)
+# of their options those that take a word of their own
+TAKE_A_WORD = (
+    b"-W",
+    b"-X",
+    b"-O",
+    b"-o",
+    b"-I",
+    b"-r",
+    b"--require",
+    b"--library-path",
+    b"--preload",
+    b"--argv0",
+    b"--rcfile",
+)
 
 
 def processes(data: bytes) -> list[dict[str, Any]]:
@@ -34,7 +53,8 @@ def processes(data: bytes) -> list[dict[str, Any]]:
 
     stat, status and cmdline are the files of /proc/<pid>, exe what its link says; each with an underscore before, since each can
     be empty. Each: pid, parent, name, state, uid, gid, threads, rss (bytes), start_ticks (since boot), command (one line), exe
-    (in the target's view, "" where it cannot be read), exe_deleted.
+    (in the target's view, "" where it cannot be read), exe_deleted, script (what an interpreter or a loader runs, as its
+    command line names it; "" where it names nothing or is none of them).
     """
     # what a line `cut` says is completeness's to tell
     rows = [_process(line) for line in lines(data) if line != CUT]
@@ -64,7 +84,23 @@ def _process(line: bytes) -> dict[str, Any]:
         "command": " ".join(shown(word) for word in arguments),
         "exe": shown(in_target(link.removesuffix(DELETED))) if link else "",
         "exe_deleted": link.endswith(DELETED),
+        "script": shown(_script(link.removesuffix(DELETED) or (arguments or [b""])[0], arguments)),
     }
+
+
+def _script(program: bytes, arguments: list[bytes]) -> bytes:
+    """Return the first word after the options of an interpreter; of `-c` and the like it is code and names no file."""
+    if not INTERPRETER.fullmatch(program.rpartition(b"/")[2]):
+        return b""
+    words = iter(arguments[1:])
+    for word in words:
+        if word in TAKE_A_WORD:
+            next(words, b"")
+        elif re.fullmatch(rb"-[a-zA-Z]*[ce]|-m|--eval|--print", word):
+            return b""
+        elif not word.startswith((b"-", b"+")):
+            return word
+    return b""
 
 
 def _fields(status: bytes) -> dict[bytes, bytes]:

@@ -68,7 +68,7 @@ def test_files_that_were_not_watched_are_said_to_be_left_out(shell: str, tmp_pat
         (tmp_path / "root" / name).write_bytes(b"x")
     changes = {'"/proc/$TARGET_PID/mountinfo"': str(mounts), "/proc/[0-9]*": "/proc/none"}
     arguments = ("disk_triage", "growth", shell, os.getpid(), tmp_path / "root")
-    assert collect(*arguments, changes=changes) == {"files": [], "is_complete": True}
+    assert collect(*arguments, changes=changes) == {"files": [], "devices": [], "is_complete": True}
     found = collect(*arguments, changes={**changes, "at_most 2000": "at_most 2"})
     assert not found["is_complete"]
     assert printed(*arguments, changes=changes).count(b"\nn 1 ") == 6
@@ -104,7 +104,8 @@ def test_all_of_very_many_folders_are_measured(shell: str, tmp_path: Path) -> No
     long = "x" * 200
     for number in range(400):
         (tmp_path / "root" / f"{long}{number}").mkdir(parents=True)
-    found = measure(shell, tmp_path)
+    # how long that takes on a busy machine is not what is asked here
+    found = measure(shell, tmp_path, **{"%s) + 60": "%s) + 6000"})
     assert found["is_complete"]
     assert len(found["folders"]) == 402
 
@@ -128,14 +129,3 @@ def test_a_folder_that_vanishes_while_it_is_measured_is_none(shell: str, tmp_pat
     found = measure(shell, tmp_path, **{"size=$(du": 'rmdir "$folder" 2>/dev/null; size=$(du'})
     assert paths(found, tmp_path) == {""}
     assert found["is_complete"]
-
-
-def test_an_empty_dir_that_was_not_measured_is_unknown() -> None:
-    volume = {"point": "/cache", "size_limit": 1 << 30, "medium": "", "kind": "emptyDir", "name": "cache"}
-    folders = {"folders": [{"path": "/", "allocated": 9 << 30}], "is_complete": False}
-    facts = {"volumes": [volume], "big_folders": folders}
-    found = judged("disk_triage", facts, SETTINGS, "size_limit", "size_limit_unseen")
-    assert [finding.verdict for finding in found] == ["pass", "unknown"]
-    assert "/cache (emptyDir cache)" in found[1].message
-    folders["folders"].append({"path": "/cache", "allocated": 1})
-    assert [finding.verdict for finding in judged("disk_triage", facts, SETTINGS, "size_limit_unseen")] == []

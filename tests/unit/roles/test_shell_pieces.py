@@ -121,6 +121,18 @@ def test_the_processes_are_those_of_the_targets_cgroup(shell: str) -> None:
 
 
 @in_each_shell
+def test_a_zombie_is_its_parents(shell: str) -> None:
+    """Version 1 of cgroups has it in the root of all."""
+    with subprocess.Popen(["true"]) as process:
+        stat = Path(f"/proc/{process.pid}/stat")
+        while ") Z " not in stat.read_text(encoding="utf-8"):
+            os.sched_yield()
+        found = run(shell, "processes", TARGET_PID=str(os.getpid())).stdout.split()
+        assert ") Z " in stat.read_text(encoding="utf-8")
+    assert str(process.pid).encode() in found
+
+
+@in_each_shell
 def test_of_a_target_that_is_gone_there_are_no_processes(shell: str) -> None:
     assert run(shell, "processes", TARGET_PID="999999999").stdout == b""
 

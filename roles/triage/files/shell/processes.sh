@@ -19,7 +19,17 @@ know_home() {
 # whether the process of this folder in /proc is one of them
 is_of_target() {
   cgroup_of "$1"
-  [ -n "$home" ] && is_below "$cgroup" "$home"
+  [ -n "$home" ] || return
+  is_below "$cgroup" "$home" || is_zombie_of_target "$1"
+}
+# version 1 has a process that has ended in the root of its trees (kernel/cgroup, proc_cgroup_show): it is whose its parent is
+is_zombie_of_target() {
+  stat=
+  read -r stat 2>/dev/null < "$1/stat"
+  set -- ${stat##*)}
+  [ "$1" = Z ] && [ "$2" != 0 ] || return
+  cgroup_of "/proc/$2"
+  is_below "$cgroup" "$home"
 }
 # all lines of the file: version 1 has one for each of its trees, all processes in the same order
 cgroup_of() {

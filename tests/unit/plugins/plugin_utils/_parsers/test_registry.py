@@ -159,6 +159,7 @@ def test_a_memfd_takes_no_room_on_a_disk() -> None:
 def test_who_could_not_be_asked_for_deleted_files_is_no_file() -> None:
     assert deleted_files(b"cut\nunseen 7 _%s\n" % b"ng\ninx\n".hex().encode()) == {
         "files": [],
+        "sums": [],
         "unseen": [{"pid": 7, "name": "ng\\ninx"}],
         "is_complete": False,
     }
@@ -197,6 +198,7 @@ def test_a_process_whose_name_is_made_to_confuse_is_read_right() -> None:
         "command": "/app --name a\\nb",
         "exe": "/tmp/evil",
         "exe_deleted": True,
+        "script": "",
     }
 
 

@@ -1,0 +1,367 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A pass is a claim: numbers are compared whole and in their own scope, and what was left out is never passed. Beside each
+incident stand pods that are healthy and look alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible_collections.incident.distroless.plugins.plugin_utils._case.folder import read_checks
+from ansible_collections.incident.distroless.plugins.plugin_utils._collect.collectors import as_rows, parse_collectors
+from ansible_collections.incident.distroless.plugins.plugin_utils._collect.facts import gather_facts
+from ansible_collections.incident.distroless.plugins.plugin_utils._judge.analyzers import (
+    Judgement,
+    analyze,
+    parse_analyzers,
+)
+
+ROLES = Path(__file__).parents[3] / "roles"
+MIB = 1 << 20
+
+
+def pod(
+    mounts: list[dict[str, Any]] | None = None,
+    volumes: list[dict[str, Any]] | None = None,
+    ports: list[dict[str, Any]] | None = None,
+    **spec: Any,
+) -> dict[str, Any]:
+    container = {"name": "app", "volumeMounts": mounts or [], "ports": ports or []}
+    return {
+        "metadata": {"name": "api-0", "namespace": "shop", "uid": "u1"},
+        "spec": {"containers": [container], "volumes": volumes or [], **spec},
+        "status": {"containerStatuses": [{"name": "app", "state": {"running": {"startedAt": "2026-11-24T10:00:00Z"}}}]},
+    }
+
+
+def facts_of(role: str, about: dict[str, Any], printed: Mapping[str, str]) -> dict[str, Any]:
+    """The facts of a pod of which the role's collectors printed this."""
+    collectors = as_rows(parse_collectors(read_checks([str(ROLES / role / "collectors")])))
+    ran = {"rc": 0, "stderr": "", "timed_out": False}
+    target = {"namespace": "shop", "pod": "api-0", "pod_uid": "u1", "container": "app", "node": None}
+    answer = {"api": "pod", "namespace": "shop", "name": None, "objects": [about], "error": None}
+    collected = {"collectors": collectors, "api": [answer], "ended": "2026-11-24T11:00:00Z"}
+
+    def read(path: str) -> bytes:
+        name = Path(path).stem
+        if name not in printed:
+            raise FileNotFoundError(path)
+        return printed[name].encode()
+
+    commands = [{"name": name, **ran} for name in printed]
+    return gather_facts(collected, {**target, "commands": commands}, read).facts
+
+
+def judged(role: str, analyzer: str, about: dict[str, Any] | None = None, **printed: str) -> list[Judgement]:
+    """What one analyzer of a role says, with the role's own defaults as settings."""
+    defaults = yaml.safe_load((ROLES / role / "defaults" / "main.yml").read_text(encoding="utf-8"))
+    settings = {name.removeprefix(f"{role}_"): value for name, value in defaults.items()}
+    analyzers = parse_analyzers(read_checks([str(ROLES / role / "analyzers")]))
+    (own,) = [entry for entry in analyzers if entry.name == analyzer]
+    return analyze(facts_of(role, about or pod(), printed), [own], settings)
+
+
+def verdicts(*arguments: Any, **printed: str) -> list[str]:
+    return [entry.verdict for entry in judged(*arguments, **printed)]
+
+
+# of 10,000 blocks of 4 KiB: free, and what is available to all but root
+@pytest.mark.parametrize(
+    ("free", "available", "verdict"),
+    [
+        (599, 599, "pass"),
+        (501, 501, "pass"),
+        (500, 500, "fail"),
+        (1000, 500, "pass"),
+        (1000, 473, "fail"),
+        (0, 0, "fail"),
+    ],
+)
+def test_a_volume_is_full_by_its_exact_figures(free: int, available: int, verdict: str) -> None:
+    line = f"/data ext4 8:1 4096 10000 {free} {available} 1000 900\n"
+    assert verdicts("disk_triage", "volume_full", disk_usage=line) == [verdict]
+
+
+@pytest.mark.parametrize(
+    ("free", "inodes", "verdict"), [(5990, 100000, "pass"), (5000, 100000, "fail"), (0, 0, "pass")]
+)
+def test_inodes_are_compared_exactly_and_none_are_no_shortage(free: int, inodes: int, verdict: str) -> None:
+    line = f"/data btrfs 0:31 4096 10000 9000 9000 {inodes} {free}\n"
+    assert verdicts("disk_triage", "inodes_full", disk_usage=line) == [verdict]
+
+
+def folder(path: str, mib: float) -> str:
+    return f"d {int(mib * 1024)} {path.encode().hex()}\n"
+
+
+CACHE = {"name": "cache", "emptyDir": {"sizeLimit": "100Mi"}}
+PARTS = [{"name": "cache", "mountPath": "/a", "subPath": "a"}, {"name": "cache", "mountPath": "/b", "subPath": "b/c"}]
+
+
+@pytest.mark.parametrize(
+    ("mounts", "sizes", "verdict"),
+    [
+        (PARTS, {"/a": 60, "/b": 60}, "fail"),
+        (PARTS, {"/a": 40, "/b": 40}, "pass"),
+        # one place twice, and a folder within one that is mounted as well, are not two
+        ([PARTS[0], {**PARTS[0], "mountPath": "/again"}], {"/a": 60, "/again": 60}, "pass"),
+        ([PARTS[0], {**PARTS[0], "mountPath": "/deep", "subPath": "a/deep"}], {"/a": 60, "/deep": 50}, "pass"),
+        ([{"name": "cache", "mountPath": "/all"}, *PARTS], {"/all": 96, "/a": 50, "/b": 46}, "fail"),
+        ([{"name": "cache", "mountPath": "/all"}, *PARTS], {"/all": 94, "/a": 50, "/b": 44}, "pass"),
+        # a name that begins alike is another folder
+        ([PARTS[0], {**PARTS[0], "mountPath": "/ab", "subPath": "ab"}], {"/a": 60, "/ab": 60}, "fail"),
+    ],
+)
+def test_an_empty_dir_is_measured_by_all_its_folders(mounts: Any, sizes: dict[str, float], verdict: str) -> None:
+    about = pod(mounts, [CACHE])
+    printed = "".join(folder(path, mib) for path, mib in sizes.items())
+    assert verdicts("disk_triage", "size_limit", about, big_folders=printed) == [verdict]
+    assert verdicts("disk_triage", "size_limit_unseen", about, big_folders=printed) == []
+
+
+def test_an_empty_dir_of_which_one_folder_was_not_measured_is_unknown() -> None:
+    about, printed = pod(PARTS, [CACHE]), folder("/a", 60) + "cut\n"
+    (found,) = judged("disk_triage", "size_limit_unseen", about, big_folders=printed)
+    assert (found.verdict, "/a and /b (emptyDir cache)" in found.message) == ("unknown", True)
+    assert verdicts("disk_triage", "size_limit", about, big_folders=printed) == []
+
+
+def test_folders_that_were_left_out_say_nothing_of_an_empty_dir_that_was_measured() -> None:
+    about, printed = pod([{"name": "cache", "mountPath": "/c"}], [CACHE]), folder("/c", 1) + "cut\n"
+    assert verdicts("disk_triage", "size_limit", about, big_folders=printed) == ["pass"]
+    # without a limit there is none to come to
+    assert verdicts("disk_triage", "size_limit", pod(), big_folders="cut\n") == ["pass"]
+
+
+def held(pid: int, inode: int, mib: float, device: int = 0x801, path: str = "/data/wal", fd: int = 3) -> str:
+    return (
+        f"{pid} {fd} {int(mib * MIB)} {int(mib * 2048)} {device} {inode} 0 "
+        f"_{b'db'.hex()} _{f'{path}{inode} (deleted)'.encode().hex()}\n"
+    )
+
+
+MOUNTS = "1 0 8:1 / / rw - ext4 /dev/sda1 rw\n2 1 0:45 / /dev/shm rw - tmpfs shm rw\n3 1 0:46 / /data rw,relatime - xfs x rw\n"
+
+
+@pytest.mark.parametrize(
+    ("rows", "sums"),
+    [
+        ([held(7, inode, 90) for inode in range(400)], ["fail"]),
+        # two processes, two volumes, one file by many descriptors
+        ([held(7, 1, 90), held(8, 2, 90)], []),
+        ([held(7, 1, 90), held(7, 2, 90, device=0x2E)], []),
+        ([held(7, 1, 90, fd=fd) for fd in range(3, 9)], []),
+        ([held(7, 1, 20), held(7, 2, 20)], []),
+        # which is told of by itself
+        ([held(7, 1, 200), held(7, 2, 1)], []),
+        ([held(7, inode, 90, path="/memfd:jit") for inode in range(9)], []),
+    ],
+)
+def test_deleted_files_are_summed_by_process_and_volume(rows: list[str], sums: list[str]) -> None:
+    assert verdicts("disk_triage", "deleted_sum", deleted_files="".join(rows)) == sums
+
+
+@pytest.mark.parametrize(("device", "words"), [(0x2D, "stay in memory"), (0x801, "stay on the disk")])
+def test_where_a_deleted_file_takes_room_is_said(device: int, words: str) -> None:
+    line = held(7, 1, 200, device=device)
+    (found,) = judged("disk_triage", "deleted_open", deleted_files=line, mounts=MOUNTS)
+    assert words in found.message
+
+
+def growing(count: int, rate: int, device: int = 0x801) -> str:
+    """Two looks, ten seconds apart, at files that grow by so many bytes a second."""
+    looks = (
+        (at, [f"n {100 + at * rate} {device} {inode} /logs/{inode}\n" for inode in range(count)]) for at in (0, 10)
+    )
+    return "".join(f"t {at}.00\n{''.join(lines)}" for at, lines in looks)
+
+
+# a gibibyte is left of ten
+USAGE = "/ ext4 8:1 4096 2621440 262144 262144 1000 900\n"
+
+
+@pytest.mark.parametrize(
+    ("count", "rate", "verdict", "words"),
+    [
+        (1, 10**7, "fail", "/logs/0 grows by"),
+        (200, 900_000, "fail", "and 199 more files grow together"),
+        (200, 9, "pass", ""),
+    ],
+)
+def test_what_grows_is_summed_by_volume(count: int, rate: int, verdict: str, words: str) -> None:
+    (found,) = judged("disk_triage", "fills_up_soon", growth=growing(count, rate), disk_usage=USAGE)
+    assert (found.verdict, words in found.message) == (verdict, True)
+
+
+def test_what_grows_on_a_device_that_nobody_measured_is_unknown() -> None:
+    # the device of a file of a btrfs subvolume stands in no mountinfo
+    (found,) = judged("disk_triage", "growth_of_no_volume", growth=growing(3, 10, device=0x32), disk_usage=USAGE)
+    assert (found.verdict, "0:50" in found.message) == ("unknown", True)
+    assert verdicts("disk_triage", "growth_of_no_volume", growth=growing(3, 10), disk_usage=USAGE) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "verdict"),
+    [
+        ({"persistentVolumeClaim": {"claimName": "c", "readOnly": True}}, "pass"),
+        ({"nfs": {"server": "s", "path": "/", "readOnly": True}}, "pass"),
+        ({"csi": {"driver": "d", "readOnly": True}}, "pass"),
+        ({"iscsi": {"targetPortal": "t", "readOnly": True}}, "pass"),
+        ({"persistentVolumeClaim": {"claimName": "c"}}, "warn"),
+        ({"nfs": {"server": "s", "path": "/", "readOnly": False}}, "warn"),
+    ],
+)
+def test_a_volume_that_is_asked_for_as_read_only_may_be_so(source: dict[str, Any], verdict: str) -> None:
+    about = pod([{"name": "v", "mountPath": "/share"}], [{"name": "v", **source}])
+    mounts = "1 0 8:1 / / rw - ext4 /dev/sda1 rw\n2 1 0:60 / /share ro - nfs4 s:/ ro\n"
+    assert verdicts("disk_triage", "read_only_volume", about, mounts=mounts) == [verdict]
+
+
+def socket(protocol: str, port: int, state: str = "0A", local: str = "00000000", remote: int = 0) -> str:
+    rest = "00000000:00000000 00:00000000 00000000  0 0 4711 1 0"
+    return f"==> {protocol}\n 0: {local}:{port:04X} 00000000:{remote:04X} {state} {rest}\n"
+
+
+DNS = [{"containerPort": 53, "protocol": "UDP"}, {"containerPort": 8080}]
+
+
+@pytest.mark.parametrize(
+    ("sockets", "said"),
+    [
+        (socket("tcp", 8080) + socket("udp", 53, "07"), []),
+        (socket("udp", 5353, "07"), ["UDP port 5353"]),
+        # declared, and for the other protocol
+        (socket("tcp", 53), ["TCP port 53"]),
+        (socket("udp", 8080, "07"), ["UDP port 8080"]),
+        (socket("udp6", 161, "07", local="0" * 32), ["UDP port 161"]),
+        # a client's: it has a peer, or a port that the kernel gave it
+        (socket("udp", 5353, "01", remote=53), []),
+        (socket("udp", 40123, "07"), []),
+        (socket("tcp", 9000, local="0100007F"), []),
+        (socket("tcp", 443, "01", remote=50000), []),
+    ],
+)
+def test_a_listener_is_declared_by_port_and_protocol(sockets: str, said: list[str]) -> None:
+    found = judged("process_triage", "undeclared_listener", pod(ports=DNS), sockets=sockets)
+    assert [" ".join(entry.message.split()[:3]) for entry in found if entry.verdict == "warn"] == said
+    assert [entry.verdict for entry in found] == (["warn"] * len(said) or ["pass"])
+
+
+def test_of_the_nodes_network_one_sentence_is_said() -> None:
+    about, sockets = pod(hostNetwork=True), socket("tcp", 22) + socket("tcp", 10250) + socket("udp", 68, "07")
+    assert verdicts("process_triage", "undeclared_listener", about, sockets=sockets) == []
+    (found,) = judged("process_triage", "listens_on_the_node", about, sockets=sockets)
+    assert (found.verdict, "3 sockets" in found.message) == ("unknown", True)
+    assert verdicts("process_triage", "listens_on_the_node", pod(), sockets=sockets) == []
+
+
+def process(
+    pid: int, name: str = "app", parent: int = 0, state: str = "S", exe: str = "/app", command: str = ""
+) -> str:
+    stat = f"{pid} ({name}) {state} {parent} {' '.join(['0'] * 17)} 4711 0"
+    words = command.replace(" ", "\0") + "\0" if command else ""
+    parts = (stat, "Uid:\t1 1 1 1\nGid:\t1 1 1 1\n", words, f"{exe}\n" if exe else "")
+    return f"{pid} {' '.join('_' + part.encode().hex() for part in parts)}\n"
+
+
+def test_processes_that_nobody_reaps_are_told_with_who_should() -> None:
+    table = process(1) + "".join(process(pid, "curl", 1, "Z", "") for pid in range(10, 1503))
+    (found,) = judged("process_triage", "zombies", processes=table)
+    assert found.verdict == "warn"
+    assert "1493 processes that have ended (curl)" in found.message
+    assert "pid 1 (app)" in found.message
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        process(1),
+        # on their way, and an idle pool
+        process(1) + "".join(process(pid, "curl", 1, "Z", "") for pid in range(10, 15)),
+        process(1) + "".join(process(pid, "worker", 1) for pid in range(10, 200)),
+    ],
+)
+def test_a_few_that_are_about_to_be_reaped_are_none(table: str) -> None:
+    assert verdicts("process_triage", "zombies", processes=table) == ["pass"]
+
+
+@pytest.mark.parametrize(
+    ("exe", "command", "verdict"),
+    [
+        ("/usr/bin/python3.12", "python3 /tmp/.x/miner.py --pool a", "fail"),
+        ("/usr/bin/python3", "python3 -u -W ignore /var/tmp/m.py", "fail"),
+        ("/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2", "ld.so /dev/shm/xmrig", "fail"),
+        ("/lib/ld-musl-x86_64.so.1", "ld --library-path /lib /dev/shm/x", "fail"),
+        ("/bin/dash", "sh /tmp/kinsing.sh", "fail"),
+        ("/usr/bin/perl", "perl -w /run/x.pl", "fail"),
+        ("/tmp/x", "app", "fail"),
+        ("/usr/bin/python3", "python3 /app/main.py --cache /tmp/cache", "pass"),
+        ("/usr/bin/python3", "python3 -m http.server --directory /tmp", "pass"),
+        ("/bin/sh", "sh -c ls /tmp", "pass"),
+        ("/usr/sbin/nginx", "nginx -c /tmp/nginx.conf", "pass"),
+        ("/usr/bin/node", "node /app/server.js", "pass"),
+        ("/usr/bin/java", "java -Djava.io.tmpdir=/tmp -jar /app/a.jar", "pass"),
+        ("/bin/bash", "bash", "pass"),
+    ],
+)
+def test_what_an_interpreter_runs_is_looked_at(exe: str, command: str, verdict: str) -> None:
+    assert verdicts("process_triage", "odd_place", processes=process(9, "x", 1, "S", exe, command)) == [verdict]
+
+
+CUT = {
+    "processes": process(1) + "cut\n",
+    "sockets": socket("tcp", 8080) + "cut\n",
+    "deleted_files": held(7, 1, 1) + "cut\n",
+    "growth": growing(1, 1) + "cut\n",
+}
+
+
+PASSING = {
+    "disk_triage": ["deleted_open", "fills_up_soon", "grows_fast"],
+    "process_triage": [
+        *("deleted_binary", "memory_binary", "odd_place", "process_list", "undeclared_listener", "zombies"),
+        *("indicator_address", "indicator_name", "indicator_path"),
+    ],
+}
+
+
+@pytest.mark.parametrize("role", PASSING)
+def test_of_what_was_left_out_nothing_is_passed(role: str) -> None:
+    analyzers = parse_analyzers(read_checks([str(ROLES / role / "analyzers")]))
+    whole = {name: text.removesuffix("cut\n") for name, text in CUT.items()}
+    around = {"mounts": MOUNTS, "disk_usage": USAGE}
+    settings = {"indicators": {"names": ["xmrig"], "paths": ["/x"], "addresses": ["10.0.0.9"]}}
+    settings |= {"full_percent": 95, "deleted_size": "100Mi", "growth_rate": "1Mi", "full_within_seconds": 60}  # type: ignore[dict-item]
+    collected = {entry.name for entry in parse_collectors(read_checks([str(ROLES / role / "collectors")]))}
+    about = pod(ports=DNS)
+    seen = set()
+    for name in CUT.keys() & collected:
+        before = {
+            entry.analyzer: entry.verdict
+            for entry in analyze(facts_of(role, about, {**whole, **around}), analyzers, settings)
+        }
+        after = analyze(facts_of(role, about, {**whole, **around, name: CUT[name]}), analyzers, settings)
+        for entry in after:
+            needs = {source for need in entry.needs for source in (need, *SOURCES.get(need, ()))}
+            if name in needs:
+                assert entry.verdict != "pass", entry
+                seen |= {entry.analyzer} if before.get(entry.analyzer) == "pass" else set()
+    assert seen == set(PASSING[role])
+
+
+SOURCES = {"listeners": ("sockets",), "zombies": ("processes",)}
+
+
+def test_a_whole_fact_passes_and_a_cut_one_says_what_is_left() -> None:
+    assert verdicts("process_triage", "deleted_binary", processes=process(1)) == ["pass"]
+    (found,) = judged("process_triage", "deleted_binary", processes=CUT["processes"])
+    assert found.verdict == "unknown"
+    assert found.message == (
+        "Not all was looked at (more processes are there). Of what was: No process runs from a deleted file."
+    )
