@@ -22,9 +22,10 @@ from ansible_collections.incident.distroless.plugins.module_utils._core.errors i
 from ansible_collections.incident.distroless.plugins.module_utils._core.paths import quote
 from ansible_collections.incident.distroless.plugins.module_utils._core.times import rfc3339
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.container import variables
-from ansible_collections.incident.distroless.plugins.module_utils._debugger.probe import ProbeResult
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.probe import ProbeResult, run_text
 from ansible_collections.incident.distroless.plugins.module_utils._localfs.destination import Dest, Place
 from ansible_collections.incident.distroless.plugins.module_utils._localfs.partial_file import DestFailure, Partial
+from ansible_collections.incident.distroless.plugins.module_utils._remote.job import Job
 from ansible_collections.incident.distroless.plugins.module_utils._remote.pod_exec import STDERR, STDOUT
 from ansible_collections.incident.distroless.plugins.module_utils._remote.session import Session
 
@@ -277,15 +278,10 @@ def _run(opening: Callable[..., Session], command: Command, sight: ProbeResult, 
 
     session = opening(silence=float(command.timeout))
     try:
-        session.run(script_for(command, sight), deadline=until).copy(take)
-        # the streams end with the last process that holds them
-        session.timeout = max(0.1, until - time.monotonic())
-        rc = session.finish(status_of_job=True)
-        if rc is None:
-            raise Failure("ConnectionLost", "The command's stream ended without an exit code.")
-    except Failure as failure:
-        if failure.reason != "WaitTimeout":
-            raise
+        _check_target(session, sight)
+        # whatever is over before the command has begun is not the command's time
+        job = session.run(script_for(command, sight), deadline=until)
+        rc = _status(session, job, take, until)
     finally:
         # a drop: the remote shell sees the end of its stdin and ends the command's processes
         session.close()
@@ -303,6 +299,44 @@ def _run(opening: Callable[..., Session], command: Command, sight: ProbeResult, 
         "timed_out": rc is None,
     }
     return Ran(row, file is not None and file.wrote)
+
+
+def _status(session: Session, job: Job, take: Callable[[int, memoryview], None], until: float) -> int | None:
+    """Return the exit code of a command that has begun, None where its time is over. Raises Failure ConnectionLost."""
+    try:
+        job.copy(take)
+        # the streams end with the last process that holds them
+        session.timeout = max(0.1, until - time.monotonic())
+        rc = session.finish(status_of_job=True)
+    except Failure as failure:
+        if failure.reason != "WaitTimeout":
+            raise
+        return None
+    if rc is None:
+        raise Failure("ConnectionLost", "The command's stream ended without an exit code.")
+    return rc
+
+
+def _check_target(session: Session, sight: ProbeResult) -> None:
+    """Raises Failure TargetRestarted where the number that was the target's process is another one's by now, or nobody's."""
+    if sight.started is None:
+        return
+    if run_text(session, _STARTED_AT + b"started_at %d\n" % sight.pid)[0] != str(sight.started):
+        raise Failure(
+            "TargetRestarted",
+            f"The target's process {sight.pid} has ended since the debugger looked: the command was not run.",
+        )
+
+
+# the 22nd field of stat, the 20th behind the name of the program, which can hold anything
+_STARTED_AT = rb"""
+started_at() {
+  stat=
+  read -r stat 2>/dev/null <"/proc/$1/stat"
+  set -- ${stat##*)}
+  printf '%s\n' "${20-}"
+}
+"""
 
 
 @contextmanager

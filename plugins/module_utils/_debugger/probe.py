@@ -123,6 +123,8 @@ class ProbeResult:
     root_readable: bool
     is_dumpable: bool = True
     warnings: tuple[str, ...] = ()
+    # when its process started (clock ticks after boot), where the debugger outlives it, so that its number may become another's
+    started: int | None = None
 
     @property
     def root(self) -> str:
@@ -158,10 +160,13 @@ class ProbeResult:
 def probe(session: Session, target: Target) -> ProbeResult:
     """Looks from inside. Raises Failure TargetProcessAmbiguous when the target's process cannot be proven."""
     listed = list(_listed(session, target))
-    pid = main_process((process for stat, cgroup in listed if (process := _process(stat, cgroup))), target)
+    processes = [process for stat, cgroup in listed if (process := _process(stat, cgroup))]
+    pid = main_process(processes, target)
+    starts = {process.pid: process.started for process in processes} if shares_processes(target.manifest) else {}
     garbled = [stat for stat, cgroup in listed if names_container(cgroup, target.id) and _process(stat, cgroup) is None]
     warnings = tuple(f"a process of the container cannot be understood by its stat: {stat[:80]!r}" for stat in garbled)
-    return replace(parse_sight(pid, run_text(session, b"pid=%d\n" % pid + _LOOK_AT_PROCESS)), warnings=warnings)
+    sight = parse_sight(pid, run_text(session, b"pid=%d\n" % pid + _LOOK_AT_PROCESS))
+    return replace(sight, warnings=warnings, started=starts.get(pid))
 
 
 def container_processes(session: Session, target: Target) -> list[int]:

@@ -66,7 +66,10 @@ from ansible_collections.incident.distroless.plugins.module_utils._targets.model
     parse_selection,
     ways_of_selecting,
 )
-from ansible_collections.incident.distroless.plugins.module_utils._targets.recheck import what_became
+from ansible_collections.incident.distroless.plugins.module_utils._targets.recheck import (
+    how_it_ended,
+    what_became,
+)
 from ansible_collections.incident.distroless.plugins.module_utils._targets.resource_limits import is_throttled
 from ansible_collections.incident.distroless.plugins.module_utils._targets.selection import select
 
@@ -228,6 +231,9 @@ def _run_commands(cluster: Cluster, plan: Plan, attached: Attached, started: flo
         ended = "timed out" if ran.row["timed_out"] else f"rc {ran.row['rc']}"
         PROGRESS.say(target.label, f"{_title(index, command.name)}: {ended} after {ran.row['delta']} s")
         wrote = wrote or ran.wrote
+    if failure is None and plan.commands and attached.seen.started is not None:
+        # a debugger that outlives its target tells nothing of its end
+        failure = how_it_ended(cluster, target, Deadline(plan.wait_timeout))
     row = target_row(attached, time.monotonic() - started)
     row["commands"] = rows
     begun = plan.commands[: len(rows) + (failure is not None)]

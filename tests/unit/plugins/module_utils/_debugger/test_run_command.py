@@ -7,8 +7,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import stat
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -153,3 +156,40 @@ def test_a_stream_that_breaks_leaves_no_file(tmp_path: Path) -> None:
 def test_what_check_mode_did_not_run_has_the_same_keys(run: Run) -> None:
     command = Command("true")
     assert not_run(command).keys() == run(command).row.keys()
+
+
+def own_start() -> int:
+    """When this process started, in clock ticks after boot."""
+    return int(Path("/proc/self/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19])
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_pid_that_became_another_process_is_not_looked_into(shell: str, tmp_path: Path) -> None:
+    there = replace(SIGHT, pid=os.getpid(), started=own_start())
+    opening = partial(open_session, shell)
+
+    def run(sight: ProbeResult) -> Ran:
+        return run_command(lambda silence: opening(timeout=silence), Command(f"touch {tmp_path}/ran"), sight)
+
+    for gone in (replace(there, started=own_start() + 1), replace(there, pid=2**22 + 1)):
+        with pytest.raises(Failure) as caught:
+            run(gone)
+        assert caught.value.reason == "TargetRestarted"
+        assert not (tmp_path / "ran").exists()
+    assert run(there).row["rc"] == 0
+    assert (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_command_that_never_began_fails_with_the_openings_own_reason(shell: str) -> None:
+    def never() -> Pipes:
+        raise Failure("WaitTimeout", "exec in shop/api-0/debugger: not done within 1 s.")
+
+    def opening(silence: float) -> Session:
+        session = open_session(shell, timeout=silence)
+        session._open_outlet = never
+        return session
+
+    with pytest.raises(Failure, match="exec in shop/api-0/debugger") as caught:
+        run_command(opening, Command("true"), SIGHT)
+    assert caught.value.reason == "WaitTimeout"
