@@ -4,8 +4,10 @@
 
 """A stand-in for AWX: answers what awx.awx asks as AWX 24's REST API does, keeps what was made, and records each request.
 
-No AWX ran for these tests. What is checked here as AWX checks it: the token, that what is referred to exists, and a survey's
-questions (awx/api/views, JobTemplateSurveySpec); secrets come back as $encrypted$.
+No AWX ran for these tests. What is done here as AWX 24.6.1 does it: the token is checked, that what is referred to exists, that a
+project has a template's playbook, and a survey's questions (awx/api/views, JobTemplateSurveySpec); secrets come back as $encrypted$;
+empty inputs of a credential are dropped; a project's update can fail, and then the project has no playbooks; what a job gets of a
+credential is computed as by awx/main/models/credential/injectors.py.
 """
 
 from __future__ import annotations
@@ -34,6 +36,7 @@ TYPES = {
 REFERENCES = {singular: plural for plural, singular in TYPES.items()} | {
     "default_environment": "execution_environments"
 }
+SECRETS = ("bearer_token", "password", "ssl_ca_cert")
 QUESTIONS = ("text", "textarea", "password", "multiplechoice", "multiselect", "integer", "float")
 Thing = dict[str, Any]
 
@@ -46,6 +49,10 @@ class Controller:
     things: dict[str, dict[int, Thing]] = field(default_factory=lambda: {plural: {} for plural in TYPES})
     surveys: dict[int, Thing] = field(default_factory=dict)
     attached: dict[int, list[int]] = field(default_factory=dict)
+    # what an update of a project finds in its repository, and how many updates fail before one does not
+    playbooks: frozenset[str] = frozenset()
+    updates_to_fail: int = 0
+    updates: list[Thing] = field(default_factory=list)
     port: int = 0
 
     def __post_init__(self) -> None:
@@ -57,11 +64,22 @@ class Controller:
         url = f"/api/v2/{plural}/{number}/"
         related = {"survey_spec": f"{url}survey_spec/", "update": f"{url}update/"}
         thing = {"id": number, "type": TYPES[plural], "url": url, "related": related, "summary_fields": {}, **fields}
-        if plural == "projects":
-            # AWX begins to bring a project home as soon as it is made
-            thing |= {"scm_revision": "", "summary_fields": {"current_update": {"id": number}}}
         self.things[plural][number] = thing
+        if plural == "projects":
+            thing |= {"scm_revision": "", "playbooks": frozenset()}
         return thing
+
+    def environment(self, template: str) -> dict[str, str]:
+        """Return what a job of a template gets of its cluster; a certificate authority as text, where AWX names a file."""
+        (inputs,) = (
+            self.things["credentials"][number]["inputs"]
+            for number in self.attached[self.named("job_templates")[template]["id"]]
+            if "bearer_token" in self.things["credentials"][number]["inputs"]
+        )
+        given = {"K8S_AUTH_HOST": inputs.get("host", ""), "K8S_AUTH_API_KEY": inputs.get("bearer_token", "")}
+        if inputs.get("verify_ssl") and "ssl_ca_cert" in inputs:
+            return {**given, "K8S_AUTH_VERIFY_SSL": "True", "K8S_AUTH_SSL_CA_CERT": inputs["ssl_ca_cert"]}
+        return {**given, "K8S_AUTH_VERIFY_SSL": "False"}
 
     def named(self, plural: str) -> dict[str, Thing]:
         return {thing["name"]: thing for thing in self.things[plural].values()}
@@ -72,16 +90,18 @@ class Controller:
     def answer(self, method: str, path: str, query: dict[str, str], body: Any) -> tuple[int, Any]:
         """Status and document for one request."""
         match [part for part in path.removeprefix("/api/v2/").split("/") if part]:
-            case ["project_updates", _number] if method == "GET":
-                return 200, {"status": "successful"}
+            case ["project_updates", number] if method == "GET":
+                return 200, self.updates[int(number) - 1]
+            case ["projects", number, "update"] if method == "POST":
+                return 202, self._update(self.things["projects"][int(number)])
             case [plural] if plural in TYPES:
                 return self._list(plural, query) if method == "GET" else self._create(plural, body)
             case [plural, number] if self.things.get(plural, {}).get(int(number)):
                 thing = self.things[plural][int(number)]
-                if method == "PATCH" and (complaint := self._complaint(body)):
+                if method == "PATCH" and (complaint := self._complaint({**thing, **body})):
                     return 400, complaint
-                thing.update(body if method == "PATCH" else {})
-                return 200, shown(thing)
+                thing.update(kept(body, thing) if method == "PATCH" else {})
+                return 200, self._shown(thing)
             case ["job_templates", number, "survey_spec"]:
                 return self._survey(int(number), method, body)
             case ["job_templates", number, "credentials"]:
@@ -90,7 +110,12 @@ class Controller:
 
     def _list(self, plural: str, query: dict[str, str]) -> tuple[int, Any]:
         found = [thing for thing in self.things[plural].values() if all(_fits(thing, *pair) for pair in query.items())]
-        return 200, {"count": len(found), "next": None, "previous": None, "results": [shown(thing) for thing in found]}
+        return 200, {
+            "count": len(found),
+            "next": None,
+            "previous": None,
+            "results": [self._shown(thing) for thing in found],
+        }
 
     def _create(self, plural: str, body: Thing) -> tuple[int, Any]:
         if complaint := self._complaint(body):
@@ -100,13 +125,48 @@ class Controller:
             for thing in self.things[plural].values()
         ):
             return 400, {"__all__": ["An object with this name and organization already exists."]}
-        return 201, shown(self.make(plural, body))
+        thing = self.make(plural, kept(body, {}))
+        if plural != "projects":
+            return 201, self._shown(thing)
+        # AWX begins to bring a project home as soon as it is made
+        return 201, {**self._shown(thing), "summary_fields": {"current_update": {"id": self._update(thing)["id"]}}}
+
+    def _update(self, project: Thing) -> Thing:
+        """Brings a project home, or fails to. Here it is over at once."""
+        number = len(self.updates) + 1
+        fails, self.updates_to_fail = self.updates_to_fail > 0, max(0, self.updates_to_fail - 1)
+        if not fails:
+            project |= {"scm_revision": "a" * 40, "playbooks": self.playbooks}
+        update = {
+            "id": number,
+            "url": f"/api/v2/project_updates/{number}/",
+            "scm_revision": project["scm_revision"],
+            "status": "failed" if fails else "successful",
+            "failed": fails,
+            "finished": "2026-11-29T12:30:00Z",
+            "result_traceback": "",
+        }
+        self.updates.append(update)
+        return update
+
+    def _shown(self, thing: Thing) -> Thing:
+        """Return a thing as the API shows it: without its secrets, a template with its credentials."""
+        inputs = {**thing.get("inputs", {})}
+        found = {key: value for key, value in thing.items() if key != "playbooks"}
+        if inputs:
+            found["inputs"] = inputs | {key: "$encrypted$" for key in inputs if key in SECRETS}
+        if thing["type"] == "job_template":
+            rows = [self.things["credentials"][number] for number in self.attached.get(thing["id"], [])]
+            found["summary_fields"] = {"credentials": [{"id": row["id"], "name": row["name"]} for row in rows]}
+        return found
 
     def _complaint(self, body: Thing) -> Thing | None:
         for key, value in body.items():
             plural = REFERENCES.get(key)
             if plural and value not in self.things[plural]:
                 return {key: [f'Invalid pk "{value}" - object does not exist.']}
+        if "playbook" in body and body["playbook"] not in self.things["projects"][body["project"]]["playbooks"]:
+            return {"playbook": ["Playbook not found for project."]}
         return None
 
     def _survey(self, number: int, method: str, body: Any) -> tuple[int, Any]:
@@ -120,11 +180,14 @@ class Controller:
     def _credentials(self, number: int, method: str, body: Any) -> tuple[int, Any]:
         attached = self.attached.setdefault(number, [])
         if method == "GET":
-            rows = [shown(self.things["credentials"][each]) for each in attached]
+            rows = [self._shown(self.things["credentials"][each]) for each in attached]
             return 200, {"count": len(rows), "next": None, "previous": None, "results": rows}
         if body["id"] not in self.things["credentials"]:
             return 400, {"detail": "no such credential"}
-        attached.append(body["id"])
+        if body.get("disassociate"):
+            attached.remove(body["id"])
+        else:
+            attached.append(body["id"])
         return 204, None
 
 
@@ -132,11 +195,16 @@ def _fits(thing: Thing, key: str, wanted: str) -> bool:
     return key in ("page_size", "order_by") or str(thing.get(key.removeprefix("or__"), "")) == wanted
 
 
-def shown(thing: Thing) -> Thing:
-    """A thing as the API shows it: without its secrets."""
-    inputs = dict(thing.get("inputs", {}))
-    secrets = {key: "$encrypted$" for key in inputs if key in ("bearer_token", "password")}
-    return {**thing, "inputs": inputs | secrets} if inputs else thing
+def kept(body: Thing, before: Thing) -> Thing:
+    """Return what AWX keeps of a request: inputs that are empty are dropped, and $encrypted$ stands for what was there."""
+    if "inputs" not in body:
+        return body
+    inputs = {
+        key: before["inputs"][key] if value == "$encrypted$" else value
+        for key, value in body["inputs"].items()
+        if value != ""
+    }
+    return {**body, "inputs": inputs}
 
 
 def survey_error(survey: Thing) -> str | None:
@@ -159,7 +227,7 @@ def survey_error(survey: Thing) -> str | None:
             return f"Default value in survey question {index} expected to be string."
         if not all(isinstance(question.get(key, 0), int) for key in ("min", "max")):
             return f"The limit in survey question {index} expected to be integer."
-        if question["type"].startswith("multi") and question["default"] not in question.get("choices", []):
+        if question["type"].startswith("multi") and question.get("default", "") not in question.get("choices", []):
             return "Default choice must be answered from the choices listed."
     return None
 

@@ -2,7 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What AWX would do: set the collection up, make its image, and run the project's playbooks by ansible-runner."""
+"""What AWX would do: set the collection up, make its image, and run the project's playbooks by ansible-runner.
+
+What a job gets of its cluster is what the stand-in for AWX computes from the credential that awx_setup made.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +21,10 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.unit.support.awx import extra_vars
+
 from . import controller as awx
-from .conftest import CHECKOUT, Automation, Credentials, Kubectl, pod_manifest
+from .conftest import CHECKOUT, STATE, Automation, Credentials, Kubectl, facts, pod_manifest
 from .oncall import rules_of
 
 PROJECT = CHECKOUT / "extensions" / "awx_project"
@@ -32,11 +37,14 @@ EVENT_LIMIT = 700_000
 @pytest.fixture
 def controller() -> Iterator[awx.Controller]:
     with awx.running() as running:
+        running.playbooks = frozenset(path.name for path in PROJECT.glob("*.yml"))
         yield running
 
 
-def set_up(controller: awx.Controller, automation: Automation, installed: Path, *words: str, **variables: str) -> str:
-    """Runs awx_setup as its head says; returns what it printed."""
+def set_up(
+    controller: awx.Controller, automation: Automation, installed: Path, *words: str, code: int = 0, **variables: str
+) -> str:
+    """Runs awx_setup as its head says, with the certificate authority of the real cluster; returns what it printed."""
     extra = json.dumps({f"awx_setup_{key}": value for key, value in {**GIVEN, **variables}.items()})
     environment = {
         **os.environ,
@@ -48,12 +56,13 @@ def set_up(controller: awx.Controller, automation: Automation, installed: Path, 
         "CONTROLLER_OAUTH_TOKEN": awx.TOKEN,
         "K8S_AUTH_HOST": "https://cluster.example:6443",
         "K8S_AUTH_API_KEY": SECRET,
+        "K8S_AUTH_SSL_CA_CERT": facts()["CA_CERT"],
     }
     command = ["ansible-playbook", "incident.distroless.awx_setup", "--extra-vars", extra, *words]
     done = subprocess.run(
-        command, capture_output=True, text=True, env=environment, stdin=subprocess.DEVNULL, timeout=300, check=False
+        command, capture_output=True, text=True, env=environment, stdin=subprocess.DEVNULL, timeout=600, check=False
     )
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode == code, done.stdout + done.stderr
     return done.stdout + done.stderr
 
 
@@ -61,7 +70,11 @@ def test_awx_is_set_up_once_and_secrets_stay_where_they_belong(
     controller: awx.Controller, automation: Automation, installed: Path
 ) -> None:
     printed = set_up(controller, automation, installed, "-vvv")
+    authority = Path(facts()["CA_CERT"]).read_text(encoding="utf-8").strip()
     assert SECRET not in printed
+    assert "BEGIN CERTIFICATE" not in printed
+    # a key that stands twice in our own files would be told
+    assert "duplicate" not in printed
     assert [path for _method, path, body in controller.changes() if SECRET in json.dumps(body)] == [
         "/api/v2/credentials/"
     ]
@@ -75,19 +88,62 @@ def test_awx_is_set_up_once_and_secrets_stay_where_they_belong(
     (host,) = controller.things["hosts"].values()
     assert json.loads(host["variables"])["ansible_python_interpreter"] == "{{ ansible_playbook_python }}"
     credential = controller.named("credentials")["incident.distroless"]
-    assert credential["inputs"]["host"] == "https://cluster.example:6443"
-    assert credential["inputs"]["verify_ssl"] is True
     for playbook, template in templates.items():
+        job = controller.environment(template["name"])
+        assert job.pop("K8S_AUTH_SSL_CA_CERT").strip() == authority
+        assert job == {
+            "K8S_AUTH_HOST": "https://cluster.example:6443",
+            "K8S_AUTH_API_KEY": SECRET,
+            "K8S_AUTH_VERIFY_SSL": "True",
+        }
         assert (PROJECT / template["playbook"]).is_file()
         assert template["project"] == project["id"]
         assert controller.attached[template["id"]] == [credential["id"]]
-        asked = {question["variable"] for question in controller.surveys[template["id"]]["spec"]}
-        assert {f"{playbook}_namespace", f"{playbook}_pod"} <= asked
+        questions = controller.surveys[template["id"]]["spec"]
+        assert {f"{playbook}_namespace", f"{playbook}_pod"} <= {question["variable"] for question in questions}
+        # AWX sends the default of a question that nobody answers
+        assert [question for question in questions if question.get("default") == ""] == []
 
     before = len(controller.changes())
     # only what differs would be changed, and in check mode nothing is
     assert "changed=1 " in set_up(controller, automation, installed, "--check", image="images.example/newer:2")
     assert controller.changes()[before:] == []
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"kubernetes_ca_file": ""}, "awx_setup_verify_ssl=false"),
+        ({"kubernetes_ca": "-----BEGIN"}, "awx_setup_kubernetes_ca: expected whole certificates in PEM"),
+    ],
+    ids=["none", "its first word"],
+)
+def test_without_a_whole_certificate_authority_nothing_is_made(
+    controller: awx.Controller, automation: Automation, installed: Path, given: dict[str, str], said: str
+) -> None:
+    assert said in " ".join(set_up(controller, automation, installed, code=2, **given).split())
+    assert controller.requests == []
+
+
+def test_a_failed_update_is_made_good_and_what_is_there_stays(
+    controller: awx.Controller, automation: Automation, installed: Path
+) -> None:
+    controller.updates_to_fail = 1
+    assert "Project update failed" in set_up(controller, automation, installed, code=2)
+    set_up(controller, automation, installed)
+    name = "incident.distroless evidence_bundle"
+    template = controller.named("job_templates")[name]
+    verified = controller.environment(name)
+
+    someones = controller.make("credentials", {"name": "aws", "inputs": {"username": "AKIA"}})
+    controller.attached[template["id"]].append(someones["id"])
+    rotated = set_up(controller, automation, installed, kubernetes_token="a-newer-token", update_token="true")
+    assert "a-newer-token" not in rotated
+    assert someones["id"] in controller.attached[template["id"]]
+    assert controller.environment(name) == {**verified, "K8S_AUTH_API_KEY": "a-newer-token"}
+
+    set_up(controller, automation, installed, verify_ssl="false", update_token="true")
+    assert controller.environment(name)["K8S_AUTH_VERIFY_SSL"] == "False"
 
 
 def test_ansible_builder_makes_an_image_of_the_definition(
@@ -140,7 +196,7 @@ def run_job(
     host = {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
     (folder / "inventory" / "hosts.yml").write_text(yaml.safe_dump({"all": {"hosts": {"localhost": host}}}))
     (folder / "env").mkdir()
-    (folder / "env" / "extravars").write_text(json.dumps(answers))
+    (folder / "env" / "extravars").write_text(extra_vars(answers), encoding="utf-8")
     (folder / "env" / "envvars").write_text(
         yaml.safe_dump({"ANSIBLE_COLLECTIONS_PATH": str(folder / "requirements_collections"), **environment})
     )
@@ -194,7 +250,8 @@ def test_a_job_looks_into_several_pods_and_leaves_an_artifact_for_each(
         disk_triage_pod="",
         disk_triage_workload="deployment/uploads",
         disk_triage_container="",
-        disk_triage_reason="A job of AWX",
+        disk_triage_max_pods="",
+        disk_triage_reason="4711",
         disk_triage_fail_on="fail",
         disk_triage_dest=str(tmp_path / "cases"),
     )
@@ -238,3 +295,49 @@ def test_a_job_fails_where_the_survey_asked_for_it(
     assert job.status == "failed"
     (artifact,) = job.artifacts["incident_distroless"].values()
     assert artifact["crashloop_triage"]["verdict"] == "fail"
+
+
+def test_a_job_whose_credential_has_no_authority_says_so_first(
+    automation: Automation, installed: Path, cluster_in_variables: dict[str, str], tmp_path: Path
+) -> None:
+    unverified = {**cluster_in_variables, "K8S_AUTH_VERIFY_SSL": "False"}
+    del unverified["K8S_AUTH_SSL_CA_CERT"]
+    job = run_job(tmp_path, automation, installed, "quarantine.yml", unverified)
+    assert job.status == "failed"
+    told = job.printed.index("is NOT verified")
+    assert unverified["K8S_AUTH_HOST"] in job.printed[told - 100 : told]
+    assert told < job.printed.index("quarantine_namespace is needed.")
+
+
+ROLES = ("disk_triage", "network_triage", "process_triage", "crashloop_triage", "evidence_bundle")
+
+
+def test_each_role_takes_answers_as_awx_hands_them_over(kubectl: Kubectl, tmp_path: Path) -> None:
+    kubectl.apply(pod_manifest("api-0", "incident.test/app:nonroot"))
+    kubectl.wait_until_running("api-0")
+    unanswered = ("workload", "container", "label_selectors", "debug", "max_pods", "case_id", "collectors", "fail_on")
+    answers: dict[str, Any] = {}
+    for role in ROLES:
+        answers |= {f"{role}_{name}": "" for name in unanswered}
+        answers |= {f"{role}_namespace": kubectl.namespace, f"{role}_pod": "api-0", f"{role}_reason": "12:30:00"}
+        answers[f"{role}_dest"] = str(tmp_path / "cases" / role)
+    answers |= {"awx_user_name": "1234", "disk_triage_growth_seconds": "1", "network_triage_tls_ports": "8443"}
+    answers["process_triage_indicators"] = '{"names":["xmrig"]}'
+    (tmp_path / "extravars").write_text(extra_vars(answers), encoding="utf-8")
+    done = subprocess.run(
+        ["ansible-playbook", *(f"incident.distroless.{role}" for role in ROLES), "-e", f"@{tmp_path / 'extravars'}"],
+        env={**os.environ, "K8S_AUTH_KUBECONFIG": os.environ.get("KUBECONFIG", str(STATE / "kubeconfig"))},
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        timeout=900,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    for role in ROLES:
+        (found,) = (tmp_path / "cases" / role).glob("*/findings.json")
+        case = json.loads(found.read_text(encoding="utf-8"))
+        assert (case["examiner"], case["reason"]) in {("1234", "12:30:00"), ("1234", "45000")}
+    (process,) = (tmp_path / "cases" / "process_triage").glob("*/findings.json")
+    titles = [row["message"] for row in json.loads(process.read_text(encoding="utf-8"))["findings"]]
+    assert "No process has a name of the list of indicators (1 given)." in titles

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the pages for users say of the code and of its tests is so."""
+"""What the pages for users, and the files that are written for them, say of the code and of its tests is so."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from types import ModuleType
 
 import pytest
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import REASONS
+from ansible_collections.incident.distroless.plugins.plugin_utils._options.catalog import roles
 
 CHECKOUT = Path(__file__).parents[2]
 PAGES = CHECKOUT / "docs" / "docsite" / "rst"
@@ -55,6 +56,11 @@ def test_every_reason_that_was_promised_is_there() -> None:
 def test_the_page_of_reasons_is_what_its_tool_writes() -> None:
     written = (PAGES / "reasons.rst").read_text(encoding="utf-8")
     assert written == tool("reasons").page(REASONS), "run: python3 tests/tools/reasons.py"
+
+
+def test_the_files_of_the_roles_options_are_what_their_tool_writes() -> None:
+    for path, text in tool("options").pages(roles()).items():
+        assert (CHECKOUT / path).read_text(encoding="utf-8") == text, "run: python3 tests/tools/options.py"
 
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.incident.distroless.plugins.plugin_utils._options.catalog import catalog
+from ansible_collections.incident.distroless.plugins.plugin_utils._options.kinds import Choice, Text
 
 CHECKOUT = Path(__file__).parents[2]
 PLAYBOOKS = CHECKOUT / "playbooks"
@@ -66,16 +68,17 @@ def test_every_playbook_of_a_role_is_a_job_template() -> None:
 
 @pytest.mark.parametrize("template", TEMPLATES["awx_setup_job_templates"], ids=lambda template: template["playbook"])
 def test_a_survey_asks_for_variables_of_its_role_and_offers_what_the_role_takes(template: dict[str, Any]) -> None:
-    known = options(template["playbook"])
+    owner = catalog()[template["playbook"]]
+    known = {owner.variable(option): option for option in owner.options}
     assert set(template["extra_vars"]) <= set(known)
     for question in template["survey"]:
         option = known[question["variable"]]
-        assert option["type"] == "str"
+        assert isinstance(option.kind, (Choice, Text))
         if "default" in question:
-            assert question["default"] == option.get("default", question["default"])
+            assert question["default"] == option.default
         # what is secret there is a secret here
-        assert (question["type"] == "password") == bool(option.get("no_log"))
-        assert set(question.get("choices", [])) == set(option.get("choices", []))
+        assert (question["type"] == "password") == option.is_secret
+        assert question.get("choices", []) == list(getattr(option.kind, "among", []))
 
 
 @pytest.mark.parametrize("action", actions(), ids=lambda action: action["name"])
