@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import re
 import threading
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -23,6 +24,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._read.compress
 from ansible_collections.incident.distroless.plugins.module_utils._target_fs.filesystem import Entry
 from ansible_collections.incident.distroless.plugins.module_utils._target_fs.glob_match import any_of
 from ansible_collections.incident.distroless.plugins.module_utils._target_fs.read_policy import ReadPolicy, upwards
+from ansible_collections.incident.distroless.plugins.module_utils._target_fs.resolve import normal
 
 # whose wish a thing is: a path of src itself, a match of a glob of src, what is in a directory that was wished for, or what
 # is held open though deleted
@@ -153,6 +155,9 @@ def _decide(
         )
     if denial is not None:
         return Step(item, "skip", denial)
+    if time.monotonic() > options.until:
+        # a tree as deep as a path can be has names that take their time
+        return Step(item, "skip", DEADLINE)
     if is_excluded(item.src) or (item.resolved is not None and is_excluded(item.resolved)):
         return Step(item, "skip", EXCLUDED)
     if item.entry is None or item.reason:
@@ -221,23 +226,19 @@ _HINT = (
 
 def covering(options: FetchOptions, unknown: Iterable[bytes]) -> Callable[[bytes], bool]:
     """Whether a run that asked for this would have found a path if it was there. unknown: paths below which it could not look."""
-    literal = any_of([_escaped(path) for path in (*options.src, *options.exact) if path.strip(b"/")])
+    literal = frozenset(normal(path) for path in (*options.src, *options.exact) if path.strip(b"/"))
     pattern = any_of([path for path in options.src if path.strip(b"/")])
     is_all = any(not path.strip(b"/") for path in (*options.src, *options.exact))
     blind = frozenset(unknown)
 
     def is_covered(path: bytes) -> bool:
-        is_asked = options.open_deleted if _HELD.match(path) else is_all or literal(path) or pattern(path)
-        return is_asked and not any(above in blind for above in upwards(path))
+        is_asked = options.open_deleted if _HELD.match(path) else is_all or is_in(path, literal) or pattern(path)
+        return is_asked and not is_in(path, blind)
+
+    def is_in(path: bytes, ones: frozenset[bytes]) -> bool:
+        return any(above in ones for above in upwards(path))
 
     return is_covered
 
 
 _HELD = re.compile(rb"/proc/[0-9]+/fd/[0-9]+\Z")
-
-
-def _escaped(path: bytes) -> bytes:
-    return b"".join(_ESCAPED.get(byte, bytes([byte])) for byte in path)
-
-
-_ESCAPED = {byte: b"\\" + bytes([byte]) for byte in b"*?[]\\"}

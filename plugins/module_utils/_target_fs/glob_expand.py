@@ -19,14 +19,14 @@ from __future__ import annotations
 import math
 import re
 import time
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import Literal
 
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._target_fs.filesystem import Entry, Unlisted
-from ansible_collections.incident.distroless.plugins.module_utils._target_fs.glob_match import BRACKET, translate
+from ansible_collections.incident.distroless.plugins.module_utils._target_fs.glob_match import BRACKET, Matcher
 from ansible_collections.incident.distroless.plugins.module_utils._target_fs.read_policy import upwards
 from ansible_collections.incident.distroless.plugins.module_utils._target_fs.resolve import (
     MAX_LINKS,
@@ -227,7 +227,7 @@ class _Glob:
 
         Where there are too many ways, each thing is still found by one of them, with the fewest links.
         """
-        matches = _matcher(names)
+        matches = Matcher(names, takes_hidden=False).matches
         is_deep = b"**" in names
         # several ways may lead to one directory, by links
         places: dict[bytes, list[Found]] = {}
@@ -279,21 +279,3 @@ def _below(entry: Entry, places: Container[bytes], is_deep: bool) -> Iterator[tu
     for top in upwards(above) if is_deep else (above,):
         if top in places:
             yield top, entry.path[len(top.rstrip(b"/")) :]
-
-
-def _matcher(names: Sequence[bytes]) -> Callable[[bytes], bool]:
-    """Whether a path below a directory, which begins with a slash, matches names."""
-    pieces = [_piece(name, is_last=index == len(names) - 1) for index, name in enumerate(names)]
-    try:
-        expression = re.compile(b"".join(pieces), re.DOTALL)
-    except re.error as error:
-        shown = b"/".join(names).decode("utf-8", "backslashreplace")
-        raise Failure("InvalidRequest", f"The glob {shown} cannot be read: {error}.") from error
-    return lambda path: expression.fullmatch(path) is not None
-
-
-def _piece(name: bytes, *, is_last: bool) -> bytes:
-    hidden = b"" if name.startswith((b".", b"\\.")) else rb"(?!\.)"
-    if name == b"**":
-        return rb"(?:/(?!\.)[^/]+)+" if is_last else rb"(?:/(?!\.)[^/]+)*"
-    return b"/" + hidden + translate(name)

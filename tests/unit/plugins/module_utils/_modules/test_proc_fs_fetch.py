@@ -38,8 +38,8 @@ def plan(**changes: Any) -> Plan:
     ("changes", "said"),
     [
         ({"src": ["etc/passwd"]}, "'etc/passwd' is not an absolute path"),
-        ({"src": ["/var/log/[z-a]"]}, "src: .*cannot be read"),
-        ({"exclude": ["[z-a]"]}, "exclude: .*cannot be read"),
+        ({"src": ["/var/log/[z-a]"]}, "src: .*is not a valid glob"),
+        ({"exclude": ["[z-a]"]}, "exclude: .*is not a valid glob"),
         ({"exclude": ["/"]}, "exclude: "),
         ({"directory_mode": "0500"}, "directory_mode"),
         ({"deadline": 10_000_000_000}, "deadline must be"),

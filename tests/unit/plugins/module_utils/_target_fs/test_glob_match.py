@@ -62,6 +62,25 @@ def test_a_pattern_does_not_match_more_than_it_says(pattern: bytes, path: bytes)
     assert not any_of([pattern])(path)
 
 
+# what any pod can make: as many directories in each other as a path can have, and a name as long as a name can be
+CHAIN, LONG_NAME = b"/a" * 2000, b"/" + b"a" * 255
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path"),
+    [
+        (b"**/a/**/b", CHAIN),
+        (b"**/a/**/a/**/a/**/a/**/b", CHAIN),
+        (b"/" + b"**/a/" * 20 + b"b", CHAIN),
+        (b"*a*a*a*a*a*a*a*a*a*a*a*a*b", LONG_NAME),
+    ],
+)
+def test_names_of_the_target_s_choice_do_not_make_a_pattern_try_every_way(pattern: bytes, path: bytes) -> None:
+    """One that did would not end here."""
+    assert not any_of([pattern])(path)
+    assert any_of([pattern])(path + b"/b" if path == CHAIN else path + b"b")
+
+
 def test_no_pattern_matches_nothing() -> None:
     assert not any_of([])(b"/etc")
 
