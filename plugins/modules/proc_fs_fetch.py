@@ -150,8 +150,9 @@ options:
     default: []
   include_secrets:
     description:
-      - Whether to bring files on mounts that the pod calls a secret, a projected volume or a CSI secret store, and
-        below C(/run/secrets) and C(/var/run/secrets).
+      - Whether to bring files on mounts that the pod calls a secret, a projected secret, token or certificate, or an inline CSI volume whose
+        driver is not known to hold data, what an injector such as Vault's or a mesh's keeps in a memory volume, secrets of any pod
+        that a mount of the kubelet's folders shows, and files below C(/run/secrets) and C(/var/run/secrets).
       - They are left out unless asked for, even by a plain path or through a link, and listed with the reason V(Secret).
     type: bool
     default: false

@@ -29,6 +29,13 @@ _KERNEL_TYPES = set(
 _STEADY_TYPES = set("btrfs erofs ext2 ext3 ext4 f2fs overlay squashfs xfs".split())
 # where runtimes and kubelets put credentials by convention, mounted or not
 SECRET_PATHS = (b"/run/secrets", b"/var/run/secrets")
+# what a kubelet calls the folders of its volumes (pkg/volume, GetPluginName with ~ for /): a pod that has the node's folders has those
+# of all pods of the node. What is in memory among the others is what an injector keeps there.
+_VOLUMES = b"/volumes/kubernetes.io~"
+_OF_SECRETS = (b"/volumes/kubernetes.io~secret/", b"/volumes/kubernetes.io~projected/")
+_IN_MEMORY = ("tmpfs", "ramfs")
+# a tmpfs there is what the pod's processes share
+_SHARED_MEMORY = b"/dev/shm"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +55,9 @@ class ReadPolicy:
 
     def denial(self, path: bytes) -> Denial | None:
         """Why the thing at path must be left out; path is absolute and normalized, no component of it is a link."""
-        if is_below_any(path, self.hidden):
+        if is_below_any(path, self.hidden) or (self.hidden and any(one in path + b"/" for one in _OF_SECRETS)):
             return "Secret"
-        if is_below_any(path, self.pruned):
+        if is_below_any(path, self.pruned) and not self._is_shared(path):
             return "KernelFilesystem"
         mount = next((self.points[point] for point in upwards(path) if point in self.points), None)
         return "Secret" if mount is not None and mount.id in self.secret_ids else None
@@ -59,7 +66,12 @@ class ReadPolicy:
         """The same for a path as it was asked for, before anything is looked at."""
         if is_below_any(path, self.hidden):
             return "Secret"
-        return "KernelFilesystem" if is_below_any(path, KERNEL_PATHS) else None
+        return "KernelFilesystem" if is_below_any(path, KERNEL_PATHS) and not self._is_shared(path) else None
+
+    def _is_shared(self, path: bytes) -> bool:
+        """Whether it is in the memory that the pod's processes share."""
+        mount = self.points.get(_SHARED_MEMORY)
+        return mount is not None and mount.fstype == "tmpfs" and is_below(path, _SHARED_MEMORY)
 
 
 def policy_of(mounts: Iterable[Mount], secret_paths: Iterable[bytes], *, include_secrets: bool) -> ReadPolicy:
@@ -68,7 +80,15 @@ def policy_of(mounts: Iterable[Mount], secret_paths: Iterable[bytes], *, include
     points = {mount.point: mount for mount in mounts}
     kernel = {mount.point for mount in points.values() if mount.fstype in _KERNEL_TYPES}
     secret = set() if include_secrets else {*secret_paths}
-    secret_ids = frozenset(points[path].id for path in secret if path in points)
+    # by whatever way the same file system is reached; of one on a disk that would be the whole disk
+    devices = {points[path].device for path in secret if path in points and points[path].fstype in _IN_MEMORY}
+    secret_ids = frozenset(
+        mount.id
+        for point, mount in points.items()
+        if point in secret
+        or (mount.fstype in _IN_MEMORY and mount.device in devices)
+        or (not include_secrets and _is_of_another_pod(mount))
+    )
     return ReadPolicy(
         points=points,
         secret_ids=secret_ids,
@@ -80,6 +100,12 @@ def policy_of(mounts: Iterable[Mount], secret_paths: Iterable[bytes], *, include
         if include_secrets
         else tuple(sorted({*SECRET_PATHS, *(path for path in secret if path not in points)})),
     )
+
+
+def _is_of_another_pod(mount: Mount) -> bool:
+    """Whether a mount is a secret of some pod that is reached through the node's folders."""
+    below = mount.point + b"/"
+    return any(one in below for one in _OF_SECRETS) or (mount.fstype in _IN_MEMORY and _VOLUMES in below)
 
 
 def is_below(path: bytes, above: bytes) -> bool:

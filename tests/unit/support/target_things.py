@@ -50,7 +50,7 @@ def link(path: bytes, text: bytes) -> Entry:
 
 def mount(number: int, point: bytes, fstype: str = "ext4") -> Mount:
     """Something mounted at point."""
-    return Mount(id=number, parent=1, device="8:1", root=b"/", point=point, fstype=fstype, source="none")
+    return Mount(id=number, parent=1, device=f"8:{number}", root=b"/", point=point, fstype=fstype, source="none")
 
 
 @contextlib.contextmanager

@@ -25,11 +25,43 @@ TOKEN = {
         ({"name": "v", "projected": {"sources": [{"configMap": {"name": "c"}}, {"downwardAPI": {}}]}}, False),
         ({"name": "v", "csi": {"driver": "secrets-store.csi.k8s.io"}}, True),
         ({"name": "v", "csi": {"driver": "ebs.csi.aws.com"}}, False),
+        ({"name": "v", "csi": {"driver": "secrets-store-gke.csi.k8s.io"}}, True),
+        ({"name": "v", "csi": {"driver": "csi.sharedresource.openshift.io"}}, True),
+        ({"name": "v", "csi": {"driver": "of.a.site.of.its.own"}}, True),
+        ({"name": "v", "csi": {"driver": "nfs.csi.k8s.io"}}, False),
+        ({"name": "v", "projected": {"sources": [{"podCertificate": {"signerName": "a/b"}}]}}, True),
+        ({"name": "v", "projected": {"sources": [{"clusterTrustBundle": {"name": "ca"}}]}}, False),
+        ({"name": "v", "flexVolume": {"driver": "azure/kv"}}, True),
+        ({"name": "v", "flexVolume": {"driver": "ceph.rook.io/rook"}}, False),
         ({"name": "v", "emptyDir": {}}, False),
+        ({"name": "v", "emptyDir": {"medium": "Memory"}}, False),
+        ({"name": "home-secrets", "emptyDir": {"medium": "Memory"}}, True),
+        ({"name": "linkerd-identity-end-entity", "emptyDir": {"medium": "Memory"}}, True),
+        ({"name": "workload-certs", "emptyDir": {"medium": "Memory"}}, True),
+        ({"name": "consul-connect-inject-data", "emptyDir": {"medium": "Memory"}}, True),
+        ({"name": "monkeys", "emptyDir": {"medium": "Memory"}}, False),
+        ({"name": "vault-secrets", "emptyDir": {}}, False),
     ],
 )
 def test_a_volume_is_a_secret_by_its_source(volume: dict[str, Any], secret: bool) -> None:
     assert is_secret(volume) is secret
+
+
+@pytest.mark.parametrize(
+    ("path", "secret"),
+    [
+        ("/vault/secrets", True),
+        ("/openbao/secrets", True),
+        ("/dev/shm", False),
+        ("/cache", False),
+        ("/secretary", False),
+    ],
+)
+def test_memory_is_a_secret_by_where_it_is_mounted(path: str, secret: bool) -> None:
+    mounts = [{"name": "memory", "mountPath": path}]
+    volumes = [{"name": "memory", "emptyDir": {"medium": "Memory"}}]
+    found = secret_paths(target(containers=[{"name": "app", "volumeMounts": mounts}], volumes=volumes))
+    assert found == ([path.encode()] if secret else [])
 
 
 def test_the_paths_are_where_the_target_has_them_mounted_whatever_the_path() -> None:
