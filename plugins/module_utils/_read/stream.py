@@ -185,7 +185,8 @@ class _Job:
         if found is not None:
             self._sums[int(found[2])] = found[1].decode()
         elif word == b"read":
-            _size, _space, times = rest.partition(b" ")
+            said, _space, times = rest.partition(b" ")
+            _number(said)
             self._times.append(_times(times))
         elif word == b"begin":
             *counts, word = rest.split()

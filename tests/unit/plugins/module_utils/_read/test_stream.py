@@ -22,7 +22,14 @@ from typing import Self
 import pytest
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._read.compression import Codec, Packing
-from ansible_collections.incident.distroless.plugins.module_utils._read.events import Begin, Data, End, Event, Whole
+from ansible_collections.incident.distroless.plugins.module_utils._read.events import (
+    Begin,
+    Data,
+    End,
+    Event,
+    Times,
+    Whole,
+)
 from ansible_collections.incident.distroless.plugins.module_utils._read.request import Want
 from ansible_collections.incident.distroless.plugins.module_utils._read.stream import Mounts, hashes, send
 from ansible_collections.incident.distroless.plugins.module_utils._target_fs.filesystem import Entry, TargetFiles
@@ -532,9 +539,14 @@ def test_what_reading_made_of_the_access_time_comes_with_each_file(
         for read in (send(files, wants, mounts), hashes(files, wants, mounts)):
             found = ends(read)
             after = [tree.entry(want.entry.path).atime_ns for want in wants]
-            assert [found[index].atime_ns for index in range(3)] == after
+            told = [found[index].times for index in range(3)]
+            assert [times and times.atime_ns for times in told] == after
+            now = [tree.entry(want.entry.path) for want in wants]
+            assert [times and (times.mtime_ns, times.ctime_ns) for times in told] == [
+                (entry.mtime_ns, entry.ctime_ns) for entry in now
+            ]
             moved = [want.entry.atime_ns != now for want, now in zip(wants, after, strict=True)]
-            assert [found[index].has_moved(want.entry) for index, want in enumerate(wants)] == moved
+            assert [found[index].moved_atime(want.entry) for index, want in enumerate(wants)] == moved
 
 
 @pytest.mark.parametrize(
@@ -553,8 +565,30 @@ def test_what_reading_made_of_the_access_time_comes_with_each_file(
 def test_an_access_time_moved_unless_only_its_fraction_is_not_known(
     before: int, after: int | None, has_moved: bool | None
 ) -> None:
-    end = End(0, "ok", False, 5, 7, None, 5, after)
-    assert end.has_moved(entry(b"/a", atime_ns=before)) is has_moved
+    end = End(0, "ok", False, 5, 7, None, 5, None if after is None else Times(after, 0, 0))
+    assert end.moved_atime(entry(b"/a", atime_ns=before)) is has_moved
+
+
+@pytest.mark.parametrize(
+    ("changes", "drift"),
+    [
+        ({}, "none"),
+        ({"mtime_ns": 6_000_000_007}, "other"),
+        ({"ctime_ns": 6_000_000_007}, "other"),
+        # it was set back
+        ({"mtime_ns": 4_000_000_007}, "other"),
+        ({"mtime_ns": 5_000_000_008}, "other"),
+        # the fraction could not be said
+        ({"ctime_ns": 5_000_000_000}, "none"),
+        ({"atime_ns": 9_000_000_007}, "none"),
+    ],
+)
+def test_a_file_drifted_if_its_times_did(changes: dict[str, int], drift: str) -> None:
+    listed = entry(b"/a", size=5, atime_ns=5_000_000_007, mtime_ns=5_000_000_007, ctime_ns=5_000_000_007)
+    times = {key: changes.get(key, 5_000_000_007) for key in ("atime_ns", "mtime_ns", "ctime_ns")}
+    assert End(0, "ok", False, 5, 7, None, 5, Times(**times)).drift(listed) == drift
+    assert End(0, "ok", True, 6, 7, None, 5, Times(**times)).drift(listed) == "grew"
+    assert End(0, "ok", False, 4, 7, None, 4, Times(**times)).drift(listed) == "other"
 
 
 def test_an_empty_list_asks_nothing(files: TargetFiles, mounts: Mounts) -> None:
@@ -638,10 +672,13 @@ def test_whatever_a_reader_says_it_is_whole_or_a_failure(
     wants = [Want(listed) for listed in LISTED]
     files = TargetFiles(session_with(Liar(lie, step=step, is_silent=is_silent)), 1, root=b"/r")
     with contextlib.suppress(Failure):
-        judged(send(files, wants, [7], checksum=has_sums, packing=Packing("gzip", "gzip", "gzip")), wants)
+        judged(
+            send(files, wants, Mounts(frozenset({7})), checksum=has_sums, packing=Packing("gzip", "gzip", "gzip")),
+            wants,
+        )
     files = TargetFiles(session_with(Liar(lie, step=step, is_silent=is_silent)), 1, root=b"/r")
     with contextlib.suppress(Failure):
-        for end in hashes(files, wants, [7]):
+        for end in hashes(files, wants, Mounts(frozenset({7}))):
             assert end.status != "ok" or (end.sha256 and end.length == wants[end.index].count)
 
 
@@ -665,5 +702,5 @@ def test_an_endless_reader_is_given_up(forever: bytes) -> None:
     liar = Liar(b"", forever=forever)
     wants = [Want(listed) for listed in LISTED]
     with pytest.raises(Failure):
-        list(send(TargetFiles(session_with(liar), 1, root=b"/r"), wants, [7]))
+        list(send(TargetFiles(session_with(liar), 1, root=b"/r"), wants, Mounts(frozenset({7}))))
     assert liar.sent < 1 << 20
