@@ -249,7 +249,12 @@ def _mount_volumes(debug: dict[str, Any], original: Target) -> None:
     taken = {mount["mountPath"] for mount in mounts}
     for mount in original.spec.get("volumeMounts") or ():
         path = str(mount["mountPath"])
-        if path in taken or is_secret(volumes.get(mount["name"], {})) or mount.get("subPathExpr") or hides_tools(path):
+        if (
+            path in taken
+            or is_secret(volumes.get(mount["name"], {}), path)
+            or mount.get("subPathExpr")
+            or hides_tools(path)
+        ):
             continue
         mounts.append(
             {key: mount[key] for key in ("name", "mountPath", "subPath") if mount.get(key)} | {"readOnly": True}
