@@ -13,7 +13,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.container import MARK
-from ansible_collections.incident.distroless.plugins.module_utils._debugger.inject import Debugger
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.model import (
+    Debugger,
+)
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.redaction import (
     container_without_values,
     without_values,

@@ -34,10 +34,12 @@ from ansible_collections.incident.distroless.plugins.module_utils._debugger.iden
     next_attempts,
 )
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.inject import (
-    Debugger,
-    debuggers,
     inject,
     request_injection,
+)
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.model import (
+    Debugger,
+    debuggers,
 )
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.probe import (
     ProbeResult,

@@ -11,14 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure, after_change
 from ansible_collections.incident.distroless.plugins.module_utils._core.progress import PROGRESS
-from ansible_collections.incident.distroless.plugins.module_utils._core.times import epoch
-from ansible_collections.incident.distroless.plugins.module_utils._debugger.container import differences, lifetime
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.container import differences
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.model import Debugger, debuggers
 from ansible_collections.incident.distroless.plugins.module_utils._k8s import waiting
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import Cluster, pod_path
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.watch import pod_changes
@@ -27,52 +26,6 @@ from ansible_collections.incident.distroless.plugins.module_utils._targets.model
     container_status,
     lost_its_node,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Debugger:
-    """A debugger of a pod: its manifest as the API has it, its state, and what admission changed in it."""
-
-    manifest: Mapping[str, Any]
-    state: Mapping[str, Any]
-    mutated: tuple[str, ...] = ()
-
-    @property
-    def name(self) -> str:
-        """Return the debugger's container name."""
-        return str(self.manifest["name"])
-
-    @property
-    def is_running(self) -> bool:
-        """Return whether the kubelet says that it runs."""
-        return "running" in self.state
-
-    @property
-    def started_at(self) -> str | None:
-        """Return the RFC 3339 time of its start."""
-        running = self.state.get("running") or {}
-        started: str | None = running.get("startedAt")
-        return started
-
-    def seconds_left(self, now: float) -> float | None:
-        """Return how long it still runs, None when it does not or when its end is not ours to know."""
-        ttl = lifetime(self.manifest)
-        if self.started_at is None or ttl is None:
-            return None
-        return epoch(self.started_at) + ttl - now
-
-
-def debuggers(pod: Mapping[str, Any], target_container: str | None = None) -> list[Debugger]:
-    """Return the ephemeral containers of a pod in the order in which they were added, optionally those for one container."""
-    states = {
-        status.get("name"): status.get("state") or {}
-        for status in (pod.get("status") or {}).get("ephemeralContainerStatuses") or []
-    }
-    return [
-        Debugger(manifest, states.get(manifest["name"], {}))
-        for manifest in (pod.get("spec") or {}).get("ephemeralContainers") or []
-        if target_container is None or manifest.get("targetContainerName") == target_container
-    ]
 
 
 def request_injection(

@@ -34,7 +34,10 @@ from ansible_collections.incident.distroless.plugins.module_utils._debugger.iden
     known_identity,
     next_attempts,
 )
-from ansible_collections.incident.distroless.plugins.module_utils._debugger.inject import Debugger, debuggers
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.model import (
+    Debugger,
+    debuggers,
+)
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.probe import ProbeResult
 from ansible_collections.incident.distroless.plugins.module_utils._targets.model import Target
 

@@ -18,9 +18,11 @@ from ansible_collections.incident.distroless.plugins.module_utils._core.errors i
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.container import is_numbered, is_ours
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.diff import debugger_diff
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.inject import (
+    wait_until_ended,
+)
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.model import (
     Debugger,
     debuggers,
-    wait_until_ended,
 )
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.target_row import unseen_row
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.terminate import end_debugger

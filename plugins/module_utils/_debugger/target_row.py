@@ -14,7 +14,9 @@ from typing import Any
 from ansible_collections.incident.distroless.plugins.module_utils._core.times import epoch, rfc3339
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.container import lifetime
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.ensure import Attached
-from ansible_collections.incident.distroless.plugins.module_utils._debugger.inject import Debugger
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.model import (
+    Debugger,
+)
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.probe import Credentials
 from ansible_collections.incident.distroless.plugins.module_utils._targets.model import Target
 from ansible_collections.incident.distroless.plugins.module_utils._targets.resource_limits import limit_warnings

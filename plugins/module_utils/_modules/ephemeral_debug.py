@@ -39,7 +39,9 @@ from ansible_collections.incident.distroless.plugins.module_utils._debugger.ensu
     ensure_requested,
 )
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.identity import IdentityRequest
-from ansible_collections.incident.distroless.plugins.module_utils._debugger.inject import debuggers
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.model import (
+    debuggers,
+)
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.state_absent import (
     end_debuggers,
     nothing_to_end,

@@ -17,8 +17,10 @@ from ansible_collections.incident.distroless.plugins.module_utils._core.deadline
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._core.progress import PROGRESS
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.inject import (
-    Debugger,
     check_hope,
+)
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.model import (
+    Debugger,
 )
 from ansible_collections.incident.distroless.plugins.module_utils._k8s import waiting
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import Cluster

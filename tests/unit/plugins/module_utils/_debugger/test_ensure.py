@@ -18,7 +18,9 @@ from ansible_collections.incident.distroless.plugins.module_utils._core.times im
 from ansible_collections.incident.distroless.plugins.module_utils._debugger import ensure as _debugger
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.container import Request, base_name, build
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.identity import Attempt, IdentityRequest
-from ansible_collections.incident.distroless.plugins.module_utils._debugger.inject import Debugger
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.model import (
+    Debugger,
+)
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.probe import Credentials, ProbeResult
 from ansible_collections.incident.distroless.plugins.module_utils._targets import recheck
 from ansible_collections.incident.distroless.plugins.module_utils._targets.model import Target

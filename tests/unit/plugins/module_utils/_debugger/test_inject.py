@@ -10,8 +10,10 @@ import pytest
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._core.times import epoch
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.inject import (
-    Debugger,
     check_hope,
+)
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.model import (
+    Debugger,
     debuggers,
 )
 from ansible_collections.incident.distroless.tests.unit.support.pods import pod, target

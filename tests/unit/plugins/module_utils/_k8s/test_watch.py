@@ -13,7 +13,12 @@ from typing import Any
 import pytest
 from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
-from ansible_collections.incident.distroless.plugins.module_utils._debugger.inject import Debugger, inject
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.inject import (
+    inject,
+)
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.model import (
+    Debugger,
+)
 from ansible_collections.incident.distroless.plugins.module_utils._k8s import watch
 from ansible_collections.incident.distroless.plugins.module_utils._targets.model import make_target
 from ansible_collections.incident.distroless.tests.unit.support.api_state import Object, Refused, with_running

@@ -14,7 +14,9 @@ from ansible_collections.incident.distroless.plugins.module_utils._core.errors i
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.commands import Ran, not_run
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.ensure import Attached
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.identity import Attempt, known_identity
-from ansible_collections.incident.distroless.plugins.module_utils._debugger.inject import Debugger
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.model import (
+    Debugger,
+)
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.probe import Credentials, ProbeResult
 from ansible_collections.incident.distroless.plugins.module_utils._modules import ephemeral_debug
 from ansible_collections.incident.distroless.plugins.module_utils._modules.arguments import (

@@ -14,7 +14,9 @@ import pytest
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.ensure import Attached
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.identity import Attempt, known_identity
-from ansible_collections.incident.distroless.plugins.module_utils._debugger.inject import Debugger
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.model import (
+    Debugger,
+)
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.probe import Credentials, ProbeResult
 from ansible_collections.incident.distroless.plugins.module_utils._fetch import target as _fetch_target
 from ansible_collections.incident.distroless.plugins.module_utils._fetch.pipeline import Fetched
