@@ -11,30 +11,48 @@ import json
 import os
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from .conftest import STATE
 
+# a case is as bad as its worst finding
+RANKS = ("pass", "warn", "unknown", "fail")
+
+
+def pod_of(finding: Mapping[str, Any]) -> str | None:
+    """The name of the pod that a finding is about; None where it is about the whole case."""
+    _namespace, _slash, rest = (finding["target"] or "").partition("/")
+    return rest.partition("/")[0] or None
+
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What came of a playbook: its exit status, all that it printed, and the folder of its case."""
+    """What came of a playbook: its exit status, all that it printed, and the folder of its case. With `pod` only its findings."""
 
     status: int
     printed: str
     folder: Path
+    pod: str | None = None
+
+    def of(self, pod: str) -> Case:
+        """The part of the case that is about one of its pods."""
+        return replace(self, pod=pod)
 
     @property
     def document(self) -> dict[str, Any]:
         """The content of findings.json."""
         found: dict[str, Any] = json.loads((self.folder / "findings.json").read_text(encoding="utf-8"))
+        if self.pod is not None:
+            found["findings"] = [entry for entry in found["findings"] if pod_of(entry) == self.pod]
         return found
 
     @property
     def verdict(self) -> str:
         verdict: str = self.document["verdict"]
+        if self.pod is not None:
+            verdict = max((entry["verdict"] for entry in self.findings()), key=RANKS.index)
         return verdict
 
     @property

@@ -22,7 +22,9 @@ APP = "incident.test/app:nonroot"
 SCRIPTS = {"lost": "#!/bin/nope\n", "odd": "this is no program\n"}
 
 
-def apply(kubectl: Kubectl, name: str, *arguments: str, volumes: Any = (), **container: Any) -> None:
+def apply(
+    kubectl: Kubectl, name: str, *arguments: str, volumes: Any = (), policy: str = "Always", **container: Any
+) -> None:
     given = {"args": list(arguments), "volumeMounts": [{"name": "volume", "mountPath": "/volume"}] if volumes else []}
     kubectl.apply(
         pod_manifest(
@@ -30,6 +32,7 @@ def apply(kubectl: Kubectl, name: str, *arguments: str, volumes: Any = (), **con
             APP,
             container={**given, **container},
             volumes=[{"name": "volume", **volumes}] if volumes else [],
+            restartPolicy=policy,
         )
     )
 
@@ -46,12 +49,20 @@ def wait_until(kubectl: Kubectl, pod: str, is_so: Callable[[dict[str, Any]], boo
     pytest.fail(f"{pod} did not come to that: {kubectl.pod(pod)['status']}")
 
 
+def is_ready(status: dict[str, Any]) -> bool:
+    return bool(status["ready"])
+
+
 def has_ended(status: dict[str, Any]) -> bool:
     return "terminated" in status["state"] or "terminated" in status["lastState"]
 
 
 def has_restarted(status: dict[str, Any]) -> bool:
     return int(status["restartCount"]) > 0
+
+
+def is_backing_off(status: dict[str, Any]) -> bool:
+    return int(status["restartCount"]) > 2 and waits_for("CrashLoopBackOff")(status)
 
 
 def waits_for(reason: str) -> Callable[[dict[str, Any]], bool]:
@@ -81,69 +92,103 @@ def assert_found(case: Case, *analyzers: str) -> None:
         case.assert_evidence(entry)
 
 
-def test_a_healthy_pod_passes_and_nothing_is_injected(kubectl: Kubectl, tmp_path: Path) -> None:
-    apply(kubectl, "healthy")
-    kubectl.wait_until_running("healthy")
-    case = triage(kubectl, tmp_path, pod="healthy")
+class Incidents:
+    """Pods in trouble of many kinds, which a play each would look into one after the other: one play looks into all of them."""
+
+    def __init__(self, kubectl: Kubectl) -> None:
+        self._kubectl = kubectl
+        self._is_so: dict[str, Callable[[dict[str, Any]], bool]] = {}
+
+    def add(self, name: str, is_so: Callable[[dict[str, Any]], bool], *arguments: str, **given: Any) -> None:
+        """Applies a pod that is looked into when the status of its container is so."""
+        apply(self._kubectl, name, *arguments, **given)
+        self._is_so[name] = is_so
+
+    def looked_into(self, folder: Path) -> Case:
+        for name, is_so in self._is_so.items():
+            wait_until(self._kubectl, name, is_so)
+        # a selector would leave the finished one out
+        targets = [{"namespace": self._kubectl.namespace, "pod": name, "container": "app"} for name in self._is_so]
+        return triage(self._kubectl, folder, targets=targets, max_pods=len(targets))
+
+
+@pytest.fixture(scope="module")
+def incidents(kubectl: Kubectl, tmp_path_factory: pytest.TempPathFactory) -> Case:
+    """A case of pods each of which has one trouble, or none; they come to it side by side."""
+    pods = Incidents(kubectl)
+    kubectl.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "scripts"}, "data": SCRIPTS})
+    kubectl.run("create", "configmap", "settings", "--from-literal=there=1")
+    pods.add("healthy", is_ready)
+    pods.add(
+        "hungry",
+        has_ended,
+        *("--blob", "/volume/blob", "--blob-size", str(64 << 20)),
+        volumes={"emptyDir": {"medium": "Memory"}},
+        resources={"limits": {"memory": "32Mi"}},
+    )
+    pods.add("wrong", has_ended, command=["/usr/bin/server"])
+    read_only = {"readOnlyRootFilesystem": True}
+    # ended for good: the log of one that starts again and again is for moments nobody's
+    quiet = ("--blob", "", "--log", "/data/app.log")
+    pods.add("frozen", has_ended, *quiet, policy="Never", securityContext=read_only)
+    probe = {"httpGet": {"port": 9, "path": "/healthz"}, "periodSeconds": 1, "failureThreshold": 2}
+    pods.add("deaf", has_restarted, livenessProbe=probe)
+    pods.add("hooked", has_restarted, lifecycle={"postStart": {"exec": {"command": ["/app", "sha256", "/nope"]}}})
+    root = {"image": "busybox:1.37", "securityContext": {"runAsNonRoot": True}}
+    pods.add("rootless", waits_for("CreateContainerConfigError"), **root)
+    reference = {"configMapKeyRef": {"name": "settings", "key": "nope"}}
+    # on a busy node the first of the kubelet's answers can be that its own cache is not filled yet
+    no_key = says("CreateContainerConfigError", "couldn't find key nope")
+    pods.add("keyless", no_key, env=[{"name": "KEY", "valueFrom": reference}])
+    for script in SCRIPTS:
+        volumes = {"configMap": {"name": "scripts", "defaultMode": 0o755}}
+        pods.add(script, has_ended, policy="Never", command=[f"/volume/{script}"], volumes=volumes)
+    hostile = ["/app", "sha256", "/{{ 7 * 191919 }}\x1b[2J<script>"]
+    pods.add("hostile", has_ended, policy="Never", command=hostile)
+    # the last one that is waited for: it starts again only after 40 s
+    pods.add("missing", is_backing_off, command=["/app", "sha256", "/etc/shop/config.yaml"])
+    return pods.looked_into(tmp_path_factory.mktemp("incidents"))
+
+
+def test_a_healthy_pod_passes_and_nothing_is_injected(kubectl: Kubectl, incidents: Case) -> None:
+    case = incidents.of("healthy")
     assert case.status == 0, case.printed
     assert case.verdict == "pass", case.said()
     assert "0 restarts" in case.finding("no_trouble")["message"]
     assert kubectl.debuggers("healthy") == []
 
 
-def test_a_missing_file_is_named(kubectl: Kubectl, tmp_path: Path) -> None:
-    apply(kubectl, "missing", command=["/app", "sha256", "/etc/shop/config.yaml"])
-    wait_until(kubectl, "missing", has_restarted)
-    case = triage(kubectl, tmp_path, pod="missing")
+def test_a_missing_file_is_named(incidents: Case) -> None:
+    case = incidents.of("missing")
     assert_found(case, "missing_file", "exit")
     said = "app: open /etc/shop/config.yaml: no such file or directory"
     assert case.finding("missing_file")["message"] == f"app ended with 1, and said: {said}"
     assert said in case.finding("exit")["message"]
 
 
-def test_a_container_that_was_killed_for_its_memory_is_named_with_its_limit(kubectl: Kubectl, tmp_path: Path) -> None:
-    apply(
-        kubectl,
-        "hungry",
-        *("--blob", "/volume/blob", "--blob-size", str(64 << 20)),
-        volumes={"emptyDir": {"medium": "Memory"}},
-        resources={"limits": {"memory": "32Mi"}},
-    )
-    wait_until(kubectl, "hungry", has_ended)
-    case = triage(kubectl, tmp_path, pod="hungry")
+def test_a_container_that_was_killed_for_its_memory_is_named_with_its_limit(incidents: Case) -> None:
+    case = incidents.of("hungry")
     assert case.status == 0, case.printed
     assert case.verdict == "fail"
     assert case.document["findings"][0]["analyzer"] == "out_of_memory", case.said()
     assert "its limit is 32Mi" in case.finding("out_of_memory")["message"]
 
 
-def test_a_command_that_the_image_has_not_is_named(kubectl: Kubectl, tmp_path: Path) -> None:
-    apply(kubectl, "wrong", command=["/usr/bin/server"])
-    wait_until(kubectl, "wrong", has_ended)
-    case = triage(kubectl, tmp_path, pod="wrong")
+def test_a_command_that_the_image_has_not_is_named(incidents: Case) -> None:
+    case = incidents.of("wrong")
     assert_found(case, "wrong_command")
     assert 'exec: "/usr/bin/server"' in case.finding("wrong_command")["message"]
     assert "/usr/bin/server" in case.finding("wrong_command")["next"]
 
 
-def test_a_read_only_path_is_named(kubectl: Kubectl, tmp_path: Path) -> None:
-    apply(
-        kubectl,
-        "frozen",
-        *("--blob", "", "--log", "/data/app.log"),
-        securityContext={"readOnlyRootFilesystem": True},
-    )
-    wait_until(kubectl, "frozen", has_restarted)
-    case = triage(kubectl, tmp_path, pod="frozen")
+def test_a_read_only_path_is_named(incidents: Case) -> None:
+    case = incidents.of("frozen")
     assert_found(case, "read_only_path", "exit")
     assert "/data/app.log: read-only file system" in case.finding("read_only_path")["message"]
 
 
-def test_a_failing_probe_is_named_with_its_last_answer(kubectl: Kubectl, tmp_path: Path) -> None:
-    probe = {"httpGet": {"port": 9, "path": "/healthz"}, "periodSeconds": 1, "failureThreshold": 2}
-    apply(kubectl, "deaf", livenessProbe=probe)
-    wait_until(kubectl, "deaf", has_restarted)
-    case = triage(kubectl, tmp_path, pod="deaf")
+def test_a_failing_probe_is_named_with_its_last_answer(incidents: Case) -> None:
+    case = incidents.of("deaf")
     assert_found(case, "failing_probe")
     assert case.finding("failing_probe")["message"].startswith("Liveness probe failed: Get "), case.said()
     assert "connection refused" in case.finding("failing_probe")["message"]
@@ -163,20 +208,15 @@ def test_an_app_that_ends_with_0_is_found_though_its_readiness_probe_fails_too(
     assert case.finding("ended_well")["message"].startswith("app ended with 0 after "), case.said()
 
 
-def test_a_hook_that_fails_is_named_and_not_an_app_that_ends_by_itself(kubectl: Kubectl, tmp_path: Path) -> None:
-    apply(kubectl, "hooked", lifecycle={"postStart": {"exec": {"command": ["/app", "sha256", "/nope"]}}})
-    wait_until(kubectl, "hooked", has_restarted)
-    case = triage(kubectl, tmp_path, pod="hooked")
+def test_a_hook_that_fails_is_named_and_not_an_app_that_ends_by_itself(incidents: Case) -> None:
+    case = incidents.of("hooked")
     assert case.verdict == "fail", case.said()
     assert "PostStartHook" in case.finding("failing_hook")["message"], case.said()
     assert case.findings(analyzer="ended_well") == [], case.said()
 
 
-def test_an_image_that_would_run_as_root_is_named_where_that_is_not_allowed(kubectl: Kubectl, tmp_path: Path) -> None:
-    secured = {"image": "busybox:1.37", "securityContext": {"runAsNonRoot": True}}
-    kubectl.apply(pod_manifest("rootless", APP, container=secured))
-    wait_until(kubectl, "rootless", waits_for("CreateContainerConfigError"))
-    case = triage(kubectl, tmp_path, pod="rootless")
+def test_an_image_that_would_run_as_root_is_named_where_that_is_not_allowed(incidents: Case) -> None:
+    case = incidents.of("rootless")
     assert_found(case, "runs_as_root")
     assert "image will run as root" in case.finding("runs_as_root")["message"], case.said()
 
@@ -189,7 +229,7 @@ def test_an_app_that_waits_for_a_crashing_init_container_names_it(kubectl: Kubec
         "args": ["--exit-after", "1ms", "--exit-code", "5"],
     }
     kubectl.apply(pod_manifest("behind", APP, initContainers=[first]))
-    jsonpath = "--for=jsonpath={.status.initContainerStatuses[0].restartCount}=1"
+    jsonpath = "--for=jsonpath={.status.initContainerStatuses[0].lastState.terminated}"
     kubectl.run("wait", "pod/behind", jsonpath, "--timeout=300s")
     case = triage(kubectl, tmp_path, pod="behind", container="app")
     assert_found(case, "waits_for_other")
@@ -222,13 +262,8 @@ def test_a_sandbox_that_no_runtime_makes_is_named_by_the_kubelets_own_words(
     assert 'no runtime for "nope" is configured' in case.finding("no_sandbox")["message"], case.said()
 
 
-def test_a_missing_key_is_named_though_no_container_was_ever_made(kubectl: Kubectl, tmp_path: Path) -> None:
-    kubectl.run("create", "configmap", "settings", "--from-literal=there=1")
-    reference = {"configMapKeyRef": {"name": "settings", "key": "nope"}}
-    apply(kubectl, "keyless", env=[{"name": "KEY", "valueFrom": reference}])
-    # on a busy node the first of the kubelet's answers can be that its own cache is not filled yet
-    wait_until(kubectl, "keyless", says("CreateContainerConfigError", "couldn't find key nope"))
-    case = triage(kubectl, tmp_path, pod="keyless")
+def test_a_missing_key_is_named_though_no_container_was_ever_made(incidents: Case) -> None:
+    case = incidents.of("keyless")
     assert_found(case, "missing_config")
     assert "couldn't find key nope in ConfigMap" in case.finding("missing_config")["message"]
 
@@ -240,18 +275,8 @@ def test_a_missing_key_is_named_though_no_container_was_ever_made(kubectl: Kubec
         ("odd", "wrong_architecture", "exec /volume/odd: exec format error"),
     ],
 )
-def test_a_program_that_cannot_be_run_is_named(
-    kubectl: Kubectl, tmp_path: Path, script: str, analyzer: str, said: str
-) -> None:
-    kubectl.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "scripts"}, "data": SCRIPTS})
-    apply(
-        kubectl,
-        script,
-        command=[f"/volume/{script}"],
-        volumes={"configMap": {"name": "scripts", "defaultMode": 0o755}},
-    )
-    wait_until(kubectl, script, has_restarted)
-    case = triage(kubectl, tmp_path, pod=script)
+def test_a_program_that_cannot_be_run_is_named(incidents: Case, script: str, analyzer: str, said: str) -> None:
+    case = incidents.of(script)
     assert_found(case, analyzer, "exit")
     assert said in case.finding(analyzer)["message"]
 
@@ -288,10 +313,8 @@ def test_the_container_that_crashes_is_found_beside_a_healthy_one_by_a_selector(
     assert case.finding("exit")["message"].startswith("proxy ended with 7"), case.said()
 
 
-def test_what_a_crashed_container_said_is_never_run_as_a_template(kubectl: Kubectl, tmp_path: Path) -> None:
-    apply(kubectl, "hostile", command=["/app", "sha256", "/{{ 7 * 191919 }}\x1b[2J<script>"])
-    wait_until(kubectl, "hostile", has_restarted)
-    case = triage(kubectl, tmp_path, pod="hostile")
+def test_what_a_crashed_container_said_is_never_run_as_a_template(incidents: Case) -> None:
+    case = incidents.of("hostile")
     assert_found(case, "missing_file", "exit")
     message = case.finding("missing_file")["message"]
     assert "/{{ 7 * 191919 }}\\x1b[2J<script>: no such file" in message
