@@ -88,7 +88,7 @@ class Store:
         given = json.dumps([name, USER, prefix, ON_THE_BUCKET, ON_OBJECTS])
         variables = self.user(ROOT_SECRET, AWS_ACCESS_KEY_ID=ROOT, AWS_ENDPOINT_URL=self.address)
         python = [self.delivery.programs / "python", "-c", SET_UP, given]
-        subprocess.run(python, env=os.environ | variables, timeout=120, check=True)
+        subprocess.run(python, env=os.environ | variables, timeout=300, check=True)
 
 
 def delivery() -> Delivery:
@@ -130,7 +130,7 @@ def running(made: Delivery, folder: Path) -> Iterator[Store]:
         new = ("create-user", "--access", USER, "--secret", SECRET, "--role", "user")
         # this one knows no authority but the machine's
         subprocess.run(
-            [made.server, "admin", "--allow-insecure", *new], env=os.environ | about, timeout=120, check=True
+            [made.server, "admin", "--allow-insecure", *new], env=os.environ | about, timeout=300, check=True
         )
         yield store
     finally:

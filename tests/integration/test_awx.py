@@ -153,7 +153,7 @@ def test_ansible_builder_makes_an_image_of_the_definition(
     context = tmp_path / "context"
     command = ["ansible-builder", "create", "--context", context]
     done = subprocess.run(
-        command, cwd=project, env=automation.environment(), capture_output=True, text=True, timeout=60, check=False
+        command, cwd=project, env=automation.environment(), capture_output=True, text=True, timeout=300, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
     requirements = yaml.safe_load((context / "_build" / "requirements.yml").read_text(encoding="utf-8"))
@@ -164,7 +164,7 @@ def test_ansible_builder_makes_an_image_of_the_definition(
         env=automation.environment(),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=True,
     )
     assert "jsonpatch" in asked.stdout

@@ -106,7 +106,7 @@ def test_kubernetes_core_goes_on_refusing_what_python_refuses(app: str, kubectl:
     asked |= {"kind": "Pod", "name": app, "namespace": kubectl.namespace}
     command = ["ansible", "localhost", "-m", "kubernetes.core.k8s_info", "-a", json.dumps(asked)]
     done = subprocess.run(
-        command, env={**os.environ, **options["environment"]}, capture_output=True, text=True, check=False, timeout=120
+        command, env={**os.environ, **options["environment"]}, capture_output=True, text=True, check=False, timeout=300
     )
     assert ("CERTIFICATE_VERIFY_FAILED" in done.stdout) == (sys.version_info >= (3, 13)), done.stdout
 

@@ -51,7 +51,7 @@ def test_a_target_that_restarts_between_injection_and_exec_is_said(
 
     monkeypatch.setattr(ensure, "open_session", late)
     with pytest.raises(Failure) as caught:
-        ensure.ensure(connected(), target, asked(), IdentityRequest(), Deadline(60))
+        ensure.ensure(connected(), target, asked(), IdentityRequest(), Deadline(240))
     assert caught.value.reason == "TargetRestarted"
     assert "restart count 1" in caught.value.message
 
@@ -63,7 +63,7 @@ def test_a_target_that_restarted_before_the_injection_is_said(kubectl: Kubectl) 
     end_container(target.id)
     wait_for_restart(kubectl, "brief")
     with pytest.raises(Failure) as caught:
-        ensure.ensure(connected(), target, asked(), IdentityRequest(), Deadline(60))
+        ensure.ensure(connected(), target, asked(), IdentityRequest(), Deadline(240))
     assert caught.value.reason == "TargetRestarted"
 
 
@@ -89,7 +89,7 @@ def attached(kubectl: Kubectl, request: pytest.FixtureRequest) -> ensure.Attache
     name = f"looked-into-{uuid.uuid4().hex[:6]}"
     kubectl.apply(pod_manifest(name, APP, shareProcessNamespace=shared))
     kubectl.wait_until_running(name)
-    return ensure.ensure(connected(), target_of(kubectl, name), asked(), IdentityRequest(), Deadline(60))
+    return ensure.ensure(connected(), target_of(kubectl, name), asked(), IdentityRequest(), Deadline(240))
 
 
 def options_of(spec: Mapping[str, Any], **changes: Any) -> dict[str, Any]:

@@ -83,7 +83,7 @@ def failure_of(task: ModuleType, cluster: Cluster, *, check: bool = False, **opt
 
 def debugger(kubectl: Kubectl, pod: str, name: str) -> str:
     """A debugger that someone else has started."""
-    attached = ensure(connected(), target_of(kubectl, pod), request(name), IdentityRequest(), Deadline(60))
+    attached = ensure(connected(), target_of(kubectl, pod), request(name), IdentityRequest(), Deadline(240))
     assert attached.session
     attached.session.close()
     return name

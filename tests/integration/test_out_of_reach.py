@@ -72,7 +72,7 @@ def failure_of(target: Target, **changes: object) -> Failure:
 
 
 def ensure_one(target: Target, **changes: object) -> Attached:
-    attached = ensure(connected(), target, request(**changes), IdentityRequest(), Deadline(60))
+    attached = ensure(connected(), target, request(**changes), IdentityRequest(), Deadline(240))
     if attached.session is not None:
         attached.session.close()
     return attached
