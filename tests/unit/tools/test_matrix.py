@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,13 @@ def test_an_explained_failure_is_told_by_its_explanation(monkeypatch: pytest.Mon
 
 def test_the_page_is_what_the_kept_outcomes_say() -> None:
     assert matrix_page.PAGE.read_text(encoding="utf-8") == matrix_page.page(OUTCOMES)
+
+
+def test_the_readme_names_the_releases_of_kubernetes_that_were_run() -> None:
+    words = (CHECKOUT / "README.md").read_text(encoding="utf-8")
+    (named,) = re.findall(r"run with Kubernetes ((?:\d\.\d+(?:, | and )?)+)", words)
+    run = {outcome["versions"]["Kubernetes"] for outcome in OUTCOMES.values() if outcome["passed"]}
+    assert set(re.findall(r"\d\.\d+", named)) == {version.rpartition(".")[0] for version in run}
 
 
 def test_a_requirement_files_own_pin_wins_over_the_common_one() -> None:
