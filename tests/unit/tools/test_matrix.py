@@ -68,7 +68,9 @@ def test_the_readme_names_the_releases_of_kubernetes_that_were_run() -> None:
     words = (CHECKOUT / "README.md").read_text(encoding="utf-8")
     (named,) = re.findall(r"run with Kubernetes ((?:\d\.\d+(?:, | and )?)+)", words)
     run = {outcome["versions"]["Kubernetes"] for outcome in OUTCOMES.values() if outcome["passed"]}
-    assert set(re.findall(r"\d\.\d+", named)) == {version.rpartition(".")[0] for version in run}
+    # `make test` itself runs with the newest
+    shown = {matrix_cells.NEWEST_KUBERNETES, *(version.rpartition(".")[0] for version in run)}
+    assert set(re.findall(r"\d\.\d+", named)) == shown
 
 
 def test_a_requirement_files_own_pin_wins_over_the_common_one() -> None:
