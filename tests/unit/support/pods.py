@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.incident.distroless.plugins.module_utils._targets.model import Target, make_target
@@ -18,9 +19,11 @@ def pod(
     user: dict[str, Any] | None = None,
     phase: str = "Running",
     metadata: dict[str, Any] | None = None,
+    rows: Mapping[str, dict[str, Any]] | None = None,
     **spec: Any,
 ) -> dict[str, Any]:
-    """A pod whose containers all run; user is what the kubelet says of the first one's identity."""
+    """A pod whose containers all run. user: what the kubelet says of the first one's identity; rows: container -> what else
+    stands in its status."""
     containers = containers or [{"name": "app", "image": "shop/api:1"}]
     statuses = [
         {
@@ -29,6 +32,7 @@ def pod(
             "imageID": "sha256:feed",
             "restartCount": 0,
             "state": {"running": {"startedAt": "2026-11-23T03:00:00Z"}},
+            **(rows or {}).get(container["name"], {}),
         }
         for index, container in enumerate(containers)
     ]

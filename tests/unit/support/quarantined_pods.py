@@ -17,6 +17,8 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._quarantine.pl
     plan,
 )
 
+from . import pods
+
 LABELS = {"app": "api", "pod-template-hash": "5d4f"}
 
 
@@ -25,8 +27,8 @@ RECORDED = {"at": "2026-11-25T02:00:00Z", "by": "oncall", "reason": "", "reached
 
 def pod(labels: dict[str, str] | None = None, kind: str | None = "ReplicaSet", **metadata: Any) -> dict[str, Any]:
     owner = [{"kind": kind, "name": "api-5d4f", "controller": True}] if kind else []
-    about = {"name": "api-0", "namespace": "shop", "uid": "uid-1", "labels": LABELS if labels is None else labels}
-    return {"metadata": {**about, "ownerReferences": owner, **metadata}, "spec": {"containers": [{"name": "app"}]}}
+    about = {"uid": "uid-1", "labels": LABELS if labels is None else labels, "ownerReferences": owner}
+    return pods.pod(metadata={**about, **metadata})
 
 
 def service(name: str, selector: dict[str, str] | None) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import pytest
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._pod_copy.wait import is_known, why_down
 from ansible_collections.incident.distroless.plugins.module_utils._targets.model import as_target
+from ansible_collections.incident.distroless.tests.unit.support.pods import pod
 
 RUNNING: dict[str, Any] = {"running": {"startedAt": "2026-11-23T03:00:00Z"}}
 CREATING: dict[str, Any] = {"waiting": {"reason": "ContainerCreating"}}
@@ -23,10 +24,9 @@ def waiting(reason: str, message: str = "") -> dict[str, Any]:
 def copy_with(debugger: dict[str, Any], app: dict[str, Any], **fields: Any) -> dict[str, Any]:
     """A copy whose debug container and target are in these states; fields are more of its status."""
     containers = [{"name": "app", "image": "x"}, {"name": "debugger", "image": "busybox"}]
-    statuses = [{"name": "app", "state": app}, {"name": "debugger", "state": debugger}]
-    metadata = {"name": "copy", "namespace": "shop", "uid": "u", "resourceVersion": "1"}
-    status = {"phase": "Pending", "containerStatuses": statuses, **fields}
-    return {"metadata": metadata, "spec": {"containers": containers}, "status": status}
+    found = pod("copy", containers=containers, rows={"app": {"state": app}, "debugger": {"state": debugger}})
+    found["status"] |= {"phase": "Pending", **fields}
+    return found
 
 
 def known(pod: dict[str, Any]) -> bool:

@@ -12,6 +12,7 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._collect.subje
     subjects,
     with_copies,
 )
+from ansible_collections.incident.distroless.tests.unit.support import pods
 
 NOW = "2026-11-24T11:00:00Z"
 ENDED = {"exitCode": 1, "finishedAt": "2026-11-24T10:59:00Z"}
@@ -32,17 +33,14 @@ def pod(
     name: str = "api-0", phase: str = "Running", owner: str = "", annotations: Any = None, **row: Any
 ) -> dict[str, Any]:
     owners = [{"kind": "ReplicaSet", "name": owner, "uid": owner, "controller": True}] if owner else []
-    return {
-        "metadata": {
-            "namespace": "shop",
-            "name": name,
-            "uid": f"uid-{name}",
-            "annotations": annotations or {},
-            "ownerReferences": owners,
-        },
-        "spec": {"containers": [{"name": "app"}, {"name": "proxy"}], "initContainers": [{"name": "prepare"}]},
-        "status": {"phase": phase, "containerStatuses": [{"name": "app", **row}, {"name": "proxy", **FINE}]},
-    }
+    return pods.pod(
+        name,
+        phase=phase,
+        containers=[{"name": "app"}, {"name": "proxy"}],
+        initContainers=[{"name": "prepare"}],
+        rows={"app": row, "proxy": FINE},
+        metadata={"uid": f"uid-{name}", "annotations": annotations or {}, "ownerReferences": owners},
+    )
 
 
 def to_make(*pods: dict[str, Any], salt: str = "salt", container: str = "app") -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from ansible_collections.incident.distroless.plugins.plugin_utils._collect.facts import label
 from ansible_collections.incident.distroless.plugins.plugin_utils._collect.subjects import known_pods, subjects
+from ansible_collections.incident.distroless.tests.unit.support import pods
 
 NOW = "2026-11-24T11:00:00Z"
 CRASHED = {"state": {"waiting": {"reason": "CrashLoopBackOff"}}, "lastState": {"terminated": {"exitCode": 1}}}
@@ -15,11 +16,12 @@ FINE = {"state": {"running": {"startedAt": "2026-11-24T10:59:00Z"}}, "imageID": 
 
 
 def pod(name: str = "api-0", annotations: Any = None, **containers: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "metadata": {"namespace": "shop", "name": name, "uid": "u1", "annotations": annotations or {}},
-        "spec": {"containers": [{"name": container} for container in containers], "nodeName": "node-1"},
-        "status": {"containerStatuses": [{"name": container, **row} for container, row in containers.items()]},
-    }
+    return pods.pod(
+        name,
+        containers=[{"name": container} for container in containers],
+        rows=containers,
+        metadata={"uid": "u1", "annotations": annotations or {}},
+    )
 
 
 def failed(reason: str = "TargetNotRunning", pod: str | None = "api-0") -> dict[str, Any]:
