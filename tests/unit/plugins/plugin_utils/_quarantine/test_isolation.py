@@ -96,7 +96,8 @@ ENVIRONMENT = LOOK["incident.distroless.ephemeral_debug"]["commands"][1]["env"]
 def test_whom_the_role_tries(
     when: str, before: list[str], probes: list[str], given: list[str], *, has_defaults: bool
 ) -> None:
-    named = {"quarantine_when": when, "quarantine_whom": before, "quarantine_probes": probes}
+    given_options = {"options": {"probes": probes}}
+    named = {"quarantine_when": when, "quarantine_whom": before, "quarantine_given": given_options}
     said = {
         name: Environment(autoescape=True).from_string(text).render(named)
         for name, text in ENVIRONMENT.items()
