@@ -151,10 +151,11 @@ def assert_taken(options: Mapping[str, Any], server: Server) -> None:
     assert ask(cluster)["gitVersion"] == "v1.36.3"
     with pytest.raises(Failure, match="not here"):
         execute(cluster)
-    assert [path.partition("?")[0] for path in server.asked] == [
+    # with websocket-client before 1.5 a refused stream is asked for again, as a request
+    assert {path.partition("?")[0] for path in server.asked} == {
         "/version",
         "/api/v1/namespaces/shop/pods/api-0/exec",
-    ]
+    }
 
 
 Serve = Callable[..., Server]
