@@ -42,9 +42,9 @@ def verify_as_kubectl(manager: Any) -> None:
     Authorities, client certificate, names, and whether anything is verified at all stay what they were. Raises Failure
     InvalidRequest for a file that holds no certificate or key.
     """
-    import urllib3
+    from importlib.metadata import version
 
-    if urllib3.__version__.startswith("1."):
+    if version("urllib3").startswith("1."):
         # 1.26 asks for nothing strict, and compares names by itself: a context of ours cannot verify an address there
         return
     options: dict[str, Any] = manager.connection_pool_kw
