@@ -17,8 +17,12 @@ from ansible_collections.incident.distroless.plugins.module_utils._core.errors i
 from ansible_collections.incident.distroless.plugins.module_utils._fetch.plan import DEADLINE, KERNEL, MAX_FILES, Item
 from ansible_collections.incident.distroless.plugins.module_utils._target_fs.filesystem import Entry, Unlisted
 from ansible_collections.incident.distroless.plugins.module_utils._target_fs.read_policy import ReadPolicy, is_below
-from ansible_collections.incident.distroless.plugins.module_utils._target_fs.resolve import MAX_LINKS, Found, Looker
-from ansible_collections.incident.distroless.plugins.module_utils._target_fs.resolve_many import look_up
+from ansible_collections.incident.distroless.plugins.module_utils._target_fs.resolve import (
+    MAX_LINKS,
+    Found,
+    Looker,
+    look_up,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,9 +33,9 @@ from ansible_collections.incident.distroless.plugins.module_utils._target_fs.res
     Found,
     Looker,
     Unresolved,
+    look_up,
     resolve,
 )
-from ansible_collections.incident.distroless.plugins.module_utils._target_fs.resolve_many import look_up
 
 _WILDCARD = re.compile(rb"(?:[^\\*?\[]|\\.|\[)*?(?:[*?]|" + BRACKET + rb")", re.DOTALL)
 _ESCAPE = re.compile(rb"\\(.)", re.DOTALL)

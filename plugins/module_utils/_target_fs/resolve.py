@@ -12,7 +12,8 @@ This is a private module utility of incident.distroless; its interface may chang
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -27,6 +28,8 @@ from ansible_collections.incident.distroless.plugins.module_utils._target_fs.fil
 
 # include/linux/namei.h, MAXSYMLINKS
 MAX_LINKS = 40
+# between two looks at the clock: seconds, where each path is a chain of as many links as the kernel follows
+_AT_ONCE = 128
 
 
 class Looker(Protocol):
@@ -87,6 +90,20 @@ def resolve(looker: Looker, paths: Sequence[bytes], *, follow: bool = True) -> l
         for walk, answer in zip(waiting, looker.walk([walk.question() for walk in waiting]), strict=True):
             walk.take(answer)
     return [walk.outcome for walk in walks if walk.outcome is not None]
+
+
+def look_up(
+    looker: Looker, paths: Iterable[bytes], until: float, *, follow: bool = True
+) -> dict[bytes, Found | Unresolved]:
+    """Where paths lead, as resolve says; those that are missing were not looked at before until (time.monotonic())."""
+    distinct = list(dict.fromkeys(paths))
+    answers: dict[bytes, Found | Unresolved] = {}
+    for begin in range(0, len(distinct), _AT_ONCE):
+        if time.monotonic() > until:
+            break
+        part = distinct[begin : begin + _AT_ONCE]
+        answers.update(zip(part, resolve(looker, part, follow=follow), strict=True))
+    return answers
 
 
 @dataclass(slots=True)

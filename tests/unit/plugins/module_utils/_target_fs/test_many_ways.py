@@ -17,7 +17,8 @@ import pytest
 from ansible_collections.incident.distroless.plugins.module_utils._fetch import walk as _tree
 from ansible_collections.incident.distroless.plugins.module_utils._fetch.discover import Survey, _directories, survey
 from ansible_collections.incident.distroless.plugins.module_utils._fetch.plan import FetchOptions, Item
-from ansible_collections.incident.distroless.plugins.module_utils._target_fs import glob_expand, resolve_many
+from ansible_collections.incident.distroless.plugins.module_utils._target_fs import glob_expand
+from ansible_collections.incident.distroless.plugins.module_utils._target_fs import resolve as _resolving
 from ansible_collections.incident.distroless.plugins.module_utils._target_fs.filesystem import (
     Absent,
     Entry,
@@ -26,7 +27,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._target_fs.fil
 )
 from ansible_collections.incident.distroless.plugins.module_utils._target_fs.glob_expand import expand
 from ansible_collections.incident.distroless.plugins.module_utils._target_fs.read_policy import policy_of
-from ansible_collections.incident.distroless.plugins.module_utils._target_fs.resolve_many import look_up
+from ansible_collections.incident.distroless.plugins.module_utils._target_fs.resolve import look_up
 from ansible_collections.incident.distroless.tests.unit.support.local_fetches import World, statuses
 from ansible_collections.incident.distroless.tests.unit.support.local_shells import SHELLS
 from ansible_collections.incident.distroless.tests.unit.support.local_tree import LocalTree
@@ -50,7 +51,7 @@ def mirrors(tmp_path: Path) -> LocalTree:
 def clock(mirrors: LocalTree, monkeypatch: pytest.MonkeyPatch) -> LocalTree:
     """The same, and a clock that goes on by one with each name and path that is looked at."""
     ticking = SimpleNamespace(monotonic=lambda: mirrors.names + mirrors.paths)
-    for module in (glob_expand, resolve_many, _tree):
+    for module in (glob_expand, _resolving, _tree):
         monkeypatch.setattr(module, "time", ticking)
     return mirrors
 
