@@ -16,6 +16,8 @@ from ansible_collections.incident.distroless.plugins.module_utils._modules impor
 from ansible_collections.incident.distroless.tests.unit.support.fake_cluster import TOKEN, FakeCluster, fake_cluster
 from ansible_collections.incident.distroless.tests.unit.support.pods import pod
 from ansible_collections.incident.distroless.tests.unit.support.tasks import Ended, run_task
+from ansible_collections.kubernetes.core.plugins.module_utils.k8s import client as kubernetes_core
+from kubernetes.client import ApiException
 
 LOG = {"namespace": "shop", "pod": "api-0", "container": "app"}
 SECRET = "hunter2"
@@ -187,3 +189,18 @@ def test_a_server_that_is_not_there_is_named(cluster: FakeCluster) -> None:
     ended = ask(cluster, host="http://127.0.0.1:1", api_key="x", timeout=10)
     assert reason(ended) == "ApiUnreachable"
     assert "127.0.0.1:1" in ended["logs"][0]["msg"]
+
+
+@pytest.mark.parametrize("body", [b'{"message": "renew it"}', "renew it", None])
+def test_what_an_issuer_refuses_while_the_client_is_made_keeps_its_reason(
+    cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch, body: Any
+) -> None:
+    def refuse(_settings: Any) -> Any:
+        refusal = ApiException(status=401)
+        refusal.body = body
+        raise refusal
+
+    monkeypatch.setattr(kubernetes_core, "_create_configuration", refuse)
+    ended = ask(cluster, **cluster.options())
+    assert (ended.has_failed, ended["reason"]) == (True, "Unauthorized")
+    assert ("renew it" in ended["msg"]) is bool(body)
