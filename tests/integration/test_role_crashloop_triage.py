@@ -200,7 +200,7 @@ def test_an_app_that_ends_with_0_is_found_though_its_readiness_probe_fails_too(
     probe = {"httpGet": {"port": 9, "path": "/ready"}, "periodSeconds": 1}
     apply(kubectl, "brief", "--exit-after", "2s", "--exit-code", "0", readinessProbe=probe)
     # so that no run ends, and takes the log of the one before along, while it is looked at
-    wait_until(kubectl, "brief", lambda status: status["restartCount"] > 1 and "terminated" in status["state"])
+    wait_until(kubectl, "brief", is_backing_off)
     events = kubectl.text("get", "events", "--field-selector=involvedObject.name=brief,reason=Unhealthy")
     assert "Readiness probe failed" in events
     case = triage(kubectl, tmp_path, pod="brief")
