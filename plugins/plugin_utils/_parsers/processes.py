@@ -49,7 +49,7 @@ TAKE_A_WORD = (
 
 
 def processes(data: bytes) -> list[dict[str, Any]]:
-    """The process table, by pid, from lines `pid hex-of-stat hex-of-status hex-of-cmdline hex-of-exe`.
+    """Return the process table, by pid, from lines `pid hex-of-stat hex-of-status hex-of-cmdline hex-of-exe`.
 
     stat, status and cmdline are the files of /proc/<pid>, exe what its link says; each with an underscore before, since each can
     be empty. Each: pid, parent, name, state, uid, gid, threads, rss (bytes), start_ticks (since boot), command (one line), exe
@@ -104,13 +104,13 @@ def _script(program: bytes, arguments: list[bytes]) -> bytes:
 
 
 def _fields(status: bytes) -> dict[bytes, bytes]:
-    """The lines of /proc/<pid>/status. The name of a process is escaped there."""
+    """Return the lines of /proc/<pid>/status. The name of a process is escaped there."""
     pairs = (line.partition(b":\t") for line in status.split(b"\n"))
     return {key: value for key, colon, value in pairs if colon}
 
 
 def limits(data: bytes) -> list[dict[str, Any]]:
-    """/proc/<pid>/limits: name, soft, hard (None: unlimited), unit."""
+    """Return the limits of /proc/<pid>/limits: name, soft, hard (None: unlimited), unit."""
     return [_limit(line) for line in list(lines(data))[1:]]
 
 
@@ -123,7 +123,7 @@ def _limit(line: bytes) -> dict[str, Any]:
 
 
 def counters(data: bytes) -> dict[str, Any]:
-    """Files of `name value` lines, as those of a cgroup: numbers where they are some, text otherwise ("max")."""
+    """Return files of `name value` lines, as those of a cgroup: numbers where they are some, text otherwise ("max")."""
     found: dict[str, Any] = {}
     for line in lines(data):
         name, value = words(line, 2)
@@ -135,7 +135,7 @@ def counters(data: bytes) -> dict[str, Any]:
 
 def open_files(data: bytes) -> list[dict[str, Any]]:
     """Open files from lines `pid fd _hex-link _hex-fdinfo`: pid, fd, file, position (bytes), flags (octal, as open's)."""
-    rows = [_open_file(line) for line in lines(data)]
+    rows = [_open_file(line) for line in lines(data) if line != CUT]
     return sorted(rows, key=lambda row: (row["pid"], row["fd"]))
 
 
@@ -152,16 +152,18 @@ def _open_file(line: bytes) -> dict[str, Any]:
 
 
 def variable_names(data: bytes) -> list[dict[str, Any]]:
-    """Names of environment variables, never values, from lines `pid NAME`: pid, names."""
+    """Return names of environment variables, never values, from lines `pid NAME`: pid, names."""
     found: dict[int, list[str]] = {}
     for line in lines(data):
+        if line == CUT:
+            continue
         pid, name = words(line, 2)
         found.setdefault(number(pid), []).append(shown(name))
     return [{"pid": pid, "names": names} for pid, names in sorted(found.items())]
 
 
 def environments(data: bytes) -> list[dict[str, Any]]:
-    """How much of each process's environment was kept, from lines `pid _hex`: pid, variables (their number), bytes."""
+    """Return how much of each process's environment was kept, from lines `pid _hex`: pid, variables (their number), bytes."""
     rows = (words(line, 2) for line in lines(data))
     kept = ((number(pid), from_hex(text.removeprefix(b"_"))) for pid, text in rows)
     return [

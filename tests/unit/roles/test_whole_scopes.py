@@ -365,3 +365,20 @@ def test_a_whole_fact_passes_and_a_cut_one_says_what_is_left() -> None:
     assert found.message == (
         "Not all was looked at (more processes are there). Of what was: No process runs from a deleted file."
     )
+
+
+ALL = {
+    "clock": "date 1\n",
+    "open_files": f"7 3 _{b'/data/a'.hex()} _\n",
+    "environment_names": "7 PATH\n",
+    "unix_sockets": "Num RefCount Protocol Flags Type St Inode Path\n",
+    "maps": "==> /proc/7/maps\n00400000-00401000 r-xp 00000000 08:01 1 /app\n",
+}
+
+
+@pytest.mark.parametrize("name", ["open_files", "environment_names", "unix_sockets", "maps"])
+def test_evidence_that_was_cut_is_not_everything(name: str) -> None:
+    printed = {**ALL, name: f"{ALL[name]}cut\n"}
+    (found,) = judged("evidence_bundle", "cut_short", **printed)
+    assert (found.verdict, found.message) == ("unknown", f"More is there than was taken of: {name}.")
+    assert judged("evidence_bundle", "cut_short", **ALL) == []
