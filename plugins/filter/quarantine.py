@@ -24,13 +24,13 @@ def quarantine_plan(
     record: Mapping[str, Any] | None = None,
     looked: Objects = (),
 ) -> dict[str, Any]:
-    """What to do to a pod that goes into quarantine."""
+    """Return what to do to a pod that goes into quarantine."""
     told = {**_plain(record or {}), "reached": isolation.reached(_plain(looked))}
     return plan.plan(_plain(pod), _plain(services), is_forced=force, keep_labels=_plain(keep_labels), record=told)
 
 
 def quarantine_undo(pods: Objects, policies: Objects, name: str) -> dict[str, Any]:
-    """What to do to a pod that comes out of it."""
+    """Return what to do to a pod that comes out of it."""
     try:
         return plan.undo(_plain(pods[0]) if pods else None, _plain(policies), str(name))
     except ValueError as error:
@@ -55,12 +55,12 @@ def quarantine_result(
 
 
 def quarantine_seen(looked: Objects, slices: Objects | None, folder: str) -> dict[str, Any]:
-    """What is seen of a pod."""
+    """Return what is seen of a pod."""
     return isolation.seen(_plain(looked), _plain(slices), str(folder))
 
 
 def ready_pods(pods: Objects, owner: Mapping[str, str] | None, uid: str) -> list[str]:
-    """The names of a controller's pods that are ready, but for one."""
+    """Return the names of a controller's pods that are ready, but for one."""
     return plan.ready_pods(_plain(pods), _plain(owner), str(uid))
 
 
@@ -73,7 +73,7 @@ class FilterModule:
     """The filters."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        """By name."""
+        """Return the filters by name."""
         return {
             "quarantine_plan": quarantine_plan,
             "quarantine_result": quarantine_result,

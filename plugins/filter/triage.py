@@ -19,47 +19,47 @@ Rows = Sequence[Mapping[str, Any]]
 
 
 def debug_commands(collectors: Rows, folder: str, settings: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
-    """Collectors as the commands of ephemeral_debug."""
+    """Return collectors as the commands of ephemeral_debug."""
     return _collectors.debug_commands(collectors, folder, settings or {})
 
 
 def api_requests(collectors: Rows, targets: Rows) -> list[dict[str, Any]]:
-    """Collectors as requests for api_objects."""
+    """Return collectors as requests for api_objects."""
     return _collectors.api_requests(collectors, targets)
 
 
 def known_pods(found: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The pods that a result of ephemeral_debug names."""
+    """Return the pods that a result of ephemeral_debug names."""
     return _subjects.known_pods(found)
 
 
 def subjects(found: Mapping[str, Any], answers: Rows, container: str, now: str) -> dict[str, list[dict[str, Any]]]:
-    """The targets of a case that is made of the API's answers."""
+    """Return the targets of a case that is made of the API's answers."""
     return _subjects.subjects(found, answers, container, now)
 
 
 def copies_to_make(targets: Rows, answers: Rows, now: str, salt: str) -> list[dict[str, Any]]:
-    """The targets of which a copy tells more than the API."""
+    """Return the targets of which a copy tells more than the API."""
     return _subjects.copies_to_make(targets, answers, now, salt)
 
 
 def with_copies(targets: Rows, copies: Rows) -> list[dict[str, Any]]:
-    """The targets with what was seen in their copies."""
+    """Return the targets with what was seen in their copies."""
     return _subjects.with_copies(targets, copies)
 
 
 def log_requests(collectors: Rows, targets: Rows) -> list[dict[str, Any]]:
-    """Collectors as the containers of pod_logs."""
+    """Return collectors as the containers of pod_logs."""
     return _collectors.log_requests(collectors, targets)
 
 
 def api_answers(results: Rows) -> list[dict[str, Any]]:
-    """What such requests came to."""
+    """Return what such requests came to."""
     return facts.api_answers(results)
 
 
 def parse(output: str, parser: str) -> Any:
-    """What a command printed, as values."""
+    """Return what a command printed, as values."""
     if parser not in PARSERS:
         raise AnsibleFilterError(f"parse: {parser!r} is none of {', '.join(sorted(PARSERS))}.")
     try:
@@ -72,7 +72,7 @@ class FilterModule:
     """The filters."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        """By name."""
+        """Return the filters by name."""
         return {
             "api_answers": api_answers,
             "api_requests": api_requests,

@@ -52,7 +52,7 @@ class LookupModule(LookupBase):  # type: ignore[misc]
     """The lookup."""
 
     def run(self, terms: list[str], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[dict[str, Any]]:
-        """The collectors in the folders that terms name."""
+        """Return the collectors in the folders that terms name."""
         self.set_options(var_options=variables, direct=kwargs)
         try:
             return as_rows(parse_collectors(read_checks([self._loader.path_dwim(term) for term in terms])))

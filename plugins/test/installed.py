@@ -39,7 +39,7 @@ from ansible.plugins.loader import module_loader
 
 
 def installed(module: str) -> bool:
-    """Whether Ansible finds a module of that full name."""
+    """Return whether Ansible finds a module of that full name."""
     return bool(module_loader.find_plugin_with_context(module).resolved)
 
 
@@ -47,5 +47,5 @@ class TestModule:
     """The test."""
 
     def tests(self) -> dict[str, Callable[[str], bool]]:
-        """By its name."""
+        """Return the test by its name."""
         return {"installed": installed}

@@ -31,9 +31,9 @@ class CaseAction(ActionBase):  # type: ignore[misc]
         return {**result, **self.work(self.place(options["path"]), options)}
 
     def work(self, path: Path, options: Mapping[str, Any]) -> dict[str, Any]:
-        """What the task adds to its result."""
+        """Return what the task adds to its result."""
         raise NotImplementedError
 
     def place(self, path: str) -> Path:
-        """A path as the user of a playbook means it."""
+        """Return a path as the user of a playbook means it."""
         return Path(self._loader.path_dwim(path))

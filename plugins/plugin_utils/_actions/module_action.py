@@ -38,14 +38,14 @@ HUMAN_CALLBACKS = frozenset({"default", "debug", "minimal", "oneline", "yaml"})
 
 
 def is_watched() -> bool:
-    """Whether a person sees on a terminal what this task prints."""
+    """Return whether a person sees on a terminal what this task prints."""
     callback = str(constants.DEFAULT_STDOUT_CALLBACK).rpartition(".")[2]
     controller = multiprocessing.parent_process()
     return callback in HUMAN_CALLBACKS and controller is not None and _has_terminal(controller.pid)
 
 
 def _has_terminal(pid: int | None) -> bool:
-    """Whether a process's stdout is a terminal. A worker's own is /dev/null: since ansible-core 2.19 it is detached."""
+    """Return whether a process's stdout is a terminal. A worker's own is /dev/null: since ansible-core 2.19 it is detached."""
     try:
         # never to become this session's controlling terminal
         descriptor = os.open(f"/proc/{pid}/fd/1", os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK)
@@ -59,7 +59,7 @@ def _has_terminal(pid: int | None) -> bool:
 
 @contextmanager
 def listening(show: Callable[[str], None]) -> Iterator[str | None]:
-    """The path of a socket whose datagrams are shown, one line each, until the end. None where there can be none."""
+    """Return the path of a socket whose datagrams are shown, one line each, until the end. None where there can be none."""
     with ExitStack() as opened:
         path = _listen(show, opened)
         yield path
@@ -135,7 +135,7 @@ class Action(KubernetesAction):  # type: ignore[misc]
                 self._task.environment = own
 
     def _found(self, kubeconfig: object, *, in_background: bool) -> dict[str, Any]:
-        """The option kubeconfig as the module needs it: found below files/, decrypted. Raises AnsibleError."""
+        """Return the option kubeconfig as the module needs it: found below files/, decrypted. Raises AnsibleError."""
         found: dict[str, Any] = {}
         if not kubeconfig:
             return found
@@ -147,13 +147,13 @@ class Action(KubernetesAction):  # type: ignore[misc]
         return found
 
     def _content(self, paths: list[str]) -> object:
-        """A decrypted kubeconfig as a dictionary: its temporary file goes while the module still runs in the background."""
+        """Return a decrypted kubeconfig as a dictionary: its temporary file goes while the module still runs in the background."""
         if len(paths) > 1:
             raise AnsibleActionFail("Several kubeconfig files of which one is encrypted cannot be used with async.")
         return yaml.safe_load(Path(paths[0]).read_text(encoding="utf-8"))
 
     def _anchored(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """The options that hold relative paths of this host, anchored in the playbook's directory as ansible.builtin.fetch does."""
+        """Return the options that hold relative paths of this host, anchored in the playbook's directory as ansible.builtin.fetch does."""
         anchored: dict[str, Any] = {}
         if arguments.get("dest"):
             anchored["dest"] = self._anchor(arguments["dest"])
@@ -177,7 +177,7 @@ class Action(KubernetesAction):  # type: ignore[misc]
 
 
 def _failed(arguments: Mapping[str, Any], message: str) -> dict[str, Any]:
-    """The result of a task that could not begin, with the keys that the module's own has."""
+    """Return the result of a task that could not begin, with the keys that the module's own has."""
     failure = Failure("InvalidRequest", f"kubeconfig: {message}", "Put it in files/, or give its absolute path.")
     report = refused(arguments, failure)
     return {**report.as_result(), "failed": True, "msg": report.message}

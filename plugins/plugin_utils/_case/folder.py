@@ -50,14 +50,14 @@ class CaseFolder:
             os.close(descriptor)
 
     def read(self, name: str) -> bytes:
-        """A file of the case. Raises OSError, and ValueError for one that is too large to be parsed."""
+        """Return a file of the case. Raises OSError, and ValueError for one that is too large to be parsed."""
         file = self.path / name
         if file.stat().st_size > MAX_PARSED:
             raise ValueError(f"{name} is larger than {MAX_PARSED} bytes")
         return file.read_bytes()
 
     def beginning(self, name: str, size: int) -> bytes:
-        """The first bytes of a file of the case, b"" where it cannot be read."""
+        """Return the first bytes of a file of the case, b"" where it cannot be read."""
         try:
             with (self.path / name).open("rb") as file:
                 return file.read(size)
@@ -100,7 +100,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 def read_checks(folders: list[str]) -> dict[str, Any]:
-    """What the YAML files in folders hold, by path; the folders in their order, the files of each by name.
+    """Return what the YAML files in folders hold, by path; the folders in their order, the files of each by name.
 
     Raises OSError for a folder that is not there, and ValueError for a file that is no YAML.
     """
@@ -120,7 +120,7 @@ _MARK = ".incident-distroless.made-here"
 
 @contextmanager
 def made_beside(path: Path) -> Iterator[Path]:
-    """Where to make the folder that is to be path, under path's own name. It is moved there at the end, after what was made beside
+    """Return where to make the folder that is to be path, under path's own name. It is moved there at the end, after what was made beside
     it, such as its archive. Of what fails nothing stays, and what a killed run left is removed by the next one.
 
     Raises OSError, and ValueError where somebody else's folder, or a run at this moment, is in the way.
@@ -160,7 +160,7 @@ def _entered(workplace: Path) -> int:
 
 
 def _is_left(workplace: Path) -> bool:
-    """Whether it has the mark. One that is empty has not got that far."""
+    """Return whether a folder has the mark. One that is empty has not got that far."""
     names = {entry.name for entry in workplace.iterdir()}
     return not names or _MARK in names
 

@@ -30,7 +30,7 @@ class Chain:
 
 
 def chain(rows: Iterable[Mapping[str, Any]]) -> Chain:
-    """The log of these rows, in their order. A row has neither a key `line` nor `previous`."""
+    """Return the log of these rows, in their order. A row has neither a key `line` nor `previous`."""
     lines: list[bytes] = []
     last = BEGINNING
     for number, row in enumerate(rows, start=1):
@@ -41,7 +41,7 @@ def chain(rows: Iterable[Mapping[str, Any]]) -> Chain:
 
 
 def rows_of(text: bytes) -> list[dict[str, Any]]:
-    """The rows that a log was made of. Raises ValueError for a line that is none of a log."""
+    """Return the rows that a log was made of. Raises ValueError for a line that is none of a log."""
     found: list[dict[str, Any]] = []
     for number, line in enumerate(text.splitlines(), start=1):
         row = json.loads(line)
@@ -52,7 +52,7 @@ def rows_of(text: bytes) -> list[dict[str, Any]]:
 
 
 def continued(standing: bytes, rows: Iterable[Mapping[str, Any]]) -> Chain:
-    """The log of these rows, whose first lines stand already.
+    """Return the log of these rows, whose first lines stand already.
 
     Raises ValueError, which names the line, where the rows do not begin as what stands.
     """
@@ -76,7 +76,7 @@ class Links:
 
 
 def links(text: bytes) -> Links:
-    """Whether each line of a log's text follows the one before it, as far as the log goes."""
+    """Return whether each line of a log's text follows the one before it, as far as the log goes."""
     found: list[str] = []
     rows = text.split(b"\n")
     if rows[-1]:
@@ -96,7 +96,7 @@ def links(text: bytes) -> Links:
 
 
 def broken_links(text: bytes, lines: object, last: object) -> list[str]:
-    """What is wrong with a log's text that had so many lines, the last with that hash; each a sentence. Empty: nothing is."""
+    """Return what is wrong with a log's text that had so many lines, the last with that hash; each a sentence. Empty: nothing is."""
     found = links(text)
     if (found.lines, found.last) == (lines, last):
         return list(found.breaks)

@@ -71,7 +71,7 @@ class Collector:
 
 
 def parse_collectors(files: Mapping[str, Any]) -> list[Collector]:
-    """The collectors in files (path -> what its YAML holds), most volatile first. Of two with one name the later file's counts.
+    """Return the collectors in files (path -> what its YAML holds), most volatile first. Of two with one name the later file's counts.
 
     Raises ValueError that names the file and the key.
     """
@@ -156,7 +156,7 @@ def _file(path: object) -> str | None:
 
 
 def file_of(row: Mapping[str, Any], target: Mapping[str, Any]) -> str:
-    """Where in the case folder the output of a collector (a row) lies for a target. Not for those that ask the API."""
+    """Return where in the case folder the output of a collector (a row) lies for a target. Not for those that ask the API."""
     if row.get("file"):
         return re.sub("{(.*?)}", lambda match: str(target[match[1]]), row["file"])
     folder = "/".join(str(target[key]) for key in PLACES)
@@ -171,14 +171,14 @@ def _count(entry: Mapping[Any, Any], key: str, default: int) -> int:
 
 
 def as_rows(collectors: Iterable[Collector]) -> list[dict[str, Any]]:
-    """The collectors as the case keeps them."""
+    """Return the collectors as the case keeps them."""
     return [{**asdict(collector), "argv": list(collector.argv) if collector.argv else None} for collector in collectors]
 
 
 def debug_commands(
     collectors: Iterable[Mapping[str, Any]], folder: str, settings: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
-    """The commands of ephemeral_debug that run the collectors (rows) and keep what they print below a folder.
+    """Return the commands of ephemeral_debug that run the collectors (rows) and keep what they print below a folder.
 
     Niced, so that looking does not slow the target down, and with 1 as the code where the target ends meanwhile. A setting
     `growth_seconds` is SETTING_GROWTH_SECONDS there.
@@ -201,7 +201,7 @@ def debug_commands(
 
 
 def api_requests(collectors: Iterable[Mapping[str, Any]], targets: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """What to ask the API for, so that all targets have it: as few requests as it takes.
+    """Return what to ask the API for, so that all targets have it: as few requests as it takes.
 
     One pod is asked for by name; of several in a namespace all pods are listed at once. Each: api, kind, namespace, name (or
     None), field_selectors.
@@ -231,7 +231,7 @@ def _request(api: str, kind: str, namespace: str | None, name: str | None) -> di
 
 
 def log_requests(collectors: Iterable[Mapping[str, Any]], targets: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The logs to read, as pod_logs takes them: namespace, pod, container, previous (bool)."""
+    """Return the logs to read, as pod_logs takes them: namespace, pod, container, previous (bool)."""
     wanted = [row["api"] for row in collectors if row["api"] in ("log", "previous_log")]
     return [
         {**{key: target[key] for key in PLACES}, "previous": api == "previous_log"}

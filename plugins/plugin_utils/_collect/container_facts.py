@@ -28,12 +28,12 @@ SIGNALS |= {13: "PIPE", 14: "ALRM", TERM: "TERM", 24: "XCPU", 25: "XFSZ", 31: "S
 
 
 def container_names(pod: Mapping[str, Any]) -> list[str]:
-    """The containers of a pod, without debuggers; those that start first come last, as the pod's spec names them."""
+    """Return the containers of a pod, without debuggers; those that start first come last, as the pod's spec names them."""
     return [entry["name"] for key, _kind in KINDS for entry in pod["spec"].get(key) or ()]
 
 
 def container_life(pod: Mapping[str, Any], name: str, now: str) -> dict[str, Any]:
-    """How a container lives. now: RFC 3339. Raises ValueError where the pod has no such container.
+    """Return how a container lives. now: RFC 3339. Raises ValueError where the pod has no such container.
 
     name, kind (app, init, sidecar), state (running, waiting, terminated, "" where the API has none), reason and message (of a
     state of waiting, else of the last end), ready, restarts, started_at, has_ended, end_reason, exit_code (None where it never
@@ -109,7 +109,7 @@ def _pod_waits(pod: Mapping[str, Any]) -> bool:
 
 
 def _only(state: Mapping[str, Any] | None) -> tuple[str, Mapping[str, Any]]:
-    """The one state that a ContainerState holds."""
+    """Return the one state that a ContainerState holds."""
     return next(((name, row or {}) for name, row in (state or {}).items()), ("", {}))
 
 
@@ -120,7 +120,7 @@ def _signal(end: Mapping[str, Any]) -> str:
 
 
 def _waits_for(pod: Mapping[str, Any], name: str) -> str:
-    """The first of the init containers and sidecars before it that does not let it begin."""
+    """Return the first of the init containers and sidecars before it that does not let it begin."""
     if _pod_waits(pod):
         return ""
     for entry in pod["spec"].get("initContainers") or ():
@@ -146,7 +146,7 @@ def _trouble_age(state: tuple[str, Mapping[str, Any]], end: Mapping[str, Any], i
 
 
 def _is_as_it_should(pod: Mapping[str, Any], kind: str, spec: Mapping[str, Any], end: Mapping[str, Any]) -> bool:
-    """Whether nothing is wrong with an end."""
+    """Return whether nothing is wrong with an end."""
     # the kubelet stops the sidecars once the apps are done, and does not mind how they end
     if kind == "sidecar" and (pod.get("status") or {}).get("phase") in FINISHED:
         return True
@@ -163,14 +163,14 @@ def _was_deleted_before(pod: Mapping[str, Any], moment: str | None) -> bool:
 
 
 def _is_to_stay(pod: Mapping[str, Any], kind: str, spec: Mapping[str, Any]) -> bool:
-    """Whether a container is started again even where it ended well."""
+    """Return whether a container is started again even where it ended well."""
     # a container may have a rule of its own (KEP-5307)
     policy = spec.get("restartPolicy") or pod["spec"].get("restartPolicy", "Always")
     return kind == "sidecar" or (kind == "app" and policy == "Always")
 
 
 def seconds(begin: str | None, end: str | None) -> int | None:
-    """From begin to end, both RFC 3339; None where one of them is not known."""
+    """Return the seconds from begin to end, both RFC 3339; None where one of them is not known."""
     if not begin or not end:
         return None
     return round(epoch(end) - epoch(begin))

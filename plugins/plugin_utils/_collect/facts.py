@@ -55,12 +55,12 @@ class Known:
 
 
 def label(target: Mapping[str, Any]) -> str:
-    """How a target is called: namespace/pod/container."""
+    """Return how a target is called: namespace/pod/container."""
     return f"{target['namespace']}/{target['pod']}/{target['container']}"
 
 
 def gather_facts(collected: Mapping[str, Any], target: Mapping[str, Any], read: Callable[[str], bytes]) -> Known:
-    """All that was collected of a target (a row of ephemeral_debug). read gives the bytes of a file in the case folder.
+    """Return all that was collected of a target (a row of ephemeral_debug). read gives the bytes of a file in the case folder.
 
     A collector that failed is no fact; it is in `missing`, with why.
     """
@@ -94,7 +94,7 @@ def gather_facts(collected: Mapping[str, Any], target: Mapping[str, Any], read: 
 
 
 def _is_cut(collector: Mapping[str, Any], printed: bytes, value: Any) -> bool:
-    """Whether a collector left out some of what there was."""
+    """Return whether a collector left out some of what there was."""
     if isinstance(value, Mapping) and "is_complete" in value:
         return not value["is_complete"]
     # of these the content is the pod's, or a program's
@@ -157,7 +157,7 @@ def _check(row: Mapping[str, Any] | None, collector: Mapping[str, Any]) -> None:
 
 
 def _take_last_run(known: Known) -> None:
-    """What the container printed before it last ended, and in the run before that, which often tells why; of one that never
+    """Take what the container printed before it last ended, and in the run before that, which often tells why; of one that never
     ended, what it prints now."""
     if not any(name in known.facts or name in known.missing for name in DERIVED["last_run"]):
         return
@@ -178,7 +178,7 @@ def _take_last_run(known: Known) -> None:
 
 
 def _logs_of_the_end(life: Mapping[str, Any] | None) -> tuple[str, ...]:
-    """The logs that may hold the last words. What a container says that runs again is about a run that did not end."""
+    """Return the logs that may hold the last words. What a container says that runs again is about a run that did not end."""
     runs_again = life and life["has_ended"] and life["state"] == "running"
     return ("previous_log",) if runs_again else DERIVED["last_run"]
 
@@ -241,13 +241,13 @@ def _event(event: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _container_of(event: Mapping[str, Any]) -> str | None:
-    """The container that an event of a pod is about: its fieldPath is such as spec.containers{app}."""
+    """Return the container that an event of a pod is about: its fieldPath is such as spec.containers{app}."""
     path = re.fullmatch(r"spec\.\w+\{([^{}]+)\}", (event.get("involvedObject") or {}).get("fieldPath") or "")
     return path[1] if path else None
 
 
 def api_answers(results: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """What the API answered: the answers of api_objects to api_requests, and the logs of pod_logs.
+    """Return what the API answered: the answers of api_objects to api_requests, and the logs of pod_logs.
 
     Values of environment variables are left out. Each: api, namespace, name or pod and container; objects or text; error (None
     where there is an answer).

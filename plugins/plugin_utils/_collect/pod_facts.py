@@ -20,7 +20,7 @@ EPHEMERAL = 32768
 
 
 def volumes(pod: Mapping[str, Any], container: str) -> list[dict[str, Any]]:
-    """The volumes that a container mounts.
+    """Return the volumes that a container mounts.
 
     Each: name, kind (emptyDir, persistentVolumeClaim ...), medium ("" or Memory), size_limit (bytes or None), claim (or None),
     point, sub_path, read_only (as asked for).
@@ -117,7 +117,7 @@ def _volume(mount: Mapping[str, Any], volume: Mapping[str, Any]) -> dict[str, An
 
 
 def quantity(value: object) -> int:
-    """A Kubernetes quantity (64Mi, 1G, 250m) as a whole number, rounded up. Raises ValueError."""
+    """Return a Kubernetes quantity (64Mi, 1G, 250m) as a whole number, rounded up. Raises ValueError."""
     from kubernetes.utils.quantity import parse_quantity
 
     amount: Decimal = parse_quantity(value)  # type: ignore[no-untyped-call]
@@ -125,7 +125,7 @@ def quantity(value: object) -> int:
 
 
 def owners(pod: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Who made the pod, as its object says: kind, name, controller (bool)."""
+    """Return who made the pod, as its object says: kind, name, controller (bool)."""
     return [
         {"kind": owner["kind"], "name": owner["name"], "controller": bool(owner.get("controller"))}
         for owner in pod["metadata"].get("ownerReferences") or ()

@@ -28,13 +28,13 @@ Rows = Iterable[Mapping[str, Any]]
 
 
 def known_pods(found: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The pods that a result of ephemeral_debug names, also those that it could not look into: namespace, pod, node (or None)."""
+    """Return the pods that a result of ephemeral_debug names, also those that it could not look into: namespace, pod, node (or None)."""
     rows = [*(found.get("targets") or ()), *filter(_is_there, found.get("failed_targets") or ())]
     return [{"namespace": row["namespace"], "pod": row["pod"], "node": row.get("node")} for row in rows]
 
 
 def subjects(found: Mapping[str, Any], answers: Rows, container: str, now: str) -> dict[str, list[dict[str, Any]]]:
-    """The targets and failed_targets of a case that is made of the API's answers (those of api_answers).
+    """Return the targets and failed_targets of a case that is made of the API's answers (those of api_answers).
 
     The targets of a pod are the container that is named; without a name those that something is wrong with, else the default
     one. They have the keys of ephemeral_debug's, with null for what only a debugger knows. now: RFC 3339.
@@ -106,7 +106,7 @@ Row = Mapping[str, Any]
 
 
 def copies_to_make(targets: Iterable[Row], answers: Iterable[Row], now: str, salt: str) -> list[dict[str, Any]]:
-    """The targets (of `subjects`) of which a copy tells more than the API: those that do not stay up, have finished or are static.
+    """Return the targets (of `subjects`) of which a copy tells more than the API: those that do not stay up, have finished or are static.
 
     Of pods of one controller the first stands for all. Each: namespace, pod, pod_uid, container, node, why, copy_to (another
     name with another salt), program (the first word of the spec's command, or ""), points (where the spec mounts what an app
@@ -125,7 +125,7 @@ def copies_to_make(targets: Iterable[Row], answers: Iterable[Row], now: str, sal
 
 
 def _why(pod: Row, container: str, now: str) -> str:
-    """Why it cannot be looked into as it is, "" where it can, or where a copy would come no further than the original."""
+    """Return why it cannot be looked into as it is, "" where it can, or where a copy would come no further than the original."""
     life = container_life(pod, container, now)
     if life["kind"] == "init" or life["reason"] in NEVER_MADE:
         return ""
@@ -143,7 +143,7 @@ def _why(pod: Row, container: str, now: str) -> str:
 
 
 def _maker(pod: Row) -> str:
-    """The uid of the controller, whose pods are all alike, else of the pod itself."""
+    """Return the uid of the controller, whose pods are all alike, else of the pod itself."""
     owners = pod["metadata"].get("ownerReferences") or ()
     return str(next((owner["uid"] for owner in owners if owner.get("controller")), pod["metadata"]["uid"]))
 
@@ -170,7 +170,7 @@ def _to_make(pod: Row, target: Row, why: str, salt: str) -> dict[str, Any]:
 
 
 def with_copies(targets: Iterable[Row], copies: Iterable[Row]) -> list[dict[str, Any]]:
-    """The targets with what was seen in their copies, and under `copied` what came of making one; None where none was wanted.
+    """Return the targets with what was seen in their copies, and under `copied` what came of making one; None where none was wanted.
 
     copies: each original (of copies_to_make), and the results of the tasks that asked for it, made it, looked into it and
     deleted it: asked, made, looked, deleted.
@@ -203,7 +203,7 @@ def _with_copy(target: Row, came: Row | None) -> dict[str, Any]:
 
 
 def _failures(came: Row, *steps: str) -> Iterator[dict[str, str]]:
-    """Why steps did not do what they are for, each reason, message and hint."""
+    """Return why steps did not do what they are for, each reason, message and hint."""
     for step in steps:
         result = came[step]
         for failed in result.get("failed_targets") or ():

@@ -30,7 +30,7 @@ FETCH = f"{FETCHED}/fetch.json"
 
 
 def read_acquired(case: CaseFolder, collected_now: str | None = None, fetch_now: str | None = None) -> Acquired:
-    """What is there so far; of collected.json and fetch.json rather what is to be written there, where that is given.
+    """Return what is there so far; of collected.json and fetch.json rather what is to be written there, where that is given.
 
     Raises OSError, and ValueError for what is no JSON.
     """
@@ -51,7 +51,7 @@ def read_acquired(case: CaseFolder, collected_now: str | None = None, fetch_now:
 
 
 def next_log(case: CaseFolder, acquired: Acquired) -> Chain:
-    """The log that continues the one in the folder, if one stands there. Raises OSError, and ValueError where it was changed."""
+    """Return the log that continues the one in the folder, if one stands there. Raises OSError, and ValueError where it was changed."""
     path = case.path / LOG
     return continued(path.read_bytes() if path.is_file() else b"", log_rows(acquired))
 
@@ -62,7 +62,7 @@ def _fetched(folder: Path, target: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _json(path: Path) -> dict[str, Any]:
-    """What a file holds that need not be there."""
+    """Return what a file holds that need not be there."""
     if not path.is_file():
         return {}
     found: dict[str, Any] = json.loads(path.read_bytes())

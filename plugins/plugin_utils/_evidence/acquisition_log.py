@@ -45,7 +45,7 @@ class Acquired:
 
 
 def log_rows(acquired: Acquired) -> Iterator[Row]:
-    """The rows of the acquisition log, in the order in which it was done. Times are RFC 3339 in UTC, of this host's clock.
+    """Return the rows of the acquisition log, in the order in which it was done. Times are RFC 3339 in UTC, of this host's clock.
 
     Those of an acquisition that goes on begin with those of before: what is written down once is never told otherwise.
     """
@@ -142,7 +142,7 @@ def _of_file(entry: Given, fetch: Given) -> Row:
 
 
 def _path_of_file(entry: Given) -> Row:
-    """Where in the case folder a fetched file lies, {} where none came. A manifest has full paths, and a case can be moved."""
+    """Return where in the case folder a fetched file lies, {} where none came. A manifest has full paths, and a case can be moved."""
     folder = f"{FETCHED}/{entry['target']}/"
     found: Row = {}
     if entry.get("dest"):
@@ -154,7 +154,7 @@ def _path_of_file(entry: Given) -> Row:
 
 
 def changes(acquired: Acquired) -> list[Row]:
-    """What the acquisition changed in the targets; each: target (None: any of them), what (a word), message."""
+    """Return what the acquisition changed in the targets; each: target (None: any of them), what (a word), message."""
     found: list[Row] = []
     if acquired.collected["ended"] is None:
         message = (
@@ -193,7 +193,7 @@ def changes(acquired: Acquired) -> list[Row]:
 
 
 def clocks(acquired: Acquired) -> dict[str, Any]:
-    """How far other clocks were ahead of this host's, in seconds, each with its uncertainty: api (or None), and nodes by name."""
+    """Return how far other clocks were ahead of this host's, in seconds, each with its uncertainty: api (or None), and nodes by name."""
     rows = [
         {key: row[key] for key in ("offset", "uncertainty")}
         for record in (acquired.before, acquired.after)
@@ -214,7 +214,7 @@ def _best(rows: Iterable[Row]) -> Row | None:
 
 
 def node_clock(printed: bytes, command: Given) -> Row:
-    """A node's clock from the lines `date`, `btime` and `uptime` (seconds) that a command printed, whose row tells when.
+    """Return a node's clock from the lines `date`, `btime` and `uptime` (seconds) that a command printed, whose row tells when.
 
     Raises ValueError where they are not understood.
     """
@@ -234,7 +234,7 @@ def node_clock(printed: bytes, command: Given) -> Row:
 
 
 def manifest(acquired: Acquired, versions: Given, sealed: Given) -> Row:
-    """The content of manifest.json. versions: of what was used; sealed: what is known when it is sealed (log, links, counts)."""
+    """Return the content of manifest.json. versions: of what was used; sealed: what is known when it is sealed (log, links, counts)."""
     collected = acquired.collected
     keys = (
         "pod_uid",

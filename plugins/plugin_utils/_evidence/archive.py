@@ -77,7 +77,7 @@ def _write(folder: Path, stream: IO[bytes]) -> None:
 
 
 def _member(name: bytes, found: os.stat_result) -> tarfile.TarInfo:
-    """A member that its owner alone can read and that belongs to nobody in particular."""
+    """Return a member that its owner alone can read and that belongs to nobody in particular."""
     member = tarfile.TarInfo(os.fsdecode(name))
     member.mtime = int(found.st_mtime)
     member.mode = 0o600

@@ -52,7 +52,7 @@ class Member:
 
 
 def members(stream: IO[bytes]) -> Iterator[Member]:
-    """The members of an archive. Raises OSError, and NoMember where something else stands, or where data stand behind the end."""
+    """Return the members of an archive. Raises OSError, and NoMember where something else stands, or where data stand behind the end."""
     long: dict[bytes, bytes] = {}
     while any(header := _block(stream)):
         kind, size = _kind(header), _size(header)
@@ -93,7 +93,7 @@ def _block(stream: IO[bytes]) -> bytes:
 
 
 def _kind(header: bytes) -> bytes:
-    """The type flag of a header. Raises NoMember for what is no header."""
+    """Return the type flag of a header. Raises NoMember for what is no header."""
     checksum = sum(header) - sum(header[148:156]) + 8 * ord(" ")
     if header[148:156] != b"%06o\0 " % checksum:
         raise NoMember(
@@ -120,7 +120,7 @@ def _text(field: bytes) -> bytes:
 
 
 def _long(stream: IO[bytes], size: int) -> bytes:
-    """A name that has no place in a header."""
+    """Return a name that has no place in a header."""
     if size > _MAX_NAME:
         raise NoMember(f"The archive has a name of {size} bytes.")
     name, end, rest = b"".join(_pieces(stream, size)).partition(b"\0")
@@ -176,7 +176,7 @@ class Content:
 
 
 def walk(folder: Path) -> Iterator[tuple[bytes, os.DirEntry[bytes]]]:
-    """Everything below a folder but the directories, with its path below it, in the order of names. Raises OSError."""
+    """Return everything below a folder but the directories, with its path below it, in the order of names. Raises OSError."""
     waiting = [b""]
     while waiting:
         below = waiting.pop()
@@ -192,7 +192,7 @@ def walk(folder: Path) -> Iterator[tuple[bytes, os.DirEntry[bytes]]]:
 
 @contextmanager
 def opened(path: bytes) -> Iterator[IO[bytes]]:
-    """A regular file, read without following a link of that name. Raises OSError."""
+    """Return a regular file, read without following a link of that name. Raises OSError."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(descriptor, "rb") as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -201,7 +201,7 @@ def opened(path: bytes) -> Iterator[IO[bytes]]:
 
 
 def read_folder(folder: Path) -> Content:
-    """The content of a folder. Raises OSError and ValueError."""
+    """Return the content of a folder. Raises OSError and ValueError."""
     content = Content()
     for name, entry in walk(folder):
         if entry.is_symlink():
@@ -215,7 +215,7 @@ def read_folder(folder: Path) -> Content:
 
 
 def read_archive(path: Path) -> Content:
-    """The content of a tar.gz or tar.zst, read as a stream. Raises OSError and ValueError.
+    """Return the content of a tar.gz or tar.zst, read as a stream. Raises OSError and ValueError.
 
     Its members lie in one folder, whose name is left out; what lies elsewhere, or twice, is among the others.
     """

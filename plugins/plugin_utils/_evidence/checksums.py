@@ -20,19 +20,19 @@ _UNESCAPES = {escaped: plain for plain, escaped in _ESCAPES.items()}
 
 
 def sums_line(sha256: str, name: bytes) -> bytes:
-    r"""A line with its end. Where the name holds a newline, a carriage return or a backslash, it is escaped, and the line begins
+    r"""Return a line with its end. Where the name holds a newline, a carriage return or a backslash, it is escaped, and the line begins
     with a backslash, as GNU coreutils has it."""
     escaped = re.sub(rb"[\\\n\r]", lambda match: _ESCAPES[match[0]], name)
     return (b"\\" if escaped != name else b"") + sha256.encode("ascii") + b"  " + escaped + b"\n"
 
 
 def sums(hashes: Mapping[bytes, str]) -> bytes:
-    """The file for names and their hashes, sorted by name."""
+    """Return the file for names and their hashes, sorted by name."""
     return b"".join(sums_line(hashes[name], name) for name in sorted(hashes))
 
 
 def parse_sums(data: bytes) -> dict[bytes, str]:
-    """The names and hashes of a file that sums() wrote.
+    """Return the names and hashes of a file that sums() wrote.
 
     Raises ValueError, which names the line, for one that is not written like that: another way to write the same would be a
     change that nobody finds.

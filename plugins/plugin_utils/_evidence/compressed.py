@@ -22,13 +22,13 @@ _ZSTD_MAGIC = bytes.fromhex("28b52ffd")
 
 
 def has_zstd() -> bool:
-    """Whether the program zstd is here."""
+    """Return whether the program zstd is here."""
     return shutil.which("zstd") is not None
 
 
 @contextmanager
 def compressing(file: IO[bytes], codec: Codec) -> Iterator[IO[bytes]]:
-    """A stream whose bytes are compressed into file. Raises OSError."""
+    """Return a stream whose bytes are compressed into file. Raises OSError."""
     if codec == "gz":
         # without a time and a name: the same content is the same archive
         with gzip.GzipFile(filename="", fileobj=file, mode="wb", compresslevel=6, mtime=0) as stream:
@@ -44,7 +44,7 @@ def compressing(file: IO[bytes], codec: Codec) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def decompressed(path: Path) -> Iterator[IO[bytes]]:
-    """What is compressed in a file, as a stream, which is read to its end: what proves it stands there.
+    """Return what is compressed in a file, as a stream, which is read to its end: what proves it stands there.
 
     Raises OSError, and EOFError, zlib.error or ValueError where that is what is wrong with it.
     """

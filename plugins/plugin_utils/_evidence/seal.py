@@ -86,7 +86,7 @@ def _versions() -> dict[str, str | None]:
 
 
 def _own_version() -> str | None:
-    """As the installed collection has it, else as the checkout."""
+    """Return the version as the installed collection has it, else as the checkout."""
     root = Path(__file__).parents[3]
     if (root / "MANIFEST.json").is_file():
         return str(json.loads((root / "MANIFEST.json").read_bytes())["collection_info"]["version"])
@@ -106,12 +106,12 @@ class Problem:
     message: str
 
     def as_result(self) -> dict[str, str]:
-        """As a row of a result."""
+        """Return the problem as a row of a result."""
         return asdict(self)
 
 
 def problems(content: Content, sums_sha256: str = "", public_key: str = "") -> list[Problem]:
-    """What is wrong with a bundle; nothing where it is as it was sealed. Of a case that is not sealed yet: that it is not, and
+    """Return what is wrong with a bundle; nothing where it is as it was sealed. Of a case that is not sealed yet: that it is not, and
     what is wrong with its log as far as it goes. sums_sha256: the hash that its SHA256SUMS had, as it
     was printed or written down elsewhere; without it whoever changed files could have sealed them anew. public_key: of whoever
     signed it, as ssh-keygen or cosign writes it.
@@ -148,7 +148,7 @@ def _of_unsealed(content: Content) -> Iterator[Problem]:
 
 
 def lost_files(rows: Iterable[Mapping[str, Any]], content: Content) -> list[Problem]:
-    """The files that rows of a log name with their hash, and that are not, or no longer, what the rows say."""
+    """Return the files that rows of a log name with their hash, and that are not, or no longer, what the rows say."""
     wanted: dict[bytes, set[str]] = {}
     for row in rows:
         if row.get("path") and row.get("sha256"):
@@ -222,7 +222,7 @@ def _of_manifest(content: Content, *, is_key_known: bool) -> Iterator[Problem]:
 
 
 def link_rows(content: Content) -> list[dict[str, Any]]:
-    """The links as the manifest keeps them."""
+    """Return the links as the manifest keeps them."""
     return [
         {
             "path": shown(name),

@@ -28,7 +28,7 @@ _TIMEOUT = 60
 
 
 def _complaint(words: Sequence[str], given: bytes = b"") -> str | None:
-    """None where the program succeeds, else what it said. given: its input. Raises OSError where it is not there."""
+    """Return None where the program succeeds, else what it said. given: its input. Raises OSError where it is not there."""
     # without a terminal ssh-keygen would ask for a passphrase in a window
     around = {**os.environ, "SSH_ASKPASS_REQUIRE": "never", "LC_ALL": "C"}
     try:
@@ -55,13 +55,13 @@ _COSIGN_OFFLINE = ("--tlog-upload=false", "--use-signing-config=false", "--new-b
 
 
 def _is_of_cosign(path: str) -> bool:
-    """Whether a file holds a private key that cosign made. Raises OSError."""
+    """Return whether a file holds a private key that cosign made. Raises OSError."""
     with Path(path).open("rb") as file:
         return _COSIGN_PRIVATE_KEY.match(file.read(256)) is not None
 
 
 def _is_public_key_of_cosign(text: str) -> bool:
-    """Whether a text is a public key in PEM, as cosign writes it; spaces may stand for its newlines."""
+    """Return whether a text is a public key in PEM, as cosign writes it; spaces may stand for its newlines."""
     return _COSIGN_PUBLIC_KEY.fullmatch(text) is not None
 
 
@@ -87,7 +87,7 @@ def _sign_by_cosign(signed: Path, signature: Path, key: str) -> str | None:
 
 
 def _check_of_cosign(signed: bytes, signature: bytes, public_key: str) -> str | None:
-    """What is wrong with a signature; None where it is the key's. Raises ValueError where public_key is none of cosign's."""
+    """Return what is wrong with a signature; None where it is the key's. Raises ValueError where public_key is none of cosign's."""
     # ansible-core needs cryptography, and what only looks at imports does not have it
     from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, EllipticCurvePublicKey
@@ -133,7 +133,7 @@ def sign(folder: Path, key: str) -> None:
 
 
 def check(sums: bytes, signature: bytes, public_key: str) -> str | None:
-    """What is wrong with a signature of SHA256SUMS; None where it is the key's. public_key: a line as ssh-keygen writes it, or
+    """Return what is wrong with a signature of SHA256SUMS; None where it is the key's. public_key: a line as ssh-keygen writes it, or
     PEM as cosign does.
 
     Raises OSError, and ValueError where public_key is neither.

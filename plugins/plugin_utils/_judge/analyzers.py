@@ -70,7 +70,7 @@ class Judgement:
 
 
 def parse_analyzers(files: Mapping[str, Any]) -> list[Analyzer]:
-    """The analyzers in files (path -> what its YAML holds). Of two with one name the later file's counts.
+    """Return the analyzers in files (path -> what its YAML holds). Of two with one name the later file's counts.
 
     Raises ValueError that names the file, the key and what Jinja says of an expression.
     """
@@ -137,7 +137,7 @@ def _analyzer(environment: ImmutableSandboxedEnvironment, entry: object) -> Anal
 
 
 def analyze(facts: Facts, analyzers: Iterable[Analyzer], settings: Mapping[str, Any]) -> list[Judgement]:
-    """What all analyzers say of one target's facts, in their order.
+    """Return what all analyzers say of one target's facts, in their order.
 
     facts hold one key for each thing that was found, `missing` (name -> why) for what was not, and `cut` (names) for what is not
     whole; settings are `settings` in
@@ -149,7 +149,7 @@ def analyze(facts: Facts, analyzers: Iterable[Analyzer], settings: Mapping[str, 
 
 
 def _number(value: object) -> object:
-    """A setting that is a number: ansible-core before 2.19 makes text of it, and so does the command line."""
+    """Return a setting that is a number: ansible-core before 2.19 makes text of it, and so does the command line."""
     return int(value) if isinstance(value, str) and re.fullmatch("-?[0-9]{1,18}", value) else value
 
 
@@ -222,6 +222,6 @@ def _judgement(analyzer: Analyzer, verdict: str, message: str, following: str) -
 
 
 def _sentence(text: str) -> str:
-    """One line that can be shown anywhere, whatever the facts in it hold."""
+    """Return one line that can be shown anywhere, whatever the facts in it hold."""
     line = printable(" ".join(text.split()))
     return line if len(line) <= MAX_TEXT else f"{line[:MAX_TEXT]} ..."

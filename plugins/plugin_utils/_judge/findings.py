@@ -89,7 +89,7 @@ def _keep(
 def findings_of(
     role: str, target: Mapping[str, Any], judgements: Iterable[Judgement], files: Mapping[str, tuple[str, str]]
 ) -> list[Finding]:
-    """The findings of one target. files: name of a collector -> its path in the case folder and sha256."""
+    """Return the findings of one target. files: name of a collector -> its path in the case folder and sha256."""
     return [
         {
             "role": role,
@@ -112,7 +112,7 @@ def _evidence(needs: Iterable[str], files: Mapping[str, tuple[str, str]]) -> lis
 
 
 def failed_finding(role: str, failed: Mapping[str, Any]) -> Finding:
-    """The finding that stands for a target that could not be looked into (an entry of failed_targets)."""
+    """Return the finding that stands for a target that could not be looked into (an entry of failed_targets)."""
     names = (failed.get("namespace"), failed.get("pod"), failed.get("container"))
     return {
         "role": role,
@@ -128,7 +128,7 @@ def failed_finding(role: str, failed: Mapping[str, Any]) -> Finding:
 
 
 def unfinished_finding(collected: Mapping[str, Any]) -> Finding:
-    """The finding of a case whose acquisition was cut off: what is not here may only not have been looked at."""
+    """Return the finding of a case whose acquisition was cut off: what is not here may only not have been looked at."""
     return {
         "role": collected["role"],
         "analyzer": "ended",
@@ -143,18 +143,18 @@ def unfinished_finding(collected: Mapping[str, Any]) -> Finding:
 
 
 def in_order(findings: Iterable[Finding]) -> list[Finding]:
-    """The worst verdict first, then the higher severity, then by target."""
+    """Return the worst verdict first, then the higher severity, then by target."""
     return sorted(findings, key=lambda entry: (VERDICTS.index(entry["verdict"]), -entry["severity"], entry["target"]))
 
 
 def counts(findings: Iterable[Mapping[str, Any]]) -> dict[str, int]:
-    """How many findings there are of each verdict."""
+    """Return how many findings there are of each verdict."""
     verdicts = [entry["verdict"] for entry in findings]
     return {verdict: verdicts.count(verdict) for verdict in VERDICTS}
 
 
 def worst(findings: Iterable[Mapping[str, Any]]) -> str:
-    """The verdict of all together; of none at all it is unknown."""
+    """Return the verdict of all together; of none at all it is unknown."""
     found = {entry["verdict"] for entry in findings}
     return next((verdict for verdict in VERDICTS if verdict in found), "unknown")
 
@@ -165,7 +165,7 @@ def document(
     timeline: Iterable[Mapping[str, Any]],
     facts: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, Any]:
-    """The content of findings.json. facts: label of a target -> its facts."""
+    """Return the content of findings.json. facts: label of a target -> its facts."""
     ordered = in_order(findings)
     return {
         "schema": SCHEMA,
@@ -187,7 +187,7 @@ def _target(target: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _tables(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """The facts that a report can show: long lists cut, and neither objects of the API nor logs, which are files of their own."""
+    """Return the facts that a report can show: long lists cut, and neither objects of the API nor logs, which are files of their own."""
     own = ("target", "pod", "node", "log", "previous_log", "last_run", "cut")
     return {name: _short(value) for name, value in facts.items() if name not in own}
 
@@ -199,13 +199,13 @@ def _short(value: Any) -> Any:
 
 
 def _left_out(facts: Mapping[str, Any]) -> dict[str, int]:
-    """Name of a fact -> how many of its rows are not here; without those that are here with all of them."""
+    """Return by the name of a fact how many of its rows are not here; without those that are here with all of them."""
     lengths = {name: len(rows_of(value)) for name, value in facts.items()}
     return {name: length - MAX_ROWS for name, length in lengths.items() if length > MAX_ROWS}
 
 
 def rows_of(value: Any) -> list[Any]:
-    """The rows of a table: a fact that is a list, or the first list in one that is a dictionary."""
+    """Return the rows of a table: a fact that is a list, or the first list in one that is a dictionary."""
     if isinstance(value, Mapping):
         value = next((part for part in value.values() if isinstance(part, list)), [])
     return value if isinstance(value, list) else []
@@ -218,7 +218,7 @@ Entry = dict[str, Any]
 
 
 def timeline(facts: Mapping[str, Any], target: Mapping[str, Any]) -> list[Entry]:
-    """The entries of one target, the oldest first: time (RFC 3339), target, source (event, container, acquisition), text."""
+    """Return the entries of one target, the oldest first: time (RFC 3339), target, source (event, container, acquisition), text."""
     name = label(target)
     entries = [
         {"time": time, "target": name, "source": source, "text": text}

@@ -32,7 +32,7 @@ UNREADABLE = "(not readable)"
 
 
 def tls(data: bytes) -> dict[str, Any]:
-    """What peers answered to a first message of TLS: a line `now epoch`, lines `source host port _hex-hello _hex-answer`.
+    """Return what peers answered to a first message of TLS: a line `now epoch`, lines `source host port _hex-hello _hex-answer`.
 
     Gives certificates (host, port, place: 0 is the peer's own, subject, issuer, serial, not_before, not_after: RFC 3339,
     seconds_left, seconds_before: until it counts, names: the first of them, names_left_out: how many more it has, is_self_signed,
@@ -83,7 +83,7 @@ def _cut(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def is_named(host: str, names: list[str]) -> bool:
-    """Whether a certificate for these names is one for the host (RFC 6125: a star stands for the whole first label)."""
+    """Return whether a certificate for these names is one for the host (RFC 6125: a star stands for the whole first label)."""
     try:
         return str(ipaddress.ip_address(host)) in names
     except ValueError:
@@ -131,7 +131,7 @@ def _row(der: bytes, now: int) -> dict[str, Any]:
 
 
 def _times(certificate: Any) -> tuple[datetime, datetime]:
-    """From when to when it counts; cryptography before 42 gives times without a zone, which are UTC."""
+    """Return from when to when a certificate counts; cryptography before 42 gives times without a zone, which are UTC."""
     if hasattr(certificate, "not_valid_after_utc"):
         return certificate.not_valid_before_utc, certificate.not_valid_after_utc
     return certificate.not_valid_before.replace(tzinfo=UTC), certificate.not_valid_after.replace(tzinfo=UTC)

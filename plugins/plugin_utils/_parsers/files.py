@@ -38,7 +38,7 @@ Look = tuple[float, dict[tuple[bytes, bytes], tuple[int, str, int]]]
 
 
 def file_sizes(data: bytes) -> list[dict[str, Any]]:
-    """Files, the biggest first, from lines `n size blocks mtime uid path` and `x size blocks mtime uid hex-path`.
+    """Return files, the biggest first, from lines `n size blocks mtime uid path` and `x size blocks mtime uid hex-path`.
 
     Each: path, size, allocated (bytes on the disk), mtime (epoch seconds), uid.
     """
@@ -57,7 +57,7 @@ def file_sizes(data: bytes) -> list[dict[str, Any]]:
 
 
 def file_changes(data: bytes) -> dict[str, Any]:
-    """Files with their times, the last changed first, from a line `s start`, lines `n ctime mtime size uid path` and `x ...`, and
+    """Return files with their times, the last changed first, from a line `s start`, lines `n ctime mtime size uid path` and `x ...`, and
     `cut` where there were more.
 
     Returns started (epoch seconds), is_complete, and files, each with path, ctime, mtime (epoch seconds), size, uid.
@@ -90,7 +90,7 @@ def _name(kind: bytes, word: bytes) -> bytes:
 
 
 def folder_sizes(data: bytes) -> dict[str, Any]:
-    """Folders with all that is in them, the biggest first, from lines `d kibibytes hex-path`; a line `cut` says that time ran out.
+    """Return folders with all that is in them, the biggest first, from lines `d kibibytes hex-path`; a line `cut` says that time ran out.
 
     Returns folders, each with path and allocated (bytes on the disk), and is_complete.
     """
@@ -109,7 +109,7 @@ def folder_sizes(data: bytes) -> dict[str, Any]:
 
 
 def deleted_files(data: bytes) -> dict[str, Any]:
-    """Files without a name that processes hold open, the biggest first, and the processes that could not be asked.
+    """Return files without a name that processes hold open, the biggest first, and the processes that could not be asked.
 
     From lines `pid fd size blocks device inode uid hex-of-comm hex-of-link`, both with an underscore before, since a name can be
     empty; `unseen pid hex-of-comm`; and `cut` where there were more. Returns is_complete; unseen, each with pid and name; files,
@@ -172,7 +172,7 @@ def _comm(word: bytes) -> str:
 
 
 def growth(data: bytes) -> dict[str, Any]:
-    """Files that grew between two looks, the fastest first.
+    """Return files that grew between two looks, the fastest first.
 
     A look is a line `t seconds-of-uptime`, then `n size device inode path` for a file and `f size device inode path` for one
     without a name, whose path is /proc/<pid>/fd/<n>; and `cut` where there were more. Returns is_complete; files, each with path,
@@ -235,7 +235,7 @@ def _grown(before: Look, after: Look) -> list[dict[str, Any]]:
 
 
 def archive(data: bytes) -> list[dict[str, Any]]:
-    """The files of a tar: name, size, sha256. Of one that printed nothing there are none."""
+    """Return the files of a tar: name, size, sha256. Of one that printed nothing there are none."""
     rows: list[dict[str, Any]] = []
     if not data:
         return rows

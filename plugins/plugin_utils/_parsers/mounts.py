@@ -24,7 +24,7 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.text 
 
 
 def mountinfo(data: bytes) -> list[dict[str, Any]]:
-    """The mounts of /proc/<pid>/mountinfo (man 5 proc_pid_mountinfo).
+    """Return the mounts of /proc/<pid>/mountinfo (man 5 proc_pid_mountinfo).
 
     Each: id, parent, device (major:minor), root, point, fstype, source, options (list), read_only (of the mount or of the whole
     file system).
@@ -52,7 +52,7 @@ def _mount(line: bytes) -> dict[str, Any]:
 
 
 def disk_usage(data: bytes) -> list[dict[str, Any]]:
-    """How full each file system is, from lines `point fstype device block-size blocks free available inodes free-inodes`.
+    """Return how full each file system is, from lines `point fstype device block-size blocks free available inodes free-inodes`.
 
     The point is escaped as in mountinfo, the rest is what `stat -f -c '%S %b %f %a %c %d'` prints. Each: point, fstype, device;
     size, used, available (bytes); use_percent, as df counts it, so that what is kept for root is no free space; inodes,
@@ -80,7 +80,7 @@ def _usage(line: bytes) -> dict[str, Any]:
 
 
 def _percent(part: int, whole: int) -> int:
-    """Rounded up: 99.2 % of a disk must not look like room."""
+    """Return whole percents to show, rounded up: 99.2 % of a disk must not look like room."""
     return -(-100 * part // whole) if whole > 0 else 0
 
 
@@ -89,7 +89,7 @@ STATES = (b"there", b"missing", b"denied", b"unseen")
 
 
 def places(data: bytes) -> list[dict[str, Any]]:
-    """The places of lines `role state _hex-path`, and for one that is there
+    """Return the places of lines `role state _hex-path`, and for one that is there
     `role state _hex-path fstype read-only may-write mode uid gid size available inodes inodes-free`.
 
     Each: role, path, state, trouble ("" where the app's user can write), and fstype, read_only, may_write (by owner, group and
@@ -126,7 +126,7 @@ def _found(rest: list[bytes]) -> dict[str, Any]:
 
 
 def _trouble(place: Mapping[str, Any]) -> str:
-    """What keeps the app's user from writing: not_there, no_way, read_only, no_permission, full, no_inodes, or "" for nothing.
+    """Return what keeps the app's user from writing: not_there, no_way, read_only, no_permission, full, no_inodes, or "" for nothing.
 
     What the debugger itself could not see is unseen.
     """

@@ -48,12 +48,12 @@ PCAP_MAGIC = {b"\xd4\xc3\xb2\xa1": "<", b"\xa1\xb2\xc3\xd4": ">", b"\x4d\x3c\xb2
 
 
 def text_of(word: bytes) -> str:
-    """Text that travelled as _ and hexadecimal digits, so that no byte of it could end the line."""
+    """Return text that travelled as _ and hexadecimal digits, so that no byte of it could end the line."""
     return from_hex(word.removeprefix(b"_")).decode("utf-8", "replace")
 
 
 def resolver(data: bytes) -> dict[str, Any]:
-    """The target's resolv.conf and the debugger's: lines `target _hex` and `debugger _hex`.
+    """Return the target's resolv.conf and the debugger's: lines `target _hex` and `debugger _hex`.
 
     Gives nameservers, search, ndots, options, and is_shared: whether the debugger resolves names as the target does.
     """
@@ -82,7 +82,7 @@ def _resolv_conf(content: str) -> dict[str, Any]:
 
 
 def lookups(data: bytes) -> list[dict[str, Any]]:
-    """What nslookup said: lines `name asked server rc _hex`.
+    """Return what nslookup said: lines `name asked server rc _hex`.
 
     Each: name (as the app uses it), asked (with a suffix), server, outcome (resolved, timeout, refused, no_address,
     not_understood or the server's own code such as NXDOMAIN), addresses. Raises ValueError where nslookup did not run.
@@ -104,7 +104,7 @@ def lookups(data: bytes) -> list[dict[str, Any]]:
 
 
 def _ran(tool: str, code: bytes) -> int:
-    """What a tool ended with. Raises ValueError where it did not run: its silence says nothing of the network."""
+    """Return what a tool ended with. Raises ValueError where it did not run: its silence says nothing of the network."""
     ended = number(code)
     if ended in NOT_RUN:
         raise ValueError(f"{tool} could not be run: it ended with {ended}")
@@ -131,7 +131,7 @@ def _answer(ended: int, said: str) -> tuple[list[str], str]:
 
 
 def peers(data: bytes) -> list[dict[str, Any]]:
-    """How reaching for peers went: lines `source host port link rc centiseconds _hex`, the last what nc said.
+    """Return how reaching for peers went: lines `source host port link rc centiseconds _hex`, the last what nc said.
 
     Each: source (given, or the variable of the environment), host, port, is_service_link (whether only the kubelet names it, for
     a Service of the namespace), outcome (open, refused, timeout, unresolved,
@@ -170,7 +170,7 @@ def _outcome(ended: int, said: str) -> str:
 
 
 def protocol_counters(data: bytes) -> dict[str, int]:
-    """The kernel's counters of a network namespace, from /proc/<pid>/net/snmp and netstat.
+    """Return the kernel's counters of a network namespace, from /proc/<pid>/net/snmp and netstat.
 
     Each pair of lines is `Tcp: name ...` and `Tcp: value ...`; gives TcpRetransSegs and so on.
     """
@@ -188,7 +188,7 @@ def protocol_counters(data: bytes) -> dict[str, int]:
 
 
 def pcap(data: bytes) -> dict[str, int]:
-    """What a capture holds: packets, bytes (on the wire), size (of the file). A packet cut off at the end is not counted."""
+    """Return what a capture holds: packets, bytes (on the wire), size (of the file). A packet cut off at the end is not counted."""
     order = PCAP_MAGIC.get(data[:4])
     if order is None or len(data) < 24:
         raise not_understood(data)

@@ -53,7 +53,7 @@ Parser = Callable[[bytes], Any]
 
 
 def pod_state(data: bytes) -> dict[str, Any]:
-    """What of a pod's object (JSON) changes when it restarts, moves or is replaced.
+    """Return what of a pod's object (JSON) changes when it restarts, moves or is replaced.
 
     uid, resource_version, node, phase, is_deleted (bool), and containers; each of those: name, container_id, restart_count,
     state (running, waiting, terminated, or None), ready.
@@ -84,7 +84,7 @@ def pod_state(data: bytes) -> dict[str, Any]:
 
 
 def escaped_lines(data: bytes) -> list[str]:
-    """The lines, with what is not printable escaped."""
+    """Return the lines, with what is not printable escaped."""
     return [printable(line.decode("utf-8", "backslashreplace")) for line in lines(data)]
 
 

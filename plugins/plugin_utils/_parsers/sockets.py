@@ -24,7 +24,7 @@ PROTOCOLS = ("tcp", "tcp6", "udp", "udp6", "unix")
 
 
 def sockets(data: bytes) -> list[dict[str, Any]]:
-    """The sockets in several files of /proc/<pid>/net, each after a line `==> tcp` (tcp6, udp, udp6, unix).
+    """Return the sockets in several files of /proc/<pid>/net, each after a line `==> tcp` (tcp6, udp, udp6, unix).
 
     An internet socket: protocol, local, local_port, remote, remote_port, state (LISTEN, ESTABLISHED ...; of udp UNCONNECTED or
     ESTABLISHED), send_queue, receive_queue (bytes; of a listener the queue of connections), retransmits (of what is on
@@ -80,7 +80,7 @@ def _state(protocol: str, code: int) -> str:
 
 
 def _address(field: bytes) -> tuple[str, int]:
-    """The kernel prints each 32 bits of an address as a number of the machine's own byte order."""
+    """Return an address and a port; the kernel prints each 32 bits of an address as a number of the machine's own byte order."""
     digits, port = field.split(b":")
     packed = bytes.fromhex(digits.decode("ascii"))
     if sys.byteorder == "little":
@@ -89,12 +89,12 @@ def _address(field: bytes) -> tuple[str, int]:
 
 
 def _written(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str:
-    """A socket of tcp6 has IPv4 peers too; Python before 3.13 writes those as ::ffff:af4:940f."""
+    """Return an address as text: a socket of tcp6 has IPv4 peers too, and Python before 3.13 writes those as ::ffff:af4:940f."""
     return str(getattr(address, "ipv4_mapped", None) or address)
 
 
 def address(text: object) -> str:
-    """An IP address that somebody wrote in whatever form as the sockets have it, "" where the text is none."""
+    """Return an IP address that somebody wrote in whatever form as the sockets have it, "" where the text is none."""
     try:
         return _written(ipaddress.ip_address(str(text).strip().partition("%")[0]))
     except ValueError:

@@ -75,7 +75,7 @@ class _Bytes:
         return int.from_bytes(self.take(size), "big")
 
     def vector(self, size: int) -> _Bytes:
-        """A piece with its length, of size bytes, before it."""
+        """Return a piece with its length, of size bytes, before it."""
         return _Bytes(self.take(self.number(size)))
 
     @property
@@ -84,7 +84,7 @@ class _Bytes:
 
 
 def answer(hello: bytes, reply: bytes) -> Answer:
-    """What a server answered to our first message (hello, a whole record). Never raises, whatever the server sent."""
+    """Return what a server answered to our first message (hello, a whole record). Never raises, whatever the server sent."""
     if not reply:
         return Answer("nothing")
     if reply[0] not in (ALERT, HANDSHAKE) or reply[1:2] != b"\x03":
@@ -135,7 +135,7 @@ def _read(found: Answer, hello: bytes, reply: bytes) -> None:
 
 
 def _records(data: bytes) -> Iterator[tuple[int, bytes, bytes]]:
-    """Content type, content and header of each record that is whole."""
+    """Return content type, content and header of each record that is whole."""
     rest = _Bytes(data)
     while rest.is_left:
         header = rest.take(5)
@@ -156,7 +156,7 @@ def _messages(data: bytes) -> Iterator[tuple[int, bytes, bytes]]:
 
 
 def _certificates(body: bytes, *, is_new: bool) -> Iterator[bytes]:
-    """The certificates of the message; that of TLS 1.3 (is_new) has a context before them and extensions after each."""
+    """Return the certificates of the message; that of TLS 1.3 (is_new) has a context before them and extensions after each."""
     rest = _Bytes(body)
     if is_new:
         rest.vector(1)
@@ -192,7 +192,7 @@ def _server_hello(found: Answer, hello: bytes, body: bytes, raw: bytes) -> _Open
 
 
 def _shared(share: _Bytes) -> bytes:
-    """The secret that our keys and the server's make. Raises ValueError."""
+    """Return the secret that our keys and the server's make. Raises ValueError."""
     from cryptography.hazmat.primitives.asymmetric import ec, x25519
 
     group, key = share.number(2), share.vector(2).data
@@ -229,7 +229,7 @@ class _Opened:
         return cls((ChaCha20Poly1305 if suite == 0x1303 else AESGCM)(key), _expand(traffic, b"iv", b"", 12, name))
 
     def record(self, content: bytes, header: bytes) -> tuple[int, bytes]:
-        """The kind and the content of a record. Raises InvalidTag."""
+        """Return the kind and the content of a record. Raises InvalidTag."""
         nonce = bytes(a ^ b for a, b in zip(self.iv, self.count.to_bytes(12, "big"), strict=True))
         self.count += 1
         inner = self.cipher.decrypt(nonce, content, header).rstrip(b"\0")
@@ -237,7 +237,7 @@ class _Opened:
 
 
 def _expand(secret: bytes, label: bytes, context: bytes, length: int, name: str) -> bytes:
-    """HKDF-Expand-Label for at most one block of the hash, which is all that is asked for here."""
+    """Return HKDF-Expand-Label for at most one block of the hash, which is all that is asked for here."""
     full = b"tls13 " + label
     info = length.to_bytes(2, "big") + bytes([len(full)]) + full + bytes([len(context)]) + context
     return hmac.digest(secret, info + b"\1", name)[:length]

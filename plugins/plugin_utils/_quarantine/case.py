@@ -57,7 +57,7 @@ Rows = Sequence[Row]
 
 
 def case_of(rows: Rows, case_id: str) -> dict[str, Any]:
-    """The content of findings.json. rows: the log's, of which each pod's first is a begin; the verdict is of each pod's last run."""
+    """Return the content of findings.json. rows: the log's, of which each pod's first is a begin; the verdict is of each pod's last run."""
     findings: list[Finding] = []
     entries: list[dict[str, Any]] = []
     facts: dict[str, dict[str, Any]] = {}
@@ -85,7 +85,7 @@ def case_of(rows: Rows, case_id: str) -> dict[str, Any]:
 
 
 def _by_pod(rows: Rows) -> list[list[list[Row]]]:
-    """The runs of each pod, each from its begin on: an incident has one case, and can have several pods, also at once."""
+    """Return the runs of each pod, each from its begin on: an incident has one case, and can have several pods, also at once."""
     found: dict[tuple[str, str], list[list[Row]]] = {}
     for row in rows:
         runs = found.setdefault((row["namespace"], row["pod"]), [])
@@ -127,7 +127,7 @@ def _own(target: str, verdict: str, title: str, message: str, following: str) ->
 
 
 def _told(row: Row) -> str:
-    """A row as a sentence."""
+    """Return a row as a sentence."""
     match row["action"]:
         case "begin":
             who = f", whom the API takes for {row['who']['username']}," if row["who"] else ""
@@ -146,7 +146,7 @@ def _told(row: Row) -> str:
 
 
 def _debuggers(rows: Rows) -> Iterator[tuple[str, str]]:
-    """Those that were put into the pod to look from inside; what was there already is no change to it."""
+    """Return those that were put into the pod to look from inside; what was there already is no change to it."""
     for row in rows:
         seen = row.get("target") or {}
         if seen.get("debugger") and not seen["reused"]:
@@ -158,7 +158,7 @@ def _differing(labels: Mapping[str, str], others: Mapping[str, str]) -> str:
 
 
 def _tables(rows: Rows, run: Rows) -> dict[str, list[dict[str, Any]]]:
-    """What the report shows as tables: what was before and after the last run, and what was changed last."""
+    """Return what the report shows as tables: what was before and after the last run, and what was changed last."""
     before = run[0]
     after = next((row for row in run if row["action"] == "judged"), {})
     # none are open is known as well
@@ -190,7 +190,7 @@ def _of_labels(row: Row) -> list[dict[str, Any]]:
 
 
 def _of_endpoints(before: Rows | None, after: Rows | None) -> list[dict[str, Any]]:
-    """Each pod of each Service, and whether it was and is sent traffic to; of what is not known nothing is said."""
+    """Return each pod of each Service, and whether it was and is sent traffic to; of what is not known nothing is said."""
     states = [{(row["service"], row["pod"]): row["is_ready"] for row in found or ()} for found in (before, after)]
     return [
         {
@@ -211,7 +211,7 @@ def _state(found: Rows | None, states: Mapping[tuple[str, str], bool], place: tu
 
 
 def _of_peers(before: Sequence[str] | None, after: Sequence[str] | None) -> list[dict[str, Any]]:
-    """Each peer, and whether it was and is reached. One that was not reached before may not have been tried then."""
+    """Return each peer, and whether it was and is reached. One that was not reached before may not have been tried then."""
     peers = dict.fromkeys([*(before or ()), *(after or ())])
     return [
         {

@@ -91,7 +91,7 @@ def isolation(
 
 
 def seen(looked: Rows, slices: Objects | None, folder: str) -> dict[str, Any]:
-    """What is seen of a pod, as the case keeps it: reached (None where it was not tried), connections (the same), endpoints (None
+    """Return what is seen of a pod, as the case keeps it: reached (None where it was not tried), connections (the same), endpoints (None
     where they are not known), files (what commands printed, below that folder of the case, with its sha256) and target (how it
     runs, {} where no debugger told)."""
     rows = _sockets(looked)
@@ -111,7 +111,7 @@ def seen(looked: Rows, slices: Objects | None, folder: str) -> dict[str, Any]:
 
 
 def endpoints(slices: Objects) -> list[dict[str, Any]]:
-    """The pods that Services send traffic to (EndpointSlices); each: service, pod, is_ready."""
+    """Return the pods that Services send traffic to (EndpointSlices); each: service, pod, is_ready."""
     rows = {
         (str(service), str(entry["targetRef"]["name"])): (entry.get("conditions") or {}).get("ready") is not False
         for found in slices
@@ -123,13 +123,13 @@ def endpoints(slices: Objects) -> list[dict[str, Any]]:
 
 
 def reached(looked: Rows) -> list[str] | None:
-    """Whom a pod reaches, as host:port, from the command `reach` in it (targets of ephemeral_debug); None where it could not run."""
+    """Return whom a pod reaches, as host:port, from the command `reach` in it (targets of ephemeral_debug); None where it could not run."""
     tried = reaching(looked)
     return None if tried is None else [peer for peer, is_reached in tried.items() if is_reached]
 
 
 def reaching(looked: Rows) -> dict[str, bool] | None:
-    """Whom it was tried to reach from a pod, as host:port, and whether that went well; None where the command could not run."""
+    """Return whom it was tried to reach from a pod, as host:port, and whether that went well; None where the command could not run."""
     said = _printed(looked, "reach")
     try:
         rows = None if said is None else peers(said)
@@ -173,7 +173,7 @@ def _policies(pod: Mapping[str, Any], policies: Sequence[Mapping[str, Any]], lab
 
 
 def _is_let_out(pod: Mapping[str, Any], policies: Sequence[Mapping[str, Any]], labels: Mapping[str, str]) -> bool:
-    """Whether something is let out of the pod even where policies are enforced."""
+    """Return whether something is let out of the pod even where policies are enforced."""
     return (
         bool(pod["spec"].get("hostNetwork"))
         or "egress" not in closings(policies, labels)
@@ -182,14 +182,17 @@ def _is_let_out(pod: Mapping[str, Any], policies: Sequence[Mapping[str, Any]], l
 
 
 def _addresses(status: Mapping[str, Any]) -> set[str]:
-    """Those of a pod's own node."""
+    """Return those of a pod's own node."""
     return {str(status.get("hostIP")), *(str(entry.get("ip")) for entry in status.get("hostIPs") or ())}
 
 
 def _enforced(
     before: Sequence[str] | None, tried: Mapping[str, bool] | None, *, is_let_out: bool, node: AbstractSet[str]
 ) -> Found:
-    """before: whom the pod reached, None where that is not known; tried: whom it was tried to reach now, and whether it does."""
+    """Return whether policies are enforced.
+
+    before: whom the pod reached, None where that is not known; tried: whom it was tried to reach now, and whether it does.
+    """
     plugin = "the cluster's network plugin"
     after = [peer for peer, is_reached in (tried or {}).items() if is_reached]
     cut = [peer for peer in before or () if tried and tried.get(peer) is False]

@@ -27,7 +27,7 @@ MAX_RULES = 5
 
 
 def selects(selector: Mapping[str, Any] | None, labels: Labels) -> bool:
-    """Whether a LabelSelector (matchLabels, matchExpressions) takes these labels; an empty one takes all.
+    """Return whether a LabelSelector (matchLabels, matchExpressions) takes these labels; an empty one takes all.
 
     Raises ValueError for an operator that is not known.
     """
@@ -53,7 +53,7 @@ def _holds(expression: Mapping[str, Any], labels: Labels) -> bool:
 
 
 def services_of(services: Objects, labels: Labels) -> list[str]:
-    """The names of the Services that send traffic to a pod with these labels; one without a selector is nobody's."""
+    """Return the names of the Services that send traffic to a pod with these labels; one without a selector is nobody's."""
     return sorted(
         service["metadata"]["name"]
         for service in services
@@ -62,7 +62,7 @@ def services_of(services: Objects, labels: Labels) -> list[str]:
 
 
 def openings(policies: Objects, labels: Labels) -> list[dict[str, str]]:
-    """What NetworkPolicies of the pod's namespace still let through: policy, direction (ingress, egress), allows (in words)."""
+    """Return what NetworkPolicies of the pod's namespace still let through: policy, direction (ingress, egress), allows (in words)."""
     return [
         {"policy": policy["metadata"]["name"], "direction": direction, "allows": _in_words(rules, PEERS[direction])}
         for policy in policies
@@ -73,7 +73,7 @@ def openings(policies: Objects, labels: Labels) -> list[dict[str, str]]:
 
 
 def closings(policies: Objects, labels: Labels) -> set[str]:
-    """The directions that some policy closes but for what policies allow; in others all passes."""
+    """Return the directions that some policy closes but for what policies allow; in others all passes."""
     return {
         direction
         for policy in policies
@@ -84,7 +84,7 @@ def closings(policies: Objects, labels: Labels) -> set[str]:
 
 
 def _types(spec: Mapping[str, Any]) -> set[str]:
-    """The directions that a policy is about; without policyTypes it is ingress, and egress where it has such rules."""
+    """Return the directions that a policy is about; without policyTypes it is ingress, and egress where it has such rules."""
     given = spec.get("policyTypes")
     if given:
         return {kind.lower() for kind in given}
@@ -157,7 +157,7 @@ def plan(
     keep_labels: Sequence[str],
     record: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """What to do to the pod. record: more to remember, such as who does it and why.
+    """Return what to do to the pod. record: more to remember, such as who does it and why.
 
     Gives refusal (None, or why not), is_quarantined (it is already), labels (those that it will have), services (that it is taken
     out of), owner (kind and name of its controller, or None), record, policy and patch (objects for api_change).
@@ -182,7 +182,7 @@ def plan(
 
 
 def undo(pod: Mapping[str, Any] | None, policies: Objects, name: str) -> dict[str, Any]:
-    """How to take a pod of this name out, which may be gone: is_quarantined, owner (of before), case (or ""), patch (or None),
+    """Return how to take a pod of this name out, which may be gone: is_quarantined, owner (of before), case (or ""), patch (or None),
     policies (names of those to delete). Raises ValueError where the pod is in quarantine and nothing is written down of before."""
     made = [
         entry["metadata"]["name"]
@@ -208,7 +208,7 @@ def undo(pod: Mapping[str, Any] | None, policies: Objects, name: str) -> dict[st
 
 
 def read_record(metadata: Mapping[str, Any]) -> dict[str, Any] | None:
-    """What the annotation says of before, None where it is missing or not as this collection writes it."""
+    """Return what the annotation says of before, None where it is missing or not as this collection writes it."""
     try:
         found = json.loads((metadata.get("annotations") or {})[RECORD])
         labels = found["labels"]
@@ -240,7 +240,7 @@ def _refusal(
 
 
 def _policy(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """Nothing in, nothing out, for the one pod that has the label."""
+    """Return a policy that lets nothing in and nothing out, for the one pod that has the label."""
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
@@ -270,7 +270,7 @@ def _patch(metadata: Mapping[str, Any], labels: Mapping[str, str | None], record
 
 
 def ready_pods(pods: Objects, owner: Mapping[str, str] | None, uid: str) -> list[str]:
-    """The names of the controller's pods that are ready and stay, but for the one with this uid."""
+    """Return the names of the controller's pods that are ready and stay, but for the one with this uid."""
     return sorted(
         pod["metadata"]["name"]
         for pod in pods

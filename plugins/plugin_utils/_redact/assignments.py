@@ -36,7 +36,7 @@ _DATA = re.compile(rb"(?m)^(?:" + STAMP + rb")?([ \t]{0,40}+)(?:data|stringData)
 
 
 def secrets(data: bytes, mark: Mark) -> bytes:
-    """The text with the values of each Secret of Kubernetes replaced, which its kind alone tells."""
+    """Return the text with the values of each Secret of Kubernetes replaced, which its kind alone tells."""
     if _KIND_SECRET.search(data) is None:
         return data
     begins = [0, *(match.start() for match in _DOCUMENT_END.finditer(data)), len(data)]
@@ -57,7 +57,7 @@ def _secret(data: bytes, mark: Mark) -> bytes:
 
 
 def block(data: bytes, at: int, indent: int, mark: Mark, *, is_text: bool) -> tuple[int, bytes]:
-    """Where the lines end that belong to a name, and what they are replaced by.
+    """Return where the lines end that belong to a name, and what they are replaced by.
 
     at: the beginning of the line after the name's. indent: how far the name's line is indented. is_text: whether they are text (| or >).
     """
@@ -80,7 +80,7 @@ def _marked(content: bytes, mark: Mark) -> bytes:
 
 
 def _entry(content: bytes, mark: Mark) -> bytes:
-    """One line of a list or of names; a name that tells where the secret is keeps its value."""
+    """Return one line of a list or of names; a name that tells where the secret is keeps its value."""
     entry = _ENTRY.fullmatch(content)
     if entry is None:
         return _marked(content, mark)
@@ -168,7 +168,7 @@ class _Value:
 
 
 def assigned(data: bytes, mark: Mark) -> bytes:
-    """The text with values replaced whose names call them a secret."""
+    """Return the text with values replaced whose names call them a secret."""
 
     def third(match: re.Match[bytes]) -> bytes:
         value = match[match.re.groups]
@@ -202,14 +202,14 @@ def assigned(data: bytes, mark: Mark) -> bytes:
 
 
 def name_before(data: bytes) -> str:
-    """The name that the end of a text gives to what comes next; the empty one for none."""
+    """Return the name that the end of a text gives to what comes next; the empty one for none."""
     tail = data[-120:]
     found = _BEFORE.search(tail) if tail.rstrip(b" \t").endswith((b":", b"=", b"=>")) else None
     return found[1].decode("ascii", "replace") if found else ""
 
 
 def _place(data: bytes, key: re.Match[bytes]) -> tuple[bytes, int | None]:
-    """The whole word that is the name, and how far its line is indented where it begins one, else None."""
+    """Return the whole word that is the name, and how far its line is indented where it begins one, else None."""
     start = key.start()
     before = data[max(0, start - _CONTEXT) : start]
     line = before[max(before.rfind(b"\n"), before.rfind(b"\0")) + 1 :]
@@ -223,7 +223,7 @@ def _place(data: bytes, key: re.Match[bytes]) -> tuple[bytes, int | None]:
 
 
 def _is_no_name(word: bytes, key: re.Match[bytes]) -> bool:
-    """Whether it only looks like a name: a style sheet's property, a test's verdict, a word before a quote."""
+    """Return whether it only looks like a name: a style sheet's property, a test's verdict, a word before a quote."""
     if key["blank"]:
         return _BLANK_NAMES.search(key["name"]) is None
     return key["sign"] == b":" and (word.startswith(b"--") or word.endswith(b"PASS"))
@@ -276,7 +276,7 @@ def _bare(data: bytes, at: int) -> _Value | None:
 
 
 def _shell(data: bytes, at: int, quoted: re.Match[bytes]) -> _Value:
-    """A quoted word of a shell, or the value of a variable that only begins with a quote."""
+    """Return a quoted word of a shell, or the value of a variable that only begins with a quote."""
     end = quoted.end() + 1
     rest = _WORD.match(data, min(end, len(data)))
     if rest and rest[0]:
@@ -285,7 +285,7 @@ def _shell(data: bytes, at: int, quoted: re.Match[bytes]) -> _Value:
 
 
 def _line(data: bytes, at: int, key: re.Match[bytes], word: bytes) -> _Value | None:
-    """The rest of a line; that of a log's fields ends where the next one begins, or with the word."""
+    """Return the rest of a line; that of a log's fields ends where the next one begins, or with the word."""
     line = _LINE.match(data, at)
     stop = line.end() if line else at
     sign = key["sign"]

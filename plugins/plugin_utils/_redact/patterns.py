@@ -104,7 +104,7 @@ _NETRC = re.compile(rb"(?i)(\blogin[ \t\n]{1,8}+\S{1,128}+[ \t\n]{1,8}+password[
 
 
 def tokens(data: bytes, mark: Mark) -> bytes:
-    """The text with what is known by its form or its place replaced."""
+    """Return the text with what is known by its form or its place replaced."""
 
     def second(kind: str, match: re.Match[bytes]) -> bytes:
         before, value = (group for group in match.groups() if group is not None)
@@ -121,12 +121,12 @@ def tokens(data: bytes, mark: Mark) -> bytes:
 
 
 def is_login(value: bytes) -> bool:
-    """Whether a value is that of "auth" in a registry's configuration."""
+    """Return whether a value is that of "auth" in a registry's configuration."""
     return re.fullmatch(_LOGIN_VALUE, value) is not None
 
 
 def _header(match: re.Match[bytes], mark: Mark) -> bytes:
-    """A header to its end; the scheme of an authorization stays."""
+    """Return a header to its end; the scheme of an authorization stays."""
     name, before, value = (group for group in match.groups() if group is not None)
     scheme = _SCHEME.match(value) if b"uthorization" in name.lower() else None
     kept = scheme[0] if scheme else b""
@@ -168,7 +168,7 @@ _LINE_ENDS = re.compile(rb"\n|\\{1,8}n")
 
 
 def pem(data: bytes, mark: Mark) -> bytes:
-    """The text with each block replaced, from its first line to its last."""
+    """Return the text with each block replaced, from its first line to its last."""
     pieces: list[bytes] = []
     at, begin, end = 0, _BEGIN.search(data), _END.search(data)
     while begin or end:
@@ -194,7 +194,7 @@ def pem(data: bytes, mark: Mark) -> bytes:
 
 
 def _headless(data: bytes, floor: int, end: int) -> int | None:
-    """Where the lines of a block begin whose first line was cut off, not before floor; None where no such line is there."""
+    """Return where the lines of a block begin whose first line was cut off, not before floor; None where no such line is there."""
     floor = max(floor, end - MAX_PEM)
     breaks = [match.span() for match in _LINE_ENDS.finditer(data, floor, end)]
     if not breaks or not _TAIL_START.fullmatch(data, breaks[-1][1], end):
@@ -244,7 +244,7 @@ _KERNEL = re.compile(
 
 
 def addresses(data: bytes, mark: Mark) -> bytes:
-    """The text with each address replaced, but those that are the same everywhere."""
+    """Return the text with each address replaced, but those that are the same everywhere."""
     data = _EMAIL.sub(lambda match: mark("email", _plain_email(match[0])), data)
     data = _DASHED.sub(lambda match: (match[1] or b"") + _dashed(match, mark), data)
     data = _IPV6.sub(lambda match: _ipv6(match, mark), data)
@@ -253,7 +253,7 @@ def addresses(data: bytes, mark: Mark) -> bytes:
 
 
 def _plain_email(text: bytes) -> bytes:
-    """As it is without the escapes of a URL."""
+    """Return an address as it is without the escapes of a URL."""
     return re.sub(rb"(?i)%(?:25)*2B", b"+", re.sub(rb"%(?:25)*40", b"@", text)).lower()
 
 
@@ -263,7 +263,7 @@ def _dashed(match: re.Match[bytes], mark: Mark) -> bytes:
 
 
 def _marker(text: bytes, mark: Mark) -> bytes | None:
-    """The marker of an address; None for what is none, or names nobody."""
+    """Return the marker of an address; None for what is none, or names nobody."""
     colons = text.count(b":")
     if len(text) > 45 or colons == 1:
         return None

@@ -67,12 +67,12 @@ _DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_float=_finite)
 
 
 def parsed(data: bytes) -> Any:
-    """A document. Raises ValueError for what is none, or could not be written again without a loss, and RecursionError."""
+    """Return a document. Raises ValueError for what is none, or could not be written again without a loss, and RecursionError."""
     return _DECODER.decode(data.decode("utf-8"))
 
 
 def segments(data: bytes) -> Iterator[tuple[bytes, Any, bytes]]:
-    """A text in pieces: what stands before an object or an array, its value, and its bytes; at last what is left, without bytes."""
+    """Return a text in pieces: what stands before an object or an array, its value, and its bytes; at last what is left, without bytes."""
     at = done = 0
     while begin := _BEGIN.search(data, at):
         end = data.find(b"\n", begin.start())
@@ -84,7 +84,7 @@ def segments(data: bytes) -> Iterator[tuple[bytes, Any, bytes]]:
 
 
 def _of_line(data: bytes, start: int, end: int) -> Iterator[tuple[int, int, Any]]:
-    """Where objects and arrays stand in the rest of a line. Characters and bytes are counted beside each other."""
+    """Return where objects and arrays stand in the rest of a line. Characters and bytes are counted beside each other."""
     text, at, tries = data[start:end].decode("utf-8", "surrogateescape"), 0, 0
     while tries < _TRIES:
         try:
@@ -104,7 +104,7 @@ def _of_line(data: bytes, start: int, end: int) -> Iterator[tuple[int, int, Any]
 
 
 def written(value: Any, before: bytes) -> bytes:
-    """A value on one line, spaced as it was before. Raises ValueError and RecursionError."""
+    """Return a value on one line, spaced as it was before. Raises ValueError and RecursionError."""
     separators = (", ", ": ") if b'": ' in before else (",", ":")
     if not before.isascii():
         try:
@@ -115,7 +115,7 @@ def written(value: Any, before: bytes) -> bytes:
 
 
 def numbered(name: str, taken: Mapping[str, Any]) -> str:
-    """A name that no other has: two that became one marker both keep their values."""
+    """Return a name that no other has: two that became one marker both keep their values."""
     number, found = 1, name
     while found in taken:
         number += 1
@@ -124,19 +124,19 @@ def numbered(name: str, taken: Mapping[str, Any]) -> str:
 
 
 def is_reference(value: Mapping[str, Any]) -> bool:
-    """Whether an object only tells where a Secret of Kubernetes is."""
+    """Return whether an object only tells where a Secret of Kubernetes is."""
     return any(name in value for name in ("name", "secretName", "path")) and _REFERENCE.issuperset(value)
 
 
 def is_header(value: list[Any]) -> bool:
-    """Whether an array is a header's name and its value: ["Authorization", "Token ..."]."""
+    """Return whether an array is a header's name and its value: ["Authorization", "Token ..."]."""
     if len(value) != 2 or not all(isinstance(entry, str) for entry in value) or not _HEADER.fullmatch(value[0]):
         return False
     return is_secret(value[0].encode())
 
 
 def secret_names(value: Mapping[str, Any]) -> dict[str, str]:
-    """The names that values of an object have elsewhere in it: {"name": "DB_PASSWORD", "value": ...}."""
+    """Return the names that values of an object have elsewhere in it: {"name": "DB_PASSWORD", "value": ...}."""
     if value.get("kind") == "Secret":
         return {"data": "secret", "stringData": "secret"}
     lower = {name.lower(): name for name in value}
@@ -163,13 +163,13 @@ class Redactor:
     counts: Counter[str] = field(default_factory=Counter)
 
     def mark(self, kind: str, value: bytes) -> bytes:
-        """The marker of a value."""
+        """Return the marker of a value."""
         self.counts[kind] += 1
         digest = hmac.new(self.salt, kind.encode() + b"\0" + value, hashlib.sha256).hexdigest()[:12]
         return f"[{kind}-{digest}]".encode("ascii")
 
     def text(self, data: bytes) -> bytes:
-        """Text of any kind, with what it holds replaced. JSON in it stays JSON."""
+        """Return text of any kind, with what it holds replaced. JSON in it stays JSON."""
         pieces: list[bytes] = []
         for before, value, raw in segments(data):
             if before:
@@ -182,7 +182,7 @@ class Redactor:
         return addresses(assigned(tokens(pem(data, self.mark), self.mark), self.mark), self.mark)
 
     def _json(self, value: Any, raw: bytes, name: str) -> bytes:
-        """One object or array of a line; it stays as it was written where nothing of it is replaced."""
+        """Return one object or array of a line; it stays as it was written where nothing of it is replaced."""
         counted = self.counts.copy()
         try:
             found = self.value(value, name)
@@ -192,14 +192,14 @@ class Redactor:
             return _HEX.sub(self._hex, self._plain(raw))
 
     def value(self, value: Any, key: str = "") -> Any:
-        """What JSON holds, with its strings and keys replaced.
+        """Return what JSON holds, with its strings and keys replaced.
 
         What a key calls a secret is replaced as a whole: strings, numbers, and those of the objects and arrays below it.
         """
         return self._value(value, key, self.words(key), inherits=False)
 
     def _value(self, value: Any, key: str, shown: str, *, inherits: bool) -> Any:
-        """A value, whose key is shown by another name where that was replaced: either decides, so that a second time is the same."""
+        """Return a value, whose key is shown by another name where that was replaced: either decides, so that a second time is the same."""
         name, also = key.encode("utf-8", "replace"), shown.encode("utf-8", "replace")
         is_about = is_harmless(name) and is_harmless(also)
         is_whole = is_secret(name) or is_secret(also) or (inherits and not is_about)
@@ -242,7 +242,7 @@ class Redactor:
         return self.words(value)
 
     def words(self, text: str) -> str:
-        """A string, with what it holds replaced."""
+        """Return a string, with what it holds replaced."""
         if _QUIET.fullmatch(text):
             return text
         data = self.text(text.encode("utf-8", "surrogatepass"))
@@ -253,7 +253,7 @@ class Redactor:
             return data.decode("utf-8", "backslashreplace")
 
     def document(self, data: bytes) -> bytes | None:
-        """JSON, or lines of it, written anew; None for what is neither."""
+        """Return JSON, or lines of it, written anew; None for what is neither."""
         try:
             return (json.dumps(self.value(parsed(data)), indent=1) + "\n").encode()
         except (ValueError, RecursionError):
@@ -265,7 +265,7 @@ class Redactor:
             return None
 
     def _base64(self, value: str) -> str:
-        """The exact bytes of a name, as results print them; what is none is replaced as a whole."""
+        """Return the exact bytes of a name, as results print them; what is none is replaced as a whole."""
         try:
             data = base64.b64decode(value, validate=True)
         except ValueError:
@@ -273,7 +273,7 @@ class Redactor:
         return base64.b64encode(self.text(data)).decode("ascii")
 
     def _hex(self, match: re.Match[bytes]) -> bytes:
-        """Collectors send names and command lines as hexadecimal digits."""
+        """Return a line with what its digits stand for replaced: collectors send names and command lines as hexadecimal digits."""
         if len(match[2]) % 2:
             return match[0]
         before = bytes.fromhex(match[2].decode("ascii"))
@@ -296,7 +296,7 @@ def _is_text(data: bytes) -> bool:
 
 
 def is_binary(data: bytes) -> bool:
-    """Whether a file whose beginning this is can be damaged by replacing text in it.
+    """Return whether a file whose beginning this is can be damaged by replacing text in it.
 
     A log whose beginning was cut off is all zeros there, and text all the same; a tar of texts is no text.
     """

@@ -50,22 +50,22 @@ _NOTHING = re.compile(rb"(?i)true|false|null|none|nil|undefined|~|\{\}|\[\]|\"\"
 
 
 def is_marker(value: bytes) -> bool:
-    """Whether a value was replaced before."""
+    """Return whether a value was replaced before."""
     return _IS_MARKER.fullmatch(value) is not None
 
 
 def is_secret(name: bytes) -> bool:
-    """Whether a name calls its value a secret."""
+    """Return whether a name calls its value a secret."""
     return not is_harmless(name) and _SECRET.search(name) is not None
 
 
 def is_harmless(name: bytes) -> bool:
-    """Whether a name says what it is of a secret, such as where it stands or how long it is."""
+    """Return whether a name says what it is of a secret, such as where it stands or how long it is."""
     return _HARMLESS.search(name[-24:]) is not None
 
 
 def is_kept(name: bytes, value: bytes) -> bool:
-    """Whether a value tells nothing although its name calls it a secret: none at all, a number of tokens, a working folder."""
+    """Return whether a value tells nothing although its name calls it a secret: none at all, a number of tokens, a working folder."""
     if is_marker(value) or _NOTHING.fullmatch(value):
         return True
     lower = name.lower()

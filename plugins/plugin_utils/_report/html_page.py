@@ -117,7 +117,7 @@ class Table:
 
 
 def tables(facts: Mapping[str, Mapping[str, Any]], left_out: Mapping[str, Mapping[str, int]]) -> list[Table]:
-    """The tables of a case. facts: label of a target -> its facts; those that are lists of rows become tables. left_out: label of
+    """Return the tables of a case. facts: label of a target -> its facts; those that are lists of rows become tables. left_out: label of
     a target -> name of a fact -> how many of its rows are not in facts."""
     names = dict.fromkeys(name for found in facts.values() for name in found)
     made = [
@@ -175,7 +175,7 @@ def _identity(row: Row, keys: Iterable[str]) -> tuple[str, ...]:
 
 
 def _presence(keys: Sequence[str], by_target: Mapping[str, Sequence[Row]]) -> dict[tuple[str, ...], int]:
-    """In how many targets each row is."""
+    """Return in how many targets each row is."""
     found: dict[tuple[str, ...], int] = {}
     for rows in by_target.values():
         for identity in {_identity(row, keys) for row in rows}:
@@ -190,7 +190,7 @@ def _said(where: int, of: int) -> str:
 
 
 def _as_tree(rows: Sequence[Row]) -> list[tuple[Row, int]]:
-    """Processes below their parents, with their depth. One whose parent is not seen, or is itself, is a root."""
+    """Return processes below their parents, with their depth. One whose parent is not seen, or is itself, is a root."""
     pids = {row.get("pid") for row in rows}
     children: dict[Any, list[Row]] = {}
     for row in rows:
@@ -227,7 +227,7 @@ def _cell(value: Any, key: object = "", depth: int = 0) -> Cell:
 
 
 def _date(seconds: float) -> str:
-    """RFC 3339 in UTC; a file's time can be any number."""
+    """Return RFC 3339 in UTC; a file's time can be any number."""
     try:
         return rfc3339(seconds)
     except (ValueError, OverflowError, OSError):
@@ -244,7 +244,7 @@ class Comparison:
 
 
 def comparisons(targets: Sequence[Row], verdicts: Mapping[str, str], labels: Sequence[str]) -> list[Comparison]:
-    """What is the same in all pods and what is not; what is known of none is left out.
+    """Return what is the same in all pods and what is not; what is known of none is left out.
 
     targets: rows of ephemeral_debug; verdicts: label of a target -> verdict.
     """
@@ -294,7 +294,7 @@ def write_case(folder: CaseFolder, case: Mapping[str, Any]) -> None:
 
 
 def html(case: Mapping[str, Any], excerpts: Mapping[str, bytes]) -> str:
-    """The page. case: the content of findings.json; excerpts: path of a raw file in the case folder -> its first bytes."""
+    """Return the page. case: the content of findings.json; excerpts: path of a raw file in the case folder -> its first bytes."""
     style, script = _part("report.css"), _part("report.js")
     labels = [f"{row['namespace']}/{row['pod']}/{row['container']}" for row in case["targets"]]
     return _template().render(
@@ -314,7 +314,7 @@ def html(case: Mapping[str, Any], excerpts: Mapping[str, bytes]) -> str:
 
 
 def excerpt(data: bytes) -> str:
-    """The beginning of a raw file as text in which nothing is invisible but spaces, tabs and ends of lines."""
+    """Return the beginning of a raw file as text in which nothing is invisible but spaces, tabs and ends of lines."""
     lines = data[:EXCERPT].decode("utf-8", "backslashreplace").split("\n")
     shown = "\n".join("\t".join(printable(part) for part in line.split("\t")) for line in lines[:EXCERPT_LINES])
     is_cut = len(data) > EXCERPT or len(lines) > EXCERPT_LINES
@@ -322,7 +322,7 @@ def excerpt(data: bytes) -> str:
 
 
 def _verdicts(case: Mapping[str, Any]) -> dict[str, str]:
-    """The worst verdict of each target: the findings are sorted, the worst first."""
+    """Return the worst verdict of each target: the findings are sorted, the worst first."""
     found: dict[str, str] = {}
     for finding in case["findings"]:
         found.setdefault(finding["target"], finding["verdict"])
@@ -349,7 +349,7 @@ def _part(name: str) -> str:
 
 
 def _policy(style: str, script: str) -> str:
-    """A policy that allows no request at all: a page from a mail attachment is opened in any network."""
+    """Return a policy that allows no request at all: a page from a mail attachment is opened in any network."""
     sources = [base64.b64encode(hashlib.sha256(part.encode()).digest()).decode("ascii") for part in (style, script)]
     return (
         f"default-src 'none'; style-src 'sha256-{sources[0]}'; script-src 'sha256-{sources[1]}'; "

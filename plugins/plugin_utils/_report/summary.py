@@ -23,7 +23,7 @@ MAX_STATS_FINDINGS = 5
 
 
 def summary_lines(case: Mapping[str, Any], path: str) -> list[str]:
-    """At most 20 lines that say what was found (case: the content of findings.json), the worst first."""
+    """Return at most 20 lines that say what was found (case: the content of findings.json), the worst first."""
     head, found = heading(case), [entry for entry in case["findings"] if entry["verdict"] != "pass"]
     passed = [entry for entry in case["findings"] if entry["verdict"] == "pass"]
     body = [line for entry in found for line in _lines_of(entry)] + [_line(entry) for entry in passed]
@@ -34,7 +34,7 @@ def summary_lines(case: Mapping[str, Any], path: str) -> list[str]:
 
 
 def heading(case: Mapping[str, Any]) -> str:
-    """One line: the verdict, and what it was found in."""
+    """Return one line: the verdict, and what it was found in."""
     said = ", ".join(f"{case['counts'][verdict]} {verdict}" for verdict in VERDICTS if case["counts"][verdict])
     looked, failed = len(case["targets"]), len(case["failed_targets"])
     of = f"{looked} target{'s' if looked != 1 else ''}" + (f", {failed} not reached" if failed else "")
@@ -56,7 +56,7 @@ def _cut(line: str) -> str:
 
 
 def markdown(case: Mapping[str, Any]) -> str:
-    """The case as short Markdown. What comes from a pod is escaped: it makes no link, no picture and calls nobody."""
+    """Return the case as short Markdown. What comes from a pod is escaped: it makes no link, no picture and calls nobody."""
     lines = [f"# {_plain(heading(case))}", ""]
     lines += [f"Case {_plain(case['case_id'])}, {case['started']} {_until(case)}.", ""]
     if case["reason"]:
@@ -79,7 +79,7 @@ def _plain(text: str) -> str:
 
 
 def stats(case: Mapping[str, Any], path: str) -> dict[str, Any]:
-    """What set_stats keeps: label of a target -> role -> verdict, counts, the worst findings and where the case is."""
+    """Return what set_stats keeps: label of a target -> role -> verdict, counts, the worst findings and where the case is."""
     by_target: dict[str, list[Mapping[str, Any]]] = {}
     for finding in case["findings"]:
         by_target.setdefault(finding["target"], []).append(finding)
@@ -106,5 +106,5 @@ def _worst_of(findings: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def is_failure(verdict: str, fail_on: str) -> bool:
-    """Whether a play ends with failure for this verdict. warn: for anything but pass; what is not known is no pass."""
+    """Return whether a play ends with failure for this verdict. warn: for anything but pass; what is not known is no pass."""
     return {"never": False, "fail": verdict == "fail", "warn": verdict != "pass"}[fail_on]

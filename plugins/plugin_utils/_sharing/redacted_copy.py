@@ -57,12 +57,12 @@ _FOLDER = rb"(?!(?:%s)/)%s/%s/%s/" % (f"{BEFORE}|{AFTER}|{FETCHED}".encode(), _N
 
 
 def secret_names(collectors: Iterable[Mapping[str, Any]]) -> frozenset[str]:
-    """The names of those collectors (rows of collected.json) that are secret."""
+    """Return the names of those collectors (rows of collected.json) that are secret."""
     return frozenset(row["name"] for row in collectors if row.get("secret"))
 
 
 def secret_paths(collectors: Iterable[Mapping[str, Any]]) -> re.Pattern[bytes]:
-    """What matches as a whole the paths in the case folder where secret collectors (rows of collected.json) put what they print,
+    """Return what matches as a whole the paths in the case folder where secret collectors (rows of collected.json) put what they print,
     whatever the target: raw, parsed, and while it is being written."""
     patterns = [pattern for row in collectors if row.get("secret") for pattern in _patterns(row)]
     # without one, what nothing matches
@@ -83,7 +83,7 @@ def _patterns(row: Mapping[str, Any]) -> Iterator[bytes]:
 
 
 def _template(path: bytes) -> bytes:
-    """The pattern of a path with {namespace}, {pod} and {container} in it."""
+    """Return the pattern of a path with {namespace}, {pod} and {container} in it."""
     return b"".join(_NAME if part.startswith(b"{") else re.escape(part) for part in re.split(rb"(\{[^{}]*\})", path))
 
 
@@ -107,7 +107,7 @@ class SharedNames:
         self._taken = set(self._ours)
 
     def of(self, name: bytes) -> bytes:
-        """The path in the copy of a path in the bundle."""
+        """Return the path in the copy of a path in the bundle."""
         parts = name.split(b"/")
         if len(parts) > _MAX_DEPTH:
             return self._whole(name)
@@ -118,7 +118,7 @@ class SharedNames:
         return ours if len(ours) <= self._room else self._whole(name)
 
     def link(self, name: bytes, text: bytes) -> bytes:
-        """The text of a link in the copy, so that it leads to what it led to; name: its path in the bundle."""
+        """Return the text of a link in the copy, so that it leads to what it led to; name: its path in the bundle."""
         target = normpath(join(dirname(name), text))
         replaced = self._redactor.text(text)
         if not target.startswith((b"/", b"../")) and target != b"..":
@@ -153,7 +153,7 @@ _NOT_OURS = (LookupError, TypeError, ValueError, AttributeError, RecursionError)
 def shared_case(
     text: bytes, redactor: Redactor, name_of: Callable[[bytes], bytes], secrets: Collection[str]
 ) -> dict[str, Any] | None:
-    """The content of findings.json (text) with what it holds replaced; None for what is no such content.
+    """Return the content of findings.json (text) with what it holds replaced; None for what is no such content.
 
     name_of: path of a file in the case -> its path in the copy; secrets: names of collectors whose facts do not come along.
     """
@@ -173,7 +173,7 @@ def shared_case(
 
 
 def pages(case: dict[str, Any], beginning: Callable[[str, int], bytes | None]) -> dict[str, str]:
-    """The summary and the report of a shared case, by name; {} where it has not what a case has.
+    """Return the summary and the report of a shared case, by name; {} where it has not what a case has.
 
     beginning: path as the case has it, number -> so many bytes of that file in the copy, None where nothing of it is to be shown.
     """
@@ -344,7 +344,7 @@ def _copy(file: IO[bytes], target: IO[bytes], redactor: Redactor, *, is_document
 
 
 def _beginning(file: IO[bytes]) -> bytes:
-    """The first piece of a file that is not all zeros; it stands at its beginning again afterwards."""
+    """Return the first piece of a file that is not all zeros; it stands at its beginning again afterwards."""
     found = b""
     while piece := file.read(1 << 16):
         found = piece
@@ -355,7 +355,7 @@ def _beginning(file: IO[bytes]) -> bytes:
 
 
 def pieces(file: IO[bytes], size: int = _CHUNK) -> Iterator[bytes]:
-    """A text in pieces that end with a line where they can, and never within a key that has its end near by."""
+    """Return a text in pieces that end with a line where they can, and never within a key that has its end near by."""
     rest = b""
     while chunk := file.read(size):
         data = rest + chunk
