@@ -144,7 +144,11 @@ def analyze(facts: Facts, analyzers: Iterable[Analyzer], settings: Mapping[str, 
     the expressions.
     """
     # plain values only: of Ansible's tagged ones none must reach a template
-    plain = json.loads(json.dumps({**facts, "settings": {key: _number(value) for key, value in settings.items()}}))
+    plain = json.loads(
+        json.dumps(
+            {"missing": {}, "cut": [], **facts, "settings": {key: _number(value) for key, value in settings.items()}}
+        )
+    )
     return [judgement for analyzer in analyzers for judgement in _judge(analyzer, plain)]
 
 
