@@ -33,7 +33,7 @@ def by_length(names: Iterable[str], seconds: Mapping[str, float]) -> dict[str, i
     return {file: place for place, (file, _seconds) in enumerate(total.most_common())}
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Longest:
     """The part of pytest that orders files. In xdist's workers it does the same and notes nothing."""
 

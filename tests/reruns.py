@@ -47,7 +47,7 @@ def lines_of(path: Path) -> list[str]:
     return path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Reruns:
     """The part of pytest that decides at the end of a session. `said` is what stands above the closing line."""
 

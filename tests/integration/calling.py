@@ -72,7 +72,14 @@ def _result(printed: str) -> dict[str, Any] | None:
     except ValueError:
         return None
     result.pop("invocation", None)
+    if "warnings" in result:
+        result["warnings"] = [_text(warning) for warning in result["warnings"]]
     return {"changed": False, "failed": False, **result}
+
+
+def _text(warning: str | Mapping[str, Any]) -> str:
+    """A warning as a task's result has it; from ansible-core 2.19 on a module sends more than its words."""
+    return warning if isinstance(warning, str) else str(warning["event"]["msg"])
 
 
 @contextmanager

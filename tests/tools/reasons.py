@@ -17,7 +17,7 @@ CHECKOUT = Path(__file__).parents[2]
 SOURCE = CHECKOUT / "plugins" / "module_utils" / "_core" / "errors.py"
 PAGE = CHECKOUT / "docs" / "docsite" / "rst" / "reasons.rst"
 
-INTEGRATION, UNIT = "tests/integration", "tests/unit/plugins/module_utils/_debugger"
+INTEGRATION, UNIT = "tests/integration", "tests/unit/plugins/module_utils"
 # the test that shows the reason best, on the real cluster where that can be; a reason that is not here is shown by none
 SHOWN_BY = {
     "ImagePullFailed": f"{INTEGRATION}/test_saying_no.py::test_an_image_that_cannot_be_pulled_fails_with_the_runtimes_words",
@@ -42,7 +42,7 @@ SHOWN_BY = {
     "InvalidRequest": f"{INTEGRATION}/test_saying_no.py::test_an_unknown_field_is_refused_by_the_server",
     "PermissionDenied": f"{INTEGRATION}/test_saying_no.py::test_an_unreadable_target_is_not_a_success",
     "GroupNotMatched": f"{INTEGRATION}/test_matrix.py::test_a_group_that_only_the_image_gives_is_missing_and_said",
-    "LsmDenied": f"{UNIT}/test_probe.py::test_a_security_module_that_keeps_two_equals_apart_is_said_with_both_labels",
+    "LsmDenied": f"{UNIT}/_debugger/test_probe.py::test_a_security_module_that_keeps_two_equals_apart_is_said_with_both_labels",
     "ImageHasNoShell": f"{INTEGRATION}/test_saying_no.py::test_an_image_without_a_shell",
     "WaitTimeout": f"{INTEGRATION}/test_saying_no.py::test_the_time_runs_out",
     "CommandFailed": f"{INTEGRATION}/test_ephemeral_debug.py::test_commands_have_streams_codes_and_limits",
@@ -52,6 +52,10 @@ SHOWN_BY = {
     "DestConflict": f"{INTEGRATION}/test_proc_fs_fetch.py::test_a_dest_of_another_pod_is_not_written_over",
     "DestUnwritable": f"{INTEGRATION}/test_saying_no.py::test_a_destination_that_is_full",
     "LimitExceeded": f"{INTEGRATION}/test_proc_fs_fetch.py::test_limits_leave_out_and_say_so",
+    "CertificateRefused": f"{INTEGRATION}/test_certificates.py::test_what_is_wrong_with_a_certificate_is_said",
+    "ImageLacksTool": f"{UNIT}/_fetch/test_blind_looks.py::test_a_tool_that_is_missing_is_named",
+    "LookBroken": f"{UNIT}/_fetch/test_blind_looks.py::test_a_tool_that_is_killed_makes_nothing_gone",
+    "InternalError": f"{UNIT}/_modules/test_one_defect.py::test_one_that_breaks_after_it_was_injected_and_one_command_ran",
 }
 
 HEAD = """\

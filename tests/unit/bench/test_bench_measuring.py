@@ -19,7 +19,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "bench"))
 
-from delay import Line, delaying
+from delay import Line, Pulse, delaying
 from figures import MIB, Sample
 from link import ends
 from measuring import Contender, Spent, Trouble, interleaved, spent
@@ -171,7 +171,7 @@ def test_the_delaying_proxy_comes_to_its_end_when_the_other_side_is_gone(said: b
         source = asyncio.StreamReader()
         source.feed_data(said)
         source.feed_eof()
-        await asyncio.wait_for(Line(0.0).carry(source, Gone()), timeout=10)
+        await asyncio.wait_for(Line(0.0, Pulse()).carry(source, Gone()), timeout=10)
 
     asyncio.run(carried())
 
