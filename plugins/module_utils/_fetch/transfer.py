@@ -23,9 +23,12 @@ from ansible_collections.incident.distroless.plugins.module_utils._fetch.plan im
     Step,
     place_of,
 )
-from ansible_collections.incident.distroless.plugins.module_utils._fetch.reconnect import Remote
-from ansible_collections.incident.distroless.plugins.module_utils._fetch.resume import Incoming
-from ansible_collections.incident.distroless.plugins.module_utils._fetch.retry import PASSING, RetryLedger
+from ansible_collections.incident.distroless.plugins.module_utils._fetch.reconnect import (
+    PASSING,
+    Incoming,
+    Remote,
+    RetryLedger,
+)
 from ansible_collections.incident.distroless.plugins.module_utils._localfs.destination import Dest, Place
 from ansible_collections.incident.distroless.plugins.module_utils._localfs.partial_file import DestFailure, Partial
 from ansible_collections.incident.distroless.plugins.module_utils._read.bandwidth import decide, local_tools

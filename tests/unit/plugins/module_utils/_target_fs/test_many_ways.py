@@ -14,7 +14,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ansible_collections.incident.distroless.plugins.module_utils._fetch import walk as _tree
+from ansible_collections.incident.distroless.plugins.module_utils._fetch import discover as _tree
 from ansible_collections.incident.distroless.plugins.module_utils._fetch.discover import Survey, _directories, survey
 from ansible_collections.incident.distroless.plugins.module_utils._fetch.plan import FetchOptions, Item
 from ansible_collections.incident.distroless.plugins.module_utils._target_fs import glob_expand
