@@ -9,13 +9,164 @@ This is a private module utility of incident.distroless; its interface may chang
 
 from __future__ import annotations
 
+import os
+import selectors
+import subprocess
 import zlib
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from typing import Any
 
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._read.compression import Codec
-from ansible_collections.incident.distroless.plugins.module_utils._read.zstd import Frame, unzstd
 from ansible_collections.incident.distroless.plugins.module_utils._remote.job_output import JobOutput
+
+# zstd (RFC 8878): where a frame ends is found here, its content is had by the package zstandard or the program zstd
+_MAGIC = bytes.fromhex("28b52ffd")
+# what the remote side uses is 512 KiB; a frame that wants more memory is not from there
+_MAX_WINDOW_LOG = 23
+_RAW, _RLE, _COMPRESSED = range(3)
+
+
+class Frame:
+    """Finds the end of a frame in the pieces of a stream: header, blocks, checksum."""
+
+    def __init__(self) -> None:
+        self.is_over = False
+        # a part whose bytes are needed, as far as it came, and how many it will have
+        self._part, self._need = bytearray(), 5
+        self._parse: Callable[[bytes], None] = self._descriptor
+        self._skip = 0
+        self._is_last = self._has_checksum = False
+
+    def feed(self, view: memoryview) -> int:
+        """How many bytes of the view are the frame's own. Raises ValueError for what is no frame."""
+        at = 0
+        while at < len(view) and not self.is_over:
+            if self._skip:
+                step = min(self._skip, len(view) - at)
+                self._skip -= step
+            else:
+                step = min(self._need - len(self._part), len(view) - at)
+                self._part += view[at : at + step]
+                if len(self._part) == self._need:
+                    part, self._part = bytes(self._part), bytearray()
+                    self._parse(part)
+            at += step
+            self.is_over = self._is_last and not self._skip
+        return at
+
+    def _descriptor(self, part: bytes) -> None:
+        if part[:4] != _MAGIC:
+            raise ValueError("this is no zstd frame")
+        flags = part[4]
+        is_single = bool(flags & 0x20)
+        self._has_checksum = bool(flags & 0x04)
+        size_bytes = (int(is_single), 2, 4, 8)[flags >> 6]
+        # the window's byte, the dictionary's number, the content's size: the decompressor judges them
+        self._skip = (0 if is_single else 1) + (0, 1, 2, 4)[flags & 3] + size_bytes
+        self._need, self._parse = 3, self._block
+
+    def _block(self, part: bytes) -> None:
+        header = int.from_bytes(part, "little")
+        kind, size = header >> 1 & 3, header >> 3
+        if kind > _COMPRESSED:
+            raise ValueError("a block of no known type")
+        self._is_last = bool(header & 1)
+        self._skip = (1 if kind == _RLE else size) + (4 if self._is_last and self._has_checksum else 0)
+
+
+def unzstd(pieces: Callable[[], bytes], chunk: int) -> Iterator[bytes]:
+    """The content of a frame in at most chunk bytes at a time; pieces gives its bytes, b"" at its end.
+
+    Raises ValueError for what cannot be decompressed.
+    """
+    return _by_package(pieces, chunk) if find_spec("zstandard") is not None else _by_program(pieces, chunk)
+
+
+class _Source:
+    """What the package reads from."""
+
+    def __init__(self, pieces: Callable[[], bytes]) -> None:
+        self._pieces, self._left = pieces, b""
+
+    def read(self, size: int) -> bytes:
+        data = self._left or self._pieces()
+        self._left = data[size:]
+        return data[:size]
+
+
+def _by_package(pieces: Callable[[], bytes], chunk: int) -> Iterator[bytes]:
+    import zstandard
+
+    source: Any = _Source(pieces)
+    engine = zstandard.ZstdDecompressor(max_window_size=1 << _MAX_WINDOW_LOG)
+    try:
+        with engine.stream_reader(source, read_across_frames=False) as reader:
+            while data := reader.read(chunk):
+                yield data
+    except zstandard.ZstdError as error:
+        raise ValueError(str(error)) from error
+
+
+def _by_program(pieces: Callable[[], bytes], chunk: int) -> Iterator[bytes]:
+    command = [
+        "zstd",
+        "--decompress",
+        "--stdout",
+        "--quiet",
+        "--single-thread",
+        f"--memory={1 << _MAX_WINDOW_LOG - 20}MB",
+    ]
+    # a stream in both directions, which AnsibleModule.run_command has not: pylint: disable-next=ansible-bad-function
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    if process.stdin is None or process.stdout is None:
+        raise ValueError("no pipes")
+    try:
+        with selectors.DefaultSelector() as selector:
+            yield from _pumped(process.stdin.fileno(), process.stdout.fileno(), selector, pieces, chunk, process)
+        if process.wait():
+            raise ValueError(f"zstd ended with status {process.returncode}")
+    finally:
+        process.kill()
+        process.wait()
+        for stream in (process.stdin, process.stdout):
+            stream.close()
+
+
+def _pumped(
+    sink: int,
+    source: int,
+    selector: selectors.DefaultSelector,
+    pieces: Callable[[], bytes],
+    chunk: int,
+    process: subprocess.Popen[bytes],
+) -> Iterator[bytes]:
+    """Feeds the program and reads what it prints, whichever it is ready for: each of the two pipes can be full."""
+    os.set_blocking(sink, False)
+    selector.register(sink, selectors.EVENT_WRITE)
+    selector.register(source, selectors.EVENT_READ)
+    data, is_fed = b"", False
+    while True:
+        for key, _events in selector.select():
+            if key.fd == source:
+                printed = os.read(source, chunk)
+                if not printed:
+                    return
+                yield printed
+            elif not is_fed:
+                data = data or pieces()
+                if data:
+                    try:
+                        data = data[os.write(sink, data) :]
+                    except BrokenPipeError as error:
+                        raise ValueError("zstd does not take the stream") from error
+                else:
+                    is_fed = True
+                    selector.unregister(sink)
+                    if process.stdin is not None:
+                        process.stdin.close()
+
 
 # of decompressed bytes at a time
 CHUNK = 256 << 10

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 
 import pytest
 from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import MAX_SECONDS
-from ansible_collections.incident.distroless.plugins.module_utils._remote.websocket import FrameError, Frames
+from ansible_collections.incident.distroless.plugins.module_utils._remote.pod_exec import FrameError, Frames
 from ansible_collections.incident.distroless.tests.unit.support.fake_exec import frame
 from hypothesis import given
 from hypothesis import strategies as st
