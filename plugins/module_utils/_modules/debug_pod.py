@@ -43,6 +43,10 @@ from ansible_collections.incident.distroless.plugins.module_utils._pod_copy.crea
     delete,
     ends_at,
     find_place,
+    is_up,
+    wait_for_copy,
+    wait_until_gone,
+    why_down,
 )
 from ansible_collections.incident.distroless.plugins.module_utils._pod_copy.manifest import (
     KEEP,
@@ -52,12 +56,6 @@ from ansible_collections.incident.distroless.plugins.module_utils._pod_copy.mani
 )
 from ansible_collections.incident.distroless.plugins.module_utils._pod_copy.selection import find_copies, find_original
 from ansible_collections.incident.distroless.plugins.module_utils._pod_copy.shared_resources import what_is_shared
-from ansible_collections.incident.distroless.plugins.module_utils._pod_copy.wait import (
-    is_up,
-    wait_for_copy,
-    wait_until_gone,
-    why_down,
-)
 from ansible_collections.incident.distroless.plugins.module_utils._targets.model import (
     MIRROR_POD,
     FailedTarget,

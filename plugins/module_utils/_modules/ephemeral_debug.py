@@ -31,7 +31,11 @@ from ansible_collections.incident.distroless.plugins.module_utils._debugger.comm
     parse_commands,
     run_command,
 )
-from ansible_collections.incident.distroless.plugins.module_utils._debugger.container import Request
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.container import (
+    Request,
+    is_numbered,
+    is_ours,
+)
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.diff import debugger_diff
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.ensure import (
     Attached,
@@ -39,14 +43,15 @@ from ansible_collections.incident.distroless.plugins.module_utils._debugger.ensu
     ensure_requested,
 )
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.identity import IdentityRequest
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.inject import (
+    wait_until_ended,
+)
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.model import (
+    Debugger,
     debuggers,
 )
-from ansible_collections.incident.distroless.plugins.module_utils._debugger.state_absent import (
-    end_debuggers,
-    nothing_to_end,
-)
-from ansible_collections.incident.distroless.plugins.module_utils._debugger.target_row import target_row
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.target_row import target_row, unseen_row
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.terminate import end_debugger
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import Cluster
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.connect import connect
 from ansible_collections.incident.distroless.plugins.module_utils._modules.arguments import (
@@ -64,6 +69,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._modules.runne
 )
 from ansible_collections.incident.distroless.plugins.module_utils._remote.pod_exec import open_session
 from ansible_collections.incident.distroless.plugins.module_utils._targets.model import (
+    FailedTarget,
     Target,
     parse_selection,
     ways_of_selecting,
@@ -323,3 +329,60 @@ def summary(done: Sequence[Done], plan: Plan) -> str:
     injected = sum(not entry.row["reused"] for entry in done)
     reused = len(done) - injected
     return f"{count}, {injected} debugger{'s' if injected != 1 else ''} {would}injected, {reused} reused"
+
+
+# where the target does not run any more, none of its debuggers does: the kernel ended them with its PID namespace
+_NOTHING_RUNS = ("NoTarget", "PodGone", "TargetNotRunning")
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What was ended: the names of the debuggers, the target's row, and its diff."""
+
+    names: Sequence[str]
+    row: dict[str, Any]
+    diff: dict[str, str]
+
+
+def end_debuggers(
+    cluster: Cluster, target: Target, name: str | None, deadline: Deadline, *, is_check: bool, wait: bool
+) -> Ended:
+    """Ends the running debuggers that are meant: that of an earlier result, else the named one, else each of ours.
+
+    Raises Failure ConnectionLost, PodGone or WaitTimeout.
+    """
+    before = debuggers(target.manifest)
+    meant = _meant(debuggers(target.manifest, target.container), target.debugger, name)
+    for index, entry in enumerate(meant if not is_check else ()):
+        with after_change(is_changed=index > 0):
+            end_debugger(open_session(cluster, target.namespace, target.pod, entry.name, deadline))
+    for entry in meant if wait and not is_check else ():
+        with after_change():
+            wait_until_ended(cluster, target, entry.name, deadline)
+    names = [entry.name for entry in meant]
+    stays = ["the ended debugger stays in the pod's spec: the API cannot remove it"] if names else []
+    row = unseen_row(target, debugger=names[-1] if names else target.debugger, warnings=[*target.warnings, *stays])
+    after = [Debugger(entry.manifest, {"terminated": {}}) if entry.name in names else entry for entry in before]
+    return Ended(names, {**row, "ended": names}, debugger_diff(target, before, after))
+
+
+def _meant(found: Sequence[Debugger], earlier: str | None, name: str | None) -> list[Debugger]:
+    """Return those that run and are ours: the one of an earlier result, the named one, or all. A name stands for its numbered
+    successors too, when it does not run itself: asking for it again made them."""
+    ours = [entry for entry in found if entry.is_running and is_ours(entry.manifest)]
+    wanted = earlier or name
+    if not wanted:
+        return ours
+    exact = [entry for entry in ours if entry.name == wanted]
+    return exact or [entry for entry in ours if earlier is None and is_numbered(wanted, entry.name)]
+
+
+def nothing_to_end(failed: Sequence[FailedTarget]) -> tuple[list[dict[str, Any]], list[FailedTarget]]:
+    """Return the rows of those targets of an earlier result that have ended meanwhile, which is what was asked for, and the rest."""
+    gone = [entry for entry in failed if entry.failure.reason in _NOTHING_RUNS]
+    return [_gone_row(entry) for entry in gone], [entry for entry in failed if entry not in gone]
+
+
+def _gone_row(entry: FailedTarget) -> dict[str, Any]:
+    who = {"namespace": entry.namespace, "pod": entry.pod, "container": entry.container}
+    return {**unseen_row(None, debugger=None, warnings=[entry.failure.message]), **who, "ended": []}

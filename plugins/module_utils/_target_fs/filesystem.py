@@ -30,8 +30,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._target_fs.sta
     walk_line,
 )
 
-# what find complains of
-# of one path: it went meanwhile, or the listing has a record of its own for it
+# what find complains of, of one path: it went meanwhile, or the listing has a record of its own for it
 _OF_A_PATH = (
     b"Permission denied",
     b"No such file or directory",
@@ -39,7 +38,7 @@ _OF_A_PATH = (
     b"Too many levels of symbolic links",
     b"File name too long",
 )
-# of find itself: it could not start what looks, or that was killed
+# and of itself: it could not start what looks, or that was killed
 _OF_THE_LOOK = (
     b"Resource temporarily unavailable",
     b"Cannot allocate memory",

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
-from ansible_collections.incident.distroless.plugins.module_utils._pod_copy.wait import is_known, why_down
+from ansible_collections.incident.distroless.plugins.module_utils._pod_copy.create import is_known, why_down
 from ansible_collections.incident.distroless.plugins.module_utils._targets.model import as_target
 from ansible_collections.incident.distroless.tests.unit.support.pods import pod
 

@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.container import Request, build
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.identity import Attempt
-from ansible_collections.incident.distroless.plugins.module_utils._debugger.state_absent import end_debuggers
+from ansible_collections.incident.distroless.plugins.module_utils._modules.ephemeral_debug import end_debuggers
 from ansible_collections.incident.distroless.plugins.module_utils._targets.model import Target, make_target
 from ansible_collections.incident.distroless.tests.unit.support.pods import pod
 
