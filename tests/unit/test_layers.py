@@ -12,7 +12,13 @@ import shutil
 from pathlib import Path
 
 import pytest
-from ansible_collections.incident.distroless.tests.unit.support.house import COLLECTION, ORDER, helpers, violations
+from ansible_collections.incident.distroless.tests.unit.support.house import (
+    COLLECTION,
+    ORDER,
+    helpers,
+    importers,
+    violations,
+)
 
 CHECKOUT = Path(__file__).parents[2]
 PLUGINS = CHECKOUT / "plugins"
@@ -76,6 +82,32 @@ def test_a_line_in_the_wrong_room_is_seen(name: str, tmp_path: Path) -> None:
     with (plugins / file).open("a", encoding="utf-8") as text:
         text.write(f"{line}\n")
     assert sentence in violations(plugins)
+
+
+def test_at_most_a_quarter_of_the_helpers_serve_one_file_only() -> None:
+    """A file that one other file needs is mostly a part of that one: whoever reads the one has to open both."""
+    served = importers(PLUGINS)
+    alone = sorted(name for name, count in served.items() if count <= 1)
+    assert 4 * len(alone) <= len(served), alone
+
+
+def test_importers_are_counted_by_the_file_whichever_way_they_import(tmp_path: Path) -> None:
+    plugins = tmp_path / "plugins"
+    shutil.copytree(PLUGINS, plugins)
+    new = "module_utils/_core/new.py"
+    (plugins / new).write_text(f"from {COLLECTION}module_utils._core import new\n", encoding="utf-8")
+    ways = (
+        ("module_utils/_k8s/client.py", f"from {COLLECTION}module_utils._core.new import x, y"),
+        ("module_utils/_k8s/client.py", f"from {COLLECTION}module_utils._core.new import z"),
+        ("module_utils/_core/sizes.py", "from . import new"),
+        ("modules/pod_logs.py", f"def late():\n    import {COLLECTION}module_utils._core.new"),
+    )
+    counts = [importers(plugins)["module_utils._core.new"]]
+    for file, line in ways:
+        with (plugins / file).open("a", encoding="utf-8") as text:
+            text.write(f"{line}\n")
+        counts.append(importers(plugins)["module_utils._core.new"])
+    assert counts == [0, 1, 1, 2, 3]
 
 
 def test_the_map_for_contributors_has_the_packages_in_their_order() -> None:

@@ -15,9 +15,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
-from ansible_collections.incident.distroless.plugins.module_utils._read.compression import NOTHING, Codec, Packing
+from ansible_collections.incident.distroless.plugins.module_utils._read.compression import (
+    NOTHING,
+    Codec,
+    Packed,
+    Packing,
+    Plain,
+)
 from ansible_collections.incident.distroless.plugins.module_utils._read.compression import PROGRAM as PACKED
-from ansible_collections.incident.distroless.plugins.module_utils._read.decompress import Packed, Plain
 from ansible_collections.incident.distroless.plugins.module_utils._read.events import (
     Begin,
     Data,

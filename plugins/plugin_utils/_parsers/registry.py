@@ -14,15 +14,17 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.certificates import tls
-from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.files import (
+from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.disk import (
     archive,
     deleted_files,
+    disk_usage,
     file_changes,
     file_sizes,
     folder_sizes,
     growth,
+    mountinfo,
+    places,
 )
-from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.mounts import disk_usage, mountinfo, places
 from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.network import (
     lookups,
     pcap,

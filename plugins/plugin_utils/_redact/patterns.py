@@ -13,7 +13,7 @@ from __future__ import annotations
 import ipaddress
 import re
 
-from ansible_collections.incident.distroless.plugins.plugin_utils._redact.secret_names import (
+from ansible_collections.incident.distroless.plugins.plugin_utils._redact.assignments import (
     MARKER,
     STAMP,
     Mark,

@@ -23,18 +23,19 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.incident.distroless.plugins.plugin_utils._redact.assignments import assigned, name_before
+from ansible_collections.incident.distroless.plugins.plugin_utils._redact.assignments import (
+    assigned,
+    is_harmless,
+    is_kept,
+    is_secret,
+    name_before,
+)
 from ansible_collections.incident.distroless.plugins.plugin_utils._redact.patterns import (
     MAX_PEM,
     addresses,
     is_login,
     pem,
     tokens,
-)
-from ansible_collections.incident.distroless.plugins.plugin_utils._redact.secret_names import (
-    is_harmless,
-    is_kept,
-    is_secret,
 )
 
 _BEGIN = re.compile(rb"\{[ \t]*\"|\[[ \t]*[\[{\"]")

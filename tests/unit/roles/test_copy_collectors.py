@@ -17,7 +17,7 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._case.folder i
 from ansible_collections.incident.distroless.plugins.plugin_utils._collect.collectors import parse_collectors
 from ansible_collections.incident.distroless.plugins.plugin_utils._collect.facts import DERIVED
 from ansible_collections.incident.distroless.plugins.plugin_utils._judge.analyzers import analyze, parse_analyzers
-from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.mounts import places
+from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.disk import places
 from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.registry import PARSERS
 
 CHECKS = Path(__file__).parents[3] / "roles" / "crashloop_triage" / "copy"

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
-from ansible_collections.incident.distroless.plugins.module_utils._read import decompress
-from ansible_collections.incident.distroless.plugins.module_utils._read.decompress import CHUNK, Frame, Packed
+from ansible_collections.incident.distroless.plugins.module_utils._read import compression
+from ansible_collections.incident.distroless.plugins.module_utils._read.compression import CHUNK, Frame, Packed
 from ansible_collections.incident.distroless.tests.unit.support.local_shells import reader
 from ansible_collections.incident.distroless.tests.unit.support.lying_remote import Liar, session_with
 from hypothesis import given, settings
@@ -36,7 +36,7 @@ CONTENTS = {
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     name = str(request.param)
     if name == "zstd by its program":
-        monkeypatch.setattr(decompress, "find_spec", lambda _name: None)
+        monkeypatch.setattr(compression, "find_spec", lambda _name: None)
     return name
 
 

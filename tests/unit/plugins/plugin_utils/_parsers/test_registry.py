@@ -10,14 +10,15 @@ import sys
 from pathlib import Path
 
 import pytest
-from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.files import (
+from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.disk import (
     deleted_files,
+    disk_usage,
     file_changes,
     file_sizes,
     folder_sizes,
     growth,
+    mountinfo,
 )
-from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.mounts import disk_usage, mountinfo
 from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.processes import counters, limits, processes
 from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.registry import PARSERS
 from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.sockets import sockets
