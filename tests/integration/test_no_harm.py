@@ -43,7 +43,7 @@ for dir in /proc/[0-9]*; do
 done
 """
 # what is in the debugger's own image and in the pod's shared memory, with times of change
-LIST_FILES = rb'find / -xdev ! -path "/proc/*" ! -path "/sys/*" ! -path "/dev/pts/*" -exec stat -c "%n %s %z" {} + 2>/dev/null; ls -la /dev/shm'
+LIST_FILES = b'find / -xdev ! -path "/proc/*" ! -path "/sys/*" ! -path "/dev/pts/*" -exec stat -c "%n %s %z" {} + 2>/dev/null; ls -la /dev/shm\n'
 DROPS = 100
 GIVEN_UP = 30
 # a file that is hashed while it is sent, a stream of small writes, both outputs at once, and nothing that is ever said
