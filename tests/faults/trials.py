@@ -50,7 +50,7 @@ SOURCES = {
     "all of them": (("/more",), 9_000_000),
 }
 # seconds without progress that are too many; of an exec's handshake
-SILENCE, HANDSHAKE = 1.5, 4.0
+SILENCE, HANDSHAKE = 2.5, 12.0
 # seconds that no fetch here may take, the module's included
 FOREVER = 300.0
 # every so many trials one is the whole module in a process of its own

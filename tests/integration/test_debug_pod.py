@@ -242,8 +242,8 @@ def marked(kubectl: Kubectl) -> list[dict[str, Any]]:
 def test_the_ttl_ends_a_copy(kubectl: Kubectl, call: Play) -> None:
     kubectl.apply(pod_manifest("short", "incident.test/app:nonroot"))
     kubectl.wait_until_running("short")
-    target = made(call("debug_pod", pod="short", copy_to="short-copy", ttl=8, wait=False))
-    assert target["expires_at"]
+    made(call("debug_pod", pod="short", copy_to="short-copy", ttl=8, wait=False))
+    assert kubectl.pod("short-copy")["spec"]["activeDeadlineSeconds"] == 8
     kubectl.run("wait", "pod/short-copy", "--for=jsonpath={.status.phase}=Failed", "--timeout=300s")
     assert kubectl.pod("short-copy")["status"]["reason"] == "DeadlineExceeded"
     again = call("debug_pod", pod="short", copy_to="short-copy", ttl=8)

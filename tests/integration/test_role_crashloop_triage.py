@@ -304,7 +304,8 @@ def test_the_container_that_crashes_is_found_beside_a_healthy_one_by_a_selector(
     manifest["spec"]["containers"].append(crashing)
     kubectl.apply(manifest)
     deadline = time.monotonic() + 240
-    while not any(row["restartCount"] for row in kubectl.pod("pair").get("status", {}).get("containerStatuses") or []):
+    # while it backs off its last log stays where it is
+    while not any(is_backing_off(row) for row in kubectl.pod("pair").get("status", {}).get("containerStatuses") or []):
         assert time.monotonic() < deadline
         time.sleep(0.5)
     case = triage(kubectl, tmp_path, label_selectors=["app=pair"])

@@ -245,7 +245,8 @@ def test_packets_are_captured_for_as_long_as_it_is_said(kubectl: Kubectl, tmp_pa
 def test_what_is_no_peer_is_refused_before_anything_is_done(kubectl: Kubectl, tmp_path: Path, peer: str) -> None:
     case = triage(kubectl, tmp_path, pod="healthy", peers=[peer])
     assert case.status == 2
-    assert "are host:port" in case.printed
+    assert "network_triage_peers" in case.printed
+    assert "host:port or tls://host:port" in " ".join(case.printed.split())
     assert not case.folder.exists()
 
 

@@ -270,12 +270,20 @@ def test_a_pod_whose_controller_would_do_harm_is_refused(kubectl: Kubectl, tmp_p
 
 
 @pytest.mark.parametrize(
-    "given", [{"pod": "x", "probes": ["$(id):80"]}, {"pod": "x", "probes": ["db:80"] * 6}, {"pod": ""}]
+    ("given", "option"),
+    [
+        ({"pod": "x", "probes": ["$(id):80"]}, "quarantine_probes"),
+        ({"pod": "x", "probes": ["db:80"] * 6}, "quarantine_probes"),
+        ({"pod": ""}, "quarantine_pod"),
+    ],
 )
-def test_what_is_no_pod_or_no_probe_is_refused(kubectl: Kubectl, tmp_path: Path, given: dict[str, Any]) -> None:
+def test_what_is_no_pod_or_no_probe_is_refused(
+    kubectl: Kubectl, tmp_path: Path, given: dict[str, Any], option: str
+) -> None:
     case = quarantine(kubectl, tmp_path, **given)
     assert case.status == 2
-    assert "each of quarantine_probes is host:port" in case.printed
+    assert option in case.printed
+    assert "InvalidRequest" in case.printed
 
 
 POLICY = {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy"}

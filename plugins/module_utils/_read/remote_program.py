@@ -84,7 +84,7 @@ judge() { # sets codec to $1, of `codec?` what a sample of the $3 bytes from off
     [ $((shrunk * 5)) -lt $((sample * 4)) ] || codec=none
   }
 }
-look() { # sets now: device:inode, size and times of file descriptor 3, and then those of $1; see LOOK
+examine() { # sets now: device:inode, size and times of file descriptor 3, and then those of $1; see LOOK
   now=$(stat -L -c '%d:%i %s %X %Y %Z|%x|%y|%z' /proc/self/fd/3 $1)
   case $? in
     0) return ;;
@@ -99,7 +99,7 @@ has_moved() { # whether size and times of file descriptor 3 are others than befo
   then=${before%%|*} since=${after%%|*}
   [ "${before%% *} ${then#* * }|${before#*|*|}" != "${after%% *} ${since#* * }|${after#*|*|}" ]
 }
-is_recent() { # whether what look says of it was written in the last minute, by the clock that also set its times
+is_recent() { # whether what examine says of it was written in the last minute, by the clock that also set its times
   clock=${now##*"$newline"} clock=${clock%%|*} then=${now%%|*}
   [ $((${clock##* } - ${then##* })) -lt 60 ]
 }
@@ -110,7 +110,7 @@ one() { # file number $1, device:inode $2: $4 bytes from offset $3 of file $7, h
     info mnt_id 3
     # a process has its directory in /proc since it began: that is now
     mount=$value
-    look /proc/self/
+    examine /proc/self/
     prove "$mount" "${now%% *}" "$2"
   fi
   if [ $status = ok ]; then
@@ -135,7 +135,7 @@ one() { # file number $1, device:inode $2: $4 bytes from offset $3 of file $7, h
       sound $?
       info pos 3
       sent=$((value - $3 - $5))
-      look
+      examine
       after=${now#* }
       size=${after%% *}
       needed=$5
@@ -155,7 +155,7 @@ one() { # file number $1, device:inode $2: $4 bytes from offset $3 of file $7, h
     else
       sum=$(sum_of "$3" "$count" "$size" 0)
       sound $?
-      look
+      examine
       after=${now#* }
     fi
     # the hash opens the file anew, which its owner can forbid by now

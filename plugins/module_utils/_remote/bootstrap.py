@@ -23,7 +23,8 @@ from ansible_collections.incident.distroless.plugins.module_utils._core.paths im
 # on stdin and is nowhere to be printed from.
 # No here-documents anywhere: bash writes them to a file.
 # A fork that is refused ends a shell that does not run interactively. Behind `command eval` it is a status other than 0: a pod
-# at its limit of processes gets an answer that says so, at once.
+# at its limit of processes gets an answer that says so, at once. Each process that a fork made has one of its own: caught by
+# that of the shell above, whose input a child has given up, the failure makes busybox's ash look for that input for ever.
 # An exec whose line breaks while its output is on the way is killed by SIGKILL, and nothing here can prevent it: the kubelet
 # closes its connection to containerd at once; with bytes unread that is a reset, which can discard the frame (SPDY's GOAWAY) by
 # which containerd would have known a good end. It then sees a read error, Go's net/http cancels the request, and the exec's
@@ -63,14 +64,20 @@ tell_end() { # ends an answer: with status $1
   printf '%s %d\n' "$mark" "$1" >&2
 }
 begin_job() { # runs the script
-  command eval '( trap : PIPE; trap "wait; exit 143" TERM; eval "$script" )'
+  command eval '( trap : PIPE; trap "wait; exit 143" TERM; command eval "$script"; exit $? )'
   set -- $?
   tell_end $1
   exit $1
 }
+answer() { # prints what the script prints, and a dot; ends with its status
+  command eval '( command eval "$script"; exit $? ) </dev/null 2>/dev/null 3>&- 4>&-'
+  set -- $?
+  printf .
+  exit $1
+}
 ask() { # runs the script, and prints what it printed when no process of it is left
   answer=
-  command eval 'answer=$( ( eval "$script" ) </dev/null 2>/dev/null 3>&- 4>&-; rc=$?; printf .; exit $rc )'
+  command eval 'answer=$(answer)'
   set -- $?
   printf '%s' "${answer%.}"
   tell_end $1

@@ -51,6 +51,8 @@ _KILLED = b"terminated by signal"
 # of a complaint that is still coming: a path, and words
 _LONGEST_COMPLAINT = 16 << 10
 _MOST_KEPT = 8
+# of all complaints of one find: a hundred thousand directories that it may not look into
+_MOST_SAID = 16 << 20
 
 
 class Complaints:
@@ -62,13 +64,20 @@ class Complaints:
     def __init__(self) -> None:
         self.others: list[str] = []
         self._rest = b""
+        self._size = 0
         self._broken: bytes | None = None
         self._has_said_anything = False
         self._open = 0
         self._status: bytes | None = None
 
     def take(self, view: memoryview) -> None:
-        """Take a piece of stderr. A name can have newlines in it, so a complaint goes on up to the next one."""
+        """Take a piece of stderr. Raises Failure for complaints without end.
+
+        A name can have newlines in it, so a complaint goes on up to the next one.
+        """
+        self._size += len(view)
+        if self._size > _MOST_SAID:
+            raise misunderstood(b"complaints without end")
         *whole, self._rest = (self._rest + view.tobytes()).replace(b"\nfind: ", b"\n\0").split(b"\n\0")
         for complaint in whole:
             self._judge(complaint)

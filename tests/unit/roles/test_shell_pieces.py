@@ -109,10 +109,14 @@ def test_the_processes_are_those_of_the_targets_cgroup(shell: str) -> None:
         cgroups = {}
         for pid in found:
             try:
-                cgroups[pid] = Path(f"/proc/{pid}/cgroup").read_text(encoding="utf-8")
+                cgroup = Path(f"/proc/{pid}/cgroup").read_text(encoding="utf-8")
+                has_ended = "\nState:\tZ" in Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
             except (FileNotFoundError, ProcessLookupError):
                 # the shell itself and what it started
                 continue
+            # one that ended since is in the root of all
+            if not has_ended:
+                cgroups[pid] = cgroup
         process.kill()
     assert {process.pid, os.getpid()} <= cgroups.keys()
     lines = [line.rstrip("/") for line in own.splitlines()]

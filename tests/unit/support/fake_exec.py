@@ -104,11 +104,9 @@ def _serve(connection: socket.socket, server: Server) -> None:
                 return
             head += byte
         path = head.split(b" ")[1].decode()
-        key = next(
-            line.partition(b":")[2].strip()
-            for line in head.split(b"\r\n")
-            if line.lower().startswith(b"sec-websocket-key")
-        )
+        # a refused exec may be asked for once more without it, for the words of the refusal
+        keys = (line for line in head.split(b"\r\n") if line.lower().startswith(b"sec-websocket-key"))
+        key = next(keys, b"").partition(b":")[2].strip()
         accept = base64.b64encode(hashlib.sha1(key + _GUID.encode(), usedforsecurity=False).digest()).decode()
         answer = (
             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
