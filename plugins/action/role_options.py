@@ -29,11 +29,14 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         )
         owner = catalog()[arguments["role"]]
         variables = task_vars or {}
+        # said before anything else is, a refusal as well
+        for warning in self._unverified():
+            self._display.warning(warning)
         try:
             taken = take(owner, self._given(owner, variables), self._computed(variables))
         except Failure as failure:
             return {**result, "failed": True, "reason": failure.reason, "msg": f"{failure.message} {failure.hint}"}
-        for note in [*self._unverified(), *taken.notes]:
+        for note in taken.notes:
             self._display.warning(note)
         # what a debugger is told, and where a bundle goes, may be a password
         return {

@@ -44,7 +44,7 @@ _BLOCK = 64 << 10
 # dd reads exactly so many blocks and nothing ahead. Where an image has none that can, it takes nothing, and the script is
 # read line by line as any other: its last line leaves the status as it is then. The x keeps the newlines at the end.
 _TAKE = b"dd bs=%d count=%d iflag=fullblock 2>/dev/null; "
-_BULK = b"bulk=\nbulk=$(%secho x) bulk=${bulk%%x}\n"
+_BULK = b"bulk=\nbulk=$(command eval '%s'; echo x) bulk=${bulk%%x}\n"
 _EVALUATE = b'\neval "${bulk:-(exit $?)}"\n'
 
 # how many seconds a job that is given up may take to end before the connection is dropped all the same. A command that starts
