@@ -102,5 +102,7 @@ def warm(folder: Path) -> Iterator[Warm]:
             assert process.stdin
             assert process.stdout
             assert process.stdout.readline() == b"\n", said.read_text(errors="replace")
-            yield Warm(path, core)
-            process.stdin.close()
+            try:
+                yield Warm(path, core)
+            finally:
+                process.stdin.close()

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -247,8 +248,8 @@ def installed() -> Path:
 @pytest.fixture(scope="session")
 def warmed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warm]:
     """What calls modules, one for each of pytest's workers."""
-    with warm(tmp_path_factory.mktemp("warm")) as process:
-        yield process
+    with ExitStack() as stack:
+        yield stack.enter_context(warm(tmp_path_factory.mktemp("warm")))
 
 
 @pytest.fixture

@@ -60,7 +60,7 @@ REASONS: dict[str, Reason] = {
     ),
     "CertificateRefused": Reason(
         "The certificate of the API server is not accepted: its chain, its name or its dates; the message says which.",
-        "Set ca_cert to the cluster's own CA, host to a name that the certificate holds, and check the clock here; validate_certs: false trusts whoever answers.",
+        "Set ca_cert to the cluster's own CA, host to a name that the certificate holds, and check the clock here; validate_certs: false trusts anybody.",
     ),
     "NoTarget": Reason(
         "Nothing that could be looked into matches the selection.",

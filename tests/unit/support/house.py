@@ -123,5 +123,5 @@ def _name(path: Path, plugins: Path) -> str:
 
 
 def _place(name: str) -> tuple[str, str]:
-    side, _, rest = name.partition(".")
+    side, _dot, rest = name.partition(".")
     return side, rest.partition(".")[0]

@@ -1,6 +1,7 @@
 # Copyright (c) 2026, incident.distroless maintainers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+# shellcheck shell=sh
 
 # Runs a command and ends it after so many seconds; its status is 143 then. busybox's timeout cannot do that here: it hands the
 # process that watches to the first of the PID namespace, which is the target, reaps nothing that is not its own, and has one

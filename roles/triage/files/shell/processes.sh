@@ -1,6 +1,7 @@
 # Copyright (c) 2026, incident.distroless maintainers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+# shellcheck shell=sh
 
 # The processes of the target's container, by their ids, those in cgroups below its own too (docker in docker, systemd), and
 # not those of debuggers beside it. With builtins only: of many processes a fork for each takes longer than all else.
@@ -26,6 +27,7 @@ is_of_target() {
 is_zombie_of_target() {
   stat=
   read -r stat 2>/dev/null < "$1/stat"
+  # shellcheck disable=SC2086 # the numbers are to become words
   set -- ${stat##*)}
   [ "$1" = Z ] && [ "$2" != 0 ] || return
   cgroup_of "/proc/$2"

@@ -52,7 +52,8 @@ def crashing(made: Object) -> Iterator[Object | None]:
         yield None
         return
     now = with_running(made, "app", reason="CrashLoopBackOff", message="back-off 10s")
-    next(row for row in now["status"]["containerStatuses"] if row["name"] == "app")["lastState"] = CRASHED
+    (app,) = (row for row in now["status"]["containerStatuses"] if row["name"] == "app")
+    app["lastState"] = CRASHED
     yield now
 
 

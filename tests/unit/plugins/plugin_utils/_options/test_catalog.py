@@ -78,9 +78,9 @@ def test_each_value_is_converted_or_refused_by_the_options_name(owner: Owner, op
         if isinstance(option.kind, Many):
             assert isinstance(found, list)
         elif isinstance(option.kind, (Number, Flag)):
-            assert type(found) is (int if isinstance(option.kind, Number) else bool)
+            assert found.__class__ is (int if isinstance(option.kind, Number) else bool)
         elif isinstance(option.kind, Text):
-            assert type(found) is str
+            assert found.__class__ is str
         elif isinstance(option.kind, Object):
             assert isinstance(found, dict)
 
