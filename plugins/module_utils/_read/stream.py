@@ -204,7 +204,8 @@ class _Job:
         elif word == b"end":
             yield self._end(rest.split(b" ", 6))
         elif word == b"in":
-            self._group = self._members_from(*(_number(field) for field in rest.split()))
+            first, count = (_number(field) for field in rest.split())
+            self._group = self._members_from(first, count)
         elif word == b"all":
             mount = _number(rest)
             self._proven = {descriptor: (mount, self._wants[index].count) for descriptor, index in self._group.items()}

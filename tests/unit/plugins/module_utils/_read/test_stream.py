@@ -662,6 +662,8 @@ def judged(events: Iterator[Event], wants: Sequence[Want]) -> int:
 @example(b"begin 0 -5 7 none\n" + b"x" * 500, 60, False, True)
 @example(b"in 3 2\nok 3 7 10\nok 4 7 -5\n%s  /proc/self/fd/3\nbytes 5 none\nhello" % SHA, 60, False, False)
 @example(b"in 3 2\n", 60, True, True)
+@example(b"in 3\n", 60, False, True)
+@example(b"in 3 2 1\n", 60, False, True)
 @example(b"ok 3 7 5\n", 60, True, False)
 @example(b"in 3 3\ndone\n", 60, False, True)
 @example(b"in 3 2\nok 3 7 5\n", 60, True, True)
