@@ -12,6 +12,7 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.redaction import without_password
 from ansible_collections.incident.distroless.plugins.plugin_utils._options.catalog import Owner, catalog, take
 
 
@@ -57,7 +58,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         """Return what to say first where nothing proves that the API server is the one that is meant."""
         if os.environ.get("K8S_AUTH_VERIFY_SSL", "").strip().lower() not in ("false", "no", "off", "0", "n", "f"):
             return []
-        server = os.environ.get("K8S_AUTH_HOST", "the API server")
+        server = without_password(os.environ.get("K8S_AUTH_HOST", "the API server"))
         warning = f"The certificate of {server} is NOT verified, since K8S_AUTH_VERIFY_SSL says so: whoever answers there gets the token."
         return [f"{warning} AWX says so too where its credential has no certificate authority."]
 

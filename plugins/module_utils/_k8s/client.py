@@ -13,7 +13,6 @@ This is a private module utility of incident.distroless; its interface may chang
 from __future__ import annotations
 
 import json
-import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -31,6 +30,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._k8s.api_error
     retry_after,
 )
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.certificates import refusal
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.redaction import without_password
 
 Query = Sequence[tuple[str, str]]
 
@@ -57,11 +57,6 @@ def api_path(*segments: str) -> str:
 def pod_path(namespace: str, name: str, *subresource: str) -> str:
     """The path of a pod or of its subresource."""
     return api_path("api", "v1", "namespaces", namespace, "pods", name, *subresource)
-
-
-def without_password(url: str) -> str:
-    """Return a URL without what stands before its @: somebody can have put a password there."""
-    return re.sub(r"//[^/]*@", "//", url)
 
 
 def with_port(url: str) -> str:

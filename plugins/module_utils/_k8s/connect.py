@@ -29,8 +29,8 @@ from ansible_collections.incident.distroless.plugins.module_utils._k8s.client im
     REQUEST_TIMEOUT,
     Cluster,
     harmless,
-    without_password,
 )
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.redaction import without_password
 
 
 def connect(module: Any, deadline: Deadline) -> Cluster:

@@ -9,6 +9,7 @@ This is a private module utility of incident.distroless; its interface may chang
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +17,11 @@ LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 HIDDEN = "(left out)"
 
 _CONTAINERS = ("containers", "initContainers", "ephemeralContainers")
+
+
+def without_password(url: str) -> str:
+    """Return a URL without what stands before its @: somebody can have put a password there."""
+    return re.sub(r"//[^/]*@", "//", url)
 
 
 def without_values(thing: Mapping[str, Any]) -> dict[str, Any]:
