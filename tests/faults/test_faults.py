@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from ansible_collections.incident.distroless.plugins.module_utils._fetch import reconnect, transfer
+from ansible_collections.incident.distroless.plugins.module_utils._fetch import reconnect, settle
 
 from tests.integration.conftest import Kubectl
 
@@ -73,11 +73,11 @@ def test_whatever_happens_to_the_connection_no_file_is_wrong(subject: Subject, b
 
 
 def test_the_trials_catch_a_reader_that_proves_nothing(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    def believe(self: transfer.Transfer, step: transfer.Step, file: transfer.Partial | None, end: transfer.End) -> None:
+    def believe(self: settle.Settlement, step: settle.Step, file: settle.Partial | None, end: settle.End) -> None:
         if file is not None:
             self._commit(step, file, "fetched", step.reason, end)
 
-    monkeypatch.setattr(transfer.Transfer, "_finish", believe)
+    monkeypatch.setattr(settle.Settlement, "finish", believe)
     damaging = list(FAULTS).index("bit of the output")
     seeds = [seed for seed in range(damaging, 40 * len(FAULTS), len(FAULTS)) if not plan(seed).is_whole_module]
     assert any(found(bench, plan(seed)) for seed in seeds), "no trial noticed"

@@ -24,8 +24,8 @@ from typing import Any
 import yaml
 from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._fetch.model import DEADLINE, Budget, FetchOptions
 from ansible_collections.incident.distroless.plugins.module_utils._fetch.pipeline import Source, fetch
-from ansible_collections.incident.distroless.plugins.module_utils._fetch.plan import DEADLINE, Budget, FetchOptions
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import Cluster
 from ansible_collections.incident.distroless.plugins.module_utils._remote.pod_exec import open_session
 from ansible_collections.incident.distroless.plugins.module_utils._remote.session import Session

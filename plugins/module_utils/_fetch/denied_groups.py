@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from ansible_collections.incident.distroless.plugins.module_utils._fetch.file_rows import Row
-from ansible_collections.incident.distroless.plugins.module_utils._fetch.plan import Item
+from ansible_collections.incident.distroless.plugins.module_utils._fetch.model import Item
 from ansible_collections.incident.distroless.plugins.module_utils._target_fs.filesystem import Entry, TargetFiles
 from ansible_collections.incident.distroless.plugins.module_utils._target_fs.read_policy import upwards
 

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
-from ansible_collections.incident.distroless.plugins.module_utils._fetch.plan import (
+from ansible_collections.incident.distroless.plugins.module_utils._fetch.model import (
     DEADLINE,
     KERNEL,
     MAX_FILES,

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
-from ansible_collections.incident.distroless.plugins.module_utils._fetch.plan import KERNEL, MAX_FILES, SECRET, Item
+from ansible_collections.incident.distroless.plugins.module_utils._fetch.model import KERNEL, MAX_FILES, SECRET, Item
 from ansible_collections.incident.distroless.plugins.module_utils._target_fs.filesystem import (
     Entry,
     TargetFiles,

@@ -36,20 +36,18 @@ from ansible_collections.incident.distroless.plugins.module_utils._fetch.manifes
     merge,
     write_manifest,
 )
-from ansible_collections.incident.distroless.plugins.module_utils._fetch.open_deleted import Holdings, survey_held
-from ansible_collections.incident.distroless.plugins.module_utils._fetch.plan import (
+from ansible_collections.incident.distroless.plugins.module_utils._fetch.model import (
     LINK_LEADS_OUT,
     Budget,
     FetchOptions,
+    Home,
     Item,
     Step,
-    covering,
-    decide,
-    failure_of,
-    place_of,
 )
+from ansible_collections.incident.distroless.plugins.module_utils._fetch.open_deleted import Holdings, survey_held
+from ansible_collections.incident.distroless.plugins.module_utils._fetch.plan import covering, decide, failure_of
 from ansible_collections.incident.distroless.plugins.module_utils._fetch.reconnect import Remote
-from ansible_collections.incident.distroless.plugins.module_utils._fetch.transfer import Transfer
+from ansible_collections.incident.distroless.plugins.module_utils._fetch.transfer import Transferred, transfer
 from ansible_collections.incident.distroless.plugins.module_utils._localfs.destination import (
     Dest,
     Place,
@@ -136,17 +134,13 @@ def fetch(source: Source, options: FetchOptions, budget: Budget) -> Fetched:
     ):
         earlier = find_earlier(dest, manifest, source.about, overwrite=options.overwrite)
         view = _look(remote, source, options, budget)
-        transfer = Transfer(
-            remote,
-            dest,
-            files_place(source.about, is_flat=options.flat),
-            view.readable,
-            options,
-            budget,
-            options.until,
-            partial(PROGRESS.moved, source.label),
-        )
-        rows = _carry_out(view.steps, transfer, dest, source.about, options)
+        home = Home(dest, files_place(source.about, is_flat=options.flat))
+
+        def bring(steps: Sequence[Step]) -> Transferred:
+            notify = partial(PROGRESS.moved, source.label)
+            return transfer(steps, remote, home, view.readable, options, budget, notify)
+
+        rows, brought = _carry_out(view.steps, home, manifest, bring, is_check=options.is_check)
         with suppress(Failure):
             denied = rows
             items = [step.item for step in view.steps]
@@ -162,12 +156,12 @@ def fetch(source: Source, options: FetchOptions, budget: Budget) -> Fetched:
         return Fetched(
             files=files,
             skipped_files=skipped,
-            stats=_stats(ordered, transfer.transferred, transfer.codec, time.monotonic() - started),
+            stats=_stats(ordered, brought.moved, brought.codec, time.monotonic() - started),
             manifest=shown,
             changed=any(row.status in ("fetched", "changed_while_reading") for row in ordered),
             diff=changes.as_diff(shown),
             warnings=[*view.warnings, *_gone(changes)],
-            failure=transfer.failure or transfer.refused or failure or failure_of(_failed(view.steps, rows)),
+            failure=brought.failure or failure or failure_of(_failed(view.steps, rows)),
         )
 
 
@@ -214,26 +208,25 @@ def _held(
 
 
 def _carry_out(
-    steps: Sequence[Step], transfer: Transfer, dest: Dest, target: Mapping[str, Any], options: FetchOptions
-) -> dict[bytes, Row]:
+    steps: Sequence[Step],
+    home: Home,
+    reserved: Place,
+    bring: Callable[[Sequence[Step]], Transferred],
+    *,
+    is_check: bool,
+) -> tuple[dict[bytes, Row], Transferred]:
     """Does the steps, directories before files before links, and gives each one's row by its src.
 
-    What would lie in the manifest's place is left out, and with a directory there all that is in it.
+    What would lie in the reserved place is left out, and with a directory there all that is in it.
     """
-    folder = files_place(target, is_flat=options.flat)
-    reserved = manifest_place(target, is_flat=options.flat)
-    taken = [
-        step for step in steps if (*folder, *place_of(step.item))[: len(reserved)] == reserved and step.action != "skip"
-    ]
+    taken = [step for step in steps if home.place(step.item)[: len(reserved)] == reserved and step.action != "skip"]
     free = [step for step in steps if step not in taken]
-    rows = put((Step(step.item, "fail", "DestConflict") for step in taken), dest, folder, is_check=True)
-    rows |= put((step for step in free if step.action == "directory"), dest, folder, is_check=options.is_check)
-    transfer.run([step for step in free if step.action == "file"])
-    rows |= transfer.rows
-    rows |= put(
-        (step for step in free if step.action not in ("directory", "file")), dest, folder, is_check=options.is_check
-    )
-    return rows
+    rows = put((Step(step.item, "fail", "DestConflict") for step in taken), home, is_check=True)
+    rows |= put((step for step in free if step.action == "directory"), home, is_check=is_check)
+    brought = bring([step for step in free if step.action == "file"])
+    rows |= brought.rows
+    rows |= put((step for step in free if step.action not in ("directory", "file")), home, is_check=is_check)
+    return rows, brought
 
 
 def _record(
@@ -282,24 +275,25 @@ def _gone(changes: Changes) -> list[str]:
     return [f"gone from the target since they were fetched, their copies stay: {shown}{more}"]
 
 
-def put(steps: Iterable[Step], dest: Dest, folder: Place, *, is_check: bool) -> dict[bytes, Row]:
-    """Makes the directories and links of steps below folder in dest and gives a row for each step, by src.
+def put(steps: Iterable[Step], home: Home, *, is_check: bool) -> dict[bytes, Row]:
+    """Makes the directories and links of steps and gives a row for each step, by src.
 
     Links come after the files: where an asked path leads through a link, this side has a directory already, and it stays.
     """
-    return {step.item.src: _put(step, dest, (*folder, *place_of(step.item)), len(folder), is_check) for step in steps}
+    return {step.item.src: _put(step, home, is_check=is_check) for step in steps}
 
 
-def _put(step: Step, dest: Dest, place: Place, floor: int, is_check: bool) -> Row:
+def _put(step: Step, home: Home, *, is_check: bool) -> Row:
     if step.action == "skip":
         return _row(step, "skipped", step.reason)
     if step.action == "fail":
         return _row(step, "failed", step.reason)
+    dest, place = home.dest, home.place(step.item)
     try:
         is_new, reason = (
             _directory(dest, place, is_check)
             if step.action == "directory"
-            else _link(step, dest, place, floor, is_check)
+            else _link(step, dest, place, len(home.folder), is_check)
         )
     except Failure as failure:
         # a link whose place is taken is recorded like one that leads out

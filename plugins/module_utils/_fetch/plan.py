@@ -9,122 +9,33 @@ This is a private module utility of incident.distroless; its interface may chang
 
 from __future__ import annotations
 
-import math
 import re
-import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import REASONS, Failure
 from ansible_collections.incident.distroless.plugins.module_utils._core.paths import brief
-from ansible_collections.incident.distroless.plugins.module_utils._localfs.destination import Place
-from ansible_collections.incident.distroless.plugins.module_utils._read.compression import Compress
+from ansible_collections.incident.distroless.plugins.module_utils._fetch.model import (
+    CHECKSUM,
+    DEADLINE,
+    EXCLUDED,
+    KERNEL,
+    MAX_FILES,
+    MAX_SIZE,
+    MAX_TOTAL_SIZE,
+    SECRET,
+    SPECIAL,
+    Budget,
+    FetchOptions,
+    Item,
+    Step,
+)
 from ansible_collections.incident.distroless.plugins.module_utils._target_fs.filesystem import Entry
 from ansible_collections.incident.distroless.plugins.module_utils._target_fs.glob_match import any_of
 from ansible_collections.incident.distroless.plugins.module_utils._target_fs.read_policy import ReadPolicy, upwards
 from ansible_collections.incident.distroless.plugins.module_utils._target_fs.resolve import normal
-
-# whose wish a thing is: a path of src itself, a match of a glob of src, what is in a directory that was wished for, or what
-# is held open though deleted
-Origin = Literal["plain", "match", "inside", "held"]
-Oversize = Literal["skip", "tail", "head", "fail"]
-
-# why something is left out, as rows say it; what cannot be read has a word of _listing's Why
-SECRET, KERNEL, EXCLUDED, SPECIAL = "Secret", "KernelFilesystem", "Excluded", "SpecialFile"
-MAX_SIZE, MAX_TOTAL_SIZE, MAX_FILES, DEADLINE = "MaxSize", "MaxTotalSize", "MaxFiles", "Deadline"
-LINK_LEADS_OUT, CHECKSUM = "LinkLeadsOutOfDest", "ChecksumMismatch"
-
-
-@dataclass(frozen=True, slots=True)
-class FetchOptions:
-    """What a user asked for. src are paths and globs, exact are paths only; sizes in bytes, 0: no limit. until
-    is the moment (time.monotonic()) to give up at, the same for all targets of a task.
-
-    is_throttled is no wish but a fact: the target has less than one core, so that nothing over there should compute much.
-    """
-
-    src: tuple[bytes, ...]
-    dest: str
-    exact: tuple[bytes, ...] = ()
-    flat: bool = False
-    overwrite: bool = False
-    exclude: tuple[bytes, ...] = ()
-    include_secrets: bool = False
-    follow: bool = False
-    open_deleted: bool = False
-    max_size: int = 0
-    max_total_size: int = 20 << 30
-    max_files: int = 100_000
-    until: float = math.inf
-    oversize: Oversize = "skip"
-    retries: int = 3
-    checksum: bool = True
-    compress: Compress = "auto"
-    file_mode: int = 0o600
-    directory_mode: int = 0o700
-    is_check: bool = False
-    is_throttled: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """A thing that was found, or not: then entry is None and reason says why not. src is as asked, resolved the target's own path."""
-
-    src: bytes
-    resolved: bytes | None
-    entry: Entry | None
-    origin: Origin
-    reason: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """What to do with an item. offset and length are the part of a file to bring; reason says why less or nothing is brought."""
-
-    item: Item
-    action: Literal["file", "directory", "link", "skip", "fail"]
-    reason: str | None = None
-    offset: int = 0
-    length: int = 0
-
-    @property
-    def is_part(self) -> bool:
-        """Whether less than the whole file is brought."""
-        return self.item.entry is not None and self.action == "file" and self.length != self.item.entry.size
-
-
-class Budget:
-    """What all targets of a task may bring together; safe to share between threads."""
-
-    def __init__(self, max_total_size: int, max_files: int) -> None:
-        self._size, self._files = max_total_size or None, max_files or None
-        self._lock = threading.Lock()
-
-    def take(self, size: int, files: int = 1) -> str | None:
-        """Takes room for so many files of that size together. If there is none it takes nothing and says which limit it is."""
-        with self._lock:
-            if self._files is not None and self._files < files:
-                return MAX_FILES
-            if self._size is not None and self._size < size:
-                return MAX_TOTAL_SIZE
-            self._files = None if self._files is None else self._files - files
-            self._size = None if self._size is None else self._size - size
-            return None
-
-
-def place_of(item: Item) -> Place:
-    """Where below its target's folder an item lies here: at its path as asked.
-
-    `..` climbs links as the target sees them, so a path with it lies where it leads to.
-    """
-    names = _names(item.src)
-    return tuple(_names(item.resolved) if b".." in names and item.resolved is not None else names)
-
-
-def _names(path: bytes) -> list[bytes]:
-    return [name for name in path.split(b"/") if name]
 
 
 def decide(items: Iterable[Item], options: FetchOptions, policy: ReadPolicy, budget: Budget) -> list[Step]:

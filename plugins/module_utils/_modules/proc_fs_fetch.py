@@ -25,8 +25,8 @@ from ansible_collections.incident.distroless.plugins.module_utils._core.paths im
 from ansible_collections.incident.distroless.plugins.module_utils._core.sizes import parse_size, show_size
 from ansible_collections.incident.distroless.plugins.module_utils._fetch.discover import check_options
 from ansible_collections.incident.distroless.plugins.module_utils._fetch.file_rows import cut_diffs, split_rows
+from ansible_collections.incident.distroless.plugins.module_utils._fetch.model import Budget, FetchOptions
 from ansible_collections.incident.distroless.plugins.module_utils._fetch.pipeline import Fetched
-from ansible_collections.incident.distroless.plugins.module_utils._fetch.plan import Budget, FetchOptions
 from ansible_collections.incident.distroless.plugins.module_utils._fetch.target import Done, Plan, work_on
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.connect import connect
 from ansible_collections.incident.distroless.plugins.module_utils._modules.arguments import (

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.incident.distroless.plugins.module_utils._fetch.denied_groups import NO_GROUPS, ClosedGroups
+from ansible_collections.incident.distroless.plugins.module_utils._fetch.model import Budget, FetchOptions
 from ansible_collections.incident.distroless.plugins.module_utils._fetch.pipeline import Fetched, Source, fetch
-from ansible_collections.incident.distroless.plugins.module_utils._fetch.plan import Budget, FetchOptions
 from ansible_collections.incident.distroless.plugins.module_utils._remote.session import Session
 
 from .local_shells import open_session

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.incident.distroless.plugins.module_utils._fetch.discover import survey
-from ansible_collections.incident.distroless.plugins.module_utils._fetch.plan import FetchOptions
+from ansible_collections.incident.distroless.plugins.module_utils._fetch.model import FetchOptions
 from ansible_collections.incident.distroless.plugins.module_utils._target_fs.read_policy import policy_of
 from ansible_collections.incident.distroless.tests.unit.support.local_fetches import World, statuses
 from ansible_collections.incident.distroless.tests.unit.support.local_shells import SHELLS

@@ -8,18 +8,15 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from ansible_collections.incident.distroless.plugins.module_utils._fetch.plan import (
+from ansible_collections.incident.distroless.plugins.module_utils._fetch.model import (
     Budget,
     FetchOptions,
     Item,
     Origin,
     Step,
-    again,
-    covering,
-    decide,
-    failure_of,
     place_of,
 )
+from ansible_collections.incident.distroless.plugins.module_utils._fetch.plan import again, covering, decide, failure_of
 from ansible_collections.incident.distroless.plugins.module_utils._target_fs.read_policy import policy_of
 from ansible_collections.incident.distroless.tests.unit.support.target_things import entry, link, mount
 

@@ -10,7 +10,8 @@ import json
 
 from ansible_collections.incident.distroless.plugins.module_utils._core.paths import brief
 from ansible_collections.incident.distroless.plugins.module_utils._fetch.file_rows import Row, cut_diffs, split_rows
-from ansible_collections.incident.distroless.plugins.module_utils._fetch.plan import Item, failure_of
+from ansible_collections.incident.distroless.plugins.module_utils._fetch.model import Item
+from ansible_collections.incident.distroless.plugins.module_utils._fetch.plan import failure_of
 from ansible_collections.incident.distroless.tests.unit.support.target_things import TARGET, entry
 
 LONG = b"/" + b"/".join([b"\n" * 255] * 15)

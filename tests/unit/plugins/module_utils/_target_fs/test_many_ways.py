@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from ansible_collections.incident.distroless.plugins.module_utils._fetch import discover as _tree
 from ansible_collections.incident.distroless.plugins.module_utils._fetch.discover import Survey, _directories, survey
-from ansible_collections.incident.distroless.plugins.module_utils._fetch.plan import FetchOptions, Item
+from ansible_collections.incident.distroless.plugins.module_utils._fetch.model import FetchOptions, Item
 from ansible_collections.incident.distroless.plugins.module_utils._target_fs import glob_expand
 from ansible_collections.incident.distroless.plugins.module_utils._target_fs import resolve as _resolving
 from ansible_collections.incident.distroless.plugins.module_utils._target_fs.filesystem import (

@@ -1,0 +1,205 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What becomes of each file in the end: its name here, another try, or the reason why it is not here.
+
+This is a private module utility of incident.distroless; its interface may change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+
+from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._fetch.file_rows import Row, Status
+from ansible_collections.incident.distroless.plugins.module_utils._fetch.model import (
+    CHECKSUM,
+    SECRET,
+    Budget,
+    FetchOptions,
+    Home,
+    Step,
+)
+from ansible_collections.incident.distroless.plugins.module_utils._fetch.plan import again
+from ansible_collections.incident.distroless.plugins.module_utils._localfs.partial_file import DestFailure, Partial
+from ansible_collections.incident.distroless.plugins.module_utils._read.events import End
+from ansible_collections.incident.distroless.plugins.module_utils._target_fs.filesystem import (
+    Absent,
+    Entry,
+    TargetFiles,
+)
+
+# what another look at the file may mend: it was written, rotated or replaced at that moment
+PASSING = {"Replaced", "Shrunk", "ReadError", CHECKSUM}
+
+
+@dataclass(frozen=True, slots=True)
+class Second:
+    """What a second look at a file gave: the step to take now, or the status and reason to end it with."""
+
+    step: Step
+    status: Status | None = None
+    reason: str | None = None
+
+
+class RetryLedger:
+    """The files of one target that came out wrong. budget is what a larger one takes from."""
+
+    def __init__(self, options: FetchOptions, budget: Budget) -> None:
+        self._options, self._budget = options, budget
+        # by src: how often a file came out wrong, and whether another look showed that it is being written
+        self._vain: dict[bytes, int] = {}
+        self._moving: set[bytes] = set()
+        # those that came out wrong since they were last looked at: one that is renewed whenever a line breaks would begin anew
+        # each time, and a log that grows never come to its end
+        self._unseen: set[bytes] = set()
+
+    def is_last_try(self, step: Step, reason: str) -> bool:
+        """Counts a try that was in vain."""
+        vain = self._vain.get(step.item.src, 0) + 1
+        self._vain[step.item.src] = vain
+        self._unseen.add(step.item.src)
+        return vain > self._options.retries or reason not in PASSING
+
+    def doubt(self, step: Step) -> None:
+        """Has the file looked at before it is read again."""
+        self._unseen.add(step.item.src)
+
+    def is_moving(self, step: Step) -> bool:
+        """Whether the file is known to be written while it is read."""
+        return step.item.src in self._moving
+
+    def look_again(self, files: TargetFiles, left: Mapping[bytes, Step]) -> Iterator[Second]:
+        """Renews what is known of the files that came out wrong: they were rotated, replaced or written."""
+        doubtful = [step for src, step in left.items() if src in self._unseen]
+        for step, found in zip(doubtful, files.walk([_path(step) for step in doubtful]), strict=True):
+            self._unseen.discard(step.item.src)
+            if not isinstance(found, Entry):
+                yield Second(step, "failed", found.reason if isinstance(found, Absent) else "Replaced")
+            elif found.type != "file":
+                yield Second(step, "failed", "Replaced")
+            else:
+                yield self._renewed(step, found)
+
+    def _renewed(self, step: Step, found: Entry) -> Second:
+        before = step.item.entry
+        if before is not None and _written(before) != _written(found):
+            self._moving.add(step.item.src)
+        fresh = again(step, found, self._options, self._budget)
+        if fresh.action == "file":
+            return Second(fresh)
+        return Second(fresh, "failed" if fresh.action == "fail" else "skipped", fresh.reason)
+
+
+def _written(entry: Entry) -> tuple[int, int, int]:
+    return entry.mtime_ns, entry.ctime_ns, entry.size
+
+
+def _path(step: Step) -> bytes:
+    return step.item.src if step.item.entry is None else step.item.entry.path
+
+
+class Settlement:
+    """What the files of one target came to. secrets are the mounts that nothing may come from.
+
+    rows has a row for each file that is done with, by its src; refused is why this side could not have some file, None where
+    it took all.
+    """
+
+    def __init__(self, home: Home, secrets: Collection[int], options: FetchOptions, budget: Budget) -> None:
+        self.home, self.options = home, options
+        self.tries = RetryLedger(options, budget)
+        self.rows: dict[bytes, Row] = {}
+        self.refused: Failure | None = None
+        self._secrets = secrets
+
+    def keep(self, step: Step, end: End | None) -> None:
+        """The file here stays as it is."""
+        try:
+            self.home.dest.claim(self.home.place(step.item))
+        except DestFailure as failure:
+            self.note(step, "failed", failure.reason)
+        else:
+            self.note(step, "unchanged", step.reason, end=end)
+
+    def finish(self, step: Step, file: Partial | None, end: End) -> None:
+        """Gives a file its name if it is what the target has; else decides whether to try it again, and has no row then.
+
+        Raises DestFailure where no other file could be written either.
+        """
+        if step.item.src in self.rows:
+            return
+        if end.mount is not None and end.mount in self._secrets:
+            self.note(step, "skipped", SECRET)
+        elif end.status == "ok" and file is not None and file.length == step.length == end.length:
+            if self._is_proven(step, file, end):
+                self._commit(step, file, "fetched", step.reason, end)
+            elif self.tries.is_last_try(step, CHECKSUM):
+                self._settle(step, file, end)
+        elif end.status not in PASSING or self.tries.is_last_try(step, end.status):
+            is_moving = end.status == "Shrunk"
+            self.note(
+                step,
+                "changed_while_reading" if is_moving else "failed",
+                end.status if end.status != "ok" else CHECKSUM,
+                is_here=False,
+            )
+
+    def refuse(self, step: Step, failure: Failure) -> None:
+        """This side cannot have the file. Raises the failure when it could have no other either."""
+        self.note(step, "failed", failure.reason, is_here=False)
+        if failure.reason == "DestUnwritable":
+            self.refused = self.refused or failure
+        if isinstance(failure, DestFailure) and failure.is_final:
+            raise failure
+
+    def _is_proven(self, step: Step, file: Partial, end: End) -> bool:
+        drift = end.drift(step.item.entry)
+        is_same = end.sha256 == file.sha256 or (end.sha256 is None and not self.options.checksum)
+        # of what grew the beginning is proven by a hash that was taken after it was read
+        return is_same and (drift == "none" or (drift == "grew" and end.sha256 is not None))
+
+    def _settle(self, step: Step, file: Partial, end: End) -> None:
+        """A file that never hashed alike: one that is being written is kept as it was read, and said to be so."""
+        entry = step.item.entry
+        if self.tries.is_moving(step) or end.drift(entry) != "none":
+            self._commit(step, file, "changed_while_reading", None, end)
+        else:
+            self.note(step, "failed", CHECKSUM, is_here=False)
+
+    def _commit(self, step: Step, file: Partial, status: Status, reason: str | None, end: End) -> None:
+        entry = step.item.entry
+        try:
+            file.commit(length=step.length, sha256=file.sha256, mtime_ns=None if entry is None else entry.mtime_ns)
+        except Failure as failure:
+            self.refuse(step, failure)
+        else:
+            self.note(step, status, reason, end=end, sha256=file.sha256)
+
+    def note(
+        self,
+        step: Step,
+        status: Status,
+        reason: str | None,
+        *,
+        end: End | None = None,
+        sha256: str | None = None,
+        is_here: bool = True,
+    ) -> None:
+        """Notes how a file ended: end is what the target said of it, sha256 what was hashed here of it."""
+        is_here = is_here and status in ("fetched", "unchanged", "changed_while_reading")
+        self.rows[step.item.src] = Row(
+            src=step.item.src,
+            resolved=step.item.resolved,
+            dest=self.home.dest.full(self.home.place(step.item)) if is_here else None,
+            entry=step.item.entry,
+            status=status,
+            reason=reason,
+            sha256=sha256 or (end.sha256 if end is not None else None),
+            offset=step.offset,
+            length=step.length if step.is_part else None,
+            grew=end.grew if end is not None else False,
+            atime_moved=end.moved_atime(step.item.entry) if is_here and end is not None else False,
+        )
