@@ -84,6 +84,8 @@ class Receiver:
         self._remote, self._mounts, self._settlement, self._notify = remote, mounts, settlement, notify
         self._incoming = Incoming(settlement.home)
         self._packing: Packing | None = None
+        # by src: how many bytes of it came at most
+        self._furthest: dict[bytes, int] = {}
         self.moved = 0
         self.codec: Codec = "none"
 
@@ -161,5 +163,14 @@ class Receiver:
             self._settlement.refuse(step, failure)
             self._incoming.drop()
         else:
-            # what came stays, so a line that is cut every minute gets to the end of a file that takes an hour
+            self._count_progress(step, file)
+
+    def _count_progress(self, step: Step, file: Partial) -> None:
+        """Let the tries be counted anew for bytes that no try before brought.
+
+        So a line that is cut every minute gets to the end of a file that takes an hour, and one that brings the same bytes
+        again and again comes to its own.
+        """
+        if file.length > self._furthest.get(step.item.src, 0):
+            self._furthest[step.item.src] = file.length
             self._remote.succeeded()

@@ -14,6 +14,7 @@ This is a private module utility of incident.distroless; its interface may chang
 from __future__ import annotations
 
 import re
+import select
 import time
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -236,7 +237,8 @@ class ExecStream:
                     return None
                 if time.monotonic() > until:
                     raise self._nothing(timeout)
-                if message.kind == "ping":
+                # who does not read answers gets none (RFC 6455, 5.5.3): waiting for room would be a wait beyond the time-out
+                if message.kind == "ping" and _has_room(self._connection.sock):
                     self._connection.settimeout(SENDING)
                     self._connection.pong(message.payload.tobytes())
         except TimeoutError as error:
@@ -267,6 +269,13 @@ class ExecStream:
     def close(self) -> None:
         """Drops the connection; what runs remotely sees the end of its stdin."""
         self._connection.shutdown()
+
+
+def _has_room(sock: Any) -> bool:
+    """Return whether the kernel takes in a control frame for the other side at once."""
+    poller = select.poll()
+    poller.register(sock, select.POLLOUT)
+    return bool(poller.poll(0))
 
 
 def exit_code(status: Mapping[str, Any]) -> int | None:

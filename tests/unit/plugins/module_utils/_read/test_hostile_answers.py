@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 import time
-import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -23,16 +22,17 @@ from ansible_collections.incident.distroless.plugins.module_utils._remote.sessio
 from ansible_collections.incident.distroless.tests.unit.support.fake_exec import Lie, exec_server
 from ansible_collections.incident.distroless.tests.unit.support.hostile_answers import LIES
 from ansible_collections.incident.distroless.tests.unit.support.local_fetches import World
+from ansible_collections.incident.distroless.tests.unit.support.memory import peak_growth
 from kubernetes import client
 
-# of Python's own allocations, the fake's included. Most of it is the library's that reads the body of a refused handshake for as
+# of this process, the fake included. Most of it is the library's that reads the body of a refused handshake for as
 # long as the time-out lets it, which is HANDSHAKE here
 MAX_MEMORY = 128 << 20
 MAX_DISK = 1 << 20
 # what a user asks for; the seconds are for lies that never end
 SILENCE, HANDSHAKE, DEADLINE, MAX_FILES = 2.0, 2.0, 8.0, 500
-# whatever takes longer than this would take for ever
-FOREVER = 120.0
+# whatever takes longer than this would take for ever, or as long as a sender waits for a side that takes in nothing
+FOREVER = 50.0
 
 
 @pytest.fixture
@@ -119,12 +119,9 @@ def test_the_corpus_is_large() -> None:
 @pytest.mark.parametrize("name", LIES)
 def test_no_lie_makes_a_wrong_file(world: World, tmp_path: Path, name: str) -> None:
     before = everything_but(tmp_path, world.home)
-    tracemalloc.start()
-    try:
+    with peak_growth() as grown:
         done, told = fetch_through(world, LIES[name])
-        memory = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
+        memory = grown()
     assert told
     assert everything_but(tmp_path, world.home) == before
     assert (wrong_files(world, done), links_out(world)) == ([], [])
