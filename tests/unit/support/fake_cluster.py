@@ -184,6 +184,8 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    # head and body go out in two writes: the second would wait for the answer to the first
+    disable_nagle_algorithm = True
     server: _Server
 
     def log_message(self, *words: Any) -> None:

@@ -8,16 +8,21 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._fetch.denied_groups import NO_GROUPS, ClosedGroups
 from ansible_collections.incident.distroless.plugins.module_utils._fetch.model import Budget, FetchOptions
 from ansible_collections.incident.distroless.plugins.module_utils._fetch.pipeline import Fetched, Source, fetch
-from ansible_collections.incident.distroless.plugins.module_utils._remote.session import Session
+from ansible_collections.incident.distroless.plugins.module_utils._remote.session import (
+    Session,
+    exec_command,
+    new_nonce,
+)
 
-from .local_shells import open_session
+from .local_shells import SHELLS, Pipes, open_session
 from .target_things import TARGET
 
 
@@ -80,6 +85,54 @@ class World:
 
     def no_temporary_is_left(self) -> bool:
         return not list(self.home.rglob(".incident-distroless.*"))
+
+
+class Faulty(Pipes):
+    """A connection with a fault: it breaks after so many bytes, damages the first piece that holds a word, or does something
+    at every piece that does."""
+
+    def __init__(
+        self,
+        argv: Sequence[str],
+        env: Mapping[str, str],
+        *,
+        breaks_after: int | None = None,
+        damages: bytes | None = None,
+        meddles: tuple[bytes, Callable[[], None]] | None = None,
+    ) -> None:
+        super().__init__(argv, env)
+        self._left, self._damages, self._meddles = breaks_after, damages, meddles
+
+    def receive(self, timeout: float) -> tuple[int, memoryview] | None:
+        piece = super().receive(timeout)
+        if piece is None:
+            return None
+        if self._left is not None:
+            self._left -= len(piece[1])
+            if self._left < 0:
+                raise Failure("ConnectionLost", "cut by the test")
+        if self._meddles is not None and self._meddles[0] in bytes(piece[1]):
+            self._meddles[1]()
+        if self._damages is not None and self._damages in bytes(piece[1]):
+            damaged = bytes(piece[1]).replace(self._damages, self._damages.swapcase(), 1)
+            self._damages = None
+            return piece[0], memoryview(damaged)
+        return piece
+
+
+def faulty_openers(world: World, faults: Sequence[dict[str, Any]]) -> Callable[[], Session]:
+    """Opens sessions with these faults, one after the other, and then sound ones."""
+    left = list(faults)
+
+    def opener() -> Session:
+        if not left:
+            return world.open_session()
+        nonce = new_nonce()
+        shell = SHELLS[world.shell]
+        transport = Faulty([*shell.argv, *exec_command(nonce)[1:]], {**os.environ, **shell.env}, **left.pop(0))
+        return Session(transport, nonce, timeout=10)
+
+    return opener
 
 
 def statuses(fetched: Fetched) -> dict[str, tuple[str, str | None]]:
