@@ -23,6 +23,8 @@ from pythons import NEWEST_CORE, Python, found
 
 # how a unit test imports what starts real shells of this machine
 SHELLS = re.compile(r"^from .*\blocal_(shells|fetches) import", re.MULTILINE)
+# much of the time of unit tests goes into waiting for silence and for shells that end
+SIDE_BY_SIDE = ("--dist", "worksteal", "-n")
 TYPED_FOLDERS = ("tests/tools", "tests/cluster", "tests/demo", "tests/bench")
 
 
@@ -91,12 +93,8 @@ def build(log: Log) -> None:
 def unit(log: Log, python: Python, core: str, arguments: tuple[str, ...] = (), *, with_shells: bool = True) -> None:
     environment = environments.for_tests(python, core)
     skipped = () if with_shells else tuple(f"--ignore={path}" for path in _shell_tests())
-    path = f"{environments.busybox().parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-    # much of the time goes into waiting for silence and for shells that end
-    side_by_side = ("-n", "3", "--dist", "worksteal")
-    log.run(
-        *pytest(environment, core, "tests/unit", *side_by_side, *skipped, *arguments), cwd=cache.CHECKOUT, PATH=path
-    )
+    words = pytest(environment, core, "tests/unit", *SIDE_BY_SIDE, "3", *skipped, *arguments)
+    log.run(*words, cwd=cache.CHECKOUT, PATH=with_busybox())
 
 
 def browser(log: Log) -> None:
@@ -110,6 +108,11 @@ def pytest(environment: Path, core: str, *arguments: str) -> tuple[Path | str, .
     """The command that runs pytest on the checkout; sets the import path inside pytest only, so that no child inherits it."""
     paths = shlex.join([str(tree.linked()), str(dependencies.collections(core))])
     return (environment / "bin" / "python", "-m", "pytest", "-o", f"pythonpath={paths}", *arguments)
+
+
+def with_busybox() -> str:
+    """PATH with the debug image's busybox first."""
+    return f"{environments.busybox().parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
 
 
 def _shell_tests() -> list[Path]:

@@ -26,7 +26,7 @@ MEASURING = ("coverage",) if os.environ.get("COVERAGE") else ()
 
 def environment(python: Python, *names: str) -> Path:
     """The virtual environment of `python` with tests/requirements/<name>.txt of each name installed; returns its folder."""
-    whole = (*names, *MEASURING)
+    whole = tuple(dict.fromkeys((*names, *MEASURING)))
     folder = cache.root() / "venvs" / f"{python.version}-{'-'.join(whole)}-{_key(python, whole)}"
     return _made(folder, python, whole)
 
@@ -55,6 +55,11 @@ def for_duplicates() -> Path:
 def for_tests(python: Python, core: str) -> Path:
     """pytest beside ansible-core and what the collection needs."""
     return environment(python, f"core-{core}", "runtime", "tests")
+
+
+def for_measured_tests(python: Python, core: str) -> Path:
+    """The same, beside what measures which branches they take."""
+    return environment(python, f"core-{core}", "runtime", "tests", "coverage")
 
 
 def for_browser(python: Python) -> Path:

@@ -22,6 +22,7 @@ import branches
 import built
 import cache
 import checks
+import entry_points
 import live
 import matrix
 import object_store
@@ -135,10 +136,11 @@ def steps(target: str, words: tuple[str, ...] = ()) -> list[Step]:
         case "unit":
             # what a shell does is the same under each Python: the lowest and the newest see enough of it
             both = ends()
-            return [
+            tests = [
                 _pair(target, partial(checks.unit, arguments=words, with_shells=pair in both), *pair)
                 for pair in pairs()
             ]
+            return tests if words else [*tests, Step(target, "branches of the entry points", entry_points.check)]
         case "sanity":
             return [_pair(target, sanity.check, python, core) for python, core in ends()]
         case _:
