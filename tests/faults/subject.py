@@ -13,7 +13,6 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.ensure import ensure
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.identity import IdentityRequest
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.probe import run_text
@@ -82,7 +81,7 @@ class Subject:
 
     def processes(self) -> Counter[str]:
         """What runs, waits or is dead and not reaped in the pod's debugger and its target."""
-        with open_session(connected(), self.target.namespace, self.target.pod, self.debugger, Deadline(30)) as session:
+        with open_session(connected(30), self.target, self.debugger) as session:
             return Counter(run_text(session, _LIST_PROCESSES))
 
     def left_over(self, before: Counter[str], seconds: float = 20.0) -> Counter[str]:
@@ -121,7 +120,7 @@ def make_subject(kubectl: Kubectl) -> Subject:
         assert time.monotonic() < until, "the files were not made"
         time.sleep(0.2)
     target = target_of(kubectl, "api", "app")
-    attached = ensure(connected(), target, request(ttl=7200), IdentityRequest(), Deadline(60))
+    attached = ensure(connected(60), target, request(ttl=7200), IdentityRequest())
     assert attached.session is not None
     attached.session.close()
     return Subject(kubectl, target, attached.debugger.name, attached.seen.pid, _truth(kubectl))

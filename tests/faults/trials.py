@@ -162,9 +162,8 @@ class Bench:
         cluster, target = self._cluster(url), self.subject.target
 
         def opening() -> Session:
-            until, silence = Deadline(HANDSHAKE * patience), SILENCE * patience
-            where = target.namespace, target.pod, self.subject.debugger
-            return open_session(cluster, *where, until, silence, has_outlet=True)
+            in_time = cluster.until(Deadline(HANDSHAKE * patience))
+            return open_session(in_time, target, self.subject.debugger, SILENCE * patience)
 
         src = tuple(path.encode() for path in SOURCES[trial.source][0])
         options = FetchOptions(src=src, dest=str(home), until=time.monotonic() + FOREVER, **trial.changes)
@@ -215,7 +214,7 @@ class Bench:
         settings = copy(self._configuration)
         settings.host = url
         settings.tls_server_name = self._upstream.host
-        return Cluster(client.ApiClient(settings))
+        return Cluster(client.ApiClient(settings), Deadline(FOREVER))
 
     def _kubeconfig(self, url: str) -> dict[str, Any]:
         document: dict[str, Any] = yaml.safe_load(

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
+from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.container import Request
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import Cluster
 from ansible_collections.incident.distroless.plugins.module_utils._targets.model import Target, make_target
@@ -19,15 +20,19 @@ from kubernetes import client, config
 from .conftest import STATE, Kubectl
 
 
+def connected(seconds: float = 240) -> Cluster:
+    """The cluster under test, for so many seconds from now on."""
+    return _connected().until(Deadline(seconds))
+
+
 @cache
-def connected() -> Cluster:
-    """The cluster under test."""
+def _connected() -> Cluster:
     kubeconfig = os.environ.get("KUBECONFIG", str(STATE / "kubeconfig"))
     settings = client.Configuration()
     # as many threads as a test likes, each with a watch and a request
     settings.connection_pool_maxsize = 64
     config.load_kube_config(kubeconfig, client_configuration=settings)
-    return Cluster(client.ApiClient(settings))
+    return Cluster(client.ApiClient(settings), Deadline(0))
 
 
 def target_of(kubectl: Kubectl, pod: str, container: str | None = None) -> Target:

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._debugger import ensure
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.identity import IdentityRequest
@@ -51,7 +50,7 @@ def test_a_target_that_restarts_between_injection_and_exec_is_said(
 
     monkeypatch.setattr(ensure, "open_session", late)
     with pytest.raises(Failure) as caught:
-        ensure.ensure(connected(), target, asked(), IdentityRequest(), Deadline(240))
+        ensure.ensure(connected(), target, asked(), IdentityRequest())
     assert caught.value.reason == "TargetRestarted"
     assert "restart count 1" in caught.value.message
 
@@ -63,7 +62,7 @@ def test_a_target_that_restarted_before_the_injection_is_said(kubectl: Kubectl) 
     end_container(target.id)
     wait_for_restart(kubectl, "brief")
     with pytest.raises(Failure) as caught:
-        ensure.ensure(connected(), target, asked(), IdentityRequest(), Deadline(240))
+        ensure.ensure(connected(), target, asked(), IdentityRequest())
     assert caught.value.reason == "TargetRestarted"
 
 
@@ -89,7 +88,7 @@ def attached(kubectl: Kubectl, request: pytest.FixtureRequest) -> ensure.Attache
     name = f"looked-into-{uuid.uuid4().hex[:6]}"
     kubectl.apply(pod_manifest(name, APP, shareProcessNamespace=shared))
     kubectl.wait_until_running(name)
-    return ensure.ensure(connected(), target_of(kubectl, name), asked(), IdentityRequest(), Deadline(240))
+    return ensure.ensure(connected(), target_of(kubectl, name), asked(), IdentityRequest())
 
 
 def options_of(spec: Mapping[str, Any], **changes: Any) -> dict[str, Any]:
@@ -159,9 +158,9 @@ def test_a_node_that_does_not_report_is_said_before_anything_is_changed(kubectl:
 def test_what_a_kubelet_never_reports_is_waited_for_no_longer_than_allowed(kubectl: Kubectl) -> None:
     on_no_node(kubectl, "mute", "True")
     target = target_of(kubectl, "mute")
-    deadline = Deadline(2)
+    cluster = connected(2)
     with pytest.raises(Failure) as caught:
-        ensure.ensure(connected(), target, asked(), IdentityRequest(), deadline)
+        ensure.ensure(cluster, target, asked(), IdentityRequest())
     # without an end of its own it would wait for ever: that it came back is the proof, and not how late on this machine
     assert caught.value.reason == "WaitTimeout"
-    assert deadline.left() <= 0
+    assert cluster.deadline.left() <= 0

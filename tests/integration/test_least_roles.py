@@ -63,7 +63,7 @@ def cluster_as(credentials: Credentials) -> Callable[[Rules], Cluster]:
         oncall = credentials(rules)
         settings = Configuration(host=oncall["host"], api_key={"authorization": f"Bearer {oncall['api_key']}"})
         settings.ssl_ca_cert = oncall["ca_cert"]
-        return Cluster(ApiClient(settings))
+        return Cluster(ApiClient(settings), Deadline(240))
 
     return connect
 
@@ -83,7 +83,7 @@ def failure_of(task: ModuleType, cluster: Cluster, *, check: bool = False, **opt
 
 def debugger(kubectl: Kubectl, pod: str, name: str) -> str:
     """A debugger that someone else has started."""
-    attached = ensure(connected(), target_of(kubectl, pod), request(name), IdentityRequest(), Deadline(240))
+    attached = ensure(connected(), target_of(kubectl, pod), request(name), IdentityRequest())
     assert attached.session
     attached.session.close()
     return name

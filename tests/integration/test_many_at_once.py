@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.ensure import Attached, ensure
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.identity import IdentityRequest
 
@@ -52,10 +51,8 @@ def all_at_once(work: Callable[[int], Attached]) -> list[Attached]:
 def test_of_twenty_different_requests_at_the_same_pod_none_loses_its_debugger(kubectl: Kubectl) -> None:
     kubectl.apply(pod_manifest("busy", APP))
     kubectl.wait_until_running("busy")
-    cluster, target = connected(), target_of(kubectl, "busy")
-    done = all_at_once(
-        lambda number: ensure(cluster, target, request(f"mine-{number}"), IdentityRequest(), Deadline(120))
-    )
+    cluster, target = connected(120), target_of(kubectl, "busy")
+    done = all_at_once(lambda number: ensure(cluster, target, request(f"mine-{number}"), IdentityRequest()))
     wanted = {f"mine-{number}" for number in range(MANY)}
     assert {attached.debugger.name for attached in done} == wanted
     assert {entry["name"] for entry in kubectl.debuggers("busy")} == wanted
@@ -65,8 +62,8 @@ def test_of_twenty_different_requests_at_the_same_pod_none_loses_its_debugger(ku
 def test_the_same_request_twenty_times_shares_one_debugger(kubectl: Kubectl) -> None:
     kubectl.apply(pod_manifest("shared", APP))
     kubectl.wait_until_running("shared")
-    cluster, target = connected(), target_of(kubectl, "shared")
-    done = all_at_once(lambda _number: ensure(cluster, target, request(), IdentityRequest(), Deadline(120)))
+    cluster, target = connected(120), target_of(kubectl, "shared")
+    done = all_at_once(lambda _number: ensure(cluster, target, request(), IdentityRequest()))
     assert len({attached.debugger.name for attached in done}) == 1
     assert len(kubectl.debuggers("shared")) == 1
 

@@ -134,13 +134,13 @@ def test_nothing_is_left_of_dropped_connections_and_commands(kubectl: Kubectl, c
     cluster, target = connected(), target_of(kubectl, "clean")
 
     def answer(script: bytes) -> list[str]:
-        with open_session(cluster, target.namespace, target.pod, debugger, Deadline(240)) as session:
+        with open_session(cluster.until(Deadline(240)), target, debugger, has_outlet=False) as session:
             return run_text(session, script)
 
     processes, files = answer(LIST_PROCESSES), answer(LIST_FILES)
     assert len(files) > 50
     for number in range(DROPS):
-        session = open_session(cluster, target.namespace, target.pod, debugger, Deadline(240), has_outlet=True)
+        session = open_session(cluster.until(Deadline(240)), target, debugger)
         events = session.run(JOBS[number % len(JOBS)]).read(JobOutput.events)
         # with output on its way the runtime kills the exec that it comes from (see _remote/bootstrap.py)
         if number % len(JOBS) != len(JOBS) - 1:
@@ -157,7 +157,7 @@ def test_nothing_is_left_of_dropped_connections_and_commands(kubectl: Kubectl, c
     status = kubectl.pod("clean")["status"]
     assert status["containerStatuses"][0]["restartCount"] == 0
     witness = call("ephemeral_debug", pod="clean", name="witness").target["debugger"]
-    with open_session(cluster, target.namespace, target.pod, witness, Deadline(240)) as session:
+    with open_session(cluster.until(Deadline(240)), target, witness, has_outlet=False) as session:
         after = run_text(session, LIST_PROCESSES)
     assert [line.partition(" ")[2] for line in after] == [line.partition(" ")[2] for line in processes]
 
@@ -169,7 +169,7 @@ def test_nothing_is_left_of_jobs_given_up_in_the_middle_of_their_output(kubectl:
     cluster, target = connected(), target_of(kubectl, "given-up")
 
     def opened() -> Session:
-        return open_session(cluster, target.namespace, target.pod, debugger, Deadline(240), has_outlet=True)
+        return open_session(cluster.until(Deadline(240)), target, debugger)
 
     def processes() -> list[str]:
         with opened() as session:

@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.ensure import Attached, ensure
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.identity import IdentityRequest
@@ -72,7 +71,7 @@ def failure_of(target: Target, **changes: object) -> Failure:
 
 
 def ensure_one(target: Target, **changes: object) -> Attached:
-    attached = ensure(connected(), target, request(**changes), IdentityRequest(), Deadline(240))
+    attached = ensure(connected(), target, request(**changes), IdentityRequest())
     if attached.session is not None:
         attached.session.close()
     return attached

@@ -45,8 +45,8 @@ def app(kubectl: Kubectl) -> str:
     return "api"
 
 
-def through(proxy: FaultyProxy) -> Cluster:
-    return Cluster(ApiClient(Configuration(host=proxy.url)))
+def through(proxy: FaultyProxy, seconds: float = 240) -> Cluster:
+    return Cluster(ApiClient(Configuration(host=proxy.url)), Deadline(seconds))
 
 
 def the_first(times: int, is_meant: Callable[[Request], bool], fault: Callable[[Request], Fault]) -> Any:
@@ -87,7 +87,7 @@ def test_a_watch_that_breaks_is_taken_up_again(
     times, fault = BROKEN[broken]
     name = f"watched-{list(BROKEN).index(broken)}"
     with faulty(kubeconfig, tmp_path, the_first(times, lambda asked: asked.is_watch, fault)) as proxy:
-        attached = ensure(through(proxy), target_of(kubectl, app), request(name), IdentityRequest(), Deadline(240))
+        attached = ensure(through(proxy), target_of(kubectl, app), request(name), IdentityRequest())
         assert attached.session
         attached.session.close()
         assert attached.debugger.name == name
@@ -110,11 +110,11 @@ def test_a_busy_api_server_is_asked_again_when_it_says(
 
     with faulty(kubeconfig, tmp_path, interfere) as proxy:
         target = target_of(kubectl, app)
-        attached = ensure(through(proxy), target, request("patient"), IdentityRequest(), Deadline(240))
+        attached = ensure(through(proxy), target, request("patient"), IdentityRequest())
         assert attached.session
         attached.session.close()
         assert refused == ["watch", "PATCH", "exec"]
-        through(proxy).get("/api/v1/nodes", "looking", Deadline(240))
+        through(proxy).get("/api/v1/nodes", "looking")
         assert refused == ["watch", "PATCH", "exec", "GET"]
 
 
@@ -136,9 +136,7 @@ def test_nothing_is_waited_for_longer_than_allowed(
     with faulty(kubeconfig, tmp_path, SILENT[silent]) as proxy:
         began = time.monotonic()
         with pytest.raises(Failure) as caught:
-            ensure(
-                through(proxy), target, request(f"silent-{list(SILENT).index(silent)}"), IdentityRequest(), Deadline(3)
-            )
+            ensure(through(proxy, 3), target, request(f"silent-{list(SILENT).index(silent)}"), IdentityRequest())
         took = time.monotonic() - began
     assert caught.value.reason == ("ApiUnreachable" if "busy" in silent else "WaitTimeout"), caught.value.message
     assert took < FOREVER, "what is silent here is so for ever: 3 s were allowed"

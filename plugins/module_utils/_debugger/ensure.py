@@ -14,7 +14,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure, after_change
 from ansible_collections.incident.distroless.plugins.module_utils._core.progress import PROGRESS
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.container import (
@@ -57,7 +56,6 @@ from ansible_collections.incident.distroless.plugins.module_utils._remote.pod_ex
 from ansible_collections.incident.distroless.plugins.module_utils._remote.session import Session
 from ansible_collections.incident.distroless.plugins.module_utils._targets.model import Target
 from ansible_collections.incident.distroless.plugins.module_utils._targets.recheck import looking_again
-from ansible_collections.incident.distroless.plugins.module_utils._targets.resource_limits import is_throttled
 
 # how a debugger is added: waited for until it runs, asked for only, or only asked about
 How = Literal["inject", "request", "dry_run"]
@@ -99,7 +97,6 @@ def ensure(
     target: Target,
     request: Request,
     wish: IdentityRequest,
-    deadline: Deadline,
     *,
     any_serves: bool = False,
     may_inject: bool = True,
@@ -111,9 +108,9 @@ def ensure(
     too. A target of an earlier result keeps its debugger, or gets it again as it was. Without may_inject the API is only
     asked what it would say to the first that is missing; then there is nothing to look through.
     """
-    with looking_again(cluster, target, deadline):
+    with looking_again(cluster, target):
         how: How = "inject" if may_inject else "dry_run"
-        return _ensure(cluster, target, request, wish, deadline, how, any_serves=any_serves)
+        return _ensure(cluster, target, request, wish, how, any_serves=any_serves)
 
 
 def _ensure(
@@ -121,7 +118,6 @@ def _ensure(
     target: Target,
     request: Request,
     wish: IdentityRequest,
-    deadline: Deadline,
     how: How,
     *,
     any_serves: bool,
@@ -130,12 +126,12 @@ def _ensure(
     earlier = _earlier(target)
     if earlier is not None:
         if not earlier.is_running:
-            return _readable(_again(cluster, target, earlier, request, known, deadline, how))
+            return _readable(_again(cluster, target, earlier, request, known, how))
         attached = Attached(target, earlier, described(earlier.manifest), known, reused=True)
-        return _readable(_look(cluster, attached, deadline))
+        return _readable(_look(cluster, attached))
     tried: Attached | None = None
     for attempt, found in find_running(target, request, wish, cluster.now(), any_serves=any_serves):
-        attached = _look(cluster, Attached(target, found, attempt, known, reused=True), deadline)
+        attached = _look(cluster, Attached(target, found, attempt, known, reused=True))
         if not any_serves and not is_wished(request, wish, attempt, target, attached.seen):
             _drop(attached)
             continue
@@ -144,7 +140,7 @@ def _ensure(
         _drop(tried)
         tried = attached
     if tried is None:
-        tried = _first_admitted(cluster, target, request, first_attempts(wish, target, known), known, deadline, how)
+        tried = _first_admitted(cluster, target, request, first_attempts(wish, target, known), known, how)
         if tried.sight is None or tried.sight.root_readable:
             return tried
     further = _further_attempts(wish, tried)
@@ -154,7 +150,7 @@ def _ensure(
         if not further:
             raise refusal
         already = (tried.debugger.name,)
-        return _readable(_first_admitted(cluster, target, request, further, known, deadline, how, already))
+        return _readable(_first_admitted(cluster, target, request, further, known, how, already))
 
 
 def _earlier(target: Target) -> Debugger | None:
@@ -187,7 +183,6 @@ def _again(
     earlier: Debugger,
     request: Request,
     known: TargetIdentity,
-    deadline: Deadline,
     how: How,
 ) -> Attached:
     """Adds the debugger of an earlier result, which has ended, as it was but for whom it is."""
@@ -195,8 +190,8 @@ def _again(
     if derived := _DERIVED.match(base):
         base = base_name(replace(request, name=None), target.container) if request.owner else derived.group(1)
     container = {**marked_for(earlier.manifest, request), "name": _free_name(target, base)}
-    debugger = _add_own(cluster, target, container, request, deadline, how)
-    return _looked(cluster, Attached(target, debugger, described(earlier.manifest), known, reused=False), deadline, how)
+    debugger = _add_own(cluster, target, container, request, how)
+    return _looked(cluster, Attached(target, debugger, described(earlier.manifest), known, reused=False), how)
 
 
 def ensure_requested(
@@ -204,7 +199,6 @@ def ensure_requested(
     target: Target,
     request: Request,
     wish: IdentityRequest,
-    deadline: Deadline,
     *,
     may_inject: bool = True,
 ) -> Attached:
@@ -214,11 +208,11 @@ def ensure_requested(
     earlier = _earlier(target)
     if earlier is not None:
         if not earlier.is_running:
-            return _again(cluster, target, earlier, request, known, deadline, how)
+            return _again(cluster, target, earlier, request, known, how)
         return Attached(target, earlier, described(earlier.manifest), known, reused=True)
     for attempt, found in find_running(target, request, wish, cluster.now()):
         return Attached(target, found, attempt, known, reused=True)
-    return _first_admitted(cluster, target, request, first_attempts(wish, target, known), known, deadline, how)
+    return _first_admitted(cluster, target, request, first_attempts(wish, target, known), known, how)
 
 
 def _first_admitted(
@@ -227,7 +221,6 @@ def _first_admitted(
     request: Request,
     attempts: Sequence[Attempt],
     known: TargetIdentity,
-    deadline: Deadline,
     how: How,
     already: Sequence[str] = (),
 ) -> Attached:
@@ -236,13 +229,13 @@ def _first_admitted(
         name = _free_name(target, base_name(request, target.container), already)
         container = build(request, attempt, name, target.container)
         try:
-            debugger = _add_own(cluster, target, container, request, deadline, how, already)
+            debugger = _add_own(cluster, target, container, request, how, already)
         except Failure as failure:
             if failure.reason not in _REFUSED:
                 raise
             refusals.append(failure)
             continue
-        return _looked(cluster, Attached(target, debugger, attempt, known, reused=False), deadline, how)
+        return _looked(cluster, Attached(target, debugger, attempt, known, reused=False), how)
     if len(refusals) > 1:
         words = "; ".join(
             f"profile {attempt.profile}: {refusal.message}" for attempt, refusal in zip(attempts, refusals, strict=True)
@@ -256,7 +249,6 @@ def _add_own(
     target: Target,
     container: Mapping[str, Any],
     request: Request,
-    deadline: Deadline,
     how: How,
     already: Sequence[str] = (),
 ) -> Debugger:
@@ -265,7 +257,7 @@ def _add_own(
     taken = [*already, name]
     while True:
         try:
-            return _add(cluster, target, {**container, "name": name}, deadline, how)
+            return _add(cluster, target, {**container, "name": name}, how)
         except Failure as failure:
             if failure.reason != "Conflict" or not request.owner or failure.changed or len(taken) > _TWINS:
                 raise
@@ -273,19 +265,19 @@ def _add_own(
         taken.append(name)
 
 
-def _add(cluster: Cluster, target: Target, container: Mapping[str, Any], deadline: Deadline, how: How) -> Debugger:
+def _add(cluster: Cluster, target: Target, container: Mapping[str, Any], how: How) -> Debugger:
     if how == "inject":
-        return inject(cluster, target, container, deadline)
-    added, _version = request_injection(cluster, target, container, deadline, dry_run=how == "dry_run")
+        return inject(cluster, target, container)
+    added, _version = request_injection(cluster, target, container, dry_run=how == "dry_run")
     return added
 
 
-def _looked(cluster: Cluster, attached: Attached, deadline: Deadline, how: How) -> Attached:
+def _looked(cluster: Cluster, attached: Attached, how: How) -> Attached:
     """Return what was added, looked through where it was waited for."""
     if how != "inject":
         return attached
     with after_change():
-        return _look(cluster, attached, deadline)
+        return _look(cluster, attached)
 
 
 def _free_name(target: Target, base: str, already: Sequence[str] = ()) -> str:
@@ -299,16 +291,17 @@ def _free_name(target: Target, base: str, already: Sequence[str] = ()) -> str:
     return numbered(base, number)
 
 
-def _look(cluster: Cluster, attached: Attached, deadline: Deadline) -> Attached:
+def _look(cluster: Cluster, attached: Attached) -> Attached:
     target = attached.target
     name = attached.debugger.name
     PROGRESS.say(target.label, f"{name} runs{' already' if attached.reused else ''}, looking at the target")
-    session = open_session(
-        cluster, target.namespace, target.pod, name, deadline, is_nice=is_throttled(target), has_outlet=True
-    )
+    session = open_session(cluster, target, name)
     try:
         # no longer than what is left, also where the node went away and no one will ever answer
-        silence, session.timeout = session.timeout, min(session.timeout, deadline.remaining("looking at the target"))
+        silence, session.timeout = (
+            session.timeout,
+            min(session.timeout, cluster.deadline.remaining("looking at the target")),
+        )
         attached.sight = probe(session, target)
         session.timeout = silence
     except BaseException:

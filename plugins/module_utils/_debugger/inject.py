@@ -29,7 +29,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._targets.model
 
 
 def request_injection(
-    cluster: Cluster, target: Target, container: Mapping[str, Any], deadline: Deadline, *, dry_run: bool = False
+    cluster: Cluster, target: Target, container: Mapping[str, Any], *, dry_run: bool = False
 ) -> tuple[Debugger, str]:
     """Asks the API to add the container. Returns it as admission left it, and the pod's new resourceVersion.
 
@@ -41,7 +41,7 @@ def request_injection(
         query.append(("dryRun", "All"))
     doing = f"adding a debugger to pod {target.namespace}/{target.pod}"
     path = pod_path(target.namespace, target.pod, "ephemeralcontainers")
-    pod = cluster.patch(path, body, doing, deadline, query)
+    pod = cluster.patch(path, body, doing, query)
     added = next((entry for entry in debuggers(pod) if entry.name == container["name"]), None)
     if added is None:
         raise Failure("ApiUnsupported", f"{doing}: the API took the request and left the ephemeral container out.")
@@ -49,7 +49,7 @@ def request_injection(
     return Debugger(added.manifest, added.state, changed), str(pod["metadata"]["resourceVersion"])
 
 
-def inject(cluster: Cluster, target: Target, container: Mapping[str, Any], deadline: Deadline) -> Debugger:
+def inject(cluster: Cluster, target: Target, container: Mapping[str, Any]) -> Debugger:
     """Adds the container and returns when it runs. Raises Failure with the reason why it never will, or WaitTimeout."""
     name = str(container["name"])
     doing = f"waiting for debugger {name} in pod {target.namespace}/{target.pod}"
@@ -57,9 +57,9 @@ def inject(cluster: Cluster, target: Target, container: Mapping[str, Any], deadl
     last: Mapping[str, Any] = {}
     try:
         # the watch is open before the PATCH, so that no change between the two is missed and nothing is polled
-        with following(cluster, target, name, doing, deadline) as states:
+        with following(cluster, target, name, doing) as states:
             PROGRESS.say(target.label, f"injecting {name} ({container.get('image')})")
-            added, _version = request_injection(cluster, target, container, deadline)
+            added, _version = request_injection(cluster, target, container)
             with after_change():
                 for found in states:
                     if found.is_running:
@@ -75,27 +75,25 @@ def inject(cluster: Cluster, target: Target, container: Mapping[str, Any], deadl
         if failure.reason != "WaitTimeout":
             raise
         with after_change(is_changed=failure.changed):
-            raise given_up(doing, last, last_words, deadline) from failure
+            raise given_up(doing, last, last_words, cluster.deadline) from failure
     raise AssertionError("a watch goes on until a failure ends it")
 
 
-def wait_until_ended(cluster: Cluster, target: Target, name: str, deadline: Deadline) -> None:
+def wait_until_ended(cluster: Cluster, target: Target, name: str) -> None:
     """Returns when the kubelet reports that a debugger has ended. Raises Failure PodGone or WaitTimeout."""
     doing = f"waiting for the end of debugger {name} in pod {target.namespace}/{target.pod}"
-    with following(cluster, target, name, doing, deadline) as states:
+    with following(cluster, target, name, doing) as states:
         for found in states:
             if "terminated" in found.state:
                 return
 
 
 @contextmanager
-def following(
-    cluster: Cluster, target: Target, name: str, doing: str, deadline: Deadline
-) -> Iterator[Iterator[Debugger]]:
+def following(cluster: Cluster, target: Target, name: str, doing: str) -> Iterator[Iterator[Debugger]]:
     """Give a debugger as it changes, from the target's resourceVersion on."""
     version = str(target.manifest["metadata"]["resourceVersion"])
     with ExitStack() as opened:
-        pods = opened.enter_context(pod_changes(cluster, target.namespace, target.pod, version, doing, deadline))
+        pods = opened.enter_context(pod_changes(cluster, target.namespace, target.pod, version, doing))
 
         def states() -> Iterator[Debugger]:
             for pod in pods:

@@ -77,13 +77,11 @@ class Done:
 def work_on(cluster: Cluster, plan: Plan, target: Target) -> Done:
     """Does with one target what the plan says. Raises Failure when nothing could be begun."""
     started = time.monotonic()
-    deadline = Deadline(plan.wait_timeout, "debug.wait_timeout")
     attached = ensure(
-        cluster,
+        _in_time(cluster, plan),
         target,
         plan.request,
         plan.wish,
-        deadline,
         any_serves=plan.any_serves,
         may_inject=not plan.options.is_check,
     )
@@ -101,11 +99,15 @@ def work_on(cluster: Cluster, plan: Plan, target: Target) -> Done:
     return Done(row, injected=not attached.reused, fetched=fetched)
 
 
+def _in_time(cluster: Cluster, plan: Plan) -> Cluster:
+    return cluster.until(Deadline(plan.wait_timeout, "debug.wait_timeout"))
+
+
 def _end(cluster: Cluster, plan: Plan, attached: Attached) -> list[str]:
     """Ends the debugger. What was fetched counts all the same when it cannot be: a target that ends takes it along."""
     target, name = attached.target, attached.debugger.name
     try:
-        end_debugger(open_session(cluster, target.namespace, target.pod, name, Deadline(plan.wait_timeout)))
+        end_debugger(open_session(_in_time(cluster, plan), target, name, has_outlet=False))
     except Failure as failure:
         return [
             f"{target.label}: debugger {name} could not be ended ({failure.reason}), it ends by its ttl or has ended"
@@ -124,24 +126,14 @@ def _fetch(cluster: Cluster, plan: Plan, attached: Attached) -> Fetched:
             session = ready.pop()
             session.timeout = plan.silence
             return session
-        again = Deadline(plan.wait_timeout, "debug.wait_timeout")
+        again = _in_time(cluster, plan)
         # a target that has ended is not worth another try
-        with looking_again(cluster, target, again):
-            name = attached.debugger.name
-            return open_session(
-                cluster,
-                target.namespace,
-                target.pod,
-                name,
-                again,
-                plan.silence,
-                is_nice=options.is_throttled,
-                has_outlet=True,
-            )
+        with looking_again(again, target):
+            return open_session(again, target, attached.debugger.name, plan.silence)
 
     try:
         about = {**pinned(target), "cluster": cluster.name, "debugger": attached.debugger.name}
-        with looking_again(cluster, target, Deadline(plan.wait_timeout)):
+        with looking_again(_in_time(cluster, plan), target):
             source = Source(
                 about=about,
                 pid=attached.seen.pid,
@@ -156,16 +148,16 @@ def _fetch(cluster: Cluster, plan: Plan, attached: Attached) -> Fetched:
             fetched = fetch(source, options, plan.budget)
         brought = f"{fetched.stats['files']} files here ({show_size(fetched.stats['bytes'])})"
         PROGRESS.say(target.label, f"{brought} after {fetched.stats['elapsed']} s")
-        return replace(fetched, failure=_failure(cluster, target, fetched, Deadline(plan.wait_timeout)))
+        return replace(fetched, failure=_failure(_in_time(cluster, plan), target, fetched))
     finally:
         for session in ready:
             session.close()
 
 
-def _failure(cluster: Cluster, target: Target, fetched: Fetched, deadline: Deadline) -> Failure | None:
+def _failure(cluster: Cluster, target: Target, fetched: Fetched) -> Failure | None:
     """Why the target failed, if it did. Without the target's process there is nothing to be found below its root, which a
     debugger that outlived it cannot tell from a root that holds nothing."""
     outlives = shares_processes(target.manifest)
     if fetched.failure is not None:
-        return what_became(cluster, target, fetched.failure, deadline, is_doubtful=outlives)
-    return how_it_ended(cluster, target, deadline) if outlives else None
+        return what_became(cluster, target, fetched.failure, is_doubtful=outlives)
+    return how_it_ended(cluster, target) if outlives else None

@@ -17,9 +17,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import copy
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from functools import partial
-from typing import Any
+from typing import Any, Self
 from urllib.parse import quote, urlencode, urlsplit
 
 from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline, within
@@ -70,19 +72,33 @@ def with_port(url: str) -> str:
     return parts._replace(netloc=f"{host}:{port}").geturl()
 
 
-class Cluster:
-    """An API server and how to reach it. Safe to use from several threads."""
+@dataclass(slots=True)
+class _Learned:
+    """What an API server's answers have shown: how far its clock is ahead of ours in seconds, and that there is one."""
 
-    def __init__(self, api_client: Any) -> None:
+    clock_offset: float = 0.0
+    has_answered: bool = False
+
+
+class Cluster:
+    """An API server, how to reach it, and until when: what is asked later raises WaitTimeout. Safe to use from several threads."""
+
+    def __init__(self, api_client: Any, deadline: Deadline) -> None:
         """api_client is a kubernetes.client.ApiClient."""
+        self.deadline = deadline
         self.configuration = api_client.configuration
         # a kubeconfig's token, when it is asked for, sets the configuration's host to the kubeconfig's: the options have the last word
         self._host = str(self.configuration.host).rstrip("/")
         self._default_headers: Mapping[str, str] = api_client.default_headers
         self._pool = api_client.rest_client.pool_manager
-        self._clock_offset = 0.0
-        self._has_answered = False
+        self._learned = _Learned()
         self._credentials = threading.Lock()
+
+    def until(self, deadline: Deadline) -> Self:
+        """Return the same server, connections and credentials for work that has a deadline of its own."""
+        other = copy(self)
+        other.deadline = deadline
+        return other
 
     @property
     def host(self) -> str:
@@ -101,15 +117,15 @@ class Cluster:
 
     def now(self) -> float:
         """Seconds since the epoch on the API server's clock, by the Date of its last answer."""
-        return time.time() + self._clock_offset
+        return time.time() + self._learned.clock_offset
 
-    def headers(self, doing: str, deadline: Deadline) -> list[tuple[str, str]]:
+    def headers(self, doing: str) -> list[tuple[str, str]]:
         """Return authentication and impersonation headers; a refreshing token is asked for again, within the deadline.
 
         A list: impersonating several groups repeats a header. Raises Failure.
         """
         try:
-            return within(min(REQUEST_TIMEOUT, deadline.remaining(doing)), self._headers)
+            return within(min(REQUEST_TIMEOUT, self.deadline.remaining(doing)), self._headers)
         except TimeoutError as error:
             why = f"{doing}: the credentials for {self.place} cannot be had in time."
             raise Failure("ApiUnreachable", why, PLUGIN_HINT) from error
@@ -125,49 +141,41 @@ class Cluster:
             if setting["in"] == "header" and setting["value"]
         ]
 
-    def get(self, path: str, doing: str, deadline: Deadline, query: Query = ()) -> dict[str, Any]:
+    def get(self, path: str, doing: str, query: Query = ()) -> dict[str, Any]:
         """GET path. Raises Failure, whose message begins with doing."""
-        return self._json("GET", path, doing, deadline, query)
+        return self._json("GET", path, doing, query)
 
-    def patch(
-        self, path: str, body: Mapping[str, Any], doing: str, deadline: Deadline, query: Query = ()
-    ) -> dict[str, Any]:
+    def patch(self, path: str, body: Mapping[str, Any], doing: str, query: Query = ()) -> dict[str, Any]:
         """PATCH path with a strategic merge patch. Raises Failure, whose message begins with doing."""
-        return self._json("PATCH", path, doing, deadline, query, body, "application/strategic-merge-patch+json")
+        return self._json("PATCH", path, doing, query, body, "application/strategic-merge-patch+json")
 
-    def post(
-        self, path: str, body: Mapping[str, Any], doing: str, deadline: Deadline, query: Query = ()
-    ) -> dict[str, Any]:
+    def post(self, path: str, body: Mapping[str, Any], doing: str, query: Query = ()) -> dict[str, Any]:
         """POST an object to a collection's path. Raises Failure, whose message begins with doing."""
-        return self._json("POST", path, doing, deadline, query, body)
+        return self._json("POST", path, doing, query, body)
 
-    def delete(
-        self, path: str, options: Mapping[str, Any], doing: str, deadline: Deadline, query: Query = ()
-    ) -> dict[str, Any]:
+    def delete(self, path: str, options: Mapping[str, Any], doing: str, query: Query = ()) -> dict[str, Any]:
         """DELETE path with DeleteOptions (preconditions among them). Raises Failure, whose message begins with doing."""
         body = {"apiVersion": "v1", "kind": "DeleteOptions", **options}
-        return self._json("DELETE", path, doing, deadline, query, body)
+        return self._json("DELETE", path, doing, query, body)
 
     @contextmanager
-    def watch(self, path: str, doing: str, deadline: Deadline, query: Query) -> Iterator[Iterator[dict[str, Any]]]:
+    def watch(self, path: str, doing: str, query: Query) -> Iterator[Iterator[dict[str, Any]]]:
         """A watch on path: events as dictionaries, until the server ends it or the deadline passes (WaitTimeout)."""
-        seconds = deadline.remaining(doing)
-        answer = self._open(
-            "GET", path, doing, deadline, [*query, ("watch", "true"), ("timeoutSeconds", str(int(seconds) + 1))]
-        )
+        seconds = self.deadline.remaining(doing)
+        answer = self._open("GET", path, doing, [*query, ("watch", "true"), ("timeoutSeconds", str(int(seconds) + 1))])
         try:
-            yield self._events(answer, doing, deadline)
+            yield self._events(answer, doing)
         finally:
             answer.close()
 
-    def stream(self, path: str, doing: str, deadline: Deadline, query: Query, take: Callable[[bytes], None]) -> None:
+    def stream(self, path: str, doing: str, query: Query, take: Callable[[bytes], None]) -> None:
         """GET path, whose answer is text, and hands it over piece by piece. Raises Failure."""
-        answer = self._open("GET", path, doing, deadline, query)
+        answer = self._open("GET", path, doing, query)
         try:
             pieces: Iterator[bytes] = answer.stream(CHUNK)
-            while piece := self._guard(lambda: next(pieces, b""), doing, deadline):
+            while piece := self._guard(lambda: next(pieces, b""), doing):
                 take(piece)
-                deadline.remaining(doing)
+                self.deadline.remaining(doing)
         finally:
             answer.close()
 
@@ -176,14 +184,13 @@ class Cluster:
         method: str,
         path: str,
         doing: str,
-        deadline: Deadline,
         query: Query,
         body: Mapping[str, Any] | None = None,
         content_type: str = "application/json",
     ) -> dict[str, Any]:
-        answer = self._open(method, path, doing, deadline, query, body, content_type)
+        answer = self._open(method, path, doing, query, body, content_type)
         try:
-            parsed = json.loads(self._guard(answer.read, doing, deadline))
+            parsed = json.loads(self._guard(answer.read, doing))
         except (ValueError, RecursionError) as error:
             raise self._unreachable(doing, "its answer is not JSON") from error
         finally:
@@ -197,7 +204,6 @@ class Cluster:
         method: str,
         path: str,
         doing: str,
-        deadline: Deadline,
         query: Query,
         body: Mapping[str, Any] | None = None,
         content_type: str = "application/json",
@@ -206,12 +212,12 @@ class Cluster:
         from urllib3._collections import HTTPHeaderDict
 
         # impersonating several groups repeats a header, which a dict cannot hold
-        headers = HTTPHeaderDict(self.headers(doing, deadline))
+        headers = HTTPHeaderDict(self.headers(doing))
         headers["Accept"] = "application/json"
         if body is not None:
             headers["Content-Type"] = content_type
         url = f"{self.host}{path}" + (f"?{urlencode(query)}" if query else "")
-        seconds = min(REQUEST_TIMEOUT, deadline.remaining(doing))
+        seconds = min(REQUEST_TIMEOUT, self.deadline.remaining(doing))
         ask = partial(
             self._pool.request,
             method,
@@ -235,25 +241,25 @@ class Cluster:
         )
         while True:
             # each try and each address of the host has the whole time-out
-            answer = self._guard(lambda: within(seconds, ask), doing, deadline)
+            answer = self._guard(lambda: within(seconds, ask), doing)
             self._note(answer.headers)
             if answer.status < 300:
                 return answer
-            status = parse_status(self._guard(partial(answer.read, 1 << 20), doing, deadline))
+            status = parse_status(self._guard(partial(answer.read, 1 << 20), doing))
             answer.close()
             pause = retry_after(answer.status, answer.headers.get("Retry-After"))
-            if pause is None or pause >= deadline.left():
+            if pause is None or pause >= self.deadline.left():
                 raise self.refused(answer.status, status, doing)
             # a server that says 0 must not be asked a thousand times a second
             time.sleep(max(pause, 0.1))
 
-    def _events(self, answer: Any, doing: str, deadline: Deadline) -> Iterator[dict[str, Any]]:
+    def _events(self, answer: Any, doing: str) -> Iterator[dict[str, Any]]:
         rest = b""
         chunks = answer.stream(CHUNK)
         while True:
             # urllib3 keeps the request's time-out on the socket; a watch may be silent for as long as the deadline allows
-            self._limit_read(answer, deadline.remaining(doing))
-            chunk = self._guard(lambda: next(chunks, b""), doing, deadline)
+            self._limit_read(answer, self.deadline.remaining(doing))
+            chunk = self._guard(lambda: next(chunks, b""), doing)
             if not chunk:
                 return
             *lines, rest = (rest + chunk).split(b"\n")
@@ -275,14 +281,14 @@ class Cluster:
         if sock is not None:
             sock.settimeout(seconds)
 
-    def dial(self, doing: str, deadline: Deadline) -> Any:
+    def dial(self, doing: str) -> Any:
         """Return a connected socket to the API server, by the way that requests go: the same proxy, certificates and names.
 
         Its time-out is what is left, at most REQUEST_TIMEOUT. Raises Failure.
         """
-        seconds = min(REQUEST_TIMEOUT, deadline.remaining(doing))
+        seconds = min(REQUEST_TIMEOUT, self.deadline.remaining(doing))
         # each address of the host and each line of a proxy's answer has the whole time-out
-        return self._guard(lambda: within(seconds, partial(self._connected, seconds)), doing, deadline)
+        return self._guard(lambda: within(seconds, partial(self._connected, seconds)), doing)
 
     def _connected(self, seconds: float) -> Any:
         from http.client import HTTPException
@@ -311,7 +317,7 @@ class Cluster:
         connection.sock.settimeout(seconds)
         return connection.sock
 
-    def _guard(self, call: Callable[[], Any], doing: str, deadline: Deadline) -> Any:
+    def _guard(self, call: Callable[[], Any], doing: str) -> Any:
         import urllib3
 
         try:
@@ -319,17 +325,17 @@ class Cluster:
         except (urllib3.exceptions.HTTPError, OSError) as error:
             if refused := refusal(error, doing, self.place):
                 raise refused from error
-            if deadline.left() <= 0:
+            if self.deadline.left() <= 0:
                 # a server that has never said anything is not slow
                 raise (
-                    deadline.expired(doing)
-                    if self._has_answered
-                    else self._unreachable(doing, f"no answer within {deadline.seconds:g} s")
+                    self.deadline.expired(doing)
+                    if self._learned.has_answered
+                    else self._unreachable(doing, f"no answer within {self.deadline.seconds:g} s")
                 ) from error
             # the text of these exceptions can hold a proxy's URL with its password: only what is known to be harmless is shown
             cause = getattr(error, "reason", None) or error.__cause__ or error
             raise self._unreachable(doing, harmless(cause)) from error
-        self._has_answered = True
+        self._learned.has_answered = True
         return answer
 
     def _unreachable(self, doing: str, why: str) -> Failure:
@@ -345,7 +351,7 @@ class Cluster:
     def _note(self, headers: Mapping[str, str]) -> None:
         if date := headers.get("Date"):
             try:
-                self._clock_offset = parsedate_to_datetime(date).timestamp() - time.time()
+                self._learned.clock_offset = parsedate_to_datetime(date).timestamp() - time.time()
             except (ValueError, OverflowError):
                 return
 

@@ -34,8 +34,8 @@ from ansible_collections.incident.distroless.plugins.module_utils._k8s.redaction
 
 
 def connect(module: Any, deadline: Deadline) -> Cluster:
-    """Return the cluster that the module's options name. Raises Failure."""
-    return Cluster(open_client(module, deadline))
+    """Return the cluster that the module's options name, to be asked until the deadline. Raises Failure."""
+    return Cluster(open_client(module, deadline), deadline)
 
 
 def open_client(module: Any, deadline: Deadline) -> Any:

@@ -14,7 +14,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import Cluster, api_path, pod_path
 
@@ -28,7 +27,7 @@ LOOKED = "LOOKED"
 
 @contextmanager
 def pod_changes(
-    cluster: Cluster, namespace: str, name: str, version: str, doing: str, deadline: Deadline
+    cluster: Cluster, namespace: str, name: str, version: str, doing: str
 ) -> Iterator[Iterator[Mapping[str, Any]]]:
     """Give the pod of that name after each change, from a resourceVersion on. Raises Failure PodGone when it is deleted.
 
@@ -39,12 +38,12 @@ def pod_changes(
     try:
         first: Iterator[Mapping[str, Any]]
         try:
-            first = opened.enter_context(_watch(cluster, namespace, name, version, doing, deadline))
+            first = opened.enter_context(_watch(cluster, namespace, name, version, doing))
         except Failure as failure:
             if failure.reason != "ApiUnreachable":
                 raise
             # it looks when it is read: after whatever the caller does in between
-            first = _from_now(cluster, namespace, name, doing, deadline, opened)
+            first = _from_now(cluster, namespace, name, doing, opened)
 
         def pods() -> Iterator[Mapping[str, Any]]:
             events, seen, breaks = first, version, 0
@@ -60,15 +59,15 @@ def pod_changes(
                             yield event["object"]
                     opened.close()
                     # a server that ends each watch at once must not be asked a thousand times a second
-                    time.sleep(min(PAUSE, max(0.0, deadline.left())))
-                    events = opened.enter_context(_watch(cluster, namespace, name, seen, doing, deadline))
+                    time.sleep(min(PAUSE, max(0.0, cluster.deadline.left())))
+                    events = opened.enter_context(_watch(cluster, namespace, name, seen, doing))
                 except Failure as failure:
                     breaks += 1
                     if failure.reason != "ApiUnreachable" or breaks > MAX_BREAKS:
                         raise
                     opened.close()
-                    time.sleep(min(PAUSE * 2**breaks, 2.0, max(0.0, deadline.left())))
-                    events = _from_now(cluster, namespace, name, doing, deadline, opened)
+                    time.sleep(min(PAUSE * 2**breaks, 2.0, max(0.0, cluster.deadline.left())))
+                    events = _from_now(cluster, namespace, name, doing, opened)
 
         yield pods()
     finally:
@@ -76,19 +75,19 @@ def pod_changes(
 
 
 def _from_now(
-    cluster: Cluster, namespace: str, name: str, doing: str, deadline: Deadline, opened: ExitStack
+    cluster: Cluster, namespace: str, name: str, doing: str, opened: ExitStack
 ) -> Iterator[Mapping[str, Any]]:
     """Return the pod as it is now, as an event, and those that follow. A generator: what breaks here breaks where it is read."""
-    pod = cluster.get(pod_path(namespace, name), doing, deadline)
+    pod = cluster.get(pod_path(namespace, name), doing)
     yield {"type": LOOKED, "object": pod}
     version = str(pod["metadata"]["resourceVersion"])
-    yield from opened.enter_context(_watch(cluster, namespace, name, version, doing, deadline))
+    yield from opened.enter_context(_watch(cluster, namespace, name, version, doing))
 
 
-def _watch(cluster: Cluster, namespace: str, name: str, version: str, doing: str, deadline: Deadline) -> Any:
+def _watch(cluster: Cluster, namespace: str, name: str, version: str, doing: str) -> Any:
     query = [
         ("fieldSelector", f"metadata.name={name}"),
         ("resourceVersion", version),
         ("allowWatchBookmarks", "true"),
     ]
-    return cluster.watch(api_path("api", "v1", "namespaces", namespace, "pods"), doing, deadline, query)
+    return cluster.watch(api_path("api", "v1", "namespaces", namespace, "pods"), doing, query)

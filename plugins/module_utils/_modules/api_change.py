@@ -74,10 +74,9 @@ def work(module: Any) -> Report:
     params = module.params
     check_seconds(params["timeout"], "timeout")
     named = name_of(params["definition"], params["namespace"])
-    deadline = Deadline(params["timeout"], "timeout")
     query: Query = [("dryRun", "All")] if module.check_mode else []
-    cluster = connect(module, deadline)
-    change = _WAYS[params["state"]](cluster, named, params["definition"], deadline, query)
+    cluster = connect(module, Deadline(params["timeout"], "timeout"))
+    change = _WAYS[params["state"]](cluster, named, params["definition"], query)
     changed = _essence(change.before) != _essence(change.after)
     before, after = _shown(change.before), _shown(change.after)
     done = "unchanged" if not changed else "deleted" if not after else "patched" if before else "created"
@@ -105,45 +104,43 @@ def name_of(definition: Mapping[str, Any], namespace: str | None) -> Named:
     return Named(str(definition["kind"]), str(where) if kind.is_namespaced else None, name)
 
 
-def _find(cluster: Cluster, named: Named, deadline: Deadline) -> Object | None:
+def _find(cluster: Cluster, named: Named) -> Object | None:
     try:
-        return cluster.get(path_of(named.of, named.namespace, named.name), f"asking for {named}", deadline)
+        return cluster.get(path_of(named.of, named.namespace, named.name), f"asking for {named}")
     except Failure as failure:
         if failure.reason == "PodGone":
             return None
         raise
 
 
-def _ensure(cluster: Cluster, named: Named, definition: Mapping[str, Any], deadline: Deadline, query: Query) -> Change:
-    before = _find(cluster, named, deadline)
+def _ensure(cluster: Cluster, named: Named, definition: Mapping[str, Any], query: Query) -> Change:
+    before = _find(cluster, named)
     if before is not None:
-        return _patched(cluster, named, definition, deadline, query, before)
+        return _patched(cluster, named, definition, query, before)
     body = {"apiVersion": named.of.api_version, **definition}
     path = path_of(named.of, named.namespace)
-    return Change(None, cluster.post(path, body, f"creating {named}", deadline, query))
+    return Change(None, cluster.post(path, body, f"creating {named}", query))
 
 
-def _patch(cluster: Cluster, named: Named, definition: Mapping[str, Any], deadline: Deadline, query: Query) -> Change:
-    before = _find(cluster, named, deadline)
+def _patch(cluster: Cluster, named: Named, definition: Mapping[str, Any], query: Query) -> Change:
+    before = _find(cluster, named)
     if before is None:
         raise Failure("NoTarget", f"There is no {named}.", "It is patched only where it is; state: present makes it.")
-    return _patched(cluster, named, definition, deadline, query, before)
+    return _patched(cluster, named, definition, query, before)
 
 
-def _patched(
-    cluster: Cluster, named: Named, definition: Mapping[str, Any], deadline: Deadline, query: Query, before: Object
-) -> Change:
+def _patched(cluster: Cluster, named: Named, definition: Mapping[str, Any], query: Query, before: Object) -> Change:
     path = path_of(named.of, named.namespace, named.name)
-    return Change(before, cluster.patch(path, definition, f"patching {named}", deadline, query))
+    return Change(before, cluster.patch(path, definition, f"patching {named}", query))
 
 
-def _delete(cluster: Cluster, named: Named, _definition: Mapping[str, Any], deadline: Deadline, query: Query) -> Change:
-    before = _find(cluster, named, deadline)
+def _delete(cluster: Cluster, named: Named, _definition: Mapping[str, Any], query: Query) -> Change:
+    before = _find(cluster, named)
     if before is not None:
         try:
             path = path_of(named.of, named.namespace, named.name)
             # the API server reads no query where there is a body
-            cluster.delete(path, {"dryRun": ["All"]} if query else {}, f"deleting {named}", deadline)
+            cluster.delete(path, {"dryRun": ["All"]} if query else {}, f"deleting {named}")
         except Failure as failure:
             # somebody else was faster
             if failure.reason != "PodGone":

@@ -151,7 +151,7 @@ def ask(cluster: Cluster, timeout: int, question: Question) -> list[Object]:
     doing = f"asking for {whose}" + (f" in namespace {question.namespace}" if question.namespace else "")
     path = path_of(kind, question.namespace, question.name)
     try:
-        answer = cluster.get(path, doing, Deadline(timeout, "timeout"), question.query)
+        answer = cluster.until(Deadline(timeout, "timeout")).get(path, doing, question.query)
     except Failure as failure:
         # 404 of an object, whatever its kind
         if question.name and failure.reason == "PodGone":

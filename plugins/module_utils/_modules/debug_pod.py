@@ -93,8 +93,7 @@ def run() -> None:
 def work(module: Any) -> Report:
     """Does what the options ask. Raises Failure when there is nothing to work on."""
     check_seconds(module.params["wait_timeout"], "wait_timeout")
-    deadline = Deadline(module.params["wait_timeout"])
-    return (_remove if module.params["state"] == "absent" else _make)(module, deadline)
+    return (_remove if module.params["state"] == "absent" else _make)(module, Deadline(module.params["wait_timeout"]))
 
 
 def parse_copy(params: Mapping[str, Any]) -> CopyRequest:
@@ -123,23 +122,23 @@ def _make(module: Any, deadline: Deadline) -> Report:
     params, started = module.params, time.monotonic()
     request, wish, selection = parse_copy(params), parse_wish(params), parse_selection(params)
     cluster = connect(module, deadline)
-    original = find_original(cluster, selection, deadline)
+    original = find_original(cluster, selection)
     warnings = _about_replacing(original) if params["replace"] else []
-    name, made = find_place(cluster, original, request, deadline)
+    name, made = find_place(cluster, original, request)
     if made is None:
-        modes = access_modes(cluster, original, deadline)
+        modes = access_modes(cluster, original)
         warnings += what_is_shared(original, request, modes, replace=params["replace"])
         attempts = copy_attempts(wish, original, known_identity(original))
-        made = create(cluster, original, request, attempts, name, deadline, dry_run=module.check_mode)
+        made = create(cluster, original, request, attempts, name, dry_run=module.check_mode)
     diff = pod_diff(made.pod, made.pod) if made.reused else pod_diff(original.manifest, made.pod)
     pod = made.pod
     debugger = debug_name(original, request)
     with after_change(is_changed=not made.reused and not module.check_mode):
         if params["replace"]:
-            _replace(cluster, original, made, deadline, dry_run=module.check_mode)
+            _replace(cluster, original, made, dry_run=module.check_mode)
         if params["wait"] and not module.check_mode:
             with after_change(is_changed=params["replace"]):
-                pod = _wait(cluster, made, original, request, debugger, deadline, keep=params["replace"])
+                pod = _wait(cluster, made, original, request, debugger, keep=params["replace"])
     container = original.container
     is_looked_at = params["wait"] and not module.check_mode
     if is_looked_at and not is_up(pod, container):
@@ -151,10 +150,10 @@ def _make(module: Any, deadline: Deadline) -> Report:
     return Report(message, changed, [row], [], {"diff": [diff]} if module._diff else {}, warnings)
 
 
-def _replace(cluster: Cluster, original: Target, made: Made, deadline: Deadline, *, dry_run: bool) -> None:
+def _replace(cluster: Cluster, original: Target, made: Made, *, dry_run: bool) -> None:
     """Delete the original once its copy is there. Raises Failure, which names what is left."""
     try:
-        delete(cluster, original.manifest, deadline, at_once=True, dry_run=dry_run)
+        delete(cluster, original.manifest, at_once=True, dry_run=dry_run)
     except Failure as failure:
         if not dry_run:
             failure.message += f" The copy {made.pod['metadata']['name']} stays, and so does the original."
@@ -180,7 +179,6 @@ def _wait(
     original: Target,
     request: CopyRequest,
     debugger: str,
-    deadline: Deadline,
     *,
     keep: bool,
 ) -> Mapping[str, Any]:
@@ -188,7 +186,7 @@ def _wait(
     # what crashed before is likely to do it again; a held one runs nothing of its own
     may_crash = not request.hold and (original.restart_count > 0 or not is_up(original.manifest, original.container))
     try:
-        pod = wait_for_copy(cluster, in_copy, debugger, may_crash=may_crash, deadline=deadline)
+        pod = wait_for_copy(cluster, in_copy, debugger, may_crash=may_crash)
         if request.hold and not is_up(pod, original.container):
             raise Failure(
                 "ContainerCreateFailed",
@@ -209,7 +207,7 @@ def _discard(cluster: Cluster, made: Made) -> str:
     """Deletes a copy that does not come up: one that never gets a node would not be ended by its ttl. Says what came of it."""
     name = made.pod["metadata"]["name"]
     try:
-        delete(cluster, made.pod, Deadline(10), at_once=True)
+        delete(cluster.until(Deadline(10)), made.pod, at_once=True)
     except Failure as failure:
         return f"The copy {name} stays: {failure.message}"
     return f"The copy {name} was deleted."
@@ -271,8 +269,8 @@ def _remove(module: Any, deadline: Deadline) -> Report:
     if params["concurrency"] < 1:
         raise Failure("InvalidRequest", "concurrency must be 1 or more.")
     cluster = connect(module, deadline)
-    copies = find_copies(cluster, params, deadline)
-    end = partial(_end, cluster, wait=params["wait"], dry_run=module.check_mode, deadline=deadline)
+    copies = find_copies(cluster, params)
+    end = partial(_end, cluster, wait=params["wait"], dry_run=module.check_mode)
     outcomes = run_concurrently(end, copies, params["concurrency"])
     rows: list[dict[str, Any]] = []
     failed: list[FailedTarget] = []
@@ -287,12 +285,12 @@ def _remove(module: Any, deadline: Deadline) -> Report:
     return Report(message, bool(rows) or was_changed(failed), rows, failed, fields, [], failure)
 
 
-def _end(cluster: Cluster, pod: Mapping[str, Any], *, wait: bool, dry_run: bool, deadline: Deadline) -> dict[str, Any]:
+def _end(cluster: Cluster, pod: Mapping[str, Any], *, wait: bool, dry_run: bool) -> dict[str, Any]:
     started, metadata = time.monotonic(), pod["metadata"]
-    answer = delete(cluster, pod, deadline, dry_run=dry_run)
+    answer = delete(cluster, pod, dry_run=dry_run)
     if answer is not None and wait and not dry_run:
         with after_change():
-            wait_until_gone(cluster, pod, deadline)
+            wait_until_gone(cluster, pod)
     return {
         "namespace": metadata["namespace"],
         "pod": metadata["name"],

@@ -78,7 +78,6 @@ from ansible_collections.incident.distroless.plugins.module_utils._targets.reche
     how_it_ended,
     what_became,
 )
-from ansible_collections.incident.distroless.plugins.module_utils._targets.resource_limits import is_throttled
 from ansible_collections.incident.distroless.plugins.module_utils._targets.selection import select
 
 # of all commands of all targets together, in bytes of the result, which holds each stream as text and as lines: AWX drops
@@ -140,9 +139,8 @@ def work(module: Any) -> Report:
     plan = parse_plan(params, is_check=module.check_mode)
     if plan.is_absent and selection.targets == ():
         return Report(summary([], plan), False, [], [])
-    deadline = Deadline(plan.wait_timeout)
-    cluster = connect(module, deadline)
-    selected = select(cluster, selection, deadline)
+    cluster = connect(module, Deadline(plan.wait_timeout))
+    selected = select(cluster, selection)
     outcomes = run_concurrently(partial(_work_on, cluster, plan), selected.targets, params["concurrency"])
     done, failed = gather(selected.targets, outcomes)
     gone, lost = (
@@ -194,18 +192,18 @@ def _work_on(cluster: Cluster, plan: Plan, target: Target) -> Done:
     started = time.monotonic()
     if plan.is_absent:
         ended = end_debuggers(
-            cluster, target, plan.name, Deadline(plan.wait_timeout), is_check=plan.is_check, wait=plan.wait
+            cluster.until(Deadline(plan.wait_timeout)), target, plan.name, is_check=plan.is_check, wait=plan.wait
         )
         row = {**ended.row, "elapsed": round(time.monotonic() - started, 3)}
         return Done(row, bool(ended.names), ended.diff)
-    deadline = Deadline(plan.wait_timeout)
+    in_time = cluster.until(Deadline(plan.wait_timeout))
     if plan.is_check or not plan.wait:
-        attached = ensure_requested(cluster, target, plan.request, plan.wish, deadline, may_inject=not plan.is_check)
+        attached = ensure_requested(in_time, target, plan.request, plan.wish, may_inject=not plan.is_check)
         row = target_row(attached, time.monotonic() - started)
         row["commands"] = [not_run(command) for command in plan.commands]
         would_run = any(command.changed or command.dest for command in plan.commands)
         return Done(row, not attached.reused or would_run, _diff(attached))
-    attached = ensure(cluster, target, plan.request, plan.wish, deadline)
+    attached = ensure(in_time, target, plan.request, plan.wish)
     with after_change(is_changed=not attached.reused):
         if attached.session is not None:
             attached.session.close()
@@ -220,20 +218,12 @@ def _run_commands(cluster: Cluster, plan: Plan, attached: Attached, started: flo
     folders = (target.namespace, target.pod, target.container) if plan.has_folders else ()
     for index, command in enumerate(plan.commands):
         PROGRESS.say(target.label, f"{_title(index, command.name)} runs")
-        opening = partial(
-            open_session,
-            cluster,
-            target.namespace,
-            target.pod,
-            attached.debugger.name,
-            Deadline(plan.wait_timeout),
-            is_nice=is_throttled(target),
-            has_outlet=True,
-        )
+        in_time = cluster.until(Deadline(plan.wait_timeout))
+        opening = partial(open_session, in_time, target, attached.debugger.name)
         try:
             ran = run_command(opening, command, attached.seen, folders)
         except Exception as lost:  # noqa: BLE001 - what the commands before have brought is kept, whatever this one met
-            failure = what_became(cluster, target, failure_of(lost), Deadline(plan.wait_timeout))
+            failure = what_became(cluster.until(Deadline(plan.wait_timeout)), target, failure_of(lost))
             break
         rows.append(ran.row)
         ended = "timed out" if ran.row["timed_out"] else f"rc {ran.row['rc']}"
@@ -241,7 +231,7 @@ def _run_commands(cluster: Cluster, plan: Plan, attached: Attached, started: flo
         wrote = wrote or ran.wrote
     if failure is None and plan.commands and attached.seen.started is not None:
         # a debugger that outlives its target tells nothing of its end
-        failure = how_it_ended(cluster, target, Deadline(plan.wait_timeout))
+        failure = how_it_ended(cluster.until(Deadline(plan.wait_timeout)), target)
     row = target_row(attached, time.monotonic() - started)
     row["commands"] = rows
     begun = plan.commands[: len(rows) + (failure is not None)]
@@ -344,9 +334,7 @@ class Ended:
     diff: dict[str, str]
 
 
-def end_debuggers(
-    cluster: Cluster, target: Target, name: str | None, deadline: Deadline, *, is_check: bool, wait: bool
-) -> Ended:
+def end_debuggers(cluster: Cluster, target: Target, name: str | None, *, is_check: bool, wait: bool) -> Ended:
     """Ends the running debuggers that are meant: that of an earlier result, else the named one, else each of ours.
 
     Raises Failure ConnectionLost, PodGone or WaitTimeout.
@@ -355,10 +343,10 @@ def end_debuggers(
     meant = _meant(debuggers(target.manifest, target.container), target.debugger, name)
     for index, entry in enumerate(meant if not is_check else ()):
         with after_change(is_changed=index > 0):
-            end_debugger(open_session(cluster, target.namespace, target.pod, entry.name, deadline))
+            end_debugger(open_session(cluster, target, entry.name, has_outlet=False))
     for entry in meant if wait and not is_check else ():
         with after_change():
-            wait_until_ended(cluster, target, entry.name, deadline)
+            wait_until_ended(cluster, target, entry.name)
     names = [entry.name for entry in meant]
     stays = ["the ended debugger stays in the pod's spec: the API cannot remove it"] if names else []
     row = unseen_row(target, debugger=names[-1] if names else target.debugger, warnings=[*target.warnings, *stays])

@@ -88,7 +88,8 @@ def work(module: Any) -> Report:
     count = f"{len(pods)} pod{'s' if len(pods) != 1 else ''}"
     if module.check_mode:
         return Report(f"Would keep what the API says of {count} in {plan.dest}", True, [], [])
-    cluster = RecordingCluster(open_client(module, Deadline(plan.timeout, "timeout")))
+    deadline = Deadline(plan.timeout, "timeout")
+    cluster = RecordingCluster(open_client(module, deadline), deadline)
     who, about, rows = _ask_about_us(cluster, plan)
     outcomes = run_concurrently(partial(_keep, cluster, plan), pods, params["concurrency"])
     failed: list[FailedTarget] = []
@@ -121,14 +122,14 @@ def _ask_about_us(cluster: RecordingCluster, plan: Plan) -> tuple[Mapping[str, A
     """Return who the API takes us for, and which cluster it is: the uid of kube-system is its only lasting name."""
     answers: dict[str, Mapping[str, Any]] = {}
     rows: Rows = []
-    deadline = Deadline(plan.timeout, "timeout")
+    cluster = cluster.until(Deadline(plan.timeout, "timeout"))
     review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
     asked: list[tuple[str, str, str, Callable[..., dict[str, Any]]]] = []
     if "who" in plan.what:
         path = api_path("apis", "authentication.k8s.io", "v1", "selfsubjectreviews")
-        asked.append(("who", "POST", path, lambda path, doing: cluster.post(path, review, doing, deadline)))
+        asked.append(("who", "POST", path, lambda path, doing: cluster.post(path, review, doing)))
     if "cluster" in plan.what:
-        get: Callable[..., dict[str, Any]] = lambda path, doing: cluster.get(path, doing, deadline)  # noqa: E731 - both of one kind
+        get: Callable[..., dict[str, Any]] = cluster.get
         asked.append(("version", "GET", api_path("version"), get))
         asked.append(("system", "GET", api_path("api", "v1", "namespaces", "kube-system"), get))
     for name, method, path, ask in asked:
@@ -213,8 +214,8 @@ class _Keeper:
     def object(self, name: str, path: str, query: Query = ()) -> dict[str, Any] | None:
         """Keeps an object; None where it cannot be had."""
         found: list[dict[str, Any]] = []
-        deadline = Deadline(self.plan.timeout, "timeout")
-        self._watch(path, query, lambda: found.append(self.cluster.get(path, f"asking for {path}", deadline, query)))
+        cluster = self.cluster.until(Deadline(self.plan.timeout, "timeout"))
+        self._watch(path, query, lambda: found.append(cluster.get(path, f"asking for {path}", query)))
         for answer in found:
             shown = without_values(answer)
             self._file(name, [json.dumps(shown, indent=1).encode() + b"\n"])
@@ -225,9 +226,9 @@ class _Keeper:
         path = pod_path(self.namespace, self.pod, "log")
         query = [("container", container), ("tailLines", str(self.plan.log_lines)), ("timestamps", "true")]
         query += [("limitBytes", str(MAX_LOG)), *([("previous", "true")] if is_previous else [])]
-        deadline = Deadline(self.plan.timeout, "timeout")
         pieces: list[bytes] = []
-        self._watch(path, query, lambda: self.cluster.stream(path, f"reading {path}", deadline, query, pieces.append))
+        cluster = self.cluster.until(Deadline(self.plan.timeout, "timeout"))
+        self._watch(path, query, lambda: cluster.stream(path, f"reading {path}", query, pieces.append))
         if self.rows[-1]["reason"] is None:
             self._file(f"{container}{'.previous' if is_previous else ''}.log", pieces)
 
@@ -254,8 +255,8 @@ def _write(plan: Plan, place: Place, *pieces: bytes) -> tuple[int, str]:
 class RecordingCluster(Cluster):
     """A cluster that remembers, for each thread, the headers of the last answer."""
 
-    def __init__(self, api_client: Any) -> None:
-        super().__init__(api_client)
+    def __init__(self, api_client: Any, deadline: Deadline) -> None:
+        super().__init__(api_client, deadline)
         self._heard = threading.local()
 
     def watched(self, request: str, work: Callable[[], None]) -> dict[str, Any]:

@@ -123,12 +123,12 @@ def _read(cluster: Cluster, lines: int, limit: int, timeout: int, log: Log) -> E
         *(("container", log.container), ("tailLines", str(lines)), ("limitBytes", str(max(MAX_READ, limit)))),
         *((("previous", "true"),) if log.previous else ()),
     ]
-    deadline = Deadline(timeout, "timeout")
+    cluster = cluster.until(Deadline(timeout, "timeout"))
     for patience in reversed(range(_TRIES)):
         end = End(limit)
-        cluster.stream(pod_path(log.namespace, log.pod, "log"), doing, deadline, query, end.take)
+        cluster.stream(pod_path(log.namespace, log.pod, "log"), doing, query, end.take)
         # a container that ended just now: its run before is another one, which the kubelet knows a moment later
-        if not (log.previous and is_lost(end.text())) or not patience or deadline.left() < 2 * _PAUSE:
+        if not (log.previous and is_lost(end.text())) or not patience or cluster.deadline.left() < 2 * _PAUSE:
             break
         time.sleep(_PAUSE)
     return end

@@ -89,9 +89,8 @@ def work(module: Any) -> Report:
     params = module.params
     selection = parse_selection(params)
     plan = parse_plan(params, is_check=module.check_mode)
-    deadline = Deadline(plan.wait_timeout)
-    cluster = connect(module, deadline)
-    selected = select(cluster, selection, deadline)
+    cluster = connect(module, Deadline(plan.wait_timeout))
+    selected = select(cluster, selection)
     if plan.options.flat and len(selected.targets) + len(selected.failed) > 1:
         raise Failure(
             "InvalidRequest",

@@ -81,14 +81,14 @@ def copy_attempts(wish: IdentityRequest, original: Target, known: TargetIdentity
     return attempts
 
 
-def find_place(cluster: Cluster, original: Target, request: CopyRequest, deadline: Deadline) -> tuple[str, Made | None]:
+def find_place(cluster: Cluster, original: Target, request: CopyRequest) -> tuple[str, Made | None]:
     """Return the name for the copy, and the copy that the same request made before if it still serves.
 
     Raises Failure Conflict when the name that the user chose is taken by anything else.
     """
     for number in range(_MANY):
         name = request.copy_to or derived_name(original, request, number)
-        found = get_or_none(cluster, original.namespace, name, deadline)
+        found = get_or_none(cluster, original.namespace, name)
         if found is None:
             return name, None
         if serves(found, original, request, cluster.now()):
@@ -126,7 +126,6 @@ def create(
     request: CopyRequest,
     attempts: Sequence[Attempt],
     name: str,
-    deadline: Deadline,
     *,
     dry_run: bool = False,
 ) -> Made:
@@ -142,7 +141,7 @@ def create(
             PROGRESS.say(original.label, f"creating its copy {name}")
         try:
             path = api_path("api", "v1", "namespaces", original.namespace, "pods")
-            return Made(cluster.post(path, manifest, doing, deadline, query), attempt, reused=False)
+            return Made(cluster.post(path, manifest, doing, query), attempt, reused=False)
         except Failure as failure:
             refusals.append(f"profile {attempt.profile}: {failure.message}")
             if failure.reason not in _REFUSED or attempt is attempts[-1]:
@@ -152,7 +151,7 @@ def create(
 
 
 def delete(
-    cluster: Cluster, pod: Mapping[str, Any], deadline: Deadline, *, at_once: bool = False, dry_run: bool = False
+    cluster: Cluster, pod: Mapping[str, Any], *, at_once: bool = False, dry_run: bool = False
 ) -> Mapping[str, Any] | None:
     """Deletes exactly this pod: another one that took its name stays. Returns the API's answer, None when it was gone."""
     metadata = pod["metadata"]
@@ -163,9 +162,7 @@ def delete(
         options["dryRun"] = ["All"]
     where = f"{metadata['namespace']}/{metadata['name']}"
     try:
-        return cluster.delete(
-            pod_path(metadata["namespace"], metadata["name"]), options, f"deleting pod {where}", deadline
-        )
+        return cluster.delete(pod_path(metadata["namespace"], metadata["name"]), options, f"deleting pod {where}")
     except Failure as failure:
         # a conflict is the precondition's: the pod of that name is another one
         if failure.reason not in ("PodGone", "Conflict"):
@@ -173,13 +170,13 @@ def delete(
         return None
 
 
-def access_modes(cluster: Cluster, original: Target, deadline: Deadline) -> dict[str, list[str] | None]:
+def access_modes(cluster: Cluster, original: Target) -> dict[str, list[str] | None]:
     """Return the access modes of the claims that a pod mounts; None for one that may not be read or is not there."""
     modes: dict[str, list[str] | None] = {}
     for name in claim_names(original.manifest):
         path = api_path("api", "v1", "namespaces", original.namespace, "persistentvolumeclaims", name)
         try:
-            claim = cluster.get(path, f"looking at claim {name}", deadline)
+            claim = cluster.get(path, f"looking at claim {name}")
         except Failure as failure:
             if failure.reason not in ("RbacDenied", "PodGone"):
                 raise
@@ -206,22 +203,20 @@ def _taken(found: Mapping[str, Any], original: Target) -> Failure:
 SETTLING = 3.0
 
 
-def wait_for_copy(
-    cluster: Cluster, made: Target, debugger: str, *, may_crash: bool, deadline: Deadline
-) -> Mapping[str, Any]:
+def wait_for_copy(cluster: Cluster, made: Target, debugger: str, *, may_crash: bool) -> Mapping[str, Any]:
     """Return the copy once its debug container runs and its target has started, or has shown that it does not.
 
     made is the target in the copy as it was created. With may_crash a target that started is watched for a while longer.
     Raises Failure with the reason why the copy never comes up, WaitTimeout or PodGone.
     """
     doing = f"waiting for copy {made.namespace}/{made.pod}"
-    pod = _wait_until_known(cluster, made, debugger, doing, deadline)
+    pod = _wait_until_known(cluster, made, debugger, doing)
     if not may_crash or not is_up(pod, made.container):
         return pod
-    settling = Deadline(min(SETTLING, max(0.1, deadline.left())))
+    settling = cluster.until(Deadline(min(SETTLING, max(0.1, cluster.deadline.left()))))
     version = str(pod["metadata"]["resourceVersion"])
     try:
-        with pod_changes(cluster, made.namespace, made.pod, version, doing, settling) as pods:
+        with pod_changes(settling, made.namespace, made.pod, version, doing) as pods:
             for pod in pods:
                 if not is_up(pod, made.container):
                     return pod
@@ -231,14 +226,12 @@ def wait_for_copy(
     return pod
 
 
-def wait_until_gone(cluster: Cluster, pod: Mapping[str, Any], deadline: Deadline) -> None:
+def wait_until_gone(cluster: Cluster, pod: Mapping[str, Any]) -> None:
     """Returns when a pod that was deleted is gone. pod is the API server's answer to the deletion. Raises Failure WaitTimeout."""
     metadata = pod["metadata"]
     namespace, name, version = metadata["namespace"], metadata["name"], metadata["resourceVersion"]
     try:
-        with pod_changes(
-            cluster, namespace, name, version, f"waiting for the end of {namespace}/{name}", deadline
-        ) as pods:
+        with pod_changes(cluster, namespace, name, version, f"waiting for the end of {namespace}/{name}") as pods:
             for now in pods:
                 if now["metadata"]["uid"] != metadata["uid"]:
                     return
@@ -272,13 +265,11 @@ def is_known(pod: Mapping[str, Any], made: Target, debugger: str, last_words: st
     return found.is_running and _is_decided(_state(pod, made.container))
 
 
-def _wait_until_known(
-    cluster: Cluster, made: Target, debugger: str, doing: str, deadline: Deadline
-) -> Mapping[str, Any]:
+def _wait_until_known(cluster: Cluster, made: Target, debugger: str, doing: str) -> Mapping[str, Any]:
     pod: Mapping[str, Any] = made.manifest
     version, last_words = str(pod["metadata"]["resourceVersion"]), ""
     try:
-        with pod_changes(cluster, made.namespace, made.pod, version, doing, deadline) as pods:
+        with pod_changes(cluster, made.namespace, made.pod, version, doing) as pods:
             # one that was found may be up already, and then nothing changes any more
             for pod in chain([made.manifest], pods):
                 words = waiting.words(_state(pod, debugger)) or last_words
@@ -293,7 +284,7 @@ def _wait_until_known(
         # the target's own image may take for ever: what the debug container shows is of use all the same
         if is_up(pod, debugger):
             return pod
-        raise deadline.expired(f"{doing} ({_last_words(pod, last_words)})") from failure
+        raise cluster.deadline.expired(f"{doing} ({_last_words(pod, last_words)})") from failure
     raise AssertionError("a watch goes on until a failure ends it")
 
 

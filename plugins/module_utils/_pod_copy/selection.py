@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import Cluster, pod_path
 from ansible_collections.incident.distroless.plugins.module_utils._pod_copy.manifest import LABEL, copy_of, is_copy
@@ -33,12 +32,12 @@ from ansible_collections.incident.distroless.plugins.module_utils._targets.selec
 )
 
 
-def find_original(cluster: Cluster, selection: Selection, deadline: Deadline) -> Target:
+def find_original(cluster: Cluster, selection: Selection) -> Target:
     """Return the one pod to copy, with its target container. Crashing, finished, pending and static ones are what is asked for.
 
     Raises Failure NoTarget, TooManyPods, PodGone, WindowsNode, ContainerNotFound or InvalidRequest.
     """
-    pods, what, wanted = _selected(cluster, selection, deadline)
+    pods, what, wanted = _selected(cluster, selection)
     check_count(len(pods), min(1, selection.max_pods), f"{what} ({', '.join(_names(pods))})")
     pod = pods[0]
     if copy_of(pod) is not None:
@@ -52,17 +51,17 @@ def find_original(cluster: Cluster, selection: Selection, deadline: Deadline) ->
     return as_target(pod, choose_container(pod, wanted))
 
 
-def get_or_none(cluster: Cluster, namespace: str, name: str, deadline: Deadline) -> dict[str, Any] | None:
+def get_or_none(cluster: Cluster, namespace: str, name: str) -> dict[str, Any] | None:
     """Return a pod by name, None when there is none."""
     try:
-        return cluster.get(pod_path(namespace, name), f"looking for pod {namespace}/{name}", deadline)
+        return cluster.get(pod_path(namespace, name), f"looking for pod {namespace}/{name}")
     except Failure as failure:
         if failure.reason != "PodGone":
             raise
         return None
 
 
-def find_copies(cluster: Cluster, params: Mapping[str, Any], deadline: Deadline) -> list[dict[str, Any]]:
+def find_copies(cluster: Cluster, params: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the copies of ours that the options mean: the one of copy_to, those of the selected pods, those that targets name.
 
     A pod may be gone by now; its copies are found by its name. Raises Failure InvalidRequest.
@@ -71,19 +70,19 @@ def find_copies(cluster: Cluster, params: Mapping[str, Any], deadline: Deadline)
     if name and not ways_of_selecting(params):
         if not namespace:
             raise Failure("InvalidRequest", "namespace is needed with copy_to.", "Set namespace.")
-        return _named(cluster, namespace, name, deadline)
-    wanted = _wanted(cluster, parse_selection(params), deadline)
+        return _named(cluster, namespace, name)
+    wanted = _wanted(cluster, parse_selection(params))
     found: dict[str, dict[str, Any]] = {}
     for where in sorted({where for where, _name in wanted}):
         names = {name for space, name in wanted if space == where}
-        for pod in list_pods(cluster, where, LABEL, "", deadline):
+        for pod in list_pods(cluster, where, LABEL, ""):
             if is_copy(pod) and ({pod["metadata"]["name"], copy_of(pod)} & names):
                 found[pod["metadata"]["uid"]] = pod
     return [pod for pod in found.values() if not name or pod["metadata"]["name"] == name]
 
 
-def _named(cluster: Cluster, namespace: str, name: str, deadline: Deadline) -> list[dict[str, Any]]:
-    pod = get_or_none(cluster, namespace, name, deadline)
+def _named(cluster: Cluster, namespace: str, name: str) -> list[dict[str, Any]]:
+    pod = get_or_none(cluster, namespace, name)
     if pod is None:
         return []
     if not is_copy(pod):
@@ -95,32 +94,30 @@ def _named(cluster: Cluster, namespace: str, name: str, deadline: Deadline) -> l
     return [pod]
 
 
-def _wanted(cluster: Cluster, selection: Selection, deadline: Deadline) -> set[tuple[str, str]]:
+def _wanted(cluster: Cluster, selection: Selection) -> set[tuple[str, str]]:
     """Return namespaces and names of the pods meant, which may be originals or copies."""
     if selection.targets is not None:
         return {_place(index, row) for index, row in enumerate(selection.targets)}
     namespace = selection.namespace or ""
     if selection.pod:
         return {(namespace, selection.pod)}
-    pods, what = matching_pods(cluster, selection, deadline)
+    pods, what = matching_pods(cluster, selection)
     check_count(len(pods), selection.max_pods, what)
     return {(namespace, name) for name in _names(pods)}
 
 
-def _selected(
-    cluster: Cluster, selection: Selection, deadline: Deadline
-) -> tuple[list[dict[str, Any]], str, str | None]:
+def _selected(cluster: Cluster, selection: Selection) -> tuple[list[dict[str, Any]], str, str | None]:
     """Return the pods of a selection, how a message names it, and the container that it asks for."""
     if selection.targets is not None:
         check_count(len({_place(index, row) for index, row in enumerate(selection.targets)}), 1, "targets")
         (namespace, name), earlier = _place(0, selection.targets[0]), selection.targets[0]
-        pod = get_pod(cluster, namespace, name, deadline)
+        pod = get_pod(cluster, namespace, name)
         if earlier.get("pod_uid") not in (None, pod["metadata"]["uid"]):
             raise Failure("PodGone", f"Pod {namespace}/{name} is another one than in targets: its uid is not the same.")
         return [pod], "targets", selection.container or earlier.get("container")
     if selection.pod:
-        return [get_pod(cluster, selection.namespace or "", selection.pod, deadline)], "pod", selection.container
-    pods, what = matching_pods(cluster, selection, deadline)
+        return [get_pod(cluster, selection.namespace or "", selection.pod)], "pod", selection.container
+    pods, what = matching_pods(cluster, selection)
     # a copy that keeps its labels is one more that matches
     return [pod for pod in pods if not is_copy(pod)], what, selection.container
 

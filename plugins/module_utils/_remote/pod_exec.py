@@ -40,6 +40,8 @@ from ansible_collections.incident.distroless.plugins.module_utils._remote.sessio
     exec_command,
     new_nonce,
 )
+from ansible_collections.incident.distroless.plugins.module_utils._targets.model import Target
+from ansible_collections.incident.distroless.plugins.module_utils._targets.resource_limits import is_throttled
 
 # more than one frame of the exec protocol (32 KiB and a byte), so that most reads bring what the socket has
 _BUFFER = 256 << 10
@@ -291,9 +293,7 @@ def exit_code(status: Mapping[str, Any]) -> int | None:
     return None
 
 
-def open_exec(
-    cluster: Cluster, namespace: str, pod: str, container: str, command: Sequence[str], deadline: Deadline
-) -> ExecStream:
+def open_exec(cluster: Cluster, namespace: str, pod: str, container: str, command: Sequence[str]) -> ExecStream:
     """Starts command in a container, with stdin, stdout and stderr. Raises Failure when the API or the kubelet refuses."""
     import websocket
 
@@ -306,17 +306,17 @@ def open_exec(
     first_try = time.monotonic()
     while True:
         connection: Any = websocket.WebSocket(skip_utf8_validation=True)
-        seconds = min(REQUEST_TIMEOUT, deadline.remaining(doing))
+        seconds = min(REQUEST_TIMEOUT, cluster.deadline.remaining(doing))
         connection.settimeout(seconds)
         dial = partial(
             connection.connect,
             url,
-            header=[f"{name}: {value}" for name, value in cluster.headers(doing, deadline)],
+            header=[f"{name}: {value}" for name, value in cluster.headers(doing)],
             subprotocols=["v5.channel.k8s.io", "v4.channel.k8s.io"],
             suppress_origin=True,
             redirect_limit=0,
             # else it would decide by itself about proxies, and speak to an https proxy in clear
-            socket=cluster.dial(doing, deadline),
+            socket=cluster.dial(doing),
         )
         try:
             # each line of the answer has the whole time-out
@@ -326,14 +326,14 @@ def open_exec(
             # the kubelet learns of a start a moment before the runtime can exec in it
             if pause is None and error.status_code == 500 and time.monotonic() - first_try < START_UP:
                 pause = 0.0
-            if pause is None or pause >= deadline.left():
-                raise _refused(error, cluster, (namespace, pod), query, deadline) from error
+            if pause is None or pause >= cluster.deadline.left():
+                raise _refused(error, cluster, (namespace, pod), query) from error
             time.sleep(max(pause, 0.05))
             continue
         except (OSError, websocket.WebSocketException) as error:
             # an answer that goes on without end is read no further
             connection.shutdown()
-            deadline.remaining(doing)
+            cluster.deadline.remaining(doing)
             raise Failure(
                 "ApiUnreachable", f"{doing}: no stream to {cluster.place} ({type(error).__name__})"
             ) from error
@@ -341,31 +341,31 @@ def open_exec(
 
 
 def open_session(
-    cluster: Cluster,
-    namespace: str,
-    pod: str,
-    container: str,
-    deadline: Deadline,
-    silence: float = 60.0,
-    *,
-    is_nice: bool = False,
-    has_outlet: bool = False,
+    cluster: Cluster, target: Target, debugger: str, silence: float = 60.0, *, has_outlet: bool = True
 ) -> Session:
-    """A shell in a container that lives as long as the stream.
+    """A shell in a target's debugger that lives as long as the stream; what runs there gives way where the target has little CPU.
 
-    silence is how many seconds without an answer are too many; is_nice: what runs there gives way to all others; has_outlet:
-    its jobs write to an exec of their own, opened with the first of them, which may break at any moment and leaves nothing.
+    silence is how many seconds without an answer are too many. With an outlet its jobs write to an exec of their own, opened
+    with the first of them, which may break at any moment and leaves nothing; what ends the debugger needs none.
     """
     nonce = new_nonce()
 
+    def start(cluster: Cluster, command: Sequence[str]) -> ExecStream:
+        return open_exec(cluster, target.namespace, target.pod, debugger, command)
+
     def open_outlet() -> ExecStream:
-        return open_exec(cluster, namespace, pod, container, OUTLET, Deadline(min(silence, deadline.seconds)))
+        return start(cluster.until(Deadline(min(silence, cluster.deadline.seconds))), OUTLET)
 
-    stream = open_exec(cluster, namespace, pod, container, exec_command(nonce), deadline)
-    return Session(stream, nonce, timeout=silence, is_nice=is_nice, open_outlet=open_outlet if has_outlet else None)
+    return Session(
+        start(cluster, exec_command(nonce)),
+        nonce,
+        timeout=silence,
+        is_nice=is_throttled(target),
+        open_outlet=open_outlet if has_outlet else None,
+    )
 
 
-def _refused(error: Any, cluster: Cluster, place: tuple[str, str], query: Query, deadline: Deadline) -> Failure:
+def _refused(error: Any, cluster: Cluster, place: tuple[str, str], query: Query) -> Failure:
     """Return what a handshake that was answered with an error means; error is a WebSocketBadStatusException."""
     namespace, pod = place
     doing = f"exec in {namespace}/{pod}/{dict(query)['container']}"
@@ -376,7 +376,7 @@ def _refused(error: Any, cluster: Cluster, place: tuple[str, str], query: Query,
     if not body and 400 <= error.status_code < 500:
         # the same without an upgrade starts nothing, and is refused in words that can be read
         try:
-            cluster.get(pod_path(namespace, pod, "exec"), doing, deadline, query)
+            cluster.get(pod_path(namespace, pod, "exec"), doing, query)
         except Failure as again:
             if again.reason not in ("InvalidRequest", "WaitTimeout"):
                 failure = again

@@ -15,7 +15,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import Cluster
 from ansible_collections.incident.distroless.plugins.module_utils._targets.model import (
@@ -43,20 +42,18 @@ _PAUSE = 0.2
 
 
 @contextmanager
-def looking_again(cluster: Cluster, target: Target, deadline: Deadline) -> Iterator[None]:
+def looking_again(cluster: Cluster, target: Target) -> Iterator[None]:
     """Raise whatever fails inside as what it was: the target's end, where it ended."""
     try:
         yield
     except Failure as failure:
-        became = what_became(cluster, target, failure, deadline)
+        became = what_became(cluster, target, failure)
         if became is failure:
             raise
         raise became from failure
 
 
-def what_became(
-    cluster: Cluster, target: Target, failure: Failure, deadline: Deadline, *, is_doubtful: bool = False
-) -> Failure:
+def what_became(cluster: Cluster, target: Target, failure: Failure, *, is_doubtful: bool = False) -> Failure:
     """Return the failure, or why it came: TargetRestarted, TargetNotRunning or PodGone.
 
     is_doubtful: it may have come of the target's end whatever its reason is, as where the debugger outlives the target.
@@ -66,20 +63,20 @@ def what_became(
     is_patient = is_doubtful or failure.reason in ("ConnectionLost", "LookBroken")
     until = time.monotonic() + (PATIENCE if is_patient else 0.0)
     while True:
-        end = how_it_ended(cluster, target, deadline)
+        end = how_it_ended(cluster, target)
         if end is not None:
             end.message += f": {failure.message}"
             end.changed = failure.changed
             return end
-        if time.monotonic() + _PAUSE > until or deadline.left() < _PAUSE:
+        if time.monotonic() + _PAUSE > until or cluster.deadline.left() < _PAUSE:
             return failure
         time.sleep(_PAUSE)
 
 
-def how_it_ended(cluster: Cluster, target: Target, deadline: Deadline) -> Failure | None:
+def how_it_ended(cluster: Cluster, target: Target) -> Failure | None:
     """Return how the target ended, by one look at its pod. None while it runs, and when the API does not tell."""
     try:
-        return end_of(target, refresh(cluster, target, deadline))
+        return end_of(target, refresh(cluster, target))
     except Failure as failure:
         return failure if failure.reason == "PodGone" else None
 

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.incident.distroless.plugins.module_utils._core.concurrency import run_concurrently
-from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import Cluster, api_path, pod_path
 from ansible_collections.incident.distroless.plugins.module_utils._targets.model import (
@@ -53,44 +52,42 @@ class Selected:
     warnings: list[str]
 
 
-def select(cluster: Cluster, selection: Selection, deadline: Deadline) -> Selected:
+def select(cluster: Cluster, selection: Selection) -> Selected:
     """Return the targets that a selection means. Raises Failure when there is none or too many, or the API refuses."""
     if selection.targets is not None:
-        return _earlier(cluster, selection.targets, selection.container, deadline)
+        return _earlier(cluster, selection.targets, selection.container)
     namespace = selection.namespace or ""
     if selection.pod:
-        pod = get_pod(cluster, namespace, selection.pod, deadline)
+        pod = get_pod(cluster, namespace, selection.pod)
         return Selected([make_target(pod, selection.container)], [], [])
-    pods, what = matching_pods(cluster, selection, deadline)
+    pods, what = matching_pods(cluster, selection)
     usable, warnings = split_candidates(pods)
     check_count(len(usable), selection.max_pods, what)
     targets, failed = make_targets(usable, selection.container)
     return Selected(targets, failed, warnings)
 
 
-def matching_pods(cluster: Cluster, selection: Selection, deadline: Deadline) -> tuple[list[dict[str, Any]], str]:
+def matching_pods(cluster: Cluster, selection: Selection) -> tuple[list[dict[str, Any]], str]:
     """Return the pods of a workload or of selectors, whatever their state, and how a message names the selection."""
     namespace = selection.namespace or ""
     if selection.workload:
-        pods = _pods_of_workload(cluster, namespace, selection.workload, deadline)
+        pods = _pods_of_workload(cluster, namespace, selection.workload)
         return pods, f"{selection.workload} in namespace {namespace}"
     labels, fields = ",".join(selection.label_selectors), ",".join(selection.field_selectors)
-    pods = list_pods(cluster, namespace, labels, fields, deadline)
+    pods = list_pods(cluster, namespace, labels, fields)
     return pods, f"{' and '.join(filter(None, (labels, fields)))} in namespace {namespace}"
 
 
-def refresh(cluster: Cluster, target: Target, deadline: Deadline) -> Mapping[str, Any]:
+def refresh(cluster: Cluster, target: Target) -> Mapping[str, Any]:
     """Return the target's pod as it is now. Raises Failure PodGone when it is gone or another one."""
     doing = f"looking again for pod {target.namespace}/{target.pod}"
-    pod = cluster.get(pod_path(target.namespace, target.pod), doing, deadline)
+    pod = cluster.get(pod_path(target.namespace, target.pod), doing)
     if pod["metadata"]["uid"] != target.pod_uid:
         raise Failure("PodGone", f"Pod {target.namespace}/{target.pod} was replaced by another of the same name.")
     return pod
 
 
-def _earlier(
-    cluster: Cluster, rows: Sequence[Mapping[str, Any]], container: str | None, deadline: Deadline
-) -> Selected:
+def _earlier(cluster: Cluster, rows: Sequence[Mapping[str, Any]], container: str | None) -> Selected:
     if not rows:
         # a list that was filtered until nothing was left means nothing, and never all pods
         raise Failure("NoTarget", "targets is empty.", "Look why the earlier task found none, or skip this one.")
@@ -98,7 +95,7 @@ def _earlier(
         check_row(index, row)
 
     def look(row: Mapping[str, Any]) -> Target:
-        pod = get_pod(cluster, row["namespace"], row["pod"], deadline)
+        pod = get_pod(cluster, row["namespace"], row["pod"])
         return make_target(pod, container or row.get("container") or None, row)
 
     # a list that was put together of several results can name one more than once; two debuggers of one target are two
@@ -127,17 +124,17 @@ def check_row(index: int, row: Mapping[str, Any]) -> None:
         raise Failure("InvalidRequest", f"targets[{index}].container is not a string.", "Correct it or leave it out.")
 
 
-def get_pod(cluster: Cluster, namespace: str, name: str, deadline: Deadline) -> dict[str, Any]:
+def get_pod(cluster: Cluster, namespace: str, name: str) -> dict[str, Any]:
     """Return a pod by name. Raises Failure NoTarget when there is none."""
     try:
-        return cluster.get(pod_path(namespace, name), f"looking for pod {namespace}/{name}", deadline)
+        return cluster.get(pod_path(namespace, name), f"looking for pod {namespace}/{name}")
     except Failure as failure:
         if failure.reason != "PodGone":
             raise
         raise Failure("NoTarget", f"There is no pod {name} in namespace {namespace}.") from failure
 
 
-def _pods_of_workload(cluster: Cluster, namespace: str, workload: str, deadline: Deadline) -> list[dict[str, Any]]:
+def _pods_of_workload(cluster: Cluster, namespace: str, workload: str) -> list[dict[str, Any]]:
     kind, _slash, name = workload.partition("/")
     group_and_resource = WORKLOADS.get(kind.lower().split(".")[0])
     if group_and_resource is None or not name:
@@ -147,25 +144,23 @@ def _pods_of_workload(cluster: Cluster, namespace: str, workload: str, deadline:
             "Kinds: deployment, statefulset, daemonset, replicaset, job, cronjob.",
         )
     group, resource = group_and_resource
-    owner = _get_owner(cluster, namespace, group, resource, name, deadline)
+    owner = _get_owner(cluster, namespace, group, resource, name)
     if resource == "cronjobs":
         running = (owner.get("status") or {}).get("active") or []
-        owners = [_get_owner(cluster, namespace, "batch", "jobs", str(job["name"]), deadline) for job in running]
+        owners = [_get_owner(cluster, namespace, "batch", "jobs", str(job["name"])) for job in running]
     else:
         owners = [owner]
     pods: list[dict[str, Any]] = []
     for item in owners:
         labels = selector_text((item.get("spec") or {}).get("selector") or {})
-        pods += [pod for pod in list_pods(cluster, namespace, labels, "", deadline) if is_owned(pod, item, resource)]
+        pods += [pod for pod in list_pods(cluster, namespace, labels, "") if is_owned(pod, item, resource)]
     return pods
 
 
-def _get_owner(
-    cluster: Cluster, namespace: str, group: str, resource: str, name: str, deadline: Deadline
-) -> dict[str, Any]:
+def _get_owner(cluster: Cluster, namespace: str, group: str, resource: str, name: str) -> dict[str, Any]:
     path = api_path("apis", group, "v1", "namespaces", namespace, resource, name)
     try:
-        return cluster.get(path, f"looking for {resource} {namespace}/{name}", deadline)
+        return cluster.get(path, f"looking for {resource} {namespace}/{name}")
     except Failure as failure:
         if failure.reason != "PodGone":
             raise
@@ -206,7 +201,7 @@ def selector_text(selector: Mapping[str, Any]) -> str:
     return ",".join(terms)
 
 
-def list_pods(cluster: Cluster, namespace: str, labels: str, fields: str, deadline: Deadline) -> list[dict[str, Any]]:
+def list_pods(cluster: Cluster, namespace: str, labels: str, fields: str) -> list[dict[str, Any]]:
     """Return the pods of a namespace that label and field selectors (query parameters, empty: all) match."""
     path = api_path("api", "v1", "namespaces", namespace, "pods")
     query: list[tuple[str, str]] = [("limit", str(PAGE))]
@@ -217,9 +212,7 @@ def list_pods(cluster: Cluster, namespace: str, labels: str, fields: str, deadli
     items: list[dict[str, Any]] = []
     token: Sequence[tuple[str, str]] = ()
     while True:
-        answer = cluster.get(
-            path, f"listing the pods that match {labels or fields or 'all'}", deadline, [*query, *token]
-        )
+        answer = cluster.get(path, f"listing the pods that match {labels or fields or 'all'}", [*query, *token])
         items += answer.get("items") or []
         following = (answer.get("metadata") or {}).get("continue")
         if not following:

@@ -20,6 +20,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import Cluster
 from kubernetes.client import ApiClient, Configuration
 
@@ -64,10 +65,10 @@ class FakeCluster:
         self.bodies: list[Object] = []
         self.over = threading.Event()
 
-    def client(self) -> Cluster:
-        """Return the collection's own client of it."""
+    def client(self, seconds: float = 20) -> Cluster:
+        """Return the collection's own client of it, for so many seconds from now on."""
         configuration = Configuration(host=self.url, api_key={"authorization": f"Bearer {TOKEN}"})
-        return Cluster(ApiClient(configuration))
+        return Cluster(ApiClient(configuration), Deadline(seconds))
 
     def options(self) -> dict[str, Any]:
         """Return the options with which a task reaches it."""

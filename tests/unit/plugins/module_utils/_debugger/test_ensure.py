@@ -41,6 +41,7 @@ class World:
     """An API server that adds what it is asked to, debuggers that run at once and see as much as their uid lets them."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.deadline = Deadline(60)
         self.asked: list[tuple[str, str]] = []
         self.injected: list[str] = []
         self.ended: list[str] = []
@@ -67,10 +68,10 @@ class World:
     def ensure(
         self, found: Target, wish: IdentityRequest = AUTO, request: Request = REQUEST, **changes: Any
     ) -> _debugger.Attached:
-        return _debugger.ensure(self, found, request, wish, Deadline(60), **changes)  # type: ignore[arg-type]
+        return _debugger.ensure(self, found, request, wish, **changes)  # type: ignore[arg-type]
 
     def request(self, found: Target, **changes: Any) -> _debugger.Attached:
-        return _debugger.ensure_requested(self, found, REQUEST, IdentityRequest(), Deadline(60), **changes)  # type: ignore[arg-type]
+        return _debugger.ensure_requested(self, found, REQUEST, IdentityRequest(), **changes)  # type: ignore[arg-type]
 
     def now(self) -> float:
         return epoch(START) + 10
@@ -80,7 +81,6 @@ class World:
         _path: str,
         body: Mapping[str, Any],
         _doing: str,
-        _deadline: Deadline,
         query: Sequence[tuple[str, str]] = (),
     ) -> dict[str, Any]:
         (container,) = body["spec"]["ephemeralContainers"]
@@ -89,13 +89,13 @@ class World:
         after["spec"].setdefault("ephemeralContainers", []).append(dict(container))
         return after
 
-    def _inject(self, _cluster: object, _target: Target, container: Mapping[str, Any], _deadline: Deadline) -> Debugger:
+    def _inject(self, _cluster: object, _target: Target, container: Mapping[str, Any]) -> Debugger:
         self.injected.append(container["name"])
         self._contexts[container["name"]] = container.get("securityContext") or {}
         return Debugger(container, RUNS)
 
     def _open_session(self, *words: Any, **_options: Any) -> Any:
-        return Session(words[3])
+        return Session(words[2])
 
     def _probe(self, session: Any, _target: Target) -> ProbeResult:
         context = self._contexts[session.name]
@@ -241,10 +241,10 @@ def test_two_identical_tasks_ask_for_two_debuggers_and_two_shared_ones_for_the_s
 def test_twins_that_want_one_name_get_one_each(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     there = {"mine"}
 
-    def inject(cluster: object, of: Target, container: Mapping[str, Any], deadline: Deadline) -> Debugger:
+    def inject(cluster: object, of: Target, container: Mapping[str, Any]) -> Debugger:
         if container["name"] in there:
             raise Failure("Conflict", "existing ephemeral containers may not be changed")
-        return world._inject(cluster, of, container, deadline)
+        return world._inject(cluster, of, container)
 
     monkeypatch.setattr(_debugger, "inject", inject)
     named = replace(OWN, name="mine")

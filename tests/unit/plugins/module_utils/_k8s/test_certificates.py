@@ -129,11 +129,11 @@ def trust(tmp_path: Path) -> Callable[..., dict[str, Any]]:
 
 
 def ask(cluster: Cluster) -> dict[str, Any]:
-    return cluster.get("/version", "asking", Deadline(20))
+    return cluster.get("/version", "asking")
 
 
 def execute(cluster: Cluster) -> None:
-    open_exec(cluster, "shop", "api-0", "app", ["sh"], Deadline(20))
+    open_exec(cluster, "shop", "api-0", "app", ["sh"])
 
 
 WAYS: Mapping[str, Callable[[Cluster], Any]] = {"a request": ask, "a stream": execute}
@@ -343,7 +343,7 @@ def test_a_credential_plugin_is_asked_and_the_server_verified_all_the_same(serve
     server = serve(signer.server())
     cluster = connect(Module(kubeconfig=kubeconfig(server, signer, user=user)), Deadline(20))
     assert ask(cluster)["major"] == "1"
-    assert dict(cluster.headers("asking", Deadline(20)))["authorization"] == "Bearer of-the-plugin"
+    assert dict(cluster.headers("asking"))["authorization"] == "Bearer of-the-plugin"
     other = kubeconfig(server, authority("eks"), user=user)
     assert refused({"kubeconfig": other}, "a request").reason == "CertificateRefused"
 
@@ -355,7 +355,7 @@ def test_many_threads_with_an_expired_token_run_the_plugin_once(serve: Serve, tm
     signer = authority("k3s")
     server = serve(signer.server())
     cluster = connect(Module(kubeconfig=kubeconfig(server, signer, user=user)), Deadline(60))
-    asked = run_concurrently(lambda _number: cluster.headers("asking", Deadline(60)), range(20), 20)
+    asked = run_concurrently(lambda _number: cluster.headers("asking"), range(20), 20)
     assert {dict(headers)["authorization"] for headers in asked if not isinstance(headers, Failure)} == {"Bearer new"}
     assert len(asked) == 20
     assert calls.read_text(encoding="utf-8").count("call") == 2
@@ -370,7 +370,7 @@ def test_a_plugin_that_hangs_costs_the_deadline_and_not_more(serve: Serve, tmp_p
     server = serve(signer.server())
     cluster = connect(Module(kubeconfig=kubeconfig(server, signer, user=user)), Deadline(60))
     with pytest.raises(Failure) as caught:
-        cluster.get("/version", "asking", Deadline(1))
+        cluster.until(Deadline(1)).get("/version", "asking")
     # lets the plugin go, whose thread is nobody's
     gate.write_text("", encoding="utf-8")
     assert caught.value.reason == "ApiUnreachable"
@@ -408,7 +408,7 @@ def test_one_connection_inherits_nothing_from_another(serve: Serve, trust: Trust
     ask(connect(Module(kubeconfig=named), Deadline(20)))
     cluster = connect(Module(**trust(second, other)), Deadline(20))
     assert ask(cluster)["major"] == "1"
-    assert ("authorization", "Bearer a-token") in cluster.headers("asking", Deadline(20))
+    assert ("authorization", "Bearer a-token") in cluster.headers("asking")
     assert (len(first.asked), len(second.asked)) == (1, 1)
     assert Configuration.get_default_copy().host == before
 

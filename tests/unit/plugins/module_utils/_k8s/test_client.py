@@ -30,15 +30,15 @@ def black_hole() -> Iterator[Cluster]:
             waiting[-1].setblocking(False)
             waiting[-1].connect_ex(listener.getsockname())
         configuration = client.Configuration(host=f"http://127.0.0.1:{listener.getsockname()[1]}")
-        yield Cluster(client.ApiClient(configuration))
+        yield Cluster(client.ApiClient(configuration), Deadline(1))
         for connection in waiting:
             connection.close()
 
 
-CALLS: dict[str, Callable[[Cluster, Deadline], object]] = {
-    "get": lambda cluster, deadline: cluster.get("/api/v1/pods", "looking", deadline),
-    "watch": lambda cluster, deadline: cluster.watch("/api/v1/pods", "watching", deadline, ()).__enter__(),
-    "exec": lambda cluster, deadline: open_exec(cluster, "shop", "api-0", "app", ["sh"], deadline),
+CALLS: dict[str, Callable[[Cluster], object]] = {
+    "get": lambda cluster: cluster.get("/api/v1/pods", "looking"),
+    "watch": lambda cluster: cluster.watch("/api/v1/pods", "watching", ()).__enter__(),
+    "exec": lambda cluster: open_exec(cluster, "shop", "api-0", "app", ["sh"]),
 }
 
 
@@ -46,7 +46,7 @@ CALLS: dict[str, Callable[[Cluster, Deadline], object]] = {
 def test_no_answer_takes_much_longer_than_the_deadline(black_hole: Cluster, call: str) -> None:
     began = time.monotonic()
     with pytest.raises(Failure) as caught:
-        CALLS[call](black_hole, Deadline(1))
+        CALLS[call](black_hole)
     assert time.monotonic() - began < 20
     # it has never answered: there is nothing that it is slow in
     assert caught.value.reason == "ApiUnreachable"

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.inject import (
     inject,
@@ -58,7 +57,7 @@ def version(found: Object) -> str:
 
 def follow(cluster: FakeCluster, since: Object, count: int, seconds: float = 20) -> list[str]:
     """The words of the next changes."""
-    opened = watch.pod_changes(cluster.client(), "shop", "api-0", version(since), "following", Deadline(seconds))
+    opened = watch.pod_changes(cluster.client(seconds), "shop", "api-0", version(since), "following")
     with opened as pods:
         return [next(pods)["metadata"].get("labels", {}).get("word", "") for _number in range(count)]
 
@@ -110,7 +109,7 @@ def test_a_version_that_the_server_has_forgotten_is_no_failure(cluster: FakeClus
 def test_a_watch_that_cannot_be_opened_begins_with_the_pod_as_it_is_when_it_is_read(cluster: FakeCluster) -> None:
     since = cluster.state.get("api-0")
     fail(cluster, BUSY)
-    opened = watch.pod_changes(cluster.client(), "shop", "api-0", version(since), "following", Deadline(20))
+    opened = watch.pod_changes(cluster.client(), "shop", "api-0", version(since), "following")
     with opened as pods:
         change(cluster, "after it was opened")
         assert next(pods)["metadata"]["labels"] == {"word": "after it was opened"}
@@ -171,7 +170,7 @@ def test_waiting_never_takes_longer_than_it_may(cluster: FakeCluster, answer: St
 def added(cluster: FakeCluster) -> Debugger:
     """A debugger that is added to the pod and waited for."""
     target = make_target(cluster.state.get("api-0"), None)
-    return inject(cluster.client(), target, CONTAINER, Deadline(20))
+    return inject(cluster.client(), target, CONTAINER)
 
 
 def test_a_debugger_that_starts_while_the_watch_is_broken_is_seen(cluster: FakeCluster) -> None:

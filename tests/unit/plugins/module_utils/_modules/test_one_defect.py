@@ -45,7 +45,8 @@ def attached(of: Target) -> Attached:
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Runs two commands in fifty pods on a cluster that is not there: what asks it is given."""
-    monkeypatch.setattr(ephemeral_debug, "connect", lambda *_args: None)
+    nowhere = SimpleNamespace(until=lambda _deadline: None)
+    monkeypatch.setattr(ephemeral_debug, "connect", lambda *_args: nowhere)
     monkeypatch.setattr(
         ephemeral_debug, "select", lambda *_args: Selected([target(name=name) for name in FIFTY], [], [])
     )

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._modules import pod_logs as _logs_task
 from ansible_collections.incident.distroless.plugins.module_utils._modules.pod_logs import End, Log, parse
@@ -88,7 +89,11 @@ def test_of_a_run_before_that_is_deleted_meanwhile_the_next_one_s_log_is_read(
     left, slept = iter(answers), list[float]()
 
     class Kubelet:
-        def stream(self, _path: str, _doing: str, _deadline: Any, _query: Any, take: Any) -> None:
+        def until(self, deadline: Deadline) -> Kubelet:
+            self.deadline = deadline
+            return self
+
+        def stream(self, _path: str, _doing: str, _query: Any, take: Any) -> None:
             take(next(left))
 
     monkeypatch.setattr(_logs_task.time, "sleep", slept.append)

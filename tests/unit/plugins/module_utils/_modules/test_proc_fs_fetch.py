@@ -80,8 +80,11 @@ class World:
         monkeypatch.setattr(_fetch_target, "open_session", self._open_session)
         monkeypatch.setattr(_fetch_target, "end_debugger", lambda _session: None)
 
+    def until(self, _deadline: object) -> World:
+        return self
+
     def work(self, **changes: Any) -> Done:
-        return work_on(None, plan(**changes), target())  # type: ignore[arg-type]
+        return work_on(self, plan(**changes), target())  # type: ignore[arg-type]
 
     def _ensure(self, *_words: Any, **_options: Any) -> Attached:
         nobody = Credentials(0, 0, (), ())

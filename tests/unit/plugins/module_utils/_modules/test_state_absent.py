@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.container import Request, build
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.identity import Attempt
 from ansible_collections.incident.distroless.plugins.module_utils._modules.ephemeral_debug import end_debuggers
@@ -37,4 +36,4 @@ def looked_into(*names: str) -> Target:
 def test_the_named_one_is_meant_and_without_a_name_each_of_ours(name: str | None, ended: list[str]) -> None:
     nobody: Any = None
     target = looked_into("one", "two", "two-2")
-    assert end_debuggers(nobody, target, name, Deadline(5), is_check=True, wait=True).names == ended
+    assert end_debuggers(nobody, target, name, is_check=True, wait=True).names == ended

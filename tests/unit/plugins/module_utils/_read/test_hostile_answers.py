@@ -23,6 +23,7 @@ from ansible_collections.incident.distroless.tests.unit.support.fake_exec import
 from ansible_collections.incident.distroless.tests.unit.support.hostile_answers import LIES
 from ansible_collections.incident.distroless.tests.unit.support.local_fetches import World
 from ansible_collections.incident.distroless.tests.unit.support.memory import peak_growth
+from ansible_collections.incident.distroless.tests.unit.support.pods import target
 from kubernetes import client
 
 # of this process, the fake included. Most of it is the library's that reads the body of a refused handshake for as
@@ -53,10 +54,10 @@ def fetch_through(world: World, lie: Lie, silence: float = SILENCE) -> tuple[Fet
     """What comes of fetching /a, and how often the lie was told. Any other exception than a Failure, and an end that never comes, fail the test."""
     outcome: list[Fetched | BaseException] = []
     with exec_server(lie) as server:
-        cluster = Cluster(client.ApiClient(client.Configuration(host=server.url)))
+        cluster = Cluster(client.ApiClient(client.Configuration(host=server.url)), Deadline(HANDSHAKE))
 
         def opening() -> Session:
-            return open_session(cluster, "shop", "app-0", "debugger", Deadline(HANDSHAKE), silence)
+            return open_session(cluster.until(Deadline(HANDSHAKE)), target(), "debugger", silence, has_outlet=False)
 
         def work() -> None:
             try:

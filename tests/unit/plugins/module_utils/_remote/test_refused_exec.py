@@ -24,17 +24,18 @@ class Api:
 
     def __init__(self, answer: Failure | None) -> None:
         self.answer, self.asked = answer, []
+        self.deadline = Deadline(10)
 
     def refused(self, http_status: int, status: Any, doing: str) -> Failure:
         return failure_from_status(http_status, status, doing)
 
-    def dial(self, _doing: str, _deadline: Deadline) -> None:
+    def dial(self, _doing: str) -> None:
         """Nobody is there."""
 
-    def headers(self, _doing: str, _deadline: Deadline) -> list[tuple[str, str]]:
+    def headers(self, _doing: str) -> list[tuple[str, str]]:
         return []
 
-    def get(self, path: str, _doing: str, _deadline: Deadline, query: Any) -> dict[str, Any]:
+    def get(self, path: str, _doing: str, query: Any) -> dict[str, Any]:
         self.asked.append((path, dict(query)["container"]))
         if self.answer is not None:
             raise self.answer
@@ -52,7 +53,7 @@ def refused(monkeypatch: pytest.MonkeyPatch, api: Api, status: int, body: bytes 
 
     monkeypatch.setattr(websocket.WebSocket, "connect", connect)
     with pytest.raises(Failure) as caught:
-        open_exec(api, "shop", "api", "debugger", ["sh"], Deadline(10))  # type: ignore[arg-type]
+        open_exec(api, "shop", "api", "debugger", ["sh"])  # type: ignore[arg-type]
     return caught.value
 
 

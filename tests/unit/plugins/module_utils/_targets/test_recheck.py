@@ -7,7 +7,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._targets import recheck
 from ansible_collections.incident.distroless.plugins.module_utils._targets.recheck import end_of, what_became
@@ -56,5 +55,5 @@ def test_what_a_failure_became_keeps_whether_something_was_changed(
     monkeypatch.setattr(recheck, "refresh", lambda *_words: later(ENDED))
     failure = Failure("ConnectionLost", "the stream broke")
     failure.changed = changed
-    became = what_became(None, target(), failure, Deadline(5))  # type: ignore[arg-type]
+    became = what_became(None, target(), failure)  # type: ignore[arg-type]
     assert (became.reason, became.changed) == ("TargetRestarted", changed)

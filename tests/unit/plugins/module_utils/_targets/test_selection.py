@@ -25,7 +25,9 @@ EMPTY: dict[str, Any] = {"targets": [], "max_pods": 10}
 @pytest.fixture
 def nowhere() -> Cluster:
     """A cluster that nothing is asked of: there is none."""
-    return Cluster(client.ApiClient(client.Configuration(host="https://user:pass@word@api.example:6443/k8s/x")))
+    return Cluster(
+        client.ApiClient(client.Configuration(host="https://user:pass@word@api.example:6443/k8s/x")), Deadline(5)
+    )
 
 
 @pytest.mark.parametrize("namespace", [None, "shop"])
@@ -33,9 +35,9 @@ def test_an_empty_list_of_targets_is_no_target_and_never_all_pods(nowhere: Clust
     selection = parse_selection({**EMPTY, "namespace": namespace})
     for find in (select, find_original):
         with pytest.raises(Failure) as caught:
-            find(nowhere, selection, Deadline(5))
+            find(nowhere, selection)
         assert caught.value.reason == "NoTarget"
-    assert find_copies(nowhere, {**EMPTY, "namespace": namespace, "copy_to": "mine"}, Deadline(5)) == []
+    assert find_copies(nowhere, {**EMPTY, "namespace": namespace, "copy_to": "mine"}) == []
 
 
 class Pods:
@@ -44,7 +46,7 @@ class Pods:
     def __init__(self, *pods: dict[str, Any]) -> None:
         self.pods = {pod_path("shop", pod["metadata"]["name"]): pod for pod in pods}
 
-    def get(self, path: str, doing: str, _deadline: Deadline) -> dict[str, Any]:
+    def get(self, path: str, doing: str) -> dict[str, Any]:
         if path not in self.pods:
             raise Failure("PodGone", f"{doing}: not found")
         return self.pods[path]
@@ -53,7 +55,7 @@ class Pods:
 def earlier_targets(*rows: dict[str, Any], container: str | None = None) -> Any:
     two = [{"name": "app"}, {"name": "proxy"}]
     selection = parse_selection({"targets": [*rows], "container": container, "max_pods": 10})
-    return select(Pods(pod("a", containers=two), pod("b")), selection, Deadline(5))  # type: ignore[arg-type]
+    return select(Pods(pod("a", containers=two), pod("b")), selection)  # type: ignore[arg-type]
 
 
 def test_namespace_and_pod_alone_are_enough_for_a_target() -> None:
@@ -92,7 +94,7 @@ def test_a_cluster_is_named_without_the_password_in_its_url(nowhere: Cluster) ->
     assert nowhere.name == "https://api.example:6443/k8s/x"
     assert nowhere.host == "https://user:pass@word@api.example:6443/k8s/x"
     plain = client.Configuration(host="https://api.example:6443/a@b")
-    assert Cluster(client.ApiClient(plain)).name == "https://api.example:6443/a@b"
+    assert Cluster(client.ApiClient(plain), Deadline(5)).name == "https://api.example:6443/a@b"
 
 
 # YAML makes 416 of 0640 without quotes
