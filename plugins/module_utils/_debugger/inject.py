@@ -20,12 +20,9 @@ from ansible_collections.incident.distroless.plugins.module_utils._debugger.cont
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.model import Debugger, debuggers
 from ansible_collections.incident.distroless.plugins.module_utils._k8s import waiting
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import Cluster, pod_path
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.pods import container_status
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.watch import pod_changes
-from ansible_collections.incident.distroless.plugins.module_utils._targets.model import (
-    Target,
-    container_status,
-    lost_its_node,
-)
+from ansible_collections.incident.distroless.plugins.module_utils._targets.model import Target, lost_its_node
 
 
 def request_injection(
@@ -110,7 +107,7 @@ def _check_still_there(pod: Mapping[str, Any], target: Target, doing: str) -> No
         raise Failure("PodGone", f"{doing}: the pod was replaced by another of the same name.")
     if pod["metadata"].get("deletionTimestamp"):
         raise Failure("PodGone", f"{doing}: the pod is being deleted.")
-    now = container_status(pod, target.container) or {}
+    now = container_status(pod, target.container)
     if now.get("containerID") not in (None, target.container_id):
         raise Failure(
             "TargetRestarted",

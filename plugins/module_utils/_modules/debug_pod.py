@@ -23,6 +23,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._debugger.iden
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.target_row import pinned
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import Cluster
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.connect import connect
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.pods import MIRROR_POD, container_spec
 from ansible_collections.incident.distroless.plugins.module_utils._modules.arguments import (
     debugger_spec,
     make_module,
@@ -57,11 +58,9 @@ from ansible_collections.incident.distroless.plugins.module_utils._pod_copy.mani
 from ansible_collections.incident.distroless.plugins.module_utils._pod_copy.selection import find_copies, find_original
 from ansible_collections.incident.distroless.plugins.module_utils._pod_copy.shared_resources import what_is_shared
 from ansible_collections.incident.distroless.plugins.module_utils._targets.model import (
-    MIRROR_POD,
     FailedTarget,
     Target,
     as_target,
-    container_spec,
     parse_selection,
 )
 

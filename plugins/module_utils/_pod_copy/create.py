@@ -32,6 +32,14 @@ from ansible_collections.incident.distroless.plugins.module_utils._debugger.mode
 )
 from ansible_collections.incident.distroless.plugins.module_utils._k8s import waiting
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import Cluster, api_path, pod_path
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.pods import (
+    container_spec,
+    container_state,
+    container_status,
+    is_finished,
+    is_terminating,
+    why_unscheduled,
+)
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.watch import pod_changes
 from ansible_collections.incident.distroless.plugins.module_utils._pod_copy.manifest import (
     COPY_OF_UID,
@@ -45,13 +53,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._pod_copy.mani
 )
 from ansible_collections.incident.distroless.plugins.module_utils._pod_copy.selection import get_or_none
 from ansible_collections.incident.distroless.plugins.module_utils._pod_copy.shared_resources import claim_names
-from ansible_collections.incident.distroless.plugins.module_utils._targets.model import (
-    Target,
-    container_spec,
-    container_status,
-    is_finished,
-    is_terminating,
-)
+from ansible_collections.incident.distroless.plugins.module_utils._targets.model import Target
 
 # admission's answers after which a differently shaped debug container may still be let in
 _REFUSED = ("PodSecurityDenied", "AdmissionDenied")
@@ -242,12 +244,12 @@ def wait_until_gone(cluster: Cluster, pod: Mapping[str, Any]) -> None:
 
 def is_up(pod: Mapping[str, Any], container: str) -> bool:
     """Return whether a container runs."""
-    return "running" in _state(pod, container)
+    return "running" in container_state(pod, container)
 
 
 def why_down(pod: Mapping[str, Any], container: str) -> str:
     """Return why a container does not run: how it ended, last time where it waits to be started again, else what it waits for."""
-    status = container_status(pod, container) or {}
+    status = container_status(pod, container)
     state = status.get("state") or {}
     ended = state.get("terminated") or (status.get("lastState") or {}).get("terminated")
     if ended:
@@ -260,9 +262,9 @@ def is_known(pod: Mapping[str, Any], made: Target, debugger: str, last_words: st
     """Return whether the debug container runs and the target has started or cannot. Raises Failure when the copy has no hope."""
     _check_pod(pod, made)
     _check_inits(pod, made)
-    found = Debugger(container_spec(pod, debugger), _state(pod, debugger))
+    found = Debugger(container_spec(pod, debugger), container_state(pod, debugger))
     check_hope(found, made, last_words)
-    return found.is_running and _is_decided(_state(pod, made.container))
+    return found.is_running and _is_decided(container_state(pod, made.container))
 
 
 def _wait_until_known(cluster: Cluster, made: Target, debugger: str, doing: str) -> Mapping[str, Any]:
@@ -272,7 +274,7 @@ def _wait_until_known(cluster: Cluster, made: Target, debugger: str, doing: str)
         with pod_changes(cluster, made.namespace, made.pod, version, doing) as pods:
             # one that was found may be up already, and then nothing changes any more
             for pod in chain([made.manifest], pods):
-                words = waiting.words(_state(pod, debugger)) or last_words
+                words = waiting.words(container_state(pod, debugger)) or last_words
                 if words != last_words:
                     PROGRESS.say(made.label, f"waiting for {debugger} ({words})")
                 last_words = words
@@ -294,9 +296,9 @@ def _is_decided(state: Mapping[str, Any]) -> bool:
 
 def _check_pod(pod: Mapping[str, Any], made: Target) -> None:
     status = pod.get("status") or {}
-    if pod["metadata"].get("deletionTimestamp"):
+    if is_terminating(pod):
         raise Failure("PodGone", f"Copy {made.namespace}/{made.pod} is being deleted.")
-    if status.get("phase") in ("Failed", "Succeeded"):
+    if is_finished(pod):
         words = ", ".join(filter(None, (status.get("reason"), status.get("message"))))
         raise Failure(
             "ContainerCreateFailed",
@@ -325,16 +327,5 @@ def _check_inits(pod: Mapping[str, Any], made: Target) -> None:
         )
 
 
-def _state(pod: Mapping[str, Any], container: str) -> Mapping[str, Any]:
-    state: Mapping[str, Any] = (container_status(pod, container) or {}).get("state") or {}
-    return state
-
-
 def _last_words(pod: Mapping[str, Any], last_words: str) -> str:
-    conditions = (pod.get("status") or {}).get("conditions") or ()
-    unscheduled = [
-        str(condition.get("message"))
-        for condition in conditions
-        if condition.get("type") == "PodScheduled" and condition.get("status") == "False"
-    ]
-    return next(iter(unscheduled), last_words or "the kubelet has not reported it yet")
+    return why_unscheduled(pod) or last_words or "the kubelet has not reported it yet"

@@ -27,7 +27,8 @@ from ansible_collections.incident.distroless.plugins.module_utils._debugger.cont
     numbered,
 )
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.identity import Attempt
-from ansible_collections.incident.distroless.plugins.module_utils._targets.model import MIRROR_POD, Target, containers
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.pods import MIRROR_POD, containers
+from ansible_collections.incident.distroless.plugins.module_utils._targets.model import Target
 from ansible_collections.incident.distroless.plugins.module_utils._targets.secret_mounts import is_secret
 
 # a label, so that the API server finds copies by it; what it is a copy of does not fit into a label's 63 characters

@@ -13,8 +13,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.pods import containers, is_finished
 from ansible_collections.incident.distroless.plugins.module_utils._pod_copy.manifest import CopyRequest
-from ansible_collections.incident.distroless.plugins.module_utils._targets.model import Target, containers, is_finished
+from ansible_collections.incident.distroless.plugins.module_utils._targets.model import Target
 
 _REPLACE = "Set replace: true, which deletes the original, or let the original end first."
 

@@ -17,9 +17,17 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure, failure_of
-
-DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
-MIRROR_POD = "kubernetes.io/config.mirror"
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.pods import (
+    DEFAULT_CONTAINER,
+    MIRROR_POD,
+    container_spec,
+    container_state,
+    container_status,
+    containers,
+    is_finished,
+    is_terminating,
+    why_unscheduled,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +79,7 @@ class Target:
     @property
     def status(self) -> Mapping[str, Any]:
         """Return the container's status in the pod."""
-        return container_status(self.manifest, self.container) or {}
+        return container_status(self.manifest, self.container)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,34 +149,6 @@ def _check_selectors(option: str, selectors: Iterable[str]) -> None:
             )
 
 
-def containers(pod: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Return the specs of all containers that could be a target, app containers first, then init containers and sidecars."""
-    spec = pod.get("spec") or {}
-    return [*(spec.get("containers") or []), *(spec.get("initContainers") or [])]
-
-
-def container_spec(pod: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """Return the spec of a container by name; empty when the pod has none of that name."""
-    return next((spec for spec in containers(pod) if spec.get("name") == name), {})
-
-
-def container_status(pod: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
-    """Return the status of a container by name, None before the kubelet reported it."""
-    status = pod.get("status") or {}
-    statuses = [*(status.get("containerStatuses") or []), *(status.get("initContainerStatuses") or [])]
-    return next((entry for entry in statuses if entry.get("name") == name), None)
-
-
-def is_finished(pod: Mapping[str, Any]) -> bool:
-    """Return whether the pod's containers have all ended for good."""
-    return (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
-
-
-def is_terminating(pod: Mapping[str, Any]) -> bool:
-    """Return whether the pod is being deleted."""
-    return bool(pod["metadata"].get("deletionTimestamp"))
-
-
 def lost_its_node(pod: Mapping[str, Any]) -> bool:
     """Return whether the pod's node does not report any more, as far as the pod itself shows it.
 
@@ -234,8 +214,7 @@ def make_target(pod: Mapping[str, Any], wanted: str | None, earlier: Mapping[str
             "NodeNotReady", f"Pod {label}: its node {(pod.get('spec') or {}).get('nodeName')} does not report any more."
         )
     status = container_status(pod, name)
-    running = ((status or {}).get("state") or {}).get("running")
-    if status is None or running is None or not status.get("containerID"):
+    if (status.get("state") or {}).get("running") is None or not status.get("containerID"):
         raise Failure(
             "TargetNotRunning", f"Container {name} of pod {label} does not run: {_why_not_running(pod, status)}."
         )
@@ -254,7 +233,7 @@ def make_target(pod: Mapping[str, Any], wanted: str | None, earlier: Mapping[str
 
 def as_target(pod: Mapping[str, Any], container: str) -> Target:
     """Return a container of a pod as it is described, whether it runs or not; its id is empty where it never did."""
-    metadata, status = pod["metadata"], container_status(pod, container) or {}
+    metadata, status = pod["metadata"], container_status(pod, container)
     return Target(
         namespace=metadata["namespace"],
         pod=metadata["name"],
@@ -264,7 +243,7 @@ def as_target(pod: Mapping[str, Any], container: str) -> Target:
         container_id=status.get("containerID", ""),
         image_id=status.get("imageID", ""),
         restart_count=int(status.get("restartCount") or 0),
-        started_at=((status.get("state") or {}).get("running") or {}).get("startedAt"),
+        started_at=(container_state(pod, container).get("running") or {}).get("startedAt"),
         manifest=pod,
     )
 
@@ -296,15 +275,10 @@ def _pod_label(pod: Mapping[str, Any]) -> str:
     return f"{pod['metadata'].get('namespace')}/{pod['metadata'].get('name')}"
 
 
-def _why_not_running(pod: Mapping[str, Any], status: Mapping[str, Any] | None) -> str:
-    if status is None:
-        phase = (pod.get("status") or {}).get("phase", "unknown")
-        unscheduled = [
-            str(condition.get("message"))
-            for condition in (pod.get("status") or {}).get("conditions") or []
-            if condition.get("type") == "PodScheduled" and condition.get("status") == "False"
-        ]
-        return f"the pod is {phase}" + (f" ({unscheduled[0]})" if unscheduled else "")
+def _why_not_running(pod: Mapping[str, Any], status: Mapping[str, Any]) -> str:
+    if not status:
+        phase, unscheduled = (pod.get("status") or {}).get("phase", "unknown"), why_unscheduled(pod)
+        return f"the pod is {phase}" + (f" ({unscheduled})" if unscheduled is not None else "")
     state = status.get("state") or {}
     if "waiting" in state:
         waiting = state["waiting"] or {}

@@ -17,12 +17,12 @@ from typing import Any
 
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import Cluster
-from ansible_collections.incident.distroless.plugins.module_utils._targets.model import (
-    Target,
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.pods import (
     container_status,
     is_finished,
     is_terminating,
 )
+from ansible_collections.incident.distroless.plugins.module_utils._targets.model import Target
 from ansible_collections.incident.distroless.plugins.module_utils._targets.selection import refresh
 
 # what also happens when the target ends in the middle
@@ -85,7 +85,7 @@ def end_of(target: Target, pod: Mapping[str, Any]) -> Failure | None:
     """Return how the target ended, by its pod as it is now. None while it runs."""
     if is_terminating(pod):
         return Failure("PodGone", f"{target.label}: the pod is being deleted")
-    now = container_status(pod, target.container) or {}
+    now = container_status(pod, target.container)
     if now.get("containerID") == target.container_id and "running" in (now.get("state") or {}):
         return None
     count = now.get("restartCount")

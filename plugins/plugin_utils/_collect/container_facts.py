@@ -13,12 +13,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.incident.distroless.plugins.module_utils._core.times import epoch
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.pods import (
+    container_status,
+    container_statuses,
+    is_finished,
+)
 from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.text import printable
 
 KINDS = (("containers", "app"), ("initContainers", "init"))
 # a container that has not been made yet waits with these, and nothing is wrong
 ON_ITS_WAY = ("", "ContainerCreating", "PodInitializing")
-FINISHED = ("Succeeded", "Failed")
 # the runtime's own number for the time that never was
 NEVER = "1970-01-01T00:00:00Z"
 # man 7 signal, x86 and arm
@@ -44,7 +48,7 @@ def container_life(pod: Mapping[str, Any], name: str, now: str) -> dict[str, Any
     remembers).
     """
     kind, spec = _spec(pod, name)
-    status = _status(pod, name)
+    status = container_status(pod, name)
     state, state_row = _only(status.get("state"))
     last = (status.get("lastState") or {}).get("terminated")
     end = (state_row if state == "terminated" else last) or {}
@@ -86,25 +90,15 @@ def _spec(pod: Mapping[str, Any], name: str) -> tuple[str, Mapping[str, Any]]:
     raise ValueError(f"the pod has no container {name}")
 
 
-def _status(pod: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    return next((row for row in _statuses(pod) if row["name"] == name), {})
-
-
-def _statuses(pod: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
-    status = pod.get("status") or {}
-    return (*(status.get("containerStatuses") or ()), *(status.get("initContainerStatuses") or ()))
-
-
 def _pod_waits(pod: Mapping[str, Any]) -> bool:
-    status = pod.get("status") or {}
-    if status.get("phase") in FINISHED or any("running" in (row.get("state") or {}) for row in _statuses(pod)):
+    if is_finished(pod) or any("running" in (row.get("state") or {}) for row in container_statuses(pod)):
         return False
-    for condition in status.get("conditions") or ():
+    for condition in (pod.get("status") or {}).get("conditions") or ():
         # a node that starts anew makes another sandbox (KEP-3085, since Kubernetes 1.29)
         if condition["type"] == "PodReadyToStartContainers":
             return bool(condition["status"] != "True")
     return not any(
-        "terminated" in {**(row.get("state") or {}), **(row.get("lastState") or {})} for row in _statuses(pod)
+        "terminated" in {**(row.get("state") or {}), **(row.get("lastState") or {})} for row in container_statuses(pod)
     )
 
 
@@ -126,7 +120,7 @@ def _waits_for(pod: Mapping[str, Any], name: str) -> str:
     for entry in pod["spec"].get("initContainers") or ():
         if entry["name"] == name:
             return ""
-        status = _status(pod, entry["name"])
+        status = container_status(pod, entry["name"])
         if _spec(pod, entry["name"])[0] == "sidecar":
             has_passed = bool(status.get("started"))
         else:
@@ -148,7 +142,7 @@ def _trouble_age(state: tuple[str, Mapping[str, Any]], end: Mapping[str, Any], i
 def _is_as_it_should(pod: Mapping[str, Any], kind: str, spec: Mapping[str, Any], end: Mapping[str, Any]) -> bool:
     """Return whether nothing is wrong with an end."""
     # the kubelet stops the sidecars once the apps are done, and does not mind how they end
-    if kind == "sidecar" and (pod.get("status") or {}).get("phase") in FINISHED:
+    if kind == "sidecar" and is_finished(pod):
         return True
     if end.get("exitCode") in (0, 128 + TERM) and _was_deleted_before(pod, end.get("finishedAt")):
         return True

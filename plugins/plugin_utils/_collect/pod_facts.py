@@ -14,6 +14,8 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.pods import container_spec, containers
+
 Row = Mapping[str, Any]
 # net.ipv4.ip_local_port_range, as the kernel has it from the start
 EPHEMERAL = 32768
@@ -25,10 +27,8 @@ def volumes(pod: Mapping[str, Any], container: str) -> list[dict[str, Any]]:
     Each: name, kind (emptyDir, persistentVolumeClaim ...), medium ("" or Memory), size_limit (bytes or None), claim (or None),
     point, sub_path, read_only (as asked for).
     """
-    spec = pod["spec"]
-    sources = {volume["name"]: volume for volume in spec.get("volumes") or ()}
-    containers = [*(spec.get("containers") or ()), *(spec.get("initContainers") or ())]
-    mounts = next((entry.get("volumeMounts") or () for entry in containers if entry["name"] == container), ())
+    sources = {volume["name"]: volume for volume in pod["spec"].get("volumes") or ()}
+    mounts = container_spec(pod, container).get("volumeMounts") or ()
     return [_volume(mount, sources.get(mount["name"], {})) for mount in mounts]
 
 
@@ -68,11 +68,9 @@ def listeners(sockets: Iterable[Row], pod: Mapping[str, Any]) -> list[dict[str, 
     Each: protocol (TCP or UDP), port, local, uid, is_declared (by a container of the pod, with that protocol), is_ephemeral (a UDP
     port of those that the kernel gives to whoever sends, so that it may be a client's).
     """
-    spec = pod["spec"]
-    containers = [*(spec.get("containers") or ()), *(spec.get("initContainers") or ())]
     declared = {
         (str(port.get("protocol") or "TCP"), port.get("containerPort"))
-        for container in containers
+        for container in containers(pod)
         for port in container.get("ports") or ()
     }
     rows = []

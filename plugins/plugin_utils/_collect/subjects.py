@@ -14,6 +14,13 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.pods import (
+    DEFAULT_CONTAINER,
+    MIRROR_POD,
+    container_state,
+    container_status,
+    is_finished,
+)
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.waiting import NO_IMAGE
 from ansible_collections.incident.distroless.plugins.plugin_utils._collect.container_facts import (
     container_life,
@@ -21,8 +28,6 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._collect.conta
     seconds,
 )
 from ansible_collections.incident.distroless.plugins.plugin_utils._collect.pod_facts import volumes
-
-DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
 
 Rows = Iterable[Mapping[str, Any]]
 
@@ -70,9 +75,7 @@ def _containers(pod: Mapping[str, Any], wanted: str, now: str) -> list[str]:
 
 
 def _target(pod: Mapping[str, Any], container: str) -> dict[str, Any]:
-    status = pod.get("status") or {}
-    rows = (*(status.get("containerStatuses") or ()), *(status.get("initContainerStatuses") or ()))
-    row: Mapping[str, Any] = next((entry for entry in rows if entry["name"] == container), {})
+    row = container_status(pod, container)
     return {
         "namespace": pod["metadata"]["namespace"],
         "pod": pod["metadata"]["name"],
@@ -82,7 +85,7 @@ def _target(pod: Mapping[str, Any], container: str) -> dict[str, Any]:
         "container_id": row.get("containerID"),
         "image_id": row.get("imageID"),
         "restart_count": row.get("restartCount", 0),
-        "target_started_at": ((row.get("state") or {}).get("running") or {}).get("startedAt"),
+        "target_started_at": (container_state(pod, container).get("running") or {}).get("startedAt"),
         **dict.fromkeys(("debugger", "image", "profile", "identity", "target_identity", "isolation", "pid", "root")),
         "root_readable": False,
         "reused": False,
@@ -91,7 +94,6 @@ def _target(pod: Mapping[str, Any], container: str) -> dict[str, Any]:
     }
 
 
-MIRROR_POD = "kubernetes.io/config.mirror"
 # a container that runs for less, and has ended before, may end again while it is looked into
 STAYS = 60
 # what holds the original back holds the copy back too, and the API says all of it
@@ -129,7 +131,7 @@ def _why(pod: Row, container: str, now: str) -> str:
     life = container_life(pod, container, now)
     if life["kind"] == "init" or life["reason"] in NEVER_MADE:
         return ""
-    if (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
+    if is_finished(pod):
         return "has finished"
     if life["trouble_age"] == 0:
         return "does not stay up"

@@ -18,7 +18,7 @@ ORDER = {
 # what code on the controller takes from the modules' side: values and rules that both need, nothing that acts on a cluster
 BORROWED = frozenset(
     (
-        "_core.errors _core.proc_stat _core.progress _core.sizes _core.times _k8s.logs _k8s.redaction _k8s.waiting "
+        "_core.errors _core.proc_stat _core.progress _core.sizes _core.times _k8s.logs _k8s.pods _k8s.redaction _k8s.waiting "
         "_localfs.destination _localfs.partial_file _modules.runner"
     ).split()
 )

@@ -1,0 +1,62 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a pod's object says of the pod and of one of its containers, whatever is missing in it.
+
+This is a private module utility of incident.distroless; its interface may change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
+MIRROR_POD = "kubernetes.io/config.mirror"
+
+
+def containers(pod: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the specs of all containers that could be a target, app containers first, then init containers and sidecars."""
+    spec = pod.get("spec") or {}
+    return [*(spec.get("containers") or []), *(spec.get("initContainers") or [])]
+
+
+def container_spec(pod: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """Return the spec of a container by name; empty when the pod has none of that name."""
+    return next((spec for spec in containers(pod) if spec.get("name") == name), {})
+
+
+def container_statuses(pod: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the statuses of these containers, as far as the kubelet has reported them."""
+    status = pod.get("status") or {}
+    return [*(status.get("containerStatuses") or []), *(status.get("initContainerStatuses") or [])]
+
+
+def container_status(pod: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """Return the status of a container by name; empty before the kubelet reported it."""
+    return next((status for status in container_statuses(pod) if status.get("name") == name), {})
+
+
+def container_state(pod: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """Return a container's ContainerState, with at most one of running, waiting and terminated as its key."""
+    state: Mapping[str, Any] = container_status(pod, name).get("state") or {}
+    return state
+
+
+def is_finished(pod: Mapping[str, Any]) -> bool:
+    """Return whether the pod's containers have all ended for good."""
+    return (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
+
+
+def is_terminating(pod: Mapping[str, Any]) -> bool:
+    """Return whether the pod is being deleted."""
+    return bool(pod["metadata"].get("deletionTimestamp"))
+
+
+def why_unscheduled(pod: Mapping[str, Any]) -> str | None:
+    """Return the scheduler's words for why the pod has no node; None where it has one or nobody has tried."""
+    for condition in (pod.get("status") or {}).get("conditions") or ():
+        if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
+            return str(condition.get("message"))
+    return None
