@@ -6,9 +6,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 CGROUPS = Path("/sys/fs/cgroup")
 
@@ -35,3 +40,68 @@ def end_container(container_id: str) -> None:
     """Tells a container's processes to end; its kubelet starts it again."""
     for pid in {pid for folder in folders_of(container_id) for pid in processes_of(folder)}:
         os.kill(pid, signal.SIGTERM)
+
+
+@contextmanager
+def limited(pod_uid: str, kind: Literal["pids", "memory"], room: int) -> Iterator[None]:
+    """Leaves a pod room for so many processes, or bytes, beside what it has now."""
+    names = {"pids": ("pids.max", "pids.current"), "memory": ("memory.limit_in_bytes", "memory.usage_in_bytes")}
+    if not (CGROUPS / kind).is_dir():
+        names["memory"] = ("memory.max", "memory.current")
+    limit, used = names[kind]
+    (folder,) = {path.parent for path in CGROUPS.glob(f"**/*pod{pod_uid}*/{limit}")}
+    before = (folder / limit).read_text(encoding="ascii")
+    if kind == "memory":
+        _drop_what_was_read(folder)
+    (folder / limit).write_text(str(int((folder / used).read_text(encoding="ascii")) + room), encoding="ascii")
+    try:
+        yield
+    finally:
+        (folder / limit).write_text(before, encoding="ascii")
+
+
+def _drop_what_was_read(group: Path) -> None:
+    """Has the kernel take back the pages of files, for which there is always room."""
+    if (group / "memory.force_empty").exists():
+        (group / "memory.force_empty").write_text("0", encoding="ascii")
+        return
+    try:
+        (group / "memory.reclaim").write_text("1G", encoding="ascii")
+    except OSError as error:
+        # it could not find as much
+        if error.errno != errno.EAGAIN:
+            raise
+
+
+@contextmanager
+def killing(container_id: str, program: str, folder: str) -> Iterator[list[int]]:
+    """Kills the first process of a container that is called so and works in a folder of that name; gives its pid."""
+    killed: list[int] = []
+    is_over = threading.Event()
+    group = folders_of(container_id)[0]
+
+    def watch() -> None:
+        while not killed and not is_over.is_set():
+            for pid in processes_of(group):
+                if is_at_work(pid, program, folder):
+                    os.kill(pid, signal.SIGKILL)
+                    killed.append(pid)
+                    return
+
+    watching = threading.Thread(target=watch)
+    watching.start()
+    try:
+        yield killed
+    finally:
+        is_over.set()
+        watching.join()
+
+
+def is_at_work(pid: int, program: str, folder: str) -> bool:
+    """Whether a process is called so, which busybox's tools are whose command line is their shell's, and works there."""
+    process = Path("/proc", str(pid))
+    try:
+        name = (process / "comm").read_text(encoding="utf-8", errors="replace").strip()
+        return name == program and (process / "cwd").readlink().name == folder
+    except (FileNotFoundError, ProcessLookupError):
+        return False

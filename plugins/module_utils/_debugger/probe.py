@@ -64,6 +64,9 @@ sound() { # what a tool says that was killed or not started is no answer: neithe
 status_of() {
   while IFS= read -r line; do printf '%s\n' "$line"; done 2>/dev/null <"/proc/$1/status"
 }
+for tool in stat ls; do
+  command -v "$tool" >/dev/null || { printf 'lacks %s\n' "$tool"; exit 0; }
+done
 printf 'debugger\n'
 status_of self
 label_of self
@@ -255,6 +258,8 @@ def parse_sight(pid: int, lines: Iterable[str]) -> ProbeResult:
     readable = False
     owner = ""
     for line in lines:
+        if line.startswith("lacks "):
+            raise Failure("ImageLacksTool", f"The debug image lacks a working {line.removeprefix('lacks ')}.")
         if line in sections:
             current = sections[line]
         elif line.startswith("owner "):

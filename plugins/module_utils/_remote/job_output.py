@@ -20,6 +20,9 @@ STDOUT, STDERR = 1, 2
 # how a shell ends that cannot fork: ash and dash, bash
 FORK_REFUSED = (2, 254)
 
+# bash tries a fork that was refused again for 15 seconds, each time with these words, before it gives it up
+RETRIES = b"fork: retry: "
+
 # of stderr what is kept to be shown
 MAX_STDERR = 64 << 10
 
@@ -271,12 +274,18 @@ class JobOutput:
         if self._waiting is not None:
             piece, self._waiting = self._waiting, None
             return piece
+        is_brief = timeout is not None
         timeout = self._timeout if timeout is None else timeout
         if self._deadline is not None:
             timeout = min(timeout, self._deadline - time.monotonic())
+        try:
             if timeout <= 0:
                 raise Failure("WaitTimeout", "The job took longer than its deadline allows.")
-        return self._source.receive(timeout)
+            return self._source.receive(timeout)
+        except Failure as failure:
+            if failure.reason != "WaitTimeout" or is_brief or RETRIES not in self._stderr:
+                raise
+            raise broken(FORK_REFUSED[1], self.stderr) from failure
 
     def _own(self, channel: int, view: memoryview) -> memoryview:
         try:
@@ -306,9 +315,14 @@ class JobOutput:
         return Failure("ConnectionLost", f"The remote side cannot be understood: {message}.")
 
 
+def was_killed(status: int) -> bool:
+    """Return whether a status is that of a process which a signal has ended, as a shell tells it."""
+    return 128 < status < 193
+
+
 def broken(status: int, stderr: bytes) -> Failure:
     """Return the failure of a job that did not come to its end, by its status and what it said of it."""
-    how = f"was killed by signal {status - 128}" if 128 < status < 193 else f"ended with status {status}"
+    how = f"was killed by signal {status - 128}" if was_killed(status) else f"ended with status {status}"
     if status in FORK_REFUSED:
         how += ", as where no process can be started"
     said = stderr.decode("utf-8", "backslashreplace").strip().replace("\n", " ")[-300:]

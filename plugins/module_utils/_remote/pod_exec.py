@@ -169,6 +169,9 @@ STDIN, STDOUT, STDERR, STATUS = 0, 1, 2, 3
 # a data frame is one channel byte and at most 32 KiB (remotecommand's copy buffer); more is not what we spoke to
 MAX_FRAME = 1 << 20
 
+# what runc and crun say through containerd and CRI-O of an exec in which nothing has run
+NOT_STARTED = "exec failed: "
+
 _EXIT_CODE = re.compile(r"[0-9]{1,9}")
 
 # how many seconds the other side may take in nothing of what is sent before it counts as gone
@@ -211,7 +214,8 @@ class ExecStream:
     def receive(self, timeout: float) -> tuple[int, memoryview] | None:
         """The next piece of stdout or stderr, None after the clean end.
 
-        Raises Failure WaitTimeout when nothing came for timeout seconds, ConnectionLost when the stream broke.
+        Raises Failure WaitTimeout when nothing came for timeout seconds, ConnectionLost when the stream broke, LookBroken
+        when the runtime could not start the command.
         """
         until = time.monotonic() + timeout
         while True:
@@ -236,6 +240,7 @@ class ExecStream:
                 if message.kind == "close":
                     if self._status is None:
                         raise Failure("ConnectionLost", f"{self._doing}: the stream was closed before its end.")
+                    self._check_it_ran(self._status)
                     return None
                 if time.monotonic() > until:
                     raise self._nothing(timeout)
@@ -249,11 +254,18 @@ class ExecStream:
             raise Failure("ConnectionLost", f"{self._doing}: {error} is none of the exec protocol.") from error
         except (OSError, websocket.WebSocketException) as error:
             if self._status is not None:
+                self._check_it_ran(self._status)
                 return None
             raise Failure(
                 "ConnectionLost", f"{self._doing}: the stream broke before its end ({type(error).__name__})"
             ) from error
         return message.payload
+
+    def _check_it_ran(self, status: Mapping[str, Any]) -> None:
+        """Raises Failure where channel 3 told of no command that ran: a pod at its limits has the runtime's own process killed."""
+        _before, found, words = str(status.get("message", "")).partition(NOT_STARTED)
+        if found and exit_code(status) is None:
+            raise Failure("LookBroken", f"{self._doing}: the runtime did not start it: {found}{words[:300]}")
 
     def _nothing(self, timeout: float) -> Failure:
         return Failure("WaitTimeout", f"{self._doing}: nothing came for {timeout:g} s.")

@@ -31,6 +31,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._remote.job_ou
     FORK_REFUSED,
     JobOutput,
     broken,
+    was_killed,
 )
 
 __all__ = ["OUTLET", "Session", "Transport", "exec_command", "new_nonce"]
@@ -66,7 +67,7 @@ class Transport(Protocol):
         """The next piece of stdout (1) or stderr (2), valid until the next call; None after the clean end.
 
         Raises Failure WaitTimeout when nothing came for timeout seconds (nothing is lost: it may be called again) and
-        ConnectionLost when the stream broke.
+        ConnectionLost when the stream broke, LookBroken when the command could not be started.
         """
 
     def keep_alive(self) -> None:
@@ -191,9 +192,10 @@ class Session:
         """The next piece for the answer, as Transport.receive gives it. A stream that breaks or ends breaks the session."""
         self._check()
         try:
-            piece = self._from(self._outlet or self._transport, timeout)
+            stream = self._outlet or self._transport
+            piece = self._from(stream, timeout)
             if piece is None:
-                raise self._ended()
+                raise _ended(stream)
             return piece
         except Failure as failure:
             if failure.reason != "WaitTimeout":
@@ -267,6 +269,8 @@ class Session:
         said = bytearray()
         while not said.endswith(b"\n") and (piece := outlet.receive(self.timeout)) is not None and len(said) < 16:
             said += piece[1]
+        if not said:
+            raise _ended(outlet)
         if not _PID.fullmatch(said):
             raise Failure("ConnectionLost", "The remote side cannot be understood: it does not say its pid.")
         return int(said)
@@ -299,14 +303,15 @@ class Session:
                 raise
         else:
             if piece is None:
-                raise self._ended()
+                raise _ended(self._transport)
 
-    def _ended(self) -> Failure:
-        """The failure of a shell that ended though nobody told it to."""
-        code = self._transport.exit_code
-        if code in FORK_REFUSED:
-            return broken(code, b"the remote shell has ended")
-        return Failure("ConnectionLost", "The remote shell has ended.")
+
+def _ended(transport: Transport) -> Failure:
+    """Return the failure of a shell that ended though nobody told it to."""
+    code = transport.exit_code
+    if code is not None and (code in FORK_REFUSED or was_killed(code)):
+        return broken(code, b"the remote shell has ended")
+    return Failure("ConnectionLost", "The remote shell has ended.")
 
 
 def new_nonce() -> str:

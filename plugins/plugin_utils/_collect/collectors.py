@@ -28,10 +28,30 @@ DEFAULT_TIMEOUT = 60
 # of a command's output in the task's result: the files have all of it, and the result only says what went wrong
 MAX_RESULT = 1024
 # util-linux and busybox have renice, coreutils has nice, and a toolbox may have only one of them. Beside a debugger that shares
-# the pod's processes the target can end at any moment: what is then found of it is little or nothing, and looks like a pass
+# the pod's processes the target can end at any moment: what is then found of it is little or nothing, and looks like a pass. So
+# does what is found by pipelines in which a tool is not there, could not be started or was killed for want of memory: whether
+# that can be is looked at before and after them. Shells are nested as deep as a pipeline's processes are many.
 GENTLY = """\
 is_there() { [ -d "/proc/$TARGET_PID" ] || { echo "the target's main process has ended" >&2; exit 1; }; }
+has_tools() {
+  lacking=
+  for tool in $1; do command -v "$tool" >/dev/null 2>&1 || lacking="$lacking $tool"; done
+  [ -z "$lacking" ] || { echo "the debug image lacks$lacking" >&2; exit 127; }
+}
+has_room() { [ "$1" -eq 0 ] || (has_room "$(($1 - 1))"; exit "$?"); }
+count_kills() {
+  kills=
+  for file in /sys/fs/cgroup/memory.events /sys/fs/cgroup/memory/memory.oom_control; do
+    [ -r "$file" ] || continue
+    while read -r key count; do [ "$key" != oom_kill ] || kills=$count; done <"$file"
+  done
+}
 is_there
+has_tools "$1"
+shift
+has_room 12 || exit
+count_kills
+before=$kills
 if renice -n 19 -p $$ >/dev/null 2>&1 || ! command -v nice >/dev/null 2>&1; then
   "$@"
 else
@@ -39,10 +59,41 @@ else
 fi
 status=$?
 is_there
+has_room 12 || exit
+count_kills
+[ "$kills" = "$before" ] || { echo "what looked was killed for want of memory" >&2; exit 1; }
 exit "$status"
 """
 # functions of the shell that commands of several roles need, by name
 PIECES = {path.stem: path for path in (Path(__file__).parents[3] / "roles/triage/files/shell").glob("*.sh")}
+# what collectors stand on; others, such as nc, are asked for by those that need them
+TOOLS = (
+    *(
+        "awk",
+        "cat",
+        "cut",
+        "date",
+        "df",
+        "du",
+        "find",
+        "grep",
+        "head",
+        "ls",
+        "od",
+        "readlink",
+        "sed",
+        "sha256sum",
+        "sort",
+    ),
+    *("stat", "tail", "tar", "tr", "wc", "xargs"),
+)
+# a tool's name where a command begins; looked ahead for, since one can be what another one calls
+_CALL = re.compile(
+    r"(?=(?:^|[|;&(){!]|\b(?:do|then|else|if|while|until|exec)\b|-exec|\bxargs(?: -\S+)*)"
+    rf"[ \t]*(?:\w+=\S* )*({'|'.join(TOOLS)})(?:[\s;|)]|$))",
+    re.MULTILINE,
+)
+_COMMENT = re.compile(r"^\s*#.*$", re.MULTILINE)
 KEYS = ("name", "title", "volatility", "command", "argv", "api", "file", "suffix", "secret", "parser", "timeout")
 DEFAULT_SUFFIX = "txt"
 # what of a target can stand in the path of a file, in braces
@@ -54,7 +105,7 @@ class Collector:
     """One thing to look at. Exactly one of command (a shell line), argv, api and file is set; timeout in seconds.
 
     file: a path in the case folder, where something else puts it; suffix: of the file that a command's output goes to;
-    secret: what it prints stands in that file and nowhere else.
+    secret: what it prints stands in that file and nowhere else; tools: those of TOOLS that it calls.
     """
 
     name: str
@@ -68,6 +119,7 @@ class Collector:
     secret: bool
     parser: str
     timeout: int
+    tools: tuple[str, ...] = ()
 
 
 def parse_collectors(files: Mapping[str, Any]) -> list[Collector]:
@@ -135,7 +187,39 @@ def _collector(entry: object, prelude: str) -> Collector:
         secret=_flag(entry.get("secret", False)),
         parser=parser,
         timeout=_count(entry, "timeout", DEFAULT_TIMEOUT),
+        tools=called_tools(command, prelude) if command else (),
     )
+
+
+def called_tools(command: str, prelude: str) -> tuple[str, ...]:
+    """Return those of TOOLS that a command calls, itself and by the functions of its prelude that it names.
+
+    Not those that it asks for itself by `command -v`.
+    """
+    functions, text = _functions(_COMMENT.sub("", prelude))
+    text += _COMMENT.sub("", command)
+    while named := [name for name in functions if re.search(rf"\b{name}\b", text)]:
+        text += "".join(f"\n{functions.pop(name)}" for name in named)
+    found = set(_CALL.findall(text))
+    return tuple(tool for tool in TOOLS if tool in found and f"command -v {tool}" not in text)
+
+
+def _functions(script: str) -> tuple[dict[str, str], str]:
+    """Return the functions of a script by their names, and the rest of it."""
+    functions: dict[str, str] = {}
+    rest: list[str] = []
+    name = ""
+    for line in script.split("\n"):
+        if begin := re.match(r"([a-z_]+)\(\) \{(.*)", line):
+            name = begin[1]
+            functions[name] = f"{begin[2]}\n"
+        elif name:
+            functions[name] += f"{line}\n"
+        else:
+            rest.append(f"{line}\n")
+        if line == "}" or (begin and line.endswith("}")):
+            name = ""
+    return functions, "".join(rest)
 
 
 def _flag(value: object) -> bool:
@@ -172,7 +256,10 @@ def _count(entry: Mapping[Any, Any], key: str, default: int) -> int:
 
 def as_rows(collectors: Iterable[Collector]) -> list[dict[str, Any]]:
     """Return the collectors as the case keeps them."""
-    return [{**asdict(collector), "argv": list(collector.argv) if collector.argv else None} for collector in collectors]
+    return [
+        {**asdict(collector), "argv": list(collector.argv) if collector.argv else None, "tools": list(collector.tools)}
+        for collector in collectors
+    ]
 
 
 def debug_commands(
@@ -180,14 +267,14 @@ def debug_commands(
 ) -> list[dict[str, Any]]:
     """Return the commands of ephemeral_debug that run the collectors (rows) and keep what they print below a folder.
 
-    Niced, so that looking does not slow the target down, and with 1 as the code where the target ends meanwhile. A setting
-    `growth_seconds` is SETTING_GROWTH_SECONDS there.
+    Niced, so that looking does not slow the target down, and with a code other than 0 where the image lacks a tool, the pod has
+    no room for processes or the target ends meanwhile. A setting `growth_seconds` is SETTING_GROWTH_SECONDS there.
     """
     env = {f"SETTING_{name.upper()}": str(value) for name, value in settings.items()}
     return [
         {
             "name": row["name"],
-            "argv": ["sh", "-c", GENTLY, "sh", *(row["argv"] or ["sh", "-c", row["command"]])],
+            "argv": ["sh", "-c", GENTLY, "sh", " ".join(row["tools"]), *(row["argv"] or ["sh", "-c", row["command"]])],
             "env": env,
             "timeout": row["timeout"],
             "dest": f"{folder.rstrip('/')}/{row['name']}.{row.get('suffix', DEFAULT_SUFFIX)}",

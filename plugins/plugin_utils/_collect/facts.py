@@ -66,6 +66,7 @@ def gather_facts(collected: Mapping[str, Any], target: Mapping[str, Any], read: 
     """
     known = Known()
     ran = {row["name"]: row for row in target["commands"]}
+    why = _why_not_all_ran(collected["failed_targets"], target)
     for collector in collected["collectors"]:
         name = collector["name"]
         try:
@@ -73,13 +74,13 @@ def gather_facts(collected: Mapping[str, Any], target: Mapping[str, Any], read: 
                 _ask(known, collected, target, name)
             else:
                 if not collector.get("file"):
-                    _check(ran.get(name), collector)
+                    _check(ran.get(name), collector, why)
                 printed = read(file_of(collector, target))
                 known.facts[name] = PARSERS[collector["parser"]](printed)
                 if _is_cut(collector, printed, known.facts[name]):
                     known.cut.append(name)
         except FileNotFoundError:
-            known.missing[name] = f"it could not be had: there is no {file_of(collector, target)}"
+            known.missing[name] = _why_no_file(known, collected["collectors"], target, file_of(collector, target))
         except (ValueError, OSError, LookupError) as error:
             known.missing[name] = printable(str(error))
     if "pod" in known.missing:
@@ -145,10 +146,27 @@ def _derive(known: Known, name: str, derive: Derive) -> None:
         known.cut.append(name)
 
 
-def _check(row: Mapping[str, Any] | None, collector: Mapping[str, Any]) -> None:
+def _why_not_all_ran(failed: Iterable[Mapping[str, Any]], target: Mapping[str, Any]) -> str:
+    """Return what ended the look into a target, as words that go on after others; "" where nothing did."""
+    place = tuple(target[key] for key in ("namespace", "pod", "container"))
+    rows = (row for row in failed if tuple(row.get(key) for key in ("namespace", "pod", "container")) == place)
+    return next((f": {row['reason']}: {row['message'].rstrip('.')}" for row in rows), "")
+
+
+def _why_no_file(known: Known, collectors: Iterable[Mapping[str, Any]], target: Mapping[str, Any], path: str) -> str:
+    """Return why there is no file: it would be what another collector prints, and that is missing."""
+    makers = (
+        row["name"] for row in collectors if not row["api"] and not row.get("file") and file_of(row, target) == path
+    )
+    return next(
+        (known.missing[name] for name in makers if name in known.missing), f"it could not be had: there is no {path}"
+    )
+
+
+def _check(row: Mapping[str, Any] | None, collector: Mapping[str, Any], why: str) -> None:
     """Raises ValueError where the collector's command has no output to go by."""
     if row is None:
-        raise ValueError("the command did not run")
+        raise ValueError(f"the command did not run{why}")
     if row["timed_out"]:
         raise ValueError(f"the command took longer than {collector['timeout']} s")
     if row["rc"] != 0:

@@ -26,8 +26,11 @@ BUSYBOX = "docker.io/library/busybox:1.37"
 # the same as busybox, for a user that the image itself names, as sites with a rule against root make theirs
 USER = "incident.test/debug-user:1"
 DASH, BASH = "incident.test/debug-dash:1", "incident.test/debug-bash:1"
-# as several vendors' small images are: GNU tools, and neither find nor xargs
-NO_FIND = "incident.test/debug-without-find:1"
+# what an image is without, by the tool that it is named after; several vendors' small images have neither find nor xargs
+LACKING = {
+    "find": ("find", "xargs"),
+    **{tool: (tool,) for tool in ("cat", "dd", "ls", "readlink", "sed", "sha256sum", "stat")},
+}
 # busybox and tcpdump, for a look at packets
 NET = "incident.test/debug-net:1"
 PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -79,11 +82,11 @@ def gnu(name: str, tools: bytes, shell: str) -> Image:
     return Image(name, (tools, layer(own)), {"Env": [PATH], "Cmd": ["sh"]})
 
 
-def without_find(tools: bytes) -> Image:
-    """The toolbox with dash, whose upper layer takes findutils away."""
-    gone = [file(f"usr/bin/.wh.{name}", b"") for name in ("find", "xargs")]
-    own = [*base("toolbox without find"), link("usr/bin/sh", "dash"), *gone]
-    return Image(NO_FIND, (tools, layer(own)), {"Env": [PATH], "Cmd": ["sh"]})
+def without(tools: bytes, tool: str) -> Image:
+    """The toolbox with dash, whose upper layer takes a tool away."""
+    gone = [file(f"usr/bin/.wh.{name}", b"") for name in LACKING[tool]]
+    own = [*base(f"toolbox without {tool}"), link("usr/bin/sh", "dash"), *gone]
+    return Image(f"incident.test/debug-without-{tool}:1", (tools, layer(own)), {"Env": [PATH], "Cmd": ["sh"]})
 
 
 def network(tools: bytes, packages: Iterable[bytes], program: bytes, applets: Iterable[str]) -> Image:
@@ -157,7 +160,7 @@ def _write(path: Path, programs: Programs, packages: Iterable[Path], sniffer: It
         *apps.images(programs["app"].read_bytes()),
         gnu(DASH, tools, "dash"),
         gnu(BASH, tools, "bash"),
-        without_find(tools),
+        *(without(tools, tool) for tool in LACKING),
         network(tools, map(_files_of, sniffer), tool, applets),
     ]
     with path.open("wb") as out:

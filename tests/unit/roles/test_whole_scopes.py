@@ -46,7 +46,7 @@ def facts_of(role: str, about: dict[str, Any], printed: Mapping[str, str]) -> di
     ran = {"rc": 0, "stderr": "", "timed_out": False}
     target = {"namespace": "shop", "pod": "api-0", "pod_uid": "u1", "container": "app", "node": None}
     answer = {"api": "pod", "namespace": "shop", "name": None, "objects": [about], "error": None}
-    collected = {"collectors": collectors, "api": [answer], "ended": "2026-11-24T11:00:00Z"}
+    collected = {"collectors": collectors, "api": [answer], "failed_targets": [], "ended": "2026-11-24T11:00:00Z"}
 
     def read(path: str) -> bytes:
         name = Path(path).stem

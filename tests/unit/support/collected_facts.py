@@ -98,7 +98,9 @@ def answer(api: str, *objects: dict[str, Any], **changes: Any) -> dict[str, Any]
     return {"api": api, "namespace": "shop", "name": None, "objects": list(objects), "error": None, **changes}
 
 
-def learn(*commands: dict[str, Any], collectors: list[dict[str, Any]], api: Any = (), files: Any = ()) -> Known:
+def learn(
+    *commands: dict[str, Any], collectors: list[dict[str, Any]], api: Any = (), files: Any = (), failed: Any = ()
+) -> Known:
     contents = dict(files)
 
     def read(path: str) -> bytes:
@@ -107,9 +109,8 @@ def learn(*commands: dict[str, Any], collectors: list[dict[str, Any]], api: Any 
         data: bytes = contents[path]
         return data
 
-    return gather_facts(
-        {"collectors": collectors, "api": list(api), "ended": "2026-11-24T11:00:00Z"}, target(*commands), read
-    )
+    collected = {"collectors": collectors, "api": list(api), "failed_targets": list(failed)}
+    return gather_facts({**collected, "ended": "2026-11-24T11:00:00Z"}, target(*commands), read)
 
 
 def log(api: str, text: str = "", error: str | None = None) -> dict[str, Any]:

@@ -96,7 +96,7 @@ def _facts(pod: Any, events: Any, container: str, log: str, previous: str) -> di
         {"api": "previous_log", "text": previous, **target},
     ]
     collectors = [{"name": source, "api": source, "parser": "text"} for source in SOURCES]
-    collected = {"collectors": collectors, "api": answers, "ended": NOW}
+    collected = {"collectors": collectors, "api": answers, "failed_targets": [], "ended": NOW}
     row = {"namespace": "shop", "pod": "api-0", "pod_uid": "u1", "container": container, "node": "n", "commands": []}
 
     def read(path: str) -> bytes:

@@ -7,11 +7,12 @@
 from __future__ import annotations
 
 import os
+import resource
 import selectors
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -117,6 +118,31 @@ class Pipes:
     def exit_code(self) -> int | None:
         """The shell's exit code, None while it runs."""
         return self.process.poll()
+
+
+def limited_to(room: int, uid: int) -> Callable[[], None]:
+    """Return what makes a process one of a user who may have so many."""
+
+    def limit() -> None:
+        # of this user there is no other process, so the limit is exact
+        resource.setrlimit(resource.RLIMIT_NPROC, (room, room))
+        os.setgroups([])
+        os.setgid(uid)
+        os.setuid(uid)
+
+    return limit
+
+
+def for_anybody(shell: str, base: Path) -> tuple[list[str], str]:
+    """A shell and its tools where any user may run them."""
+    if shell == "dash":
+        return ["/bin/dash"], os.environ["PATH"]
+    folder = base / "busybox"
+    folder.mkdir()
+    busybox = shutil.copy(shutil.which("busybox") or "busybox", folder / "busybox")
+    subprocess.run([busybox, "--install", "-s", str(folder)], check=True)
+    folder.chmod(0o755)
+    return [str(folder / "sh")], str(folder)
 
 
 def reader(job: Job) -> JobOutput:

@@ -7,9 +7,7 @@
 from __future__ import annotations
 
 import os
-import resource
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +15,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._fetch.pipeline import Fetched
+from ansible_collections.incident.distroless.plugins.module_utils._remote import session
 from ansible_collections.incident.distroless.plugins.module_utils._remote.session import (
     Session,
     exec_command,
@@ -24,7 +23,12 @@ from ansible_collections.incident.distroless.plugins.module_utils._remote.sessio
 )
 from ansible_collections.incident.distroless.plugins.module_utils._target_fs.tools import LOOKING
 from ansible_collections.incident.distroless.tests.unit.support.local_fetches import World, statuses
-from ansible_collections.incident.distroless.tests.unit.support.local_shells import SHELLS, Pipes
+from ansible_collections.incident.distroless.tests.unit.support.local_shells import (
+    SHELLS,
+    Pipes,
+    for_anybody,
+    limited_to,
+)
 
 SMALL, LARGE, LINKS = 30, 3, 6
 ALL = SMALL + LARGE
@@ -142,24 +146,43 @@ def _first(world: World) -> Fetched | Failure:
     return world.fetch("/data")
 
 
+class Killed(Pipes):
+    """Pipes to a process that need not come to its end."""
+
+    def close(self) -> None:
+        self.process.kill()
+        super().close()
+
+
+def test_a_bash_that_tries_a_refused_fork_again_and_again_is_a_look_that_broke(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It does so for 15 seconds, silently but for its stderr: who waits for less is told why nothing comes."""
+    # it does not hear that it is given up either
+    monkeypatch.setattr(session, "PARTING", 0.1)
+    limit = limited_to(1, 61_001)
+
+    def opening() -> Session:
+        nonce = new_nonce()
+        words = ["/bin/bash", *exec_command(nonce)[1:]]
+        return Session(Killed(words, {"PATH": os.environ["PATH"]}, preexec_fn=limit), nonce, timeout=1.5)
+
+    done = outcome(world, opening)
+    assert isinstance(done, Failure)
+    assert (done.reason, "fork: retry: " in done.message) == ("LookBroken", True), done.message
+
+
 @pytest.mark.parametrize("shell", ["dash", "ash"])
 def test_a_pod_that_may_have_no_more_processes_makes_nothing_gone(world: World, base: Path, shell: str) -> None:
     """As many as the pod has room for, from none up to enough."""
     assert says_only_what_it_saw(world, _first(world)) == "all"
     shutil.rmtree(world.copy / "data/large")
-    argv, tools = _for_anybody(shell, base)
+    argv, tools = for_anybody(shell, base)
     reasons: list[str] = []
     for room in range(1, 12):
-        uid = 20_000 + (os.getpid() * 16 + room) % 40_000
+        limit = limited_to(room, 20_000 + (os.getpid() * 16 + room) % 40_000)
 
-        def limited(uid: int = uid, room: int = room) -> None:
-            # of this user there is no other process, so the limit is exact
-            resource.setrlimit(resource.RLIMIT_NPROC, (room, room))
-            os.setgroups([])
-            os.setgid(uid)
-            os.setuid(uid)
-
-        def opening(limited: Callable[..., None] = limited) -> Session:
+        def opening(limited: Callable[[], None] = limit) -> Session:
             nonce = new_nonce()
             words = exec_command(nonce)
             pipes = Pipes([*argv, *words[1:]], {"PATH": tools, "LC_ALL": "C"}, preexec_fn=limited)
@@ -169,15 +192,3 @@ def test_a_pod_that_may_have_no_more_processes_makes_nothing_gone(world: World, 
     assert reasons[0] == "LookBroken"
     assert reasons[-1] == "all"
     assert set(reasons) <= {"all", "LookBroken"}
-
-
-def _for_anybody(shell: str, base: Path) -> tuple[list[str], str]:
-    """A shell and its tools where any user may run them."""
-    if shell == "dash":
-        return ["/bin/dash"], os.environ["PATH"]
-    folder = base / "busybox"
-    folder.mkdir()
-    busybox = shutil.copy(shutil.which("busybox") or "busybox", folder / "busybox")
-    subprocess.run([busybox, "--install", "-s", str(folder)], check=True)
-    folder.chmod(0o755)
-    return [str(folder / "sh")], str(folder)

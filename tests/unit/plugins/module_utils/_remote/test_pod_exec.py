@@ -2,10 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The stream of an exec on a line that takes its time."""
+"""The stream of an exec: on a line that takes its time, and of a command that never began."""
 
 from __future__ import annotations
 
+import json
 import socket
 import threading
 
@@ -18,13 +19,19 @@ from ansible_collections.incident.distroless.plugins.module_utils._remote.pod_ex
 MUCH = 8 << 20
 
 
-@pytest.mark.parametrize("says", ["a script", "a ping"])
-def test_what_was_received_leaves_the_sender_a_time_out_of_its_own(says: str) -> None:
+def streams() -> tuple[ExecStream, socket.socket]:
+    """A stream of ours, and the other end of its line."""
     ours, theirs = socket.socketpair()
     connection = websocket.WebSocket()
     connection.sock = ours
     connection.connected = True
-    stream = ExecStream(connection, "exec in shop/app-0/debugger")
+    return ExecStream(connection, "exec in shop/app-0/debugger"), theirs
+
+
+@pytest.mark.parametrize("says", ["a script", "a ping"])
+def test_what_was_received_leaves_the_sender_a_time_out_of_its_own(says: str) -> None:
+    stream, theirs = streams()
+    ours = stream._connection.sock
     # nothing has come yet, and nobody wanted to wait: that is what the session asks while an answer is on its way
     with pytest.raises(Failure, match="nothing came"):
         stream.receive(0.0)
@@ -45,3 +52,36 @@ def test_what_was_received_leaves_the_sender_a_time_out_of_its_own(says: str) ->
     stream.send(bytes(MUCH))
     taking.join()
     assert len(came) >= MUCH
+
+
+# as a kubelet of 1.36 passes on what containerd says: of a pod at its limits, where runc's own process cannot live, and of one
+# that has ended
+REFUSED = "Internal error occurred: error executing command in container: failed to exec in container: "
+FULL = f'{REFUSED}failed to start exec "d1c0": OCI runtime exec failed: exec failed: unable to start container process: procReady not received (possibly OOM-killed)'
+ENDED = f"{REFUSED}container is in CONTAINER_EXITED state"
+
+
+def said(message: str, code: str | None = None) -> bytes:
+    """A frame of channel 3, and the end."""
+    causes = [{"reason": "ExitCode", "message": code} if code else {"message": message}]
+    status = {"status": "Failure", "message": message, "details": {"causes": causes}}
+    payload = b"\3" + json.dumps(status).encode()
+    return b"\x82\x7e" + len(payload).to_bytes(2, "big") + payload + b"\x88\x02\x03\xe8"
+
+
+def test_a_command_that_the_runtime_could_not_start_is_a_look_that_broke() -> None:
+    stream, theirs = streams()
+    theirs.sendall(said(FULL))
+    with pytest.raises(Failure) as caught:
+        stream.receive(5.0)
+    assert caught.value.reason == "LookBroken"
+    assert caught.value.message.endswith("procReady not received (possibly OOM-killed)")
+    assert "d1c0" not in caught.value.message
+
+
+@pytest.mark.parametrize(("message", "code"), [(ENDED, None), ("command terminated: exec failed: 3", "3")])
+def test_any_other_end_is_one_without_an_answer(message: str, code: str | None) -> None:
+    stream, theirs = streams()
+    theirs.sendall(said(message, code))
+    assert stream.receive(5.0) is None
+    assert stream.exit_code == (code and int(code))

@@ -4,7 +4,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +22,7 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._collect.colle
     log_requests,
     parse_collectors,
 )
-from ansible_collections.incident.distroless.tests.unit.support.local_shells import SHELLS
+from ansible_collections.incident.distroless.tests.unit.support.local_shells import SHELLS, for_anybody, limited_to
 
 ROLES = Path(__file__).parents[5] / "roles"
 END = "kill $TARGET_PID; while [ -d /proc/$TARGET_PID ]; do sleep 0.01; done"
@@ -118,6 +121,57 @@ def test_of_a_target_that_is_gone_nothing_is_asked(shell: str) -> None:
         [*kind.argv, *made["argv"][1:]], env={**kind.env, "TARGET_PID": "none"}, capture_output=True, check=False
     )
     assert (ran.returncode, ran.stdout) == (1, b"")
+
+
+@pytest.mark.parametrize(
+    ("command", "tools"),
+    [
+        ("cat /proc/1/limits", ["cat"]),
+        ("processes | sort -n", ["sed", "sort"]),
+        ("echo cut\n  # find / | wc", []),
+        ("find / -exec stat {} + 2>/dev/null | xargs -0 -r du", ["du", "find", "stat", "xargs"]),
+        ("LC_ALL=C sed p; [ $(wc -l) = 0 ] || ! grep x", ["grep", "sed", "wc"]),
+        ("if command -v find >/dev/null; then find /; fi", []),
+        ("find=1 datelike /a/cat cat-like 'head'", []),
+    ],
+)
+def test_the_tools_that_a_collector_stands_on_are_those_it_calls(command: str, tools: list[str]) -> None:
+    prelude = "processes() { # not cat\n  below | at_most\n}\nat_most() { sed q; }\nbelow() { :; }\nother() {\n  tar\n}"
+    (row,) = as_rows(collectors({"name": "x", "command": command}, prelude=prelude))
+    assert row["tools"] == tools
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_what_an_image_lacks_is_named_and_nothing_is_said_without_it(shell: str, tmp_path: Path) -> None:
+    command = "find / 2>/dev/null | sort; echo nothing; true"
+    (made,) = debug_commands(as_rows(collectors({"name": "x", "command": command})), "x", {})
+    around = {"PATH": str(tmp_path), "TARGET_PID": str(os.getpid())}
+    path = shutil.which("sort") or ""
+    (tmp_path / "sort").symlink_to(path)
+    if shell != "ash":  # which has all of its tools in itself
+        ran = subprocess.run([*SHELLS[shell].argv, *made["argv"][1:]], env=around, capture_output=True, check=False)
+        assert (ran.returncode, ran.stdout, ran.stderr) == (127, b"", b"the debug image lacks find\n")
+
+
+@pytest.mark.parametrize("shell", ["dash", "ash"])
+def test_where_no_process_can_be_started_nothing_is_a_fact(shell: str) -> None:
+    """Of a pipeline that could not be made in part the rest would look whole."""
+    command = "echo 1 2 3 | while read -r number; do echo $(echo $number | cat); done; true"
+    (made,) = debug_commands(as_rows(collectors({"name": "x", "command": command})), "x", {})
+    codes = []
+    with tempfile.TemporaryDirectory() as folder:
+        base = Path(folder)
+        base.chmod(0o755)
+        argv, tools = for_anybody(shell, base)
+        for room in range(1, 24):
+            limit = limited_to(room, 20_000 + (os.getpid() * 32 + room) % 40_000)
+            around = {"PATH": tools, "TARGET_PID": "1"}
+            words = [*argv, *made["argv"][1:]]
+            ran = subprocess.run(words, env=around, capture_output=True, check=False, preexec_fn=limit)
+            codes.append(ran.returncode)
+            assert (ran.returncode == 0) == (ran.stdout == b"1 2 3\n"), (room, ran)
+    assert codes[0] != 0
+    assert codes[-1] == 0
 
 
 def test_a_list_of_words_is_run_as_it_is() -> None:

@@ -49,6 +49,16 @@ def test_a_collector_that_failed_is_missing_with_its_cause(commands: list[dict[s
     assert why in known.missing["counts"]
 
 
+def test_what_never_began_is_missing_with_what_ended_the_look() -> None:
+    """Also where it would have read what another one prints."""
+    refused = {"namespace": "shop", "container": "app", "reason": "LookBroken", "hint": "Wait."}
+    ended = {"api-1": "It has ended.", "api-0": "It did not start."}
+    failed = [{**refused, "pod": pod, "message": said} for pod, said in ended.items()]
+    reader = {**collector("seen", "completeness"), "file": "{namespace}/{pod}/{container}/counts.txt"}
+    known = learn(collectors=[collector("counts", "counters"), reader], failed=failed)
+    assert known.missing == dict.fromkeys(("counts", "seen"), "the command did not run: LookBroken: It did not start")
+
+
 def test_what_a_parser_does_not_understand_is_missing() -> None:
     files = {"shop/api-0/app/mounts.txt": b"nonsense"}
     known = learn(command("mounts"), collectors=[collector("mounts", "mountinfo")], files=files)

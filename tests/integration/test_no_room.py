@@ -1,0 +1,152 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A pod at its limit of processes or memory, and tools that are killed: what could not be seen there is not gone, and is no pass."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .cases import run_playbook
+from .conftest import Kubectl, Play, Played, pod_manifest
+from .node import killing, limited
+
+FILES = 40
+TREE = "/tree"
+MANY = 2000
+# the small tree on a volume; a large one in the layer, whose inodes would be memory to take back for a pod that has none left
+SMALL = f"for n in $(seq {FILES}); do echo $n >{TREE}/$n; ln -s $n {TREE}/link$n; done"
+LARGE = f"mkdir /many; cd /many; for n in $(seq {MANY}); do : >$n; done"
+WAIT = "touch /ready; trap : TERM; sleep 100000 & wait"
+CROWDED = "crowded"
+COUNT = f'ls "$TARGET_ROOT{TREE}" | wc -l'
+# what the kernel does with a pod that has no memory left is its own choice: it may end the target
+AT_ITS_END = {"LookBroken", "TargetRestarted", "TargetNotRunning"}
+
+
+def start(kubectl: Kubectl, name: str) -> str:
+    manifest = pod_manifest(
+        name,
+        "busybox:1.37",
+        container={
+            "command": ["sh", "-c", "\n".join([SMALL, *([LARGE] if name == CROWDED else []), WAIT])],
+            "volumeMounts": [{"name": "tree", "mountPath": TREE}],
+            "resources": {"limits": {"memory": "64Mi"}},
+            "readinessProbe": {"exec": {"command": ["test", "-e", "/ready"]}, "periodSeconds": 1},
+        },
+        volumes=[{"name": "tree", "emptyDir": {}}],
+    )
+    kubectl.apply(manifest)
+    kubectl.wait_until_running(name)
+    return name
+
+
+@pytest.fixture(scope="module")
+def pods(kubectl: Kubectl) -> Callable[[str], str]:
+    """Pods by their names, each made once."""
+    return cache(partial(start, kubectl))
+
+
+def uid_of(kubectl: Kubectl, pod: str) -> str:
+    uid: str = kubectl.pod(pod)["metadata"]["uid"]
+    return uid
+
+
+def assert_nothing_is_gone(home: Path) -> None:
+    (manifest,) = home.rglob("*.manifest.json")
+    rows: list[dict[str, Any]] = json.loads(manifest.read_text(encoding="utf-8"))["files"]
+    assert [row["src"] for row in rows if row.get("gone")] == []
+    assert len([row for row in rows if row["type"] == "file"]) == FILES
+    assert len([row for row in rows if row["type"] == "link"]) == FILES
+
+
+def reason_of(played: Played) -> str | None:
+    """Why a task failed; None where it did not."""
+    return played.failure["reason"] if played.result.get("failed") else None
+
+
+def look(call: Play, pod: str, home: Path) -> list[str | None]:
+    """Fetches again what is at home and counts it by a command: all of it each time, or why not."""
+    fetched = call("proc_fs_fetch", pod=pod, src=[TREE], dest=str(home), retries=1)
+    assert_nothing_is_gone(home)
+    if reason_of(fetched) is None:
+        assert (fetched["stats"]["files"], fetched["stats"]["unchanged"]) == (FILES, FILES)
+    counted = call("ephemeral_debug", pod=pod, commands=[COUNT])
+    reason = reason_of(counted)
+    if reason is None:
+        assert counted.target["commands"][0]["stdout"].split() == [str(2 * FILES)]
+    if reason == "CommandFailed":
+        # the command's own shell could not fork, and says so
+        assert "fork" in counted["msg"]
+        reason = "LookBroken"
+    return [reason_of(fetched), reason]
+
+
+def assert_judged_by_what_was_seen(kubectl: Kubectl, pod: str, folder: Path) -> None:
+    case = run_playbook("process_triage", folder, {"namespace": kubectl.namespace, "pod": pod})
+    assert case.verdict == "unknown", case.said()
+    assert {entry["message"].partition(":")[0] for entry in case.findings("reached")} <= AT_ITS_END
+    # of what never began it is said why
+    assert "did not run)" not in case.said()
+    assert "there is no " not in case.said()
+
+
+@pytest.mark.parametrize("room", [3, 5, 8])
+def test_a_pod_at_its_limit_of_processes_is_seen_whole_or_not_judged(
+    kubectl: Kubectl, call: Play, pods: Callable[[str], str], tmp_path: Path, room: int
+) -> None:
+    pod, home = pods(CROWDED), tmp_path / "home"
+    assert reason_of(call("proc_fs_fetch", pod=pod, src=[TREE], dest=str(home))) is None
+    with limited(uid_of(kubectl, pod), "pids", room):
+        assert set(look(call, pod, home)) <= {None, "LookBroken"}
+        if room == 5:
+            assert_judged_by_what_was_seen(kubectl, pod, tmp_path)
+    assert look(call, pod, home) == [None, None]
+
+
+def test_a_pod_that_is_full_before_anything_is_injected_says_so(
+    kubectl: Kubectl, call: Play, pods: Callable[[str], str]
+) -> None:
+    pod = pods("full")
+    with limited(uid_of(kubectl, pod), "pids", 1):
+        played = call("ephemeral_debug", pod=pod, wait_timeout=60)
+    assert reason_of(played) == "ContainerCreateFailed"
+    # in the runtime's own words
+    assert "Resource temporarily unavailable" in played["msg"]
+
+
+@pytest.mark.parametrize("kib", [100, 1000])
+def test_a_pod_at_its_limit_of_memory_is_seen_whole_or_not_judged(
+    kubectl: Kubectl, call: Play, pods: Callable[[str], str], tmp_path: Path, kib: int
+) -> None:
+    pod, home = pods(f"short-of-{kib}"), tmp_path / "home"
+    assert reason_of(call("proc_fs_fetch", pod=pod, src=[TREE], dest=str(home))) is None
+    with limited(uid_of(kubectl, pod), "memory", kib << 10):
+        assert set(look(call, pod, home)) <= {None, *AT_ITS_END}
+
+
+@pytest.mark.parametrize("tool", ["find", "stat"])
+def test_a_listing_whose_tool_is_killed_half_way_is_no_listing(
+    kubectl: Kubectl, call: Play, pods: Callable[[str], str], tmp_path: Path, tool: str
+) -> None:
+    pod = pods(CROWDED)
+    options: dict[str, Any] = {"pod": pod, "src": ["/many"], "dest": str(tmp_path)}
+    debugger = call("ephemeral_debug", pod=pod).target["debugger"]
+    (status,) = (row for row in kubectl.pod(pod)["status"]["ephemeralContainerStatuses"] if row["name"] == debugger)
+    container = status["containerID"].rpartition("/")[2]
+    with killing(container, tool, "many") as killed:
+        played = call("proc_fs_fetch", **options, retries=0)
+    assert killed
+    # of a stat that was killed all is asked again
+    assert (reason_of(played), tool) == ("LookBroken", "find") or played["stats"]["files"] == MANY
+    with killing(container, tool, "many") as killed:
+        played = call("proc_fs_fetch", **options, retries=1)
+    assert killed
+    assert (reason_of(played), played["stats"]["files"]) == (None, MANY)
