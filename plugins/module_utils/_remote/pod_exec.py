@@ -186,6 +186,7 @@ class ExecStream:
 
     def __init__(self, connection: Any, doing: str) -> None:
         """connection is a connected websocket.WebSocket; doing begins the message of every Failure."""
+        self.patience = SENDING
         self._connection = connection
         self._doing = doing
         self._status: Mapping[str, Any] | None = None
@@ -205,7 +206,7 @@ class ExecStream:
         view = memoryview(data)
         try:
             # the socket has one time-out for both directions, and receiving leaves there what is left of its own
-            self._connection.settimeout(SENDING)
+            self._connection.settimeout(self.patience)
             for start in range(0, len(view), 32768):
                 self._connection.send_binary(bytes([STDIN]) + view[start : start + 32768])
         except (OSError, websocket.WebSocketException) as error:
@@ -246,7 +247,7 @@ class ExecStream:
                     raise self._nothing(timeout)
                 # who does not read answers gets none (RFC 6455, 5.5.3): waiting for room would be a wait beyond the time-out
                 if message.kind == "ping" and _has_room(self._connection.sock):
-                    self._connection.settimeout(SENDING)
+                    self._connection.settimeout(self.patience)
                     self._connection.pong(message.payload.tobytes())
         except TimeoutError as error:
             raise self._nothing(timeout) from error
@@ -275,7 +276,7 @@ class ExecStream:
         import websocket
 
         try:
-            self._connection.settimeout(SENDING)
+            self._connection.settimeout(self.patience)
             self._connection.ping()
         except (OSError, websocket.WebSocketException) as error:
             raise Failure("ConnectionLost", f"{self._doing}: the stream broke ({type(error).__name__})") from error

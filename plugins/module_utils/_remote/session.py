@@ -60,6 +60,9 @@ _PID = re.compile(rb"[1-9][0-9]{0,9}\n")
 class Transport(Protocol):
     """The three streams of one remote command."""
 
+    # how many seconds the other side may take in nothing of what is sent before it counts as gone
+    patience: float
+
     def send(self, data: bytes) -> None:
         """Sends data to its stdin. Raises Failure ConnectionLost."""
 
@@ -239,6 +242,7 @@ class Session:
 
     def _part(self) -> None:
         until = time.monotonic() + PARTING
+        self._transport.patience = PARTING
         self.cancel()
         self._send(b"", b"quit")
         # what is still on its way is read and thrown away: unread, it would have the runtime kill the remote shell

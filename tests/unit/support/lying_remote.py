@@ -8,9 +8,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from itertools import chain, repeat
+from contextlib import contextmanager
+from itertools import chain, count, repeat
+from types import SimpleNamespace
+from unittest import mock
 
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._remote import session
 from ansible_collections.incident.distroless.plugins.module_utils._remote.session import Session, new_nonce
 
 
@@ -68,3 +72,11 @@ class Liar:
 def session_with(liar: Liar) -> Session:
     """A session with it."""
     return Session(liar, new_nonce(), timeout=1.0)
+
+
+@contextmanager
+def hurried() -> Iterator[None]:
+    """Let half a second pass with each of a session's looks at its clock, so that nobody waits for a silent one."""
+    clock = count(0.0, 0.5)
+    with mock.patch.object(session, "time", SimpleNamespace(monotonic=lambda: next(clock))):
+        yield

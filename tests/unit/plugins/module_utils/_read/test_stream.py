@@ -35,7 +35,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._read.stream i
 from ansible_collections.incident.distroless.plugins.module_utils._target_fs.filesystem import Entry, TargetFiles
 from ansible_collections.incident.distroless.tests.unit.support.local_shells import NOBODY, SHELLS, open_session
 from ansible_collections.incident.distroless.tests.unit.support.local_tree import HOSTILE_NAMES, LocalTree
-from ansible_collections.incident.distroless.tests.unit.support.lying_remote import Liar, session_with
+from ansible_collections.incident.distroless.tests.unit.support.lying_remote import Liar, hurried, session_with
 from ansible_collections.incident.distroless.tests.unit.support.target_things import entry
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -673,13 +673,13 @@ def test_whatever_a_reader_says_it_is_whole_or_a_failure(
 ) -> None:
     wants = [Want(listed) for listed in LISTED]
     files = TargetFiles(session_with(Liar(lie, step=step, is_silent=is_silent)), 1, root=b"/r")
-    with contextlib.suppress(Failure):
+    with contextlib.suppress(Failure), hurried():
         judged(
             send(files, wants, Mounts(frozenset({7})), checksum=has_sums, packing=Packing("gzip", "gzip", "gzip")),
             wants,
         )
     files = TargetFiles(session_with(Liar(lie, step=step, is_silent=is_silent)), 1, root=b"/r")
-    with contextlib.suppress(Failure):
+    with contextlib.suppress(Failure), hurried():
         for end in hashes(files, wants, Mounts(frozenset({7}))):
             assert end.status != "ok" or (end.sha256 and end.length == wants[end.index].count)
 
