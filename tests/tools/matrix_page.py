@@ -55,8 +55,9 @@ What was read and not run
 -------------------------
 
 - cgroup v2: how a target's process is told from others is run on the kernel's own unified hierarchy, with scopes as systemd's driver names them
-  (``tests/integration/test_cgroup_v2.py::test_the_targets_process_is_told_from_its_twin_and_from_pause``). A whole node on cgroup v2 was not run: the
-  figures of its files are read from files as public reports show them (``tests/unit/roles/test_cgroup_figures.py::test_a_limited_container_of_version_2``).
+  (``tests/integration/test_cgroup_v2.py::test_the_targets_process_is_told_from_its_twin_and_from_pause``). A whole node on cgroup v2 was not run: its
+  files are read in the form and with the names that public reports show, the CPU figures with the values of such a report
+  (``tests/unit/roles/test_cgroup_figures.py::test_a_limited_container_of_version_2``).
 - One node, Linux, containerd 2.2 with runc. CRI-O, Windows nodes, and nodes that are virtual machines of a pod each were not run.
 """
 
