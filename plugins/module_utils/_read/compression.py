@@ -4,7 +4,11 @@
 
 """What is compressed on the wire: asked for by name, or decided by what the line and the tools can do; and taken apart here.
 
-A stream is taken apart while it comes: where it ends, and never more out of it than was announced.
+A stream is taken apart while it comes: where it ends, and never more out of it than was announced. The content of a zstd frame is
+had by the package zstandard or the program zstd, whichever this host has; only where the frame ends is found here, by the sizes of
+its blocks, for what follows on the same stream is not the frame's. The program says nothing of its end. Of the package that does who
+takes all that a piece comes to at once, which is 1 GiB out of 33 kB of zeros; the reader that gives a bounded part keeps to itself
+how much it has taken. compression.zstd has both, from Python 3.14 on.
 
 This is a private module utility of incident.distroless; its interface may change.
 """
@@ -114,7 +118,7 @@ def by_measure(rate: float, speeds: Mapping[Codec, float], *, there: Iterable[Co
     return Packing(chosen, chosen, usable[0] if chosen == "none" else chosen, is_sampled=True)
 
 
-# zstd (RFC 8878): where a frame ends is found here, its content is had by the package zstandard or the program zstd
+# zstd, RFC 8878
 _MAGIC = bytes.fromhex("28b52ffd")
 # what the remote side uses is 512 KiB; a frame that wants more memory is not from there
 _MAX_WINDOW_LOG = 23
