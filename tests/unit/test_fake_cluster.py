@@ -17,8 +17,8 @@ from ansible_collections.incident.distroless.tests.unit.support.api_questions im
     Outline,
     recorded,
 )
-from ansible_collections.incident.distroless.tests.unit.support.api_state import Object, runs, with_running
 from ansible_collections.incident.distroless.tests.unit.support.fake_cluster import TOKEN, FakeCluster, fake_cluster
+from ansible_collections.incident.distroless.tests.unit.support.kubelets import Object, runs, with_running
 
 # what a real server and its kubelets say beside, and nothing of ours reads
 LEFT_OUT = frozenset(

@@ -13,17 +13,15 @@ import copy
 import json
 import threading
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-Object = dict[str, Any]
+from .api_replies import Refused, Reply, bad_request, invalid, not_found
+from .kubelets import NOW, Kubelet, Object, runs
+
 # namespace (or ""), resource, name
 Key = tuple[str, str, str]
-# a pod after somebody's write -> the pod as the kubelet makes it, step by step; None: it is gone
-Kubelet = Callable[[Object], Iterable["Object | None"]]
 
-NOW = "2026-11-23T03:00:00Z"
 MERGE_PATCH, STRATEGIC_PATCH = "application/merge-patch+json", "application/strategic-merge-patch+json"
 CONTAINER_FIELDS = frozenset(
     "name image imagePullPolicy command args env envFrom workingDir ports resources volumeMounts volumeDevices stdin "
@@ -31,93 +29,6 @@ CONTAINER_FIELDS = frozenset(
     "terminationMessagePath terminationMessagePolicy resizePolicy".split()
 )
 KINDS = {"pods": "Pod", "namespaces": "Namespace", "events": "Event", "nodes": "Node"}
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """An answer that is there as a whole: an object, or the bytes of a text."""
-
-    status: int
-    body: Mapping[str, Any] | bytes
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-
-class Refused(Exception):
-    """Carries the Status that is the answer."""
-
-    def __init__(
-        self,
-        code: int,
-        reason: str,
-        message: str,
-        *,
-        details: Mapping[str, Any] | None = None,
-        has_details: bool = True,
-    ) -> None:
-        super().__init__(message)
-        status = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure"}
-        about = {"details": dict(details or {})} if has_details else {}
-        self.reply = Reply(code, {**status, "message": message, "reason": reason, **about, "code": code})
-
-
-def not_found(resource: str, name: str) -> Refused:
-    return Refused(404, "NotFound", f'{resource} "{name}" not found', details={"name": name, "kind": resource})
-
-
-def bad_request(message: str) -> Refused:
-    return Refused(400, "BadRequest", message, has_details=False)
-
-
-def invalid(kind: str, name: str, place: str, reason: str, words: str) -> Refused:
-    about = {"name": name, "kind": kind} if kind else {}
-    cause = {"reason": f"FieldValue{reason}", "message": words, "field": place}
-    message = f'{kind} "{name}" is invalid: {place}: {words}'
-    return Refused(422, "Invalid", message, details={**about, "causes": [cause]})
-
-
-def runs(pod: Object) -> Iterator[Object | None]:
-    """A kubelet at which everything that has a node starts at once and ends at once."""
-    if pod["metadata"].get("deletionTimestamp"):
-        yield None
-    else:
-        yield with_running(pod)
-
-
-def with_running(pod: Object, *waiting: str, reason: str = "ContainerCreating", message: str = "") -> Object:
-    """The pod on its node with all containers running but those that are named: these wait, and have not run before."""
-    now = copy.deepcopy(pod)
-    now["spec"].setdefault("nodeName", "node-1")
-    status = now.setdefault("status", {})
-    why = {"reason": reason, **({"message": message} if message else {})}
-    for specs, statuses in (("containers", "containerStatuses"), ("ephemeralContainers", "ephemeralContainerStatuses")):
-        earlier = {row["name"]: row for row in status.get(statuses, ()) if "waiting" not in row["state"]}
-        rows = [
-            earlier.get(entry["name"]) or _status(number, entry, why if entry["name"] in waiting else None)
-            for number, entry in enumerate(now["spec"].get(specs, ()))
-        ]
-        if rows:
-            status[statuses] = rows
-    is_pending = any("waiting" in row["state"] for row in status.get("containerStatuses", ()))
-    status |= {"phase": "Pending" if is_pending else "Running", "startTime": NOW}
-    return now
-
-
-def _status(number: int, container: Mapping[str, Any], why: Mapping[str, str] | None) -> Object:
-    runs = (
-        {"containerID": f"containerd://{number}{'c' * 63}", "imageID": "sha256:feed"}
-        if why is None
-        else {"imageID": ""}
-    )
-    return {
-        "name": container["name"],
-        "image": container["image"],
-        **runs,
-        "restartCount": 0,
-        "ready": why is None,
-        "started": why is None,
-        "state": {"running": {"startedAt": NOW}} if why is None else {"waiting": dict(why)},
-        "lastState": {},
-    }
 
 
 class ApiState:

@@ -24,7 +24,9 @@ from ansible_collections.incident.distroless.plugins.module_utils._core.deadline
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import Cluster
 from kubernetes.client import ApiClient, Configuration
 
-from .api_state import ApiState, Kubelet, Object, Refused, Reply, runs
+from .api_replies import Refused, Reply
+from .api_state import ApiState
+from .kubelets import Kubelet, Object, runs
 
 TOKEN = "the-on-call-person's"
 USER = {

@@ -20,7 +20,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._debugger.mode
 )
 from ansible_collections.incident.distroless.plugins.module_utils._k8s import watch
 from ansible_collections.incident.distroless.plugins.module_utils._targets.model import make_target
-from ansible_collections.incident.distroless.tests.unit.support.api_state import Object, Refused, with_running
+from ansible_collections.incident.distroless.tests.unit.support.api_replies import Refused
 from ansible_collections.incident.distroless.tests.unit.support.fake_cluster import (
     CUT,
     END,
@@ -31,6 +31,7 @@ from ansible_collections.incident.distroless.tests.unit.support.fake_cluster imp
     Stream,
     fake_cluster,
 )
+from ansible_collections.incident.distroless.tests.unit.support.kubelets import Object, with_running
 from ansible_collections.incident.distroless.tests.unit.support.pods import pod
 
 CONTAINER = {"name": "debugger-1", "image": "busybox:1.37", "command": ["sleep", "60"], "targetContainerName": "app"}

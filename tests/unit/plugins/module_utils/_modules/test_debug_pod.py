@@ -12,12 +12,13 @@ from typing import Any
 
 import pytest
 from ansible_collections.incident.distroless.plugins.module_utils._modules import debug_pod as _task
-from ansible_collections.incident.distroless.tests.unit.support.api_state import Object, Refused, with_running
+from ansible_collections.incident.distroless.tests.unit.support.api_replies import Refused
 from ansible_collections.incident.distroless.tests.unit.support.fake_cluster import (
     FakeCluster,
     Fault,
     fake_cluster,
 )
+from ansible_collections.incident.distroless.tests.unit.support.kubelets import Object, with_running
 from ansible_collections.incident.distroless.tests.unit.support.pods import pod
 from ansible_collections.incident.distroless.tests.unit.support.tasks import Ended, run_task
 
