@@ -190,6 +190,14 @@ def kubectl(make_namespace: Callable[..., Kubectl]) -> Kubectl:
 
 
 @pytest.fixture(scope="module")
+def app(kubectl: Kubectl) -> str:
+    """A distroless app under uid 65532; a module whose tests need another one has its own."""
+    kubectl.apply(pod_manifest("api", "incident.test/app:nonroot"))
+    kubectl.wait_until_running("api")
+    return "api"
+
+
+@pytest.fixture(scope="module")
 def credentials(kubectl: Kubectl) -> Credentials:
     """Makes service accounts that may do exactly what the given rules say; gives the options to be one."""
     server = kubectl.json("config", "view", "--minify", "--raw")["clusters"][0]["cluster"]["server"]

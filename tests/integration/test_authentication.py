@@ -17,19 +17,11 @@ from typing import Any
 import pytest
 import yaml
 
-from .conftest import Kubectl, Play, Played, pod_manifest
+from .conftest import Kubectl, Play, Played
 from .test_saying_no import RULES
 
 # nothing of the test run's own settings may help
 ALONE = {"K8S_AUTH_KUBECONFIG": "", "KUBECONFIG": "/dev/null"}
-
-
-@pytest.fixture(scope="module")
-def app(kubectl: Kubectl) -> str:
-    """A distroless app under uid 65532."""
-    kubectl.apply(pod_manifest("api", "incident.test/app:nonroot"))
-    kubectl.wait_until_running("api")
-    return "api"
 
 
 def part(section: dict[str, Any], key: str, folder: Path) -> str:

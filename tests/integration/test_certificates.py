@@ -24,16 +24,9 @@ import pytest
 from tests.unit.support.authorities import KINDS, Authority, authority
 from tests.unit.support.relay import relay
 
-from .conftest import Credentials, Kubectl, Play, facts, pod_manifest
+from .conftest import Credentials, Kubectl, Play, facts
+from .test_authentication import COMMANDS, assert_works
 from .test_saying_no import RULES, assert_says
-
-
-@pytest.fixture(scope="module")
-def app(kubectl: Kubectl) -> str:
-    """A distroless app under uid 65532."""
-    kubectl.apply(pod_manifest("api", "incident.test/app:nonroot"))
-    kubectl.wait_until_running("api")
-    return "api"
 
 
 class Front:
@@ -92,9 +85,8 @@ def through(credentials: Credentials, tmp_path: Path) -> Iterator[Through]:
 def test_a_pod_is_looked_into_behind_every_kind_of_authority(kind: str, call: Play, app: str, through: Through) -> None:
     signer = authority(kind)
     front, options = through(signer, signer.server())
-    played = call("ephemeral_debug", pod=app, commands=[{"cmd": "echo inside", "changed": False}], **options)
-    assert not played.result.get("failed"), played["msg"]
-    assert played.target["commands"][0]["stdout"] == "inside\n"
+    played = call("ephemeral_debug", pod=app, commands=COMMANDS, **options)
+    assert_works(played)
     # requests, and at least one stream
     assert front.carried >= 2
 

@@ -12,7 +12,6 @@ its own. What looks is the real remote script.
 from __future__ import annotations
 
 import os
-import selectors
 import shutil
 import subprocess
 import time
@@ -30,50 +29,14 @@ from ansible_collections.incident.distroless.plugins.module_utils._remote.sessio
 )
 from ansible_collections.incident.distroless.plugins.module_utils._targets.model import Target, make_target
 
+from tests.unit.support.local_shells import Pipes
+
 from .conftest import Kubectl, pod_manifest
 
 TARGET, TWIN, DEBUGGER = "a" * 64, "b" * 64, "d" * 64
 SHELLS = ("busybox", "dash", "bash")
 # a container whose main process has a child, and whose signals are its own
 APP = "sleep 1000 & wait"
-
-
-class Pipes:
-    """A session's transport over the pipes of a process of this machine."""
-
-    def __init__(self, argv: Sequence[str], path: str) -> None:
-        self._process = subprocess.Popen(
-            argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0, env={"PATH": path}
-        )
-        assert self._process.stdin
-        self._stdin = self._process.stdin
-        self._selector = selectors.DefaultSelector()
-        for channel, pipe in ((1, self._process.stdout), (2, self._process.stderr)):
-            assert pipe
-            self._selector.register(pipe, selectors.EVENT_READ, channel)
-
-    def send(self, data: bytes) -> None:
-        self._stdin.write(data)
-
-    def receive(self, timeout: float) -> tuple[int, memoryview] | None:
-        while self._selector.get_map():
-            ready = self._selector.select(timeout)
-            assert ready, "nothing came"
-            if data := os.read(ready[0][0].fd, 32768):
-                return ready[0][0].data, memoryview(data)
-            self._selector.unregister(ready[0][0].fileobj)
-        return None
-
-    def keep_alive(self) -> None:
-        """Nothing between here and there cuts silence."""
-
-    def close(self) -> None:
-        self._stdin.close()
-        self._process.wait(10)
-
-    @property
-    def exit_code(self) -> int | None:
-        return self._process.poll()
 
 
 class Node:
@@ -128,7 +91,7 @@ class Node:
         nonce = new_nonce()
         own_view = ["unshare", "--cgroup", "--", "env", f"PATH={path}"]
         argv = [*self.entering(DEBUGGER), *self.inside(), *own_view, *shell, *exec_command(nonce)[1:]]
-        return Session(Pipes(argv, os.environ["PATH"]), nonce)
+        return Session(Pipes(argv, {"PATH": os.environ["PATH"]}), nonce)
 
     def close(self) -> None:
         for folder in self.scopes.iterdir():

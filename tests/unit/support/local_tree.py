@@ -40,6 +40,16 @@ class LocalTree:
         self.root = os.fsencode(root)
         self.questions = self.scans = self.paths = self.names = 0
 
+    def at(self, path: bytes) -> Path:
+        """Where something of it is on this machine."""
+        return Path(os.fsdecode(self.root + path))
+
+    def make(self, path: bytes, content: bytes = b"") -> Entry:
+        """Writes a file, and what it is in."""
+        self.at(path).parent.mkdir(parents=True, exist_ok=True)
+        self.at(path).write_bytes(content)
+        return self.entry(path)
+
     def walk(self, paths: Sequence[bytes]) -> list[Entry | Hop | Absent]:
         self.questions += 1
         self.paths += len(paths)

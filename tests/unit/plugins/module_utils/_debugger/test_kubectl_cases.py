@@ -16,21 +16,12 @@ import pytest
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.container import Request, base_name, build
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.ensure import _free_name
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.identity import Attempt
+from ansible_collections.incident.distroless.tests.unit.support.kubectl_cases import (
+    CUSTOM,
+    RESTRICTED,
+    debug_container,
+)
 from ansible_collections.incident.distroless.tests.unit.support.pods import target
-
-MARK = {"name": "INCIDENT_DISTROLESS", "value": "debugger"}
-RESTRICTED = {
-    "allowPrivilegeEscalation": False,
-    "capabilities": {"drop": ["ALL"]},
-    "runAsNonRoot": True,
-    "seccompProfile": {"type": "RuntimeDefault"},
-}
-# what all three of kubectl's cases for --custom hand over
-CUSTOM: dict[str, Any] = {
-    "imagePullPolicy": "Never",
-    "stdin": True,
-    "securityContext": {"capabilities": {"drop": ["ALL"]}, "runAsNonRoot": False},
-}
 
 
 def request(**changes: Any) -> Request:
@@ -43,9 +34,8 @@ def built(profile: str = "baseline", name: str = "debugger", container: str = "a
 
 
 def expected(**fields: Any) -> dict[str, Any]:
-    """What kubectl's case expects, with what our debuggers always have."""
-    ours = {"name": "debugger", "image": "busybox", "imagePullPolicy": "IfNotPresent", "targetContainerName": "app"}
-    return {**ours, "command": ["sleep", "60"], "env": [MARK], **fields}
+    """What kubectl's case expects of a debugger in a pod."""
+    return debug_container(**{"targetContainerName": "app", **fields})
 
 
 def test_minimum_fields() -> None:

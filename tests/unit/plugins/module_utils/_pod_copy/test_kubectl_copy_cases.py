@@ -15,6 +15,12 @@ from typing import Any
 import pytest
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.identity import Attempt
 from ansible_collections.incident.distroless.plugins.module_utils._pod_copy.manifest import debug_name
+from ansible_collections.incident.distroless.tests.unit.support.kubectl_cases import (
+    CUSTOM,
+    MARK,
+    RESTRICTED,
+    debug_container,
+)
 from ansible_collections.incident.distroless.tests.unit.support.pod_copies import (
     container_of,
     copied,
@@ -23,27 +29,8 @@ from ansible_collections.incident.distroless.tests.unit.support.pod_copies impor
     original,
 )
 
-MARK = {"name": "INCIDENT_DISTROLESS", "value": "debugger"}
-RESTRICTED = {
-    "allowPrivilegeEscalation": False,
-    "capabilities": {"drop": ["ALL"]},
-    "runAsNonRoot": True,
-    "seccompProfile": {"type": "RuntimeDefault"},
-}
-# what all three of kubectl's cases for --custom hand over
-CUSTOM: dict[str, Any] = {
-    "imagePullPolicy": "Never",
-    "stdin": True,
-    "securityContext": {"capabilities": {"drop": ["ALL"]}, "runAsNonRoot": False},
-}
 BUSINESS = {"name": "business", "image": "app"}
 TWO = [{"name": "app", "image": "appimage"}, {"name": "sidecar", "image": "sidecarimage"}]
-
-
-def expected(**fields: Any) -> dict[str, Any]:
-    """The debug container of kubectl's cases, with what ours always have."""
-    ours = {"name": "debugger", "image": "busybox", "imagePullPolicy": "IfNotPresent"}
-    return {**ours, "command": ["sleep", "60"], "env": [MARK], **fields}
 
 
 def images(manifest: dict[str, Any]) -> dict[str, str]:
@@ -53,7 +40,7 @@ def images(manifest: dict[str, Any]) -> dict[str, str]:
 def test_basic() -> None:
     spec = copied(original(containers=[dict(BUSINESS)]))["spec"]
     assert "nodeName" not in spec
-    assert spec["containers"] == [BUSINESS, expected()]
+    assert spec["containers"] == [BUSINESS, debug_container()]
 
 
 def test_same_node() -> None:
@@ -74,7 +61,7 @@ def test_metadata_is_stripped() -> None:
 
 
 def test_a_debug_container_is_added() -> None:
-    assert copied(original(containers=[dict(BUSINESS)]))["spec"]["containers"] == [BUSINESS, expected()]
+    assert copied(original(containers=[dict(BUSINESS)]))["spec"]["containers"] == [BUSINESS, debug_container()]
 
 
 def test_environment_variables_are_the_debug_containers() -> None:
@@ -166,7 +153,7 @@ def test_images_are_changed_by_name_or_all(asked: dict[str, str], result: dict[s
 )
 def test_profiles(profile: str, fields: dict[str, Any]) -> None:
     manifest = copied(original(containers=[dict(BUSINESS)]), Attempt(profile, "image"))
-    assert container_of(manifest, "debugger") == expected(**fields)
+    assert container_of(manifest, "debugger") == debug_container(**fields)
     assert container_of(manifest, "business") == BUSINESS
     assert manifest["spec"]["shareProcessNamespace"] is True
 
@@ -181,4 +168,4 @@ def test_profiles(profile: str, fields: dict[str, Any]) -> None:
 )
 def test_custom_over_profiles(profile: str, context: dict[str, Any]) -> None:
     manifest = copied(attempt=Attempt(profile, "image"), debug=debug_request(custom=CUSTOM))
-    assert container_of(manifest, "debugger") == expected(**{**CUSTOM, "securityContext": context})
+    assert container_of(manifest, "debugger") == debug_container(**{**CUSTOM, "securityContext": context})

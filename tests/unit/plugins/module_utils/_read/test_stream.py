@@ -57,22 +57,6 @@ class Got:
         return self.end.status if self.end else None
 
 
-@pytest.fixture(params=SHELLS)
-def shell(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest.fixture
-def tree(tmp_path: Path) -> LocalTree:
-    return LocalTree(tmp_path)
-
-
-@pytest.fixture
-def files(shell: str, tree: LocalTree) -> Iterator[TargetFiles]:
-    with open_session(shell) as session:
-        yield TargetFiles(session, os.getpid(), root=tree.root)
-
-
 @pytest.fixture
 def mounts() -> Mounts:
     """This machine's own: they are the target's here."""
@@ -81,13 +65,7 @@ def mounts() -> Mounts:
 
 
 def make(tree: LocalTree, path: bytes, content: bytes) -> Want:
-    at(tree, path).parent.mkdir(parents=True, exist_ok=True)
-    at(tree, path).write_bytes(content)
-    return Want(tree.entry(path))
-
-
-def at(tree: LocalTree, path: bytes) -> Path:
-    return Path(os.fsdecode(tree.root + path))
+    return Want(tree.make(path, content))
 
 
 def some_bytes(size: int, seed: int = 0) -> bytes:
@@ -265,21 +243,21 @@ def test_a_file_that_shrank_below_what_is_here_says_so(
 ) -> None:
     content = some_bytes(100_000)
     wants = [replace(make(tree, b"/log", content), here=50_000), make(tree, b"/other", b"other")]
-    os.truncate(at(tree, b"/log"), size)
+    os.truncate(tree.at(b"/log"), size)
     file, other = sent(send(files, wants, mounts), 2)
     assert (file.status, bytes(file.data)) == ("Shrunk", content[50_000:size])
     assert is_right(other, b"other")
 
 
 def replaced_by(tree: LocalTree, path: bytes, what: str) -> None:
-    place = at(tree, path)
+    place = tree.at(path)
     place.unlink()
     match what:
         case "another file":
             # the first one's inode must not be free for it
-            os.link(at(tree, b"/other"), place)
+            os.link(tree.at(b"/other"), place)
         case "a link to it elsewhere":
-            place.symlink_to(at(tree, b"/keep" + path))
+            place.symlink_to(tree.at(b"/keep" + path))
         case "a link out":
             place.symlink_to("/etc/passwd")
         case "a link to nowhere":
@@ -309,8 +287,8 @@ def test_what_took_a_files_place_is_not_read_and_the_others_are(
     contents = [some_bytes(size, number) for number in range(3)]
     make(tree, b"/other", contents[1])
     wants = [make(tree, b"/%d" % number, content) for number, content in enumerate(contents)]
-    at(tree, b"/keep").mkdir()
-    os.link(at(tree, b"/1"), at(tree, b"/keep/1"))
+    tree.at(b"/keep").mkdir()
+    os.link(tree.at(b"/1"), tree.at(b"/keep/1"))
     replaced_by(tree, b"/1", what)
     before, swapped, after = sent(send(files, wants, mounts), 3)
     assert is_right(before, contents[0])
@@ -376,7 +354,7 @@ def test_a_file_that_may_not_be_read_says_so(shell: str, mounts: Mounts, size: i
     place.chmod(0o755)
     tree = LocalTree(place)
     wants = [make(tree, b"/%d" % number, some_bytes(size, number)) for number in range(3)]
-    at(tree, b"/1").chmod(0)
+    tree.at(b"/1").chmod(0)
     with open_session(shell, inside=NOBODY) as session:
         files = TargetFiles(session, os.getpid(), root=tree.root)
         got = sent(send(files, wants, mounts), 3)
@@ -400,7 +378,7 @@ def test_of_a_file_that_grew_its_beginning_is_read(
 ) -> None:
     contents = [some_bytes(size, number) for number in range(3)]
     wants = [make(tree, b"/%d" % number, content) for number, content in enumerate(contents)]
-    with at(tree, b"/1").open("ab") as log:
+    with tree.at(b"/1").open("ab") as log:
         log.write(b"more" * 20_000)
     got = sent(send(files, wants, mounts), 3)
     assert all(is_right(file, content) for file, content in zip(got, contents, strict=True))
@@ -413,7 +391,7 @@ def test_a_small_file_that_has_become_endless_is_read_to_its_listed_length(
     files: TargetFiles, tree: LocalTree, mounts: Mounts
 ) -> None:
     wants = [make(tree, b"/%d" % number, b"%d" % number) for number in range(3)]
-    os.truncate(at(tree, b"/1"), 1 << 40)
+    os.truncate(tree.at(b"/1"), 1 << 40)
     got = sent(send(files, wants, mounts), 3)
     assert all(is_right(file, b"%d" % number) for number, file in enumerate(got))
     assert all(end.status == "ok" for end in hashes(files, wants, mounts))
@@ -426,7 +404,7 @@ def test_a_file_that_shrank_is_framed_by_what_is_there_and_the_others_are_right(
 ) -> None:
     contents = [some_bytes(size, number) for number in range(3)]
     wants = [make(tree, b"/%d" % number, content) for number, content in enumerate(contents)]
-    os.truncate(at(tree, b"/1"), left)
+    os.truncate(tree.at(b"/1"), left)
     got = sent(send(files, wants, mounts), 3)
     assert (got[1].status, bytes(got[1].data)) == ("Shrunk", contents[1][:left])
     assert is_right(got[0], contents[0])
@@ -462,7 +440,7 @@ def test_files_that_grow_and_shrink_do_not_move_the_bytes_of_others(
 ) -> None:
     contents = [some_bytes(500 + number, number) for number in range(120)]
     wants = [make(tree, b"/%d" % number, content) for number, content in enumerate(contents)]
-    moving = [at(tree, b"/%d" % number) for number in range(0, 120, 10)]
+    moving = [tree.at(b"/%d" % number) for number in range(0, 120, 10)]
 
     def step() -> None:
         for number, path in enumerate(moving):
@@ -493,7 +471,7 @@ def test_a_path_swapped_thousands_of_times_never_gives_away_what_is_elsewhere(
     (outside / "f").write_bytes(secret)
     wants = [make(inside, b"/d%d/f" % number, b"%d" % number * size) for number in range(8)]
     wants = [replace(want, length=size) for want in wants]
-    swaps = [(at(inside, b"/d%d" % number), at(inside, b"/away%d" % number)) for number in range(8)]
+    swaps = [(inside.at(b"/d%d" % number), inside.at(b"/away%d" % number)) for number in range(8)]
 
     def step() -> None:
         for number, (here, away) in enumerate(swaps):
@@ -533,7 +511,7 @@ def test_what_reading_made_of_the_access_time_comes_with_each_file(
     wants = [make(tree, b"/%d" % size, some_bytes(size)) for size in (5, 6, 50_000)]
     for want in wants:
         # what was never read since it was written moves even where the mount says relatime
-        os.utime(at(tree, want.entry.path), ns=(1_500_000_000_123_456_789, 1_600_000_000_000_000_000))
+        os.utime(tree.at(want.entry.path), ns=(1_500_000_000_123_456_789, 1_600_000_000_000_000_000))
     for _time in range(2):
         wants = [Want(tree.entry(want.entry.path)) for want in wants]
         for read in (send(files, wants, mounts), hashes(files, wants, mounts)):

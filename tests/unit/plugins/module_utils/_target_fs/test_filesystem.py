@@ -41,22 +41,6 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 
-@pytest.fixture(params=SHELLS)
-def shell(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest.fixture
-def tree(tmp_path: Path) -> LocalTree:
-    return LocalTree(tmp_path)
-
-
-@pytest.fixture
-def files(shell: str, tree: LocalTree) -> Iterator[TargetFiles]:
-    with open_session(shell) as session:
-        yield TargetFiles(session, os.getpid(), root=tree.root)
-
-
 @pytest.fixture
 def guarded(shell: str) -> Iterator[tuple[TargetFiles, Path]]:
     """A directory that others can reach, and a looker that is nobody."""
@@ -67,15 +51,6 @@ def guarded(shell: str) -> Iterator[tuple[TargetFiles, Path]]:
     for path in place.rglob("*"):
         path.chmod(0o700)
     shutil.rmtree(place)
-
-
-def at(tree: LocalTree, path: bytes) -> Path:
-    return Path(os.fsdecode(tree.root + path))
-
-
-def make(tree: LocalTree, path: bytes, content: bytes = b"") -> None:
-    at(tree, path).parent.mkdir(parents=True, exist_ok=True)
-    at(tree, path).write_bytes(content)
 
 
 def below(tree: LocalTree, top: bytes) -> set[Entry]:
@@ -96,11 +71,11 @@ def paths_of(found: Sequence[Entry | Unlisted]) -> list[bytes]:
 
 
 def test_an_entry_is_what_lstat_says_to_the_nanosecond(files: TargetFiles, tree: LocalTree) -> None:
-    make(tree, b"/a/file", b"x" * 12345)
-    at(tree, b"/a/file").chmod(0o4751)
-    os.link(at(tree, b"/a/file"), at(tree, b"/a/second"))
-    os.utime(at(tree, b"/a/file"), ns=(1_700_000_001_000_000_001, 1_600_000_000_999_999_999))
-    os.mkfifo(at(tree, b"/a/fifo"))
+    tree.make(b"/a/file", b"x" * 12345)
+    tree.at(b"/a/file").chmod(0o4751)
+    os.link(tree.at(b"/a/file"), tree.at(b"/a/second"))
+    os.utime(tree.at(b"/a/file"), ns=(1_700_000_001_000_000_001, 1_600_000_000_999_999_999))
+    os.mkfifo(tree.at(b"/a/fifo"))
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(os.fsdecode(tree.root + b"/a/s"))
     asked = [b"/", b"/a", b"/a/file", b"/a/second", b"/a/fifo", b"/a/s"]
@@ -119,9 +94,9 @@ def test_no_time_that_a_file_can_have_hides_it_or_others(shell: str, seconds: in
     with tempfile.TemporaryDirectory(dir="/dev/shm") as place, open_session(shell) as session:
         tree = LocalTree(Path(place))
         for number in range(300):
-            make(tree, b"/%03d with a name that fills the tool's buffer" % number)
-            os.utime(at(tree, b"/%03d with a name that fills the tool's buffer" % number), (seconds, seconds))
-        make(tree, b"/now")
+            tree.make(b"/%03d with a name that fills the tool's buffer" % number)
+            os.utime(tree.at(b"/%03d with a name that fills the tool's buffer" % number), (seconds, seconds))
+        tree.make(b"/now")
         files = TargetFiles(session, os.getpid(), root=tree.root)
         below(tree, b"/")
         # busybox knows no fraction of the last of these times; the others' is lost with it
@@ -152,7 +127,7 @@ LINK_TEXTS = [
 
 def test_links_come_with_their_texts_whatever_these_hold(files: TargetFiles, tree: LocalTree) -> None:
     paths = [b"/links/%02d" % number for number in range(len(LINK_TEXTS))]
-    at(tree, b"/links").mkdir()
+    tree.at(b"/links").mkdir()
     for path, text in zip(paths, LINK_TEXTS, strict=True):
         os.symlink(text, tree.root + path)  # noqa: PTH211 - pathlib would tidy the text
     below(tree, b"/")
@@ -162,16 +137,16 @@ def test_links_come_with_their_texts_whatever_these_hold(files: TargetFiles, tre
 
 
 def test_the_first_link_of_a_path_is_where_a_walk_ends(files: TargetFiles, tree: LocalTree) -> None:
-    make(tree, b"/real/dir/file")
-    at(tree, b"/one").symlink_to("real")
-    at(tree, b"/real/two").symlink_to("dir")
+    tree.make(b"/real/dir/file")
+    tree.at(b"/one").symlink_to("real")
+    tree.at(b"/real/two").symlink_to("dir")
     hops = files.walk([b"/one/two/file", b"/real/two/file", b"/real/two"])
     assert [hop.path for hop in hops] == [b"/one", b"/real/two", b"/real/two"]
     assert all(isinstance(hop, Hop) for hop in hops)
 
 
 def test_what_leads_nowhere_says_why(files: TargetFiles, tree: LocalTree) -> None:
-    make(tree, b"/file")
+    tree.make(b"/file")
     asked = {
         b"/nothing": "Missing",
         b"/no/thing": "Missing",
@@ -216,7 +191,7 @@ def test_a_directory_that_cannot_be_listed_is_reported_and_the_rest_is_there(
 def test_hundreds_of_paths_are_one_call(files: TargetFiles, tree: LocalTree) -> None:
     names = [b"/%03d %s" % (number, b"n" * 200) for number in range(250)]
     for name in names[::2]:
-        make(tree, name)
+        tree.make(name)
     answers = files.walk(names)
     assert answers[::2] == [tree.entry(name) for name in names[::2]]
     assert answers[1::2] == [Absent(name, "Missing") for name in names[1::2]]
@@ -226,7 +201,7 @@ def test_hundreds_of_paths_are_one_call(files: TargetFiles, tree: LocalTree) -> 
 def test_hostile_names_are_walked_and_listed_as_they_are(files: TargetFiles, tree: LocalTree) -> None:
     paths = [b"/" + outer + b"/" + inner for outer in HOSTILE_NAMES for inner in HOSTILE_NAMES[::3]]
     for path in paths:
-        make(tree, path, b"x")
+        tree.make(path, b"x")
     below(tree, b"/")
     assert files.walk(paths) == [tree.entry(path) for path in paths]
     assert set(scanned(files)) == below(tree, b"/")
@@ -239,7 +214,7 @@ def test_pruned_directories_are_seen_and_not_entered(files: TargetFiles, tree: L
     # what the names would hide as patterns
     seen = [b"/other", b"/a", b"/b", b"/qq", b"/backslash", b"/plainer", b"/deep/er/y"]
     for path in hidden + seen:
-        make(tree, path + b"/file")
+        tree.make(path + b"/file")
     found = paths_of(scanned(files, prune=[*hidden, b"/no/such"]))
     assert [path for path in hidden if path not in found] == []
     assert {path for path in found if path.endswith(b"/file")} == {path + b"/file" for path in seen}
@@ -254,15 +229,15 @@ def test_pruned_directories_are_seen_and_not_entered(files: TargetFiles, tree: L
 def test_a_listing_goes_as_deep_as_it_may(
     files: TargetFiles, tree: LocalTree, depth: int, expected: list[bytes] | None
 ) -> None:
-    make(tree, b"/1/2/3")
+    tree.make(b"/1/2/3")
     assert paths_of(scanned(files, max_depth=depth)) == (expected or [b"/", b"/1", b"/1/2", b"/1/2/3"])
 
 
 def test_several_directories_come_in_their_order_and_links_are_not_entered(files: TargetFiles, tree: LocalTree) -> None:
-    make(tree, b"/a/1")
-    make(tree, b"/b/2")
-    at(tree, b"/b/to-a").symlink_to("../a")
-    at(tree, b"/c").symlink_to("a")
+    tree.make(b"/a/1")
+    tree.make(b"/b/2")
+    tree.at(b"/b/to-a").symlink_to("../a")
+    tree.at(b"/c").symlink_to("a")
     found = scanned(files, [b"/b", b"/a"])
     assert {thing.path for thing in found[:3]} == {b"/b", b"/b/2", b"/b/to-a"}
     assert paths_of(found[3:]) == [b"/a", b"/a/1"]
@@ -273,7 +248,7 @@ def test_several_directories_come_in_their_order_and_links_are_not_entered(files
 
 def test_too_many_names_are_a_failure_and_the_session_goes_on(files: TargetFiles, tree: LocalTree) -> None:
     for number in range(2000):
-        make(tree, b"/many/%d" % number)
+        tree.make(b"/many/%d" % number)
     got: list[Entry | Unlisted] = []
     with pytest.raises(Failure) as caught:
         got.extend(files.scan([b"/"], max_entries=100))
@@ -339,9 +314,9 @@ def test_what_lies_deeper_than_a_path_can_be_long_is_said_to_be_there(files: Tar
 def test_no_program_of_the_target_is_run(shell: str, tree: LocalTree, monkeypatch: pytest.MonkeyPatch) -> None:
     """Jobs stand in the target's root, where a search path such as `.:/bin` or one that ends in a colon would look."""
     for name in ("stat", "find", "readlink", "cat", "sha256sum", "sed", "dd"):
-        make(tree, b"/" + name.encode(), b"#!/bin/sh\necho stolen >&2\nexit 1\n")
-        at(tree, b"/" + name.encode()).chmod(0o755)
-    make(tree, b"/file", b"hello")
+        tree.make(b"/" + name.encode(), b"#!/bin/sh\necho stolen >&2\nexit 1\n")
+        tree.at(b"/" + name.encode()).chmod(0o755)
+    tree.make(b"/file", b"hello")
     path = SHELLS[shell].env["PATH"]
     monkeypatch.setitem(SHELLS, shell, replace(SHELLS[shell], env={"PATH": f".::{path}:"}))
     with open_session(shell) as session:
@@ -373,12 +348,12 @@ def test_random_trees_are_listed_as_lstat_sees_them(files: TargetFiles, tree: Lo
         with contextlib.suppress(FileExistsError):
             match chance.randrange(4):
                 case 0:
-                    at(tree, path).mkdir()
+                    tree.at(path).mkdir()
                     directories.append(path)
                 case 1:
                     os.symlink(any_name(chance) + b"/\n//" + any_name(chance), tree.root + path)  # noqa: PTH211
                 case _:
-                    at(tree, path).open("xb").close()
+                    tree.at(path).open("xb").close()
     below(tree, b"/")
     everything = below(tree, b"/")
     assert sorted(scanned(files), key=str) == sorted(everything, key=str)
