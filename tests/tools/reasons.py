@@ -55,6 +55,7 @@ SHOWN_BY = {
     "CertificateRefused": f"{INTEGRATION}/test_certificates.py::test_what_is_wrong_with_a_certificate_is_said",
     "ImageLacksTool": f"{UNIT}/_fetch/test_blind_looks.py::test_a_tool_that_is_missing_is_named",
     "LookBroken": f"{UNIT}/_fetch/test_blind_looks.py::test_a_tool_that_is_killed_makes_nothing_gone",
+    "TaskKilled": f"{INTEGRATION}/test_interrupts.py::test_a_child_that_is_killed_is_a_failure_that_is_rescued",
     "InternalError": f"{UNIT}/_modules/test_one_defect.py::test_one_that_breaks_after_it_was_injected_and_one_command_ran",
 }
 

@@ -150,6 +150,10 @@ REASONS: dict[str, Reason] = {
         "The case is sealed: nothing may be written into it any more.",
         "Choose another case_id; a sealed case stays as it was sealed.",
     ),
+    "TaskKilled": Reason(
+        "The process on this host that worked on the task could not be started, or was killed before it had an answer.",
+        "Look at the memory and process limits of this host or job: it is often the kernel that kills, for want of memory.",
+    ),
     "InternalError": Reason(
         "A defect of this collection, at the place that the message names; other targets' results are not touched by it.",
         "Please report it with the message and what was asked for.",

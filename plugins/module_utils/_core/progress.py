@@ -76,6 +76,10 @@ class Progress:
         self._moves: dict[str, _Move] = {}
         self._socket: socket.socket | None = None
 
+    def tell(self, path: str | None) -> None:
+        """Say what comes to the socket at another path, or to nobody, before anything was said."""
+        self._path = path
+
     def say(self, target: str, text: str) -> None:
         """Says what happens with a target now, unless too much was said a moment ago."""
         if self._path is not None:

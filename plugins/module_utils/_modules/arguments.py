@@ -23,6 +23,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._debugger.cont
     variables,
 )
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.identity import IdentityRequest
+from ansible_collections.incident.distroless.plugins.module_utils._modules.forked import answering
 from ansible_collections.incident.distroless.plugins.module_utils._modules.runner import refused
 from ansible_collections.kubernetes.core.plugins.module_utils.args_common import AUTH_ARG_SPEC
 from ansible_collections.kubernetes.core.plugins.module_utils.k8s.core import AnsibleK8SModule
@@ -167,11 +168,13 @@ class QuietModule(AnsibleModule):  # type: ignore[misc]
 
     def exit_json(self, **kwargs: Any) -> None:
         """Ends the task with a result."""
-        super().exit_json(**{"invocation": self._shown(), **kwargs})
+        with answering():
+            super().exit_json(**{"invocation": self._shown(), **kwargs})
 
     def fail_json(self, msg: str, **kwargs: Any) -> None:
         """Fails the task with a result."""
-        super().fail_json(msg, **{"invocation": self._shown(), **kwargs})
+        with answering():
+            super().fail_json(msg, **{"invocation": self._shown(), **kwargs})
 
     def _log_invocation(self) -> None:
         # Ansible's own writes a kubeconfig in memory and a password in a URL to syslog: their options are not no_log

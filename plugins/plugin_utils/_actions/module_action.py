@@ -18,7 +18,7 @@ import socket
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,8 @@ from ansible.utils.display import Display
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._core.progress import MAX_LINE, VARIABLE, visible
 from ansible_collections.incident.distroless.plugins.module_utils._modules.runner import refused
+from ansible_collections.incident.distroless.plugins.plugin_utils._actions.forking import Heard
+from ansible_collections.incident.distroless.plugins.plugin_utils._actions.in_process import InProcess
 from ansible_collections.kubernetes.core.plugins.action.k8s_info import ActionModule as KubernetesAction
 
 # those that print lines for people; a job of AWX has a terminal too, with a callback that makes events of everything
@@ -58,34 +60,41 @@ def _has_terminal(pid: int | None) -> bool:
 
 
 @contextmanager
+def listener() -> Iterator[socket.socket | None]:
+    """Return a socket for datagrams that has a path until the end. None where there can be none."""
+    with ExitStack() as opened:
+        try:
+            # below the folder that ansible removes at its end, whatever becomes of this worker
+            folder = tempfile.mkdtemp(prefix="live-", dir=constants.DEFAULT_LOCAL_TMP)
+            opened.callback(shutil.rmtree, folder, ignore_errors=True)
+            made = opened.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+            made.bind(str(Path(folder) / "s"))
+        except OSError:
+            # the path of a socket has at most 107 bytes, and not every file system knows sockets
+            made = None
+        yield made
+
+
+@contextmanager
 def listening(show: Callable[[str], None]) -> Iterator[str | None]:
     """Return the path of a socket whose datagrams are shown, one line each, until the end. None where there can be none."""
-    with ExitStack() as opened:
-        path = _listen(show, opened)
+    with listener() as made, ExitStack() as opened:
+        path = str(made.getsockname()) if made else None
+        if made and path:
+            thread = threading.Thread(target=_show, args=(made, show), daemon=True)
+            thread.start()
+            opened.callback(thread.join)
+            opened.callback(_end, path)
         yield path
-
-
-def _listen(show: Callable[[str], None], opened: ExitStack) -> str | None:
-    try:
-        # below the folder that ansible removes at its end, whatever becomes of this worker
-        folder = tempfile.mkdtemp(prefix="live-", dir=constants.DEFAULT_LOCAL_TMP)
-        opened.callback(shutil.rmtree, folder, ignore_errors=True)
-        listener = opened.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
-        path = str(Path(folder) / "s")
-        listener.bind(path)
-    except OSError:
-        # the path of a socket has at most 107 bytes, and not every file system knows sockets
-        return None
-    thread = threading.Thread(target=_show, args=(listener, show), daemon=True)
-    thread.start()
-    opened.callback(thread.join)
-    opened.callback(_end, path)
-    return path
 
 
 def _show(listener: socket.socket, show: Callable[[str], None]) -> None:
     while data := listener.recv(4 * MAX_LINE):
-        show(visible(data.decode("utf-8", "replace")))
+        show(_line(data))
+
+
+def _line(data: bytes) -> str:
+    return visible(data[: 4 * MAX_LINE].decode("utf-8", "replace"))
 
 
 def _end(path: str) -> None:
@@ -94,7 +103,7 @@ def _end(path: str) -> None:
         closer.sendto(b"", path)
 
 
-class Action(KubernetesAction):  # type: ignore[misc]
+class Action(InProcess, KubernetesAction):  # type: ignore[misc]
     """Runs the module of the same name, with paths as the user of a playbook means them."""
 
     TRANSFERS_FILES = False
@@ -114,14 +123,22 @@ class Action(KubernetesAction):  # type: ignore[misc]
             except AnsibleError as error:
                 return {**result, **_failed(arguments, str(error))}
             arguments |= self._anchored(arguments)
-        with self._progress_shown():
+        with self._shown_in_process() if self.is_in_process(task_vars or {}) else self._shown_of_module():
             answer = self._execute_module(module_args=arguments, task_vars=task_vars, wrap_async=in_background)
         if not in_background:
             self._remove_tmp_path(self._connection._shell.tmpdir)  # noqa: SLF001 - as every action does
         return {**result, **answer}
 
     @contextmanager
-    def _progress_shown(self) -> Iterator[None]:
+    def _shown_in_process(self) -> Iterator[None]:
+        """Has the task run in a child of this process, and shows what it says while it works, where somebody watches."""
+        with listener() if is_watched() else nullcontext() as made:
+            show = partial(Display().display, screen_only=True)
+            with self.in_process(Heard(made, lambda data: show(_line(data))) if made else None):
+                yield
+
+    @contextmanager
+    def _shown_of_module(self) -> Iterator[None]:
         """Shows what the module says while it works, where it runs here and somebody watches."""
         if self._connection.transport != "local" or self._task.async_val or not is_watched():
             yield
