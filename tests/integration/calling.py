@@ -37,7 +37,7 @@ class Warm:
     def call(
         self, module: str, arguments: Mapping[str, Any], folder: Path, environment: Mapping[str, str]
     ) -> tuple[dict[str, Any] | None, str]:
-        """The result of a module that ran in `folder`, None where it printed none, and all that it printed."""
+        """The result of a module that ran in `folder`, None where it gave none, and all that was printed."""
         with tempfile.TemporaryDirectory(dir=folder, prefix="module-") as place:
             outputs = [Path(place) / name for name in ("stdout", "stderr")]
             for path in outputs:
@@ -59,14 +59,14 @@ class Warm:
                 connection.settimeout(FOREVER)
                 connection.connect(str(self.socket))
                 connection.sendall(json.dumps(request).encode() + b"\n")
-                # nothing ever comes but the end
-                connection.recv(1)
-            stdout, stderr = (path.read_text(encoding="utf-8", errors="replace") for path in outputs)
-        return _result(stdout), stdout + stderr
+                with connection.makefile("r", encoding="utf-8") as opened:
+                    answer = opened.read()
+            noise = [path.read_text(encoding="utf-8", errors="replace") for path in outputs]
+        return _result(answer), "".join([answer, *noise])
 
 
 def _result(printed: str) -> dict[str, Any] | None:
-    """What a module printed, with the keys that a task's executor adds."""
+    """What a module answered, with the keys that a task's executor adds."""
     try:
         result = json.loads(printed)
     except ValueError:
