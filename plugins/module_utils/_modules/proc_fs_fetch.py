@@ -89,7 +89,7 @@ def work(module: Any) -> Report:
     params = module.params
     selection = parse_selection(params)
     plan = parse_plan(params, is_check=module.check_mode)
-    cluster = connect(module, Deadline(plan.wait_timeout))
+    cluster = connect(module, Deadline(plan.wait_timeout, "debug.wait_timeout"))
     selected = select(cluster, selection)
     if plan.options.flat and len(selected.targets) + len(selected.failed) > 1:
         raise Failure(

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import math
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.ensure import Attached
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.identity import Attempt, known_identity
@@ -61,6 +63,17 @@ def test_the_deadline_is_one_moment_for_all_targets() -> None:
     before = time.monotonic()
     assert before + 4 <= plan(deadline=4).options.until <= time.monotonic() + 4
     assert plan(deadline=0).options.until == math.inf
+
+
+def test_a_wait_that_is_too_long_names_the_option_that_this_module_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    def connect(_module: object, deadline: Deadline) -> None:
+        raise deadline.expired("looking for pod shop/api-0")
+
+    monkeypatch.setattr(_fetch_task, "connect", connect)
+    module = SimpleNamespace(params=options(namespace="shop", pod="api-0", max_pods=10), check_mode=False)
+    with pytest.raises(Failure) as caught:
+        _fetch_task.work(module)
+    assert "Raise debug.wait_timeout" in str(caught.value.hint)
 
 
 FETCHED = Fetched(
