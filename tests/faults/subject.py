@@ -16,8 +16,8 @@ from typing import Any
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.ensure import ensure
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.identity import IdentityRequest
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.probe import run_text
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.shell import open_session
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.target_row import pinned
-from ansible_collections.incident.distroless.plugins.module_utils._remote.pod_exec import open_session
 from ansible_collections.incident.distroless.plugins.module_utils._targets.model import Target
 
 from tests.integration.conftest import Kubectl, pod_manifest

@@ -24,10 +24,10 @@ from typing import Any
 import yaml
 from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.shell import open_session
 from ansible_collections.incident.distroless.plugins.module_utils._fetch.model import DEADLINE, Budget, FetchOptions
 from ansible_collections.incident.distroless.plugins.module_utils._fetch.pipeline import Source, fetch
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import Cluster
-from ansible_collections.incident.distroless.plugins.module_utils._remote.pod_exec import open_session
 from ansible_collections.incident.distroless.plugins.module_utils._remote.session import Session
 from ansible_collections.incident.distroless.plugins.module_utils._targets.secret_mounts import secret_paths
 from kubernetes import client

@@ -19,8 +19,8 @@ from typing import Any
 import pytest
 from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.probe import run_text
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.shell import open_session
 from ansible_collections.incident.distroless.plugins.module_utils._remote.job_output import JobOutput
-from ansible_collections.incident.distroless.plugins.module_utils._remote.pod_exec import open_session
 from ansible_collections.incident.distroless.plugins.module_utils._remote.session import Session
 from ansible_collections.incident.distroless.plugins.module_utils._targets.model import MANY_RUNNING
 

@@ -50,9 +50,9 @@ from ansible_collections.incident.distroless.plugins.module_utils._debugger.reus
     find_running,
     is_wished,
 )
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.shell import open_session
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.terminate import end_debugger
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import Cluster
-from ansible_collections.incident.distroless.plugins.module_utils._remote.pod_exec import open_session
 from ansible_collections.incident.distroless.plugins.module_utils._remote.session import Session
 from ansible_collections.incident.distroless.plugins.module_utils._targets.model import Target
 from ansible_collections.incident.distroless.plugins.module_utils._targets.recheck import looking_again

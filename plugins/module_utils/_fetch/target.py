@@ -27,13 +27,13 @@ from ansible_collections.incident.distroless.plugins.module_utils._debugger.prob
     container_processes,
     shares_processes,
 )
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.shell import open_session
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.target_row import pinned, target_row
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.terminate import end_debugger
 from ansible_collections.incident.distroless.plugins.module_utils._fetch.denied_groups import ClosedGroups
 from ansible_collections.incident.distroless.plugins.module_utils._fetch.model import Budget, FetchOptions
 from ansible_collections.incident.distroless.plugins.module_utils._fetch.pipeline import Fetched, Source, fetch
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import Cluster
-from ansible_collections.incident.distroless.plugins.module_utils._remote.pod_exec import open_session
 from ansible_collections.incident.distroless.plugins.module_utils._targets.model import (
     Target,
 )

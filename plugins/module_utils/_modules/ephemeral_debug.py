@@ -50,6 +50,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._debugger.mode
     Debugger,
     debuggers,
 )
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.shell import open_session
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.target_row import target_row, unseen_row
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.terminate import end_debugger
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import Cluster
@@ -67,7 +68,6 @@ from ansible_collections.incident.distroless.plugins.module_utils._modules.runne
     run_module,
     was_changed,
 )
-from ansible_collections.incident.distroless.plugins.module_utils._remote.pod_exec import open_session
 from ansible_collections.incident.distroless.plugins.module_utils._targets.model import (
     FailedTarget,
     Target,

@@ -21,7 +21,7 @@ from functools import partial
 from typing import Any, Literal, NamedTuple, Protocol
 from urllib.parse import urlencode
 
-from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import LONGEST_WAIT, Deadline, within
+from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import LONGEST_WAIT, within
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.api_errors import (
     parse_status,
@@ -34,14 +34,6 @@ from ansible_collections.incident.distroless.plugins.module_utils._k8s.client im
     Query,
     pod_path,
 )
-from ansible_collections.incident.distroless.plugins.module_utils._remote.session import (
-    OUTLET,
-    Session,
-    exec_command,
-    new_nonce,
-)
-from ansible_collections.incident.distroless.plugins.module_utils._targets.model import Target
-from ansible_collections.incident.distroless.plugins.module_utils._targets.resource_limits import is_throttled
 
 # more than one frame of the exec protocol (32 KiB and a byte), so that most reads bring what the socket has
 _BUFFER = 256 << 10
@@ -351,31 +343,6 @@ def open_exec(cluster: Cluster, namespace: str, pod: str, container: str, comman
                 "ApiUnreachable", f"{doing}: no stream to {cluster.place} ({type(error).__name__})"
             ) from error
         return ExecStream(connection, doing)
-
-
-def open_session(
-    cluster: Cluster, target: Target, debugger: str, silence: float = 60.0, *, has_outlet: bool = True
-) -> Session:
-    """A shell in a target's debugger that lives as long as the stream; what runs there gives way where the target has little CPU.
-
-    silence is how many seconds without an answer are too many. With an outlet its jobs write to an exec of their own, opened
-    with the first of them, which may break at any moment and leaves nothing; what ends the debugger needs none.
-    """
-    nonce = new_nonce()
-
-    def start(cluster: Cluster, command: Sequence[str]) -> ExecStream:
-        return open_exec(cluster, target.namespace, target.pod, debugger, command)
-
-    def open_outlet() -> ExecStream:
-        return start(cluster.until(Deadline(min(silence, cluster.deadline.seconds))), OUTLET)
-
-    return Session(
-        start(cluster, exec_command(nonce)),
-        nonce,
-        timeout=silence,
-        is_nice=is_throttled(target),
-        open_outlet=open_outlet if has_outlet else None,
-    )
 
 
 def _refused(error: Any, cluster: Cluster, place: tuple[str, str], query: Query) -> Failure:

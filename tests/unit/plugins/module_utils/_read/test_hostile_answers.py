@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.shell import open_session
 from ansible_collections.incident.distroless.plugins.module_utils._fetch import reconnect
 from ansible_collections.incident.distroless.plugins.module_utils._fetch.pipeline import Fetched
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import Cluster
 from ansible_collections.incident.distroless.plugins.module_utils._remote import pod_exec, session
-from ansible_collections.incident.distroless.plugins.module_utils._remote.pod_exec import open_session
 from ansible_collections.incident.distroless.plugins.module_utils._remote.session import Session
 from ansible_collections.incident.distroless.tests.unit.support.fake_exec import Lie, exec_server
 from ansible_collections.incident.distroless.tests.unit.support.hostile_answers import LIES

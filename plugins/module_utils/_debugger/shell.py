@@ -1,0 +1,49 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A shell in a target's debugger: the one way to open a session.
+
+This is a private module utility of incident.distroless; its interface may change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import Cluster
+from ansible_collections.incident.distroless.plugins.module_utils._remote.pod_exec import ExecStream, open_exec
+from ansible_collections.incident.distroless.plugins.module_utils._remote.session import (
+    OUTLET,
+    Session,
+    exec_command,
+    new_nonce,
+)
+from ansible_collections.incident.distroless.plugins.module_utils._targets.model import Target
+from ansible_collections.incident.distroless.plugins.module_utils._targets.resource_limits import is_throttled
+
+
+def open_session(
+    cluster: Cluster, target: Target, debugger: str, silence: float = 60.0, *, has_outlet: bool = True
+) -> Session:
+    """A shell in a target's debugger that lives as long as the stream; what runs there gives way where the target has little CPU.
+
+    silence is how many seconds without an answer are too many. With an outlet its jobs write to an exec of their own, opened
+    with the first of them, which may break at any moment and leaves nothing; what ends the debugger needs none.
+    """
+    nonce = new_nonce()
+
+    def start(cluster: Cluster, command: Sequence[str]) -> ExecStream:
+        return open_exec(cluster, target.namespace, target.pod, debugger, command)
+
+    def open_outlet() -> ExecStream:
+        return start(cluster.until(Deadline(min(silence, cluster.deadline.seconds))), OUTLET)
+
+    return Session(
+        start(cluster, exec_command(nonce)),
+        nonce,
+        timeout=silence,
+        is_nice=is_throttled(target),
+        open_outlet=open_outlet if has_outlet else None,
+    )
