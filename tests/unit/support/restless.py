@@ -9,54 +9,64 @@ from __future__ import annotations
 import subprocess
 import sys
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 # of a file; each begins with a number of eight bytes
 BLOCK = 1024
+STRIDE = 683
+# seconds between two writes: about two of them while a file of some MiB is read, so that two readers in step can miss both
+PAUSE = 0.002
 
-# Overwriting puts the k-th number into block k modulo their count. The others give all blocks of a generation the same number.
+# Overwriting puts the k-th number into block k * STRIDE modulo their count, which is a power of two: one write stands in front of where
+# a reader is, the next one behind it, and what it then has was never there. The others give all blocks of a generation the same number.
 _WRITER = r"""
 import mmap, os, sys, time
-kind, path, blocks = sys.argv[1], sys.argv[2], int(sys.argv[3])
+kind, sizes = sys.argv[1], dict(zip(sys.argv[2::2], map(int, sys.argv[3::2])))
 block = {block}
+by_block = kind in ("overwritten", "set back", "mmap")
 word = lambda number: number.to_bytes(8, "little")
-whole = lambda number: (word(number) + bytes(block - 8)) * blocks
-with open(path, "wb") as file:
-    file.write(b"".join(word(number) + bytes(block - 8) for number in range(blocks)) if kind in ("overwritten", "set back", "mmap") else whole(1))
-file = os.open(path, os.O_RDWR)
-view = mmap.mmap(file, 0)
-number = blocks if kind in ("overwritten", "set back", "mmap") else 1
+whole = lambda number, blocks: (word(number) + bytes(block - 8)) * blocks
+files = []
+for path, blocks in sizes.items():
+    with open(path, "wb") as file:
+        first = [number for _at, number in sorted((number * {stride} % blocks, number) for number in range(blocks))]
+        file.write(b"".join(whole(number, 1) for number in first) if by_block else whole(1, blocks))
+    file = os.open(path, os.O_RDWR)
+    files.append((path, file, mmap.mmap(file, 0), blocks, iter(range(blocks if by_block else 1, sys.maxsize))))
 print("ready", flush=True)
 while True:
-    if kind == "mmap":
-        view[number % blocks * block : number % blocks * block + 8] = word(number)
-    elif kind in ("overwritten", "set back"):
-        os.pwrite(file, word(number), number % blocks * block)
-        if kind == "set back":
-            os.utime(path, ns=(10**18, 10**18))
-    elif kind == "appended":
-        os.pwrite(file, word(number) + bytes(block - 8), os.fstat(file).st_size)
-    elif kind == "truncated":
-        os.ftruncate(file, 0)
-        for at in range(blocks):
-            os.pwrite(file, word(number) + bytes(block - 8), at * block)
-    elif kind == "replaced":
-        with open(path + ".new", "wb") as new:
-            new.write(whole(number))
-        os.rename(path + ".new", path)
-    number += 1
-    time.sleep(0.0005)
+    for path, file, view, blocks, numbers in files:
+        number = next(numbers)
+        at = number * {stride} % blocks * block
+        if kind == "mmap":
+            view[at : at + 8] = word(number)
+        elif by_block:
+            os.pwrite(file, word(number), at)
+            if kind == "set back":
+                os.utime(path, ns=(10**18, 10**18))
+        elif kind == "appended":
+            os.pwrite(file, whole(number, 1), os.fstat(file).st_size)
+        elif kind == "truncated":
+            os.ftruncate(file, 0)
+            for at in range(blocks):
+                os.pwrite(file, whole(number, 1), at * block)
+        elif kind == "replaced":
+            with open(path + ".new", "wb") as new:
+                new.write(whole(number, blocks))
+            os.rename(path + ".new", path)
+        time.sleep({pause})
 """
 KINDS = ("overwritten", "set back", "mmap", "appended", "truncated", "replaced")
 
 
 @contextmanager
-def writer(kind: str, path: Path, blocks: int) -> Iterator[None]:
-    """Writes a file until the end, and has begun."""
-    script = _WRITER.replace("{block}", str(BLOCK))
-    process = subprocess.Popen([sys.executable, "-c", script, kind, str(path), str(blocks)], stdout=subprocess.PIPE)
+def writer(kind: str, sizes: Mapping[Path, int]) -> Iterator[None]:
+    """Writes files of so many blocks until the end, one after the other and again, and has begun."""
+    script = _WRITER.replace("{block}", str(BLOCK)).replace("{stride}", str(STRIDE)).replace("{pause}", str(PAUSE))
+    words = [str(word) for path, blocks in sizes.items() for word in (path, blocks)]
+    process = subprocess.Popen([sys.executable, "-S", "-c", script, kind, *words], stdout=subprocess.PIPE)
     try:
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
@@ -76,4 +86,5 @@ def was_there(kind: str, content: bytes, blocks: int) -> bool:
     if kind in ("truncated", "replaced"):
         return len(set(words)) <= 1
     last = max(words)
-    return all(word == last - (last - at) % blocks for at, word in enumerate(words))
+    turn = pow(STRIDE, -1, blocks)
+    return all(word == last - (last - at * turn) % blocks for at, word in enumerate(words))
