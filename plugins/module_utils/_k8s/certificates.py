@@ -15,6 +15,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from traceback import walk_tb
 from typing import Any, NoReturn
 
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
@@ -44,19 +45,23 @@ def verify_as_kubectl(manager: Any) -> None:
     """
     from importlib.metadata import version
 
-    if version("urllib3").startswith("1."):
-        # 1.26 asks for nothing strict, and compares names by itself: a context of ours cannot verify an address there
-        return
+    is_old = version("urllib3").startswith("1.")
     options: dict[str, Any] = manager.connection_pool_kw
-    given = {name: options.pop(name, None) for name in _MATERIAL}
+    given = {name: options.get(name) for name in _MATERIAL}
     is_verified = options.get("cert_reqs") == ssl.CERT_REQUIRED
     context = _context(given, is_verified=is_verified)
     if given["cert_file"]:
         _present(context, given)
-    if options.get("assert_hostname") is False:
+    if is_old and str(getattr(manager.proxy, "scheme", "")) == "https":
+        # 1.26 compares no name with a proxy's certificate where the context is not its own; its own asks for nothing strict
+        return
+    for name in _MATERIAL:
+        options.pop(name, None)
+    if is_old or options.get("assert_hostname") is False:
+        # 1.26 compares names by itself then, addresses too, which it keeps from a context
         context.check_hostname = False
     options["ssl_context"] = context
-    if options.get("_proxy_config") is not None and options["_proxy_config"].ssl_context is None:
+    if not is_old and options.get("_proxy_config") is not None and options["_proxy_config"].ssl_context is None:
         # an https proxy is verified by the same authorities, and is not shown the client certificate
         manager.proxy_config = options["_proxy_config"]._replace(ssl_context=_context(given, is_verified=is_verified))
         options["_proxy_config"] = manager.proxy_config
@@ -117,11 +122,16 @@ def refusal(error: BaseException, doing: str, server: str) -> Failure | None:
         return None
     whose = (
         f"the certificate of the proxy on the way to {server}"
-        if "ProxyError" in kinds
+        if "ProxyError" in kinds or any(map(_came_of_a_proxy, causes))
         else f"the certificate of {server}"
     )
     words, hint = _OTHER_NAME if refused is None else _in_words(refused)
     return Failure("CertificateRefused", f"{doing}: {whose} {words}.", hint)
+
+
+def _came_of_a_proxy(error: BaseException) -> bool:
+    """Return whether it was raised while urllib3 spoke TLS with a proxy; 1.26 has no exception that says so."""
+    return any(frame.f_code.co_name == "_connect_tls_proxy" for frame, _line in walk_tb(error.__traceback__))
 
 
 _OTHER_NAME = ("is made out to another name than the one that is asked for", _OTHER_NAME_HINT)

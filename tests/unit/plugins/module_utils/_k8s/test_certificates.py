@@ -15,6 +15,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -40,10 +41,11 @@ FORBIDDEN = json.dumps({"kind": "Status", "message": "pods exec is forbidden: no
 
 
 class Server:
-    """A TLS server that answers each request with a JSON object; what it was asked is in `asked`."""
+    """A TLS server that answers each request with a JSON object, that of `answers` for its path; what it was asked is in `asked`."""
 
     def __init__(self, context: ssl.SSLContext, host: str = "127.0.0.1") -> None:
         self.asked: list[str] = []
+        self.answers: dict[str, dict[str, Any]] = {}
         self.names: list[str | None] = []
         self.clients: list[Any] = []
         self._context = context
@@ -68,7 +70,8 @@ class Server:
             while head := read_head(client):
                 path = head.split()[1].decode()
                 self.asked.append(path)
-                status, body = (b"403 Forbidden", FORBIDDEN) if "/exec?" in path else (b"200 OK", VERSION)
+                body = json.dumps(self.answers[path]).encode() if path in self.answers else VERSION
+                status, body = (b"403 Forbidden", FORBIDDEN) if "/exec?" in path else (b"200 OK", body)
                 head = b"HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % (
                     status,
                     len(body),
@@ -191,7 +194,7 @@ def test_nothing_of_it_holds_for_others(serve: Serve, trust: Trust) -> None:
     untouched = Configuration(host=server.url)
     untouched.ssl_ca_cert = options["ca_cert"]
     pool = RESTClientObject(untouched).pool_manager
-    if sys.version_info < (3, 13):
+    if sys.version_info < (3, 13) or version("urllib3").startswith("1."):
         assert pool.request("GET", f"{server.url}/version").status == 200
         return
     with pytest.raises(Exception, match="CERTIFICATE_VERIFY_FAILED"):
@@ -346,6 +349,54 @@ def test_a_credential_plugin_is_asked_and_the_server_verified_all_the_same(serve
     assert dict(cluster.headers("asking"))["authorization"] == "Bearer of-the-plugin"
     other = kubeconfig(server, authority("eks"), user=user)
     assert refused({"kubeconfig": other}, "a request").reason == "CertificateRefused"
+
+
+def id_token(until: int) -> str:
+    """A JSON web token of OpenID Connect, of which nobody here looks at the signature."""
+    parts = (json.dumps(part).encode() for part in ({"alg": "RS256"}, {"sub": "oncall", "exp": until}))
+    return ".".join([*(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in parts), "c2lnbmF0dXJl"])
+
+
+def openid_user(issuer: Server, signer: Authority) -> dict[str, Any]:
+    """The user of a kubeconfig whose token of OpenID Connect has expired, and whose issuer gives a new one."""
+    discovery = {"issuer": issuer.url, "token_endpoint": f"{issuer.url}/token"}
+    issuer.answers["/.well-known/openid-configuration"] = discovery
+    fresh = {"id_token": id_token(4_000_000_000), "refresh_token": "r2", "access_token": "a", "token_type": "Bearer"}
+    issuer.answers["/token"] = fresh
+    config = {
+        "client-id": "kubernetes",
+        "client-secret": "s",
+        "id-token": id_token(1_000_000_000),
+        "idp-certificate-authority-data": base64.b64encode(signer.pem).decode(),
+        "idp-issuer-url": issuer.url,
+        "refresh-token": "r1",
+    }
+    return {"auth-provider": {"name": "oidc", "config": config}}
+
+
+def test_a_token_of_openid_is_renewed_and_the_server_verified_all_the_same(serve: Serve) -> None:
+    """By the kubernetes client, which makes a connection of its own to the issuer meanwhile, with another authority."""
+    signer, theirs = authority("eks"), authority("kubeadm")
+    server, issuer = serve(signer.server()), serve(theirs.server())
+    user = openid_user(issuer, theirs)
+    cluster = connect(Module(kubeconfig=kubeconfig(server, signer, user=user)), Deadline(20))
+    assert ask(cluster)["major"] == "1"
+    assert issuer.asked == ["/.well-known/openid-configuration", "/token"]
+    assert dict(cluster.headers("asking"))["authorization"] == f"Bearer {id_token(4_000_000_000)}"
+    before = list(server.asked)
+    # the issuer's authority is none of the cluster's
+    for other in (theirs, authority("eks")):
+        asked = {"kubeconfig": kubeconfig(server, other, user=openid_user(issuer, theirs))}
+        assert refused(asked, "a request").reason == "CertificateRefused"
+    assert server.asked == before
+
+
+def test_an_issuer_of_another_authority_gets_no_token(serve: Serve) -> None:
+    signer = authority("eks")
+    server, issuer = serve(signer.server()), serve(authority("kubeadm").server())
+    user = openid_user(issuer, authority("kubeadm"))
+    refused({"kubeconfig": kubeconfig(server, signer, user=user)}, "a request")
+    assert issuer.asked == []
 
 
 def test_many_threads_with_an_expired_token_run_the_plugin_once(serve: Serve, tmp_path: Path) -> None:
