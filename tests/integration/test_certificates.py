@@ -24,6 +24,7 @@ import pytest
 from tests.unit.support.authorities import KINDS, Authority, authority
 from tests.unit.support.relay import relay
 
+from .cases import run_playbook
 from .conftest import Credentials, Kubectl, Play, facts
 from .test_authentication import COMMANDS, assert_works
 from .test_saying_no import RULES, assert_says
@@ -89,6 +90,21 @@ def test_a_pod_is_looked_into_behind_every_kind_of_authority(kind: str, call: Pl
     assert_works(played)
     # requests, and at least one stream
     assert front.carried >= 2
+
+
+def test_a_role_looks_into_a_pod_behind_an_authority_that_python_refuses(
+    kubectl: Kubectl, app: str, through: Through, tmp_path: Path
+) -> None:
+    """All that it asks of the API goes by our own connection, which verifies as kubectl does."""
+    signer = authority("eks")
+    front, options = through(signer, signer.server())
+    around = {"K8S_AUTH_HOST": options["host"], "K8S_AUTH_API_KEY": options["api_key"]}
+    around = {**options["environment"], **around, "K8S_AUTH_SSL_CA_CERT": options["ca_cert"]}
+    given = {"namespace": kubectl.namespace, "pod": app}
+    case = run_playbook("process_triage", tmp_path, given, environment=around)
+    assert case.status == 0, case.printed
+    assert case.verdict == "pass", case.said()
+    assert front.carried > 2
 
 
 def test_kubernetes_core_goes_on_refusing_what_python_refuses(app: str, kubectl: Kubectl, through: Through) -> None:
