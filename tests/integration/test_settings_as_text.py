@@ -7,12 +7,18 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
+from ansible_collections.incident.distroless.plugins.plugin_utils._options.catalog import catalog
+
+from tests.unit.support.awx import extra_vars
 
 from .cases import run_playbook
-from .conftest import Kubectl, Play, pod_manifest
+from .conftest import Kubectl, Play, as_user, pod_manifest
 
 
 @pytest.fixture(scope="module")
@@ -68,3 +74,39 @@ def test_what_a_command_printed_is_values_by_the_filter_of_the_collectors(
     told = play("ephemeral_debug", pod=app, commands=[{"argv": ["echo", points]}])
     assert "/etc/shop" in told.target["commands"][0]["stdout"].split(), told["msg"]
     assert "/data" not in told.target["commands"][0]["stdout"].split()
+
+
+# what each role is asked by a job of AWX beside its pod: a reason that looks like something else, as each core then has it
+REASONS = {
+    "crashloop_triage": ("4711", "4711"),
+    "disk_triage": ("12:30:00", "45000"),
+    "evidence_bundle": ("0x10", "16"),
+    "network_triage": ("2026-11-29", "2026-11-29"),
+    "process_triage": ("true", "true"),
+    "quarantine": ("1.5", "1.5"),
+}
+# of a pod that is called so
+NUMBER = "4711"
+
+
+def test_each_role_takes_what_awx_makes_of_answers(kubectl: Kubectl, tmp_path: Path) -> None:
+    """Unanswered questions are empty or null, and texts that look like numbers, times and dates are numbers, times and dates."""
+    kubectl.apply(pod_manifest(NUMBER, "incident.test/app:nonroot"))
+    kubectl.wait_until_running(NUMBER)
+    answers: dict[str, Any] = {}
+    for number, (role, (reason, _then)) in enumerate(REASONS.items()):
+        names = (option.name for option in catalog()[role].options)
+        answers |= {f"{role}_{name}": "" if index % 2 else None for index, name in enumerate(names)}
+        given = {"namespace": kubectl.namespace, "pod": NUMBER, "dest": str(tmp_path), "case_id": str(100 + number)}
+        answers |= {f"{role}_{name}": value for name, value in {**given, "reason": reason, "examiner": NUMBER}.items()}
+    (tmp_path / "extravars").write_text(extra_vars(answers), encoding="utf-8")
+    book = tmp_path / "job.yml"
+    book.write_text(yaml.safe_dump([{"import_playbook": f"incident.distroless.{role}"} for role in REASONS]))
+    command = ["ansible-playbook", str(book), "--extra-vars", f"@{tmp_path / 'extravars'}"]
+    done = subprocess.run(command, env=as_user(), capture_output=True, text=True, timeout=300, check=False)
+    printed = done.stdout + done.stderr
+    assert done.returncode == 0, printed
+    for number, (role, words) in enumerate(REASONS.items()):
+        case = json.loads((tmp_path / str(100 + number) / "findings.json").read_text(encoding="utf-8"))
+        assert [target["pod"] for target in case["targets"]] == [NUMBER], role
+        assert (case["reason"], case["examiner"]) in {(word, NUMBER) for word in words}, role
