@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 from collections.abc import Mapping
@@ -14,7 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.incident.distroless.plugins.plugin_utils._actions.case_action import CaseAction
-from ansible_collections.incident.distroless.plugins.plugin_utils._case.folder import COLLECTED, CaseFolder, made_beside
+from ansible_collections.incident.distroless.plugins.plugin_utils._case.folder import (
+    COLLECTED,
+    CaseFolder,
+    made_beside,
+    parse_collected,
+)
 from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.archive import packed
 from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.bundle import read_folder
 from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.checksums import SUMS
@@ -47,7 +51,7 @@ class ActionModule(CaseAction):
                 return {"failed": True, "msg": message}
             if self._task.check_mode:
                 return {"changed": True, "msg": f"Would make {copy}"}
-            collected = json.loads(CaseFolder(path).read(COLLECTED))
+            collected = parse_collected(CaseFolder(path).read(COLLECTED))
             salt = (options["salt"] or secrets.token_hex(32)).encode()
             with made_beside(copy) as place:
                 derived = derive(path, place, salt, collected["collectors"])

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._case.folder i
     FINDINGS,
     REPORT,
     CaseFolder,
+    parse_collected,
     read_checks,
 )
 from ansible_collections.incident.distroless.plugins.plugin_utils._judge.analyzers import parse_analyzers
@@ -47,7 +47,7 @@ class ActionModule(CaseAction):
         folder = CaseFolder(path)
         try:
             analyzers = parse_analyzers(read_checks([str(self.place(name)) for name in options["analyzers"]]))
-            collected = json.loads(folder.read(COLLECTED))
+            collected = parse_collected(folder.read(COLLECTED))
             keeps = not self._task.check_mode
             case = judge(folder, collected, analyzers, options["settings"], keeps=keeps)
             if keeps:

@@ -82,8 +82,9 @@ REASONS = {
     "disk_triage": ("12:30:00", "45000"),
     "evidence_bundle": ("0x10", "16"),
     "network_triage": ("2026-11-29", "2026-11-29"),
+    # a fact that was called so by itself became a boolean before 2.19
     "process_triage": ("true", "true"),
-    "quarantine": ("1.5", "1.5"),
+    "quarantine": ("no", "false"),
 }
 # of a pod that is called so
 NUMBER = "4711"

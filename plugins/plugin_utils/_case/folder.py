@@ -32,6 +32,16 @@ SUMMARY = "summary.md"
 MAX_PARSED = 8 * 1024 * 1024
 
 
+def parse_collected(content: bytes | str) -> dict[str, Any]:
+    """Return what collected.json holds. Raises ValueError for what is no JSON.
+
+    What a user gave as text is text: ansible-core before 2.19 makes a value of one that looks like a boolean or a list.
+    """
+    collected: dict[str, Any] = json.loads(content)
+    given = {key: collected.get(key) for key in ("case_id", "examiner", "reason")}
+    return {**collected, **{key: str(value) for key, value in given.items() if value is not None}}
+
+
 @dataclass(frozen=True, slots=True)
 class CaseFolder:
     """One case's folder. Paths in it are relative, with names that the API server lets through as names only."""

@@ -13,7 +13,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.incident.distroless.plugins.plugin_utils._case.folder import COLLECTED, CaseFolder
+from ansible_collections.incident.distroless.plugins.plugin_utils._case.folder import (
+    COLLECTED,
+    CaseFolder,
+    parse_collected,
+)
 from ansible_collections.incident.distroless.plugins.plugin_utils._case.hash_chain import Chain, continued
 from ansible_collections.incident.distroless.plugins.plugin_utils._collect.facts import label
 from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.acquisition_log import (
@@ -34,7 +38,7 @@ def read_acquired(case: CaseFolder, collected_now: str | None = None, fetch_now:
 
     Raises OSError, and ValueError for what is no JSON.
     """
-    collected = json.loads(case.read(COLLECTED) if collected_now is None else collected_now)
+    collected = parse_collected(case.read(COLLECTED) if collected_now is None else collected_now)
     clocks = {}
     for target in collected["targets"]:
         name = f"{label(target)}/{CLOCK}.txt"

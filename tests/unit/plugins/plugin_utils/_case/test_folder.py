@@ -6,11 +6,12 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
 import pytest
-from ansible_collections.incident.distroless.plugins.plugin_utils._case.folder import made_beside
+from ansible_collections.incident.distroless.plugins.plugin_utils._case.folder import made_beside, parse_collected
 
 WORKPLACE = ".copy.partial"
 
@@ -108,3 +109,10 @@ def test_what_came_to_be_there_in_the_meantime_stays(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="not empty"):
         be_overtaken()
     assert names(tmp_path) == ["copy", "copy/own"]
+
+
+def test_what_a_user_gave_as_text_is_text_again() -> None:
+    """As ansible-core before 2.19 writes `True`, and a list."""
+    kept = {"role": "disk_triage", "targets": [1], "ended": None}
+    read = parse_collected(json.dumps({**kept, "case_id": 5, "examiner": None, "reason": True}))
+    assert read == {**kept, "case_id": "5", "examiner": None, "reason": "True"}
