@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import Kubectl, Play, Played, pod_manifest
+from .conftest import Kubectl, Play, Played, facts, pod_manifest
 
 BLOB = "/data/blob.bin"
 
@@ -151,6 +151,44 @@ def test_secrets_stay_where_they_are_unless_asked_for(call: Play, app: str, home
     assert b"hunter2" not in b"".join(path.read_bytes() for path in home.rglob("*") if path.is_file())
     included = call("proc_fs_fetch", pod=app, src=["/opt/keys/key"], dest=str(home), include_secrets=True)
     assert Path(rows(included)["/opt/keys/key"]["dest"]).read_bytes() == b"hunter2"
+
+
+def test_a_secret_stays_whatever_way_leads_to_it_and_a_pods_shared_memory_is_data(
+    kubectl: Kubectl, call: Play, home: Path
+) -> None:
+    """What an injector keeps in memory, and a secret's own folder on the node, which the pod sees by a hostPath."""
+    # where the embedded cluster's kubelet has what other nodes have in /var/lib/kubelet
+    node = "/run/cluster/kubelet/pods" if facts().get("CLUSTER") == "embedded" else "/var/lib/kubelet/pods"
+    write = "echo hunter2 >/vault/secrets/token; echo rows >/dev/shm/rows; trap : TERM; sleep 100000 & wait"
+    volumes: dict[str, Any] = {
+        "keys": {"secret": {"secretName": "injected"}},
+        "home-secrets": {"emptyDir": {"medium": "Memory"}},
+        "shared": {"emptyDir": {"medium": "Memory"}},
+        "node": {"hostPath": {"path": node}},
+    }
+    places = {"keys": "/keys", "home-secrets": "/vault/secrets", "shared": "/dev/shm", "node": "/node"}
+    kubectl.run("create", "secret", "generic", "injected", "--from-literal=key=hunter2")
+    kubectl.apply(
+        pod_manifest(
+            "injected",
+            "busybox:1.37",
+            container={
+                "command": ["sh", "-c", write],
+                "volumeMounts": [{"name": name, "mountPath": path} for name, path in places.items()],
+                "readinessProbe": {"exec": {"command": ["test", "-s", "/dev/shm/rows"]}, "periodSeconds": 1},
+            },
+            volumes=[{"name": name, **volume} for name, volume in volumes.items()],
+        )
+    )
+    uid = kubectl.wait_until_running("injected")["metadata"]["uid"]
+    other_way = f"/node/{uid}/volumes/kubernetes.io~secret/keys/key"
+    assert kubectl.text("exec", "injected", "--", "cat", other_way) == "hunter2"
+    asked = [other_way, "/keys/key", "/vault/secrets", "/dev/shm/rows"]
+    played = call("proc_fs_fetch", pod="injected", src=asked, dest=str(home))
+    assert not played.result.get("failed"), played["msg"]
+    assert [row["src"] for row in played["files"] if row["type"] == "file"] == ["/dev/shm/rows"]
+    assert {row["reason"] for row in played["skipped_files"]} == {"Secret"}
+    assert b"hunter2" not in b"".join(path.read_bytes() for path in home.rglob("*") if path.is_file())
 
 
 def test_check_mode_lists_and_writes_nothing(kubectl: Kubectl, play: Play, app: str, home: Path) -> None:
