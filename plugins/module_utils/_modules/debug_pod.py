@@ -256,11 +256,9 @@ def _row(
 
 def _summary(made: Made, original: Target, *, changed: bool, would: bool, replaced: bool) -> str:
     name, what = made.pod["metadata"]["name"], f"{original.namespace}/{original.pod}"
-    if made.reused:
-        words = f"copy {name} of {what} found"
-    else:
-        words = f"copy {name} of {what} {'would be ' if would else ''}made"
-    return words + (f", the original {'would be ' if would else ''}deleted" if replaced and changed else "")
+    maybe = "would be " if would else ""
+    words = f"copy {name} of {what} {'found' if made.reused else f'{maybe}made'}"
+    return words + (f", the original {maybe}deleted" if replaced and changed else "")
 
 
 def _remove(module: Any, deadline: Deadline) -> Report:

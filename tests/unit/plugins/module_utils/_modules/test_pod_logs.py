@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline
@@ -89,7 +89,7 @@ def test_of_a_run_before_that_is_deleted_meanwhile_the_next_one_s_log_is_read(
     left, slept = iter(answers), list[float]()
 
     class Kubelet:
-        def until(self, deadline: Deadline) -> Kubelet:
+        def until(self, deadline: Deadline) -> Self:
             self.deadline = deadline
             return self
 

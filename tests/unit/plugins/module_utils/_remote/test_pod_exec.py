@@ -57,7 +57,10 @@ def test_what_was_received_leaves_the_sender_a_time_out_of_its_own(says: str) ->
 # as a kubelet of 1.36 passes on what containerd says: of a pod at its limits, where runc's own process cannot live, and of one
 # that has ended
 REFUSED = "Internal error occurred: error executing command in container: failed to exec in container: "
-FULL = f'{REFUSED}failed to start exec "d1c0": OCI runtime exec failed: exec failed: unable to start container process: procReady not received (possibly OOM-killed)'
+FULL = (
+    f'{REFUSED}failed to start exec "d1c0": OCI runtime exec failed: exec failed: unable to start container process: '
+    "procReady not received (possibly OOM-killed)"
+)
 ENDED = f"{REFUSED}container is in CONTAINER_EXITED state"
 
 
