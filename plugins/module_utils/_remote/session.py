@@ -103,6 +103,8 @@ class Session:
         """
         self.timeout = timeout
         self.broken: str | None = None
+        # a side that takes in nothing is as silent as one that says nothing
+        transport.patience = max(PARTING, timeout)
         self._transport = transport
         self._open_outlet = open_outlet
         self._outlet: Transport | None = None

@@ -86,7 +86,7 @@ class Pipes:
             while view:
                 view = view[self.process.stdin.write(view) :]
         except (OSError, ValueError) as error:
-            raise Failure("ConnectionLost", f"stdin: {error}") from error
+            raise Failure("ConnectionLost", f"stdin: {error}; the shell's end: {self.process.poll()}") from error
 
     def receive(self, timeout: float) -> tuple[int, memoryview] | None:
         """See Transport.receive."""
