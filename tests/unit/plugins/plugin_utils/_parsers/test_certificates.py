@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 from ansible_collections.incident.distroless.plugins.plugin_utils._case.folder import read_checks
 from ansible_collections.incident.distroless.plugins.plugin_utils._collect.collectors import parse_collectors
-from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.certificates import answer, is_named, tls
+from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.certificates import is_named, tls
+from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.tls_handshake import answer
 from ansible_collections.incident.distroless.tests.unit.support.local_shells import SHELLS
 from ansible_collections.incident.distroless.tests.unit.support.tls_servers import flight, server
 from hypothesis import given
