@@ -21,6 +21,7 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._judge.analyze
     analyze,
     parse_analyzers,
 )
+from ansible_collections.incident.distroless.tests.unit.support import pods
 
 ROLES = Path(__file__).parents[3] / "roles"
 MIB = 1 << 20
@@ -33,11 +34,7 @@ def pod(
     **spec: Any,
 ) -> dict[str, Any]:
     container = {"name": "app", "volumeMounts": mounts or [], "ports": ports or []}
-    return {
-        "metadata": {"name": "api-0", "namespace": "shop", "uid": "u1"},
-        "spec": {"containers": [container], "volumes": volumes or [], **spec},
-        "status": {"containerStatuses": [{"name": "app", "state": {"running": {"startedAt": "2026-11-24T10:00:00Z"}}}]},
-    }
+    return pods.pod(containers=[container], volumes=volumes or [], **spec)
 
 
 def facts_of(role: str, about: dict[str, Any], printed: Mapping[str, str]) -> dict[str, Any]:
