@@ -40,10 +40,10 @@ help:
 ##   make faults               1,012 fetches over connections that fail, and the page about them (FAULT_TRIALS=, FAULT_SEED=)
 
 demo test:
-	$(RUN) tests/tools/run.py $@
+	$(RUN) tests/tool.py run $@
 
 bench faults test-matrix lint types sanity unit docs build browser integration:
-	$(RUN) tests/tools/run.py $@ -- $(ARGS)
+	$(RUN) tests/tool.py run $@ -- $(ARGS)
 
 cluster:
 	$(RUN) tests/cluster/cluster.py up
@@ -52,4 +52,4 @@ cluster-down:
 	$(RUN) tests/cluster/cluster.py down
 
 install:
-	$(RUN) tests/tools/install.py "$(VENV)"
+	$(RUN) tests/tool.py install "$(VENV)"

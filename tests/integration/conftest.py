@@ -126,8 +126,8 @@ def pod_manifest(name: str, image: str, *, container: Mapping[str, Any] | None =
 
 def built(name: str) -> Path:
     """A program that is no part of the cluster; tests/tools builds it where that has not been done."""
-    script = CHECKOUT / "tests" / "tools" / "built.py"
-    done = subprocess.run([sys.executable, script, name], capture_output=True, text=True, check=False)
+    script = CHECKOUT / "tests" / "tool.py"
+    done = subprocess.run([sys.executable, script, "built", name], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return Path(done.stdout.splitlines()[-1])
 
@@ -239,8 +239,10 @@ class Automation:
 
 @pytest.fixture(scope="session")
 def automation() -> Automation:
-    script = CHECKOUT / "tests" / "tools" / "automation.py"
-    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=600, check=False)
+    script = CHECKOUT / "tests" / "tool.py"
+    done = subprocess.run(
+        [sys.executable, script, "automation"], capture_output=True, text=True, timeout=600, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return Automation(**{key: Path(value) for key, value in json.loads(done.stdout.splitlines()[-1]).items()})
 

@@ -95,8 +95,10 @@ def delivery() -> Delivery:
     """Made for the Python and the ansible-core of this run."""
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     core = ".".join(ansible.release.__version__.split(".")[:2])
-    script = CHECKOUT / "tests" / "tools" / "object_store.py"
-    done = subprocess.run([sys.executable, script, version, core], capture_output=True, text=True, check=False)
+    script = CHECKOUT / "tests" / "tool.py"
+    done = subprocess.run(
+        [sys.executable, script, "object_store", version, core], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return Delivery(**{key: Path(value) for key, value in json.loads(done.stdout.splitlines()[-1]).items()})
 

@@ -12,11 +12,9 @@ from __future__ import annotations
 import json
 import sys
 
-import dependencies
-import distribution
-import environments
-from pythons import found
-from say import Stop, say, stopping
+from . import dependencies, distribution, environments
+from .pythons import found
+from .say import Stop, say, stopping
 
 # Debian 12 and 13 have different ones; ansible-rulebook's engine wants 17 or newer
 JAVA = (

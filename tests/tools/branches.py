@@ -13,10 +13,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import cache
-import environments
-from pythons import ends
-from say import say
+from . import cache, environments
+from .pythons import ends
+from .say import say
 
 # installed from its tarball, imported through a link, or in the zip that a module is sent as: all are the checkout's plugins
 EVERYWHERE = "*/ansible_collections/incident/distroless/plugins"

@@ -14,9 +14,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-import cache
-from processes import wait
-from say import Stop, say, stopping
+from . import cache
+from .processes import wait
+from .say import Stop, say, stopping
 
 
 def program(name: str) -> Path:

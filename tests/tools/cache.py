@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from say import Stop, say
+from .say import Stop, say
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 MAKING, MADE = ".incident-distroless-making", ".incident-distroless-made"

@@ -12,20 +12,15 @@ import shlex
 import tempfile
 from pathlib import Path
 
-import cache
-import chromium
-import dependencies
-import environments
-import install
-import tree
-from log import Log, StepFailed
-from pythons import NEWEST_CORE, Python, found
+from . import cache, chromium, dependencies, environments, install, tree
+from .log import Log, StepFailed
+from .pythons import NEWEST_CORE, Python, found
 
 # how a unit test imports what starts real shells of this machine
 SHELLS = re.compile(r"^from .*\blocal_(shells|fetches) import", re.MULTILINE)
 # much of the time of unit tests goes into waiting for silence and for shells that end
 SIDE_BY_SIDE = ("--dist", "worksteal", "-n")
-TYPED_FOLDERS = ("tests/tools", "tests/cluster", "tests/demo", "tests/bench")
+TYPED_SCRIPTS = ("tests/cluster", "tests/demo", "tests/bench")
 
 
 def lint(log: Log) -> None:
@@ -54,7 +49,8 @@ def types(log: Log) -> None:
     settings = cache.CHECKOUT / "pyproject.toml"
     command = (tools / "mypy", "--config-file", settings, "--cache-dir", cache.own() / "mypy")
     log.run(*command, *(tree.PLACE / name for name in ("plugins", "extensions", "tests/types")), cwd=tree.linked())
-    for name in TYPED_FOLDERS:
+    log.run(*command, "tool.py", "tools", cwd=cache.CHECKOUT / "tests")
+    for name in TYPED_SCRIPTS:
         # scripts there import each other by their bare names
         folder = cache.CHECKOUT / name
         if sources := sorted(folder.rglob("*.py")):

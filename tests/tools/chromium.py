@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import distribution
+from . import distribution
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 OTHERWISE = "no Chromium was found, which the tests of the report need. Install chromium or google-chrome."

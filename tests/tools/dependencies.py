@@ -9,10 +9,9 @@ from __future__ import annotations
 import zipfile
 from pathlib import Path, PurePosixPath
 
-import cache
-import environments
-from pythons import found
-from say import Stop
+from . import cache, environments
+from .pythons import found
+from .say import Stop
 
 # a kubernetes.core -> the `ansible` release that carries it
 CARRIERS = {"6.2.0": "12.3.0", "6.6.0": "14.5.0"}

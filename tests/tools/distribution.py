@@ -10,9 +10,8 @@ import os
 import shutil
 from pathlib import Path
 
-import cache
-import environments
-from say import Stop, say
+from . import cache, environments
+from .say import Stop, say
 
 APT = ("apt-get", "-qq", "-o", "DPkg::Lock::Timeout=600")
 

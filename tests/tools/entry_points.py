@@ -12,12 +12,10 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-import cache
-import checks
-import environments
-from log import Log, StepFailed
-from pythons import ends
-from say import say
+from . import cache, checks, environments
+from .log import Log, StepFailed
+from .pythons import ends
+from .say import say
 
 # of a hundred branches
 LEAST = 85

@@ -13,10 +13,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-import cache
-from processes import wait
-from pythons import NEWEST_CORE, Python, found
-from say import Stop, say
+from . import cache
+from .processes import wait
+from .pythons import NEWEST_CORE, Python, found
+from .say import Stop, say
 
 REQUIREMENTS = cache.CHECKOUT / "tests" / "requirements"
 CONSTRAINTS = REQUIREMENTS / "constraints.txt"

@@ -10,12 +10,9 @@ import shutil
 import sys
 from pathlib import Path
 
-import cache
-import dependencies
-import environments
-import tree
-from pythons import NEWEST_CORE, Python, found
-from say import Stop, say, stopping
+from . import cache, dependencies, environments, tree
+from .pythons import NEWEST_CORE, Python, found
+from .say import Stop, say, stopping
 
 TARBALL = "incident-distroless-*.tar.gz"
 

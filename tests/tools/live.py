@@ -10,13 +10,10 @@ import os
 import sys
 from pathlib import Path
 
-import cache
-import checks
-import environments
-import install
-from log import Log, StepFailed
-from processes import wait
-from pythons import Python, missing_sentence
+from . import cache, checks, environments, install
+from .log import Log, StepFailed
+from .processes import wait
+from .pythons import Python, missing_sentence
 
 # What the launcher publishes: kubeconfig, and a kubectl of the cluster's own release.
 CLUSTER = cache.CHECKOUT / ".cluster"

@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from processes import wait
-from say import Stop
+from .processes import wait
+from .say import Stop
 
 
 class StepFailed(Stop):

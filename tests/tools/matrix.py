@@ -21,18 +21,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-import cache
-import dependencies
-import environments
-import install
-import live
-import matrix_page
-import pythons
-import tree
-from matrix_cells import CELLS, FURTHER, LINES, NEWEST_KUBERNETES, Cell, because
-from processes import wait
-from pythons import Python
-from say import Stop, say
+from . import cache, dependencies, environments, install, live, matrix_page, pythons, tree
+from .matrix_cells import CELLS, FURTHER, LINES, NEWEST_KUBERNETES, Cell, because
+from .processes import wait
+from .pythons import Python
+from .say import Stop, say
 
 OUTCOMES = cache.CHECKOUT / "tests" / "matrix" / "outcomes.json"
 BEHIND = cache.CHECKOUT / "tests" / "bench" / "behind.py"

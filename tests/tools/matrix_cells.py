@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from dependencies import LOWEST, NEWEST
+from .dependencies import LOWEST, NEWEST
 
 CLIENTS = {"37": "runtime", "28": "runtime-client-28"}
 WEBSOCKETS = {"1.9": None, "1.2": "websocket-1.2"}

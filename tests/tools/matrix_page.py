@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import cache
-from matrix_cells import CELLS, NEW, Cell, because
+from . import cache
+from .matrix_cells import CELLS, NEW, Cell, because
 
 PAGE = cache.CHECKOUT / "docs" / "docsite" / "rst" / "versions.rst"
 AXES = {

@@ -13,11 +13,9 @@ from __future__ import annotations
 import json
 import sys
 
-import built
-import dependencies
-import environments
-from pythons import found
-from say import Stop, say, stopping
+from . import built, dependencies, environments
+from .pythons import found
+from .say import Stop, say, stopping
 
 
 def places(version: str, core: str) -> dict[str, str]:

@@ -4,7 +4,7 @@
 
 """Writes meta/argument_specs.yml and defaults/main.yml of the roles from plugins/plugin_utils/_options/options.yml.
 
-It needs PyYAML: python3 tests/tools/options.py
+It needs PyYAML: python3 tests/tool.py options
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ def _dumped(document: Mapping[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    import tree
+    from . import tree
 
     sys.path.insert(0, str(tree.linked()))
     catalog = importlib.import_module("ansible_collections.incident.distroless.plugins.plugin_utils._options.catalog")

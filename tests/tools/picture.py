@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Writes the README's picture of a report: `picture.py evidence/cases/uploads-0/report.html docs/images/report.png` after `make demo`."""
+"""Writes the README's picture of a report: `tool.py picture evidence/cases/uploads-0/report.html docs/images/report.png` after `make demo`."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-import chromium
-import environments
-from say import Stop, stopping
+from . import chromium, environments
+from .say import Stop, stopping
 
 SIZE = "1100,900"
 # as the tests of the report start it: nothing that a browser does by itself, and no sandbox, which root has none of

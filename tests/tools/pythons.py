@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from say import Stop, say
+from .say import Stop, say
 
 # What meta/runtime.yml promises; tested on the lowest Python.
 LOWEST_CORE = "2.18"

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Writes docs/docsite/rst/reasons.rst from the closed list in plugins/module_utils/_core/errors.py: python3 tests/tools/reasons.py"""
+"""Writes docs/docsite/rst/reasons.rst from the closed list in plugins/module_utils/_core/errors.py: python3 tests/tool.py reasons"""
 
 from __future__ import annotations
 

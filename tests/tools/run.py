@@ -17,20 +17,10 @@ from functools import partial
 from types import FrameType
 from typing import Any
 
-import automation
-import branches
-import built
-import cache
-import checks
-import entry_points
-import live
-import matrix
-import object_store
-import processes
-import sanity
-from log import Log, StepFailed
-from pythons import Python, ends, missing, missing_sentence, pairs
-from say import Stop, say, stopping
+from . import automation, branches, built, cache, checks, entry_points, live, matrix, object_store, processes, sanity
+from .log import Log, StepFailed
+from .pythons import Python, ends, missing, missing_sentence, pairs
+from .say import Stop, say, stopping
 
 
 @dataclass(frozen=True, slots=True)

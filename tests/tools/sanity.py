@@ -9,12 +9,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import cache
-import dependencies
-import environments
-import tree
-from log import Log
-from pythons import Python
+from . import cache, dependencies, environments, tree
+from .log import Log
+from .pythons import Python
 
 # ansible-test downloads a bootstrap script for each pip that it pins, unless the script is in its cache already. This one does the
 # same with what Python ships. The names are those of the pip versions in ansible_test/_internal/python_requirements.py.

@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import cache
-from say import Stop
+from . import cache
+from .say import Stop
 
 PLACE = Path("ansible_collections/incident/distroless")
 

@@ -55,12 +55,12 @@ def test_every_reason_that_was_promised_is_there() -> None:
 
 def test_the_page_of_reasons_is_what_its_tool_writes() -> None:
     written = (PAGES / "reasons.rst").read_text(encoding="utf-8")
-    assert written == tool("reasons").page(REASONS), "run: python3 tests/tools/reasons.py"
+    assert written == tool("reasons").page(REASONS), "run: python3 tests/tool.py reasons"
 
 
 def test_the_files_of_the_roles_options_are_what_their_tool_writes() -> None:
     for path, text in tool("options").pages(roles()).items():
-        assert (CHECKOUT / path).read_text(encoding="utf-8") == text, "run: python3 tests/tools/options.py"
+        assert (CHECKOUT / path).read_text(encoding="utf-8") == text, "run: python3 tests/tool.py options"
 
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)

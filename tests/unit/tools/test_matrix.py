@@ -17,12 +17,9 @@ from xml.etree import ElementTree as ET
 import pytest
 
 CHECKOUT = Path(__file__).resolve().parents[3]
-sys.path.insert(0, str(CHECKOUT / "tests" / "tools"))
+sys.path.insert(0, str(CHECKOUT / "tests"))
 
-import environments  # noqa: E402
-import matrix  # noqa: E402
-import matrix_cells  # noqa: E402
-import matrix_page  # noqa: E402
+from tools import environments, matrix, matrix_cells, matrix_page  # noqa: E402
 
 OUTCOMES: dict[str, Any] = json.loads(matrix.OUTCOMES.read_text(encoding="utf-8"))
 REPORT = """<testsuites><testsuite>
