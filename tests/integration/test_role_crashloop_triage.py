@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -37,13 +38,14 @@ def apply(
     )
 
 
-def wait_until(kubectl: Kubectl, pod: str, is_so: Callable[[dict[str, Any]], bool]) -> Pod:
-    """Waits until the status of the pod's first container is so."""
+def wait_until(
+    kubectl: Kubectl, pod: str, is_so: Callable[[dict[str, Any]], bool], of: str = "containerStatuses"
+) -> Pod:
+    """Waits until the status of one of the pod's containers, or of another kind of them, is so."""
     deadline = time.monotonic() + 240
     while time.monotonic() < deadline:
         found = kubectl.pod(pod)
-        statuses = found.get("status", {}).get("containerStatuses") or []
-        if statuses and is_so(statuses[0]):
+        if any(map(is_so, found.get("status", {}).get(of) or [])):
             return found
         time.sleep(0.5)
     pytest.fail(f"{pod} did not come to that: {kubectl.pod(pod)['status']}")
@@ -62,7 +64,18 @@ def has_restarted(status: dict[str, Any]) -> bool:
 
 
 def is_backing_off(status: dict[str, Any]) -> bool:
-    return int(status["restartCount"]) > 2 and waits_for("CrashLoopBackOff")(status)
+    """Whether it has just ended, and starts again only after 40 s or more: until then the log of its last run stays where it is.
+
+    The kubelet may say so in either form: the end itself, or that it waits.
+    """
+    ended = status["state"].get("terminated") or (
+        "waiting" in status["state"] and status["lastState"].get("terminated")
+    )
+    return bool(
+        ended
+        and int(status["restartCount"]) > 1
+        and datetime.now(UTC) - datetime.fromisoformat(ended["finishedAt"]) < timedelta(seconds=10)
+    )
 
 
 def waits_for(reason: str) -> Callable[[dict[str, Any]], bool]:
@@ -143,7 +156,7 @@ def incidents(kubectl: Kubectl, tmp_path_factory: pytest.TempPathFactory) -> Cas
     for script in SCRIPTS:
         volumes = {"configMap": {"name": "scripts", "defaultMode": 0o755}}
         pods.add(script, has_ended, policy="Never", command=[f"/volume/{script}"], volumes=volumes)
-    # the last one that is waited for: it starts again only after 40 s
+    # the last one that is waited for
     pods.add("missing", is_backing_off, command=["/app", "sha256", "/etc/shop/config.yaml"])
     return pods.looked_into(tmp_path_factory.mktemp("incidents"))
 
@@ -227,8 +240,7 @@ def test_an_app_that_waits_for_a_crashing_init_container_names_it(kubectl: Kubec
         "args": ["--exit-after", "1ms", "--exit-code", "5"],
     }
     kubectl.apply(pod_manifest("behind", APP, initContainers=[first]))
-    jsonpath = "--for=jsonpath={.status.initContainerStatuses[0].lastState.terminated}"
-    kubectl.run("wait", "pod/behind", jsonpath, "--timeout=300s")
+    wait_until(kubectl, "behind", is_backing_off, of="initContainerStatuses")
     case = triage(kubectl, tmp_path, pod="behind", container="app")
     assert_found(case, "waits_for_other")
     assert "it waits for first" in case.finding("waits_for_other")["message"], case.said()
@@ -301,11 +313,7 @@ def test_the_container_that_crashes_is_found_beside_a_healthy_one_by_a_selector(
     }
     manifest["spec"]["containers"].append(crashing)
     kubectl.apply(manifest)
-    deadline = time.monotonic() + 240
-    # while it backs off its last log stays where it is
-    while not any(is_backing_off(row) for row in kubectl.pod("pair").get("status", {}).get("containerStatuses") or []):
-        assert time.monotonic() < deadline
-        time.sleep(0.5)
+    wait_until(kubectl, "pair", is_backing_off)
     case = triage(kubectl, tmp_path, label_selectors=["app=pair"])
     assert_found(case, "exit")
     assert case.finding("exit")["target"] == f"{kubectl.namespace}/pair/proxy"
