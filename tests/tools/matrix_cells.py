@@ -96,7 +96,13 @@ class Known:
     because: str
 
 
-KNOWN: tuple[Known, ...] = ()
+KNOWN: tuple[Known, ...] = (
+    Known(
+        ("core-2.16",),
+        ("test_every_module_gives_the_same_both_ways",),
+        "ansible-core 2.16 has no key timedout in the result of a task that took too long, which this test compares",
+    ),
+)
 
 
 def because(cell: str, test: str) -> str | None:
