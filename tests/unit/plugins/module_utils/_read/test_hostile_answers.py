@@ -137,3 +137,21 @@ def test_no_lie_makes_a_wrong_file(world: World, tmp_path: Path, name: str) -> N
     if isinstance(done, Fetched):
         brought = [row for row in done.files if row["status"] in ("fetched", "unchanged") and row["type"] == "file"]
         assert all(Path(row["dest"]).is_file() for row in brought)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a hash that is none",
+        "another length at the end",
+        "an unknown status",
+        "less than was asked for",
+        "a file that begins twice",
+    ],
+)
+def test_bytes_that_come_again_are_no_progress(world: World, name: str) -> None:
+    """A reader that brings bytes and then breaks its form, each time, is asked once more, and not until the deadline."""
+    done, told = fetch_through(world, LIES[name])
+    assert isinstance(done, Fetched)
+    assert done.failure is not None
+    assert told in (1, 2)

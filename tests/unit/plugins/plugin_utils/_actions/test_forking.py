@@ -218,6 +218,16 @@ class TimeIsUpError(BaseException):
     """As ansible's own for the keyword timeout."""
 
 
+def child_until_its_time_is_up(task: Callable[[], None]) -> None:
+    """Runs a task in a child; its time is up when it sends its parent a SIGUSR1."""
+
+    def raise_(*_arguments: object) -> None:
+        raise TimeIsUpError
+
+    with handler(signal.SIGUSR1, raise_):
+        child(task)
+
+
 def test_a_task_whose_time_is_up_is_ended_and_tidies_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(forking, "GRACE", 300.0)
     begun, tidied = tmp_path / "begun", tmp_path / "tidied"
@@ -228,11 +238,8 @@ def test_a_task_whose_time_is_up_is_ended_and_tidies_up(tmp_path: Path, monkeypa
         os.kill(os.getppid(), signal.SIGUSR1)
         threading.Event().wait()
 
-    def raise_(*_arguments: object) -> None:
-        raise TimeIsUpError
-
-    with handler(signal.SIGUSR1, raise_), pytest.raises(TimeIsUpError):
-        child(task)
+    with pytest.raises(TimeIsUpError):
+        child_until_its_time_is_up(task)
     assert tidied.exists()
     assert not Path("/proc", begun.read_text()).exists()
 
@@ -247,11 +254,8 @@ def test_a_task_that_does_not_listen_is_ended_too(tmp_path: Path, monkeypatch: p
         os.kill(os.getppid(), signal.SIGUSR1)
         threading.Event().wait()
 
-    def raise_(*_arguments: object) -> None:
-        raise TimeIsUpError
-
-    with handler(signal.SIGUSR1, raise_), pytest.raises(TimeIsUpError):
-        child(task)
+    with pytest.raises(TimeIsUpError):
+        child_until_its_time_is_up(task)
     assert not Path("/proc", begun.read_text()).exists()
 
 
