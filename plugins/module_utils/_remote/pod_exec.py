@@ -34,6 +34,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._k8s.client im
     Query,
     pod_path,
 )
+from ansible_collections.incident.distroless.plugins.module_utils._remote.session import SENDING
 
 # more than one frame of the exec protocol (32 KiB and a byte), so that most reads bring what the socket has
 _BUFFER = 256 << 10
@@ -165,9 +166,6 @@ MAX_FRAME = 1 << 20
 NOT_STARTED = "exec failed: "
 
 _EXIT_CODE = re.compile(r"[0-9]{1,9}")
-
-# how many seconds the other side may take in nothing of what is sent before it counts as gone
-SENDING = 60.0
 
 # how long the API server answers `container not running` after the kubelet reported it as running
 START_UP = 5.0

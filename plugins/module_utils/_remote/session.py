@@ -52,6 +52,9 @@ _EVALUATE = b'\neval "${bulk:-(exit $?)}"\n'
 # others without a pause ends after 0.02 s on a node at rest; where eight others fill two CPUs, one in twenty needs over 2 s
 PARTING = 10.0
 
+# how many seconds the other side may take in nothing of what is sent before it counts as gone
+SENDING = 60.0
+
 # how often, in seconds, each line is used while an answer is waited for: what is idle is cut by proxies
 TENDING = 5.0
 _PID = re.compile(rb"[1-9][0-9]{0,9}\n")
@@ -60,7 +63,7 @@ _PID = re.compile(rb"[1-9][0-9]{0,9}\n")
 class Transport(Protocol):
     """The three streams of one remote command."""
 
-    # how many seconds the other side may take in nothing of what is sent before it counts as gone
+    # what SENDING is for this one, in seconds
     patience: float
 
     def send(self, data: bytes) -> None:
@@ -103,8 +106,8 @@ class Session:
         """
         self.timeout = timeout
         self.broken: str | None = None
-        # a side that takes in nothing is as silent as one that says nothing
-        transport.patience = max(PARTING, timeout)
+        # a side that takes in nothing is as silent as one that says nothing; a command that may be silent for an hour still listens
+        transport.patience = min(SENDING, max(PARTING, timeout))
         self._transport = transport
         self._open_outlet = open_outlet
         self._outlet: Transport | None = None

@@ -22,7 +22,7 @@ class Liar:
     """A transport whose jobs all print the same. Then they end, go on with `forever` without end, or say nothing more."""
 
     def __init__(self, answer: bytes, *, forever: bytes = b"", is_silent: bool = False, step: int = 4096) -> None:
-        self.sent = 0
+        self.sent, self.patience = 0, 0.0
         self._answer, self._forever, self._is_silent, self._step = answer, forever, is_silent, step
         self._mark = b""
         self._jobs: deque[Iterator[tuple[int, bytes]]] = deque()

@@ -22,6 +22,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._remote.sessio
     new_nonce,
 )
 from ansible_collections.incident.distroless.tests.unit.support.local_shells import SHELLS, Pipes, open_session, reader
+from ansible_collections.incident.distroless.tests.unit.support.lying_remote import Liar
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -125,6 +126,13 @@ def test_a_session_without_a_job_can_finish(session: Session) -> None:
 
 def test_a_job_that_is_killed_says_so(session: Session) -> None:
     assert session.run(b"sh -c 'kill -9 $PPID'; echo not reached").status() == 137
+
+
+@pytest.mark.parametrize(("silence", "patience"), [(2.0, 10.0), (30.0, 30.0), (3600.0, 60.0)])
+def test_a_side_that_takes_in_nothing_is_not_waited_for_longer_than_any(silence: float, patience: float) -> None:
+    liar = Liar(b"")
+    Session(liar, new_nonce(), timeout=silence)
+    assert liar.patience == patience
 
 
 def test_silence_is_a_time_out_after_which_the_job_can_be_cancelled(session: Session) -> None:
