@@ -27,6 +27,7 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.text 
 )
 
 DELETED = b" (deleted)"
+NEAR_PERCENT = 90
 # programs that run what a file holds that their command line names: interpreters, and the loaders of glibc and musl
 INTERPRETER = re.compile(
     rb"python[0-9.]*|pypy[0-9.]*|perl[0-9.]*|ruby[0-9.]*|node|nodejs|deno|bun|php[0-9.]*|lua[0-9.]*|tclsh[0-9.]*|Rscript"
@@ -120,6 +121,45 @@ def _limit(line: bytes) -> dict[str, Any]:
         raise not_understood(line)
     soft, hard = (None if value == "unlimited" else int(value) for value in match.group(2, 3))
     return {"name": match[1], "soft": soft, "hard": hard, "unit": match[4]}
+
+
+def process_limits(data: bytes) -> dict[str, Any]:
+    """Return how near processes are to limits of their own, from lines `pid uid threads open open-limit process-limit name`.
+
+    Gives files, of those that could be counted and have a limit, the nearest first: pid, name, open, limit, is_near_limit; unseen
+    (pid, name); users, other than root, whom that limit does not hold: uid, threads (here; others of the user's on the node count as
+    well), limit, is_near_limit; and is_complete.
+    """
+    files: list[dict[str, Any]] = []
+    unseen: list[dict[str, Any]] = []
+    users: dict[int, dict[str, Any]] = {}
+    is_complete = True
+    for line in lines(data):
+        if line == CUT:
+            is_complete = False
+            continue
+        pid, uid, threads, count, open_limit, process_limit, name = words(line, 7)
+        about = {"pid": number(pid), "name": shown(name)}
+        if count == b"-":
+            unseen.append(about)
+        elif open_limit != b"unlimited":
+            files.append({**about, **_nearness("open", number(count), number(open_limit))})
+        if process_limit != b"unlimited" and number(uid):
+            user = users.setdefault(number(uid), {"threads": 0, "limit": number(process_limit)})
+            user["threads"] += number(threads)
+            user["limit"] = min(user["limit"], number(process_limit))
+    return {
+        "files": sorted(files, key=lambda row: (-row["open"] / max(row["limit"], 1), row["pid"])),
+        "unseen": unseen,
+        "users": [
+            {"uid": uid, **_nearness("threads", user["threads"], user["limit"])} for uid, user in sorted(users.items())
+        ],
+        "is_complete": is_complete,
+    }
+
+
+def _nearness(name: str, count: int, limit: int) -> dict[str, Any]:
+    return {name: count, "limit": limit, "is_near_limit": 100 * count >= NEAR_PERCENT * limit}
 
 
 def counters(data: bytes) -> dict[str, Any]:

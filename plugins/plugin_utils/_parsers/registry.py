@@ -14,6 +14,12 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.certificates import tls
+from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.cgroup import (
+    cgroup,
+    cgroup_cpu,
+    cgroup_memory,
+    cgroup_pids,
+)
 from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.disk import (
     archive,
     deleted_files,
@@ -37,6 +43,7 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.proce
     environments,
     limits,
     open_files,
+    process_limits,
     processes,
     variable_names,
 )
@@ -92,6 +99,10 @@ def escaped_lines(data: bytes) -> list[str]:
 
 PARSERS: dict[str, Parser] = {
     "archive": archive,
+    "cgroup": cgroup,
+    "cgroup_cpu": cgroup_cpu,
+    "cgroup_memory": cgroup_memory,
+    "cgroup_pids": cgroup_pids,
     "completeness": completeness,
     "counters": counters,
     "deleted_files": deleted_files,
@@ -110,6 +121,7 @@ PARSERS: dict[str, Parser] = {
     "peers": peers,
     "pod_state": pod_state,
     "places": places,
+    "process_limits": process_limits,
     "processes": processes,
     "protocol_counters": protocol_counters,
     "resolver": resolver,
