@@ -64,6 +64,25 @@ class Kubectl:
     def pod(self, name: str) -> Pod:
         return self.json("get", "pod", name)
 
+    def wait_until_there(self, kind: str, name: str) -> None:
+        """Waits for an object that somebody else makes. `kubectl wait` knows no such condition before Kubernetes 1.31."""
+        selected = ("--field-selector", f"metadata.name={name}", "--output=name")
+        command = [
+            self.program,
+            "--namespace",
+            self.namespace,
+            "get",
+            kind,
+            *selected,
+            "--watch",
+            "--request-timeout=300s",
+        ]
+        with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as watching:
+            assert watching.stdout
+            seen = watching.stdout.readline()
+            watching.kill()
+        assert seen.rstrip().endswith(f"/{name}".encode()), f"no {kind} {name} came"
+
     def wait_until_running(self, name: str, timeout: str = "300s") -> Pod:
         self.run("wait", f"pod/{name}", "--for=condition=Ready", f"--timeout={timeout}")
         return self.pod(name)
@@ -175,7 +194,7 @@ def make_namespace(kubectl_program: str) -> Iterator[Callable[..., Kubectl]]:
         kubectl.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
         made.append(kubectl)
         # pods are refused until the controller has made it
-        kubectl.run("wait", "--for=create", "serviceaccount/default", "--timeout=300s")
+        kubectl.wait_until_there("serviceaccount", "default")
         return kubectl
 
     yield make

@@ -143,7 +143,7 @@ def test_a_static_pod(kubectl: Kubectl, call: Play, fetch: Callable[..., Played]
     try:
         file.write_text(json.dumps(manifest))
         mirror = f"{name}-node-1"
-        kubectl.run("wait", "--for=create", f"pod/{mirror}", "--timeout=300s")
+        kubectl.wait_until_there("pod", mirror)
         kubectl.wait_until_running(mirror)
         assert call("ephemeral_debug", pod=mirror)["reason"] == "StaticPod"
         target = made(call("debug_pod", pod=mirror, copy_to="not-static", keep_annotations=True))
@@ -281,7 +281,7 @@ def test_the_copy_of_a_killed_play_is_found_again_and_ends_by_itself(
         stderr=subprocess.DEVNULL,
     )
     try:
-        kubectl.run("wait", "--for=create", "pod/orphan", "--timeout=300s")
+        kubectl.wait_until_there("pod", "orphan")
     finally:
         # the workers and the module have sessions of their own
         for pid in marked_processes(mark):
@@ -360,7 +360,6 @@ def test_a_namespace_at_pod_security_restricted_is_no_obstacle(
         },
     }
     careful.apply(pod_manifest("strict", "incident.test/app:nonroot", container=strict))
-    careful.run("wait", "--for=create", "pod/strict", "--timeout=300s")
     target = made(call("debug_pod", namespace=careful.namespace, pod="strict", hold=True))
     assert (target["container"], target["profile"]) == ("app", "restricted")
     assert call("ephemeral_debug", targets=[target]).target["root_readable"] is True

@@ -35,7 +35,7 @@ def static_pod(kubectl: Kubectl, name: str) -> Iterator[str]:
     node = kubectl.json("get", "nodes")["items"][0]["metadata"]["name"]
     path.write_text(json.dumps(manifest), encoding="utf-8")
     try:
-        kubectl.run("wait", "--for=create", f"pod/{name}-{node}", "--timeout=300s")
+        kubectl.wait_until_there("pod", f"{name}-{node}")
         kubectl.wait_until_running(f"{name}-{node}")
         yield f"{name}-{node}"
     finally:
