@@ -84,7 +84,7 @@ def everything() -> None:
         stores = [beside.submit(object_store.places, python.version, core) for python, core in ends()]
         ready: list[Future[Any]] = [cluster, *users, automated, *tools, *stores]
         # the longest first, so that neither core is left alone with one; what needs the cluster when it has had time to start
-        wanted = [step for target in ("sanity", "unit", "lint") for step in steps(target)]
+        wanted = [*steps("sanity"), *_units(ends(), ends()[-1:]), _branches(), *steps("lint")]
         wanted += [_smoke(ready)] if len(ends()) > 1 else []
         wanted += [step for target in ("browser", "types", "docs", "build") for step in steps(target)]
         live.reruns().unlink(missing_ok=True)
@@ -124,13 +124,8 @@ def steps(target: str, words: tuple[str, ...] = ()) -> list[Step]:
     """The steps of one make target that needs no cluster."""
     match target:
         case "unit":
-            # what a shell does is the same under each Python: the lowest and the newest see enough of it
-            both = ends()
-            tests = [
-                _pair(target, partial(checks.unit, arguments=words, with_shells=pair in both), *pair)
-                for pair in pairs()
-            ]
-            return tests if words else [*tests, Step(target, "branches of the entry points", entry_points.check)]
+            tests = _units(pairs(), ends(), words)
+            return tests if words else [*tests, _branches()]
         case "sanity":
             return [_pair(target, sanity.check, python, core) for python, core in ends()]
         case _:
@@ -181,6 +176,19 @@ def _smoke(ready: Sequence[Future[Any]]) -> Step:
         live.integration(python, core, *live.smoke(), log=log)
 
     return Step("integration", f"smoke on Python {python.version} with ansible-core {core}", work)
+
+
+def _units(
+    wanted: Sequence[tuple[Python, str]], with_shells: Sequence[tuple[Python, str]], words: tuple[str, ...] = ()
+) -> list[Step]:
+    """The unit tests on each pair. What a shell does is the same under each Python: few pairs see enough of it."""
+    return [
+        _pair("unit", partial(checks.unit, arguments=words, with_shells=pair in with_shells), *pair) for pair in wanted
+    ]
+
+
+def _branches() -> Step:
+    return Step("unit", "branches of the entry points", entry_points.check)
 
 
 def _pair(target: str, work: Callable[..., None], python: Python, core: str) -> Step:
