@@ -35,6 +35,11 @@ sys.path += [path for path in os.environ.get("ANSIBLE_COLLECTIONS_PATH", "").spl
 Pod = dict[str, Any]
 
 
+def bulk(*values: Any) -> Any:
+    """Parameters of a test that `make test` leaves to a release: another form of what it shows with other ones."""
+    return pytest.param(*values, marks=pytest.mark.bulk)
+
+
 @dataclass(frozen=True, slots=True)
 class Kubectl:
     """kubectl of the cluster's own release, in one namespace: the reference, and the witness from outside of the modules."""

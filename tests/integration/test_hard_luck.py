@@ -20,7 +20,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._debugger.iden
 from ansible_collections.incident.distroless.plugins.module_utils._fetch import target as fetching
 from ansible_collections.incident.distroless.plugins.module_utils._modules import ephemeral_debug, proc_fs_fetch
 
-from .conftest import Kubectl, Play, pod_manifest
+from .conftest import Kubectl, Play, bulk, pod_manifest
 from .inside import connected, target_of
 from .inside import request as asked
 from .node import end_container
@@ -106,8 +106,11 @@ def test_a_pod_that_goes_before_a_command_is_said(kubectl: Kubectl, attached: en
     assert done.failure.reason == "PodGone"
 
 
-@pytest.mark.parametrize("attached", [False, True], ids=["own", "shared"], indirect=True)
-@pytest.mark.parametrize("src", ["/data/blob.bin", "/data/*"], ids=["path", "glob"])
+@pytest.mark.parametrize(
+    ("attached", "src"),
+    [(False, "/data/blob.bin"), (True, "/data/*"), bulk(False, "/data/*"), bulk(True, "/data/blob.bin")],
+    indirect=["attached"],
+)
 def test_a_target_that_restarts_before_its_files_are_fetched_is_said(
     kubectl: Kubectl, tmp_path: Path, attached: ensure.Attached, src: str
 ) -> None:

@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 import yaml
 
-from .conftest import ACTIONS, STATE, Kubectl, Play, pod_manifest
+from .conftest import ACTIONS, STATE, Kubectl, Play, bulk, pod_manifest
 
 
 @pytest.fixture(scope="module")
@@ -154,7 +154,7 @@ def assert_that_nothing_waits_in(app: str, call: Play) -> None:
 
 @pytest.mark.parametrize(
     ("way", "wait"),
-    [("child", "an image that cannot be pulled"), ("child", "a command"), ("module", "a command")],
+    [bulk("child", "an image that cannot be pulled"), ("child", "a command"), ("module", "a command")],
 )
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["interrupted", "killed"])
 def test_a_task_that_is_told_to_end_does_not_wait_any_longer(

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from .cases import run_playbook
-from .conftest import Kubectl, Play, Played, pod_manifest
+from .conftest import Kubectl, Play, Played, bulk, pod_manifest
 from .node import killing, limited
 
 FILES = 40
@@ -98,7 +98,7 @@ def assert_judged_by_what_was_seen(kubectl: Kubectl, pod: str, folder: Path) -> 
     assert "there is no " not in case.said()
 
 
-@pytest.mark.parametrize("room", [3, 5, 8])
+@pytest.mark.parametrize("room", [3, bulk(5), 8])
 def test_a_pod_at_its_limit_of_processes_is_seen_whole_or_not_judged(
     kubectl: Kubectl, call: Play, pods: Callable[[str], str], tmp_path: Path, room: int
 ) -> None:

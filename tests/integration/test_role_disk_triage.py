@@ -14,11 +14,11 @@ import pytest
 import yaml
 
 from .cases import Case, run_playbook
-from .conftest import Credentials, Kubectl, Play, pod_manifest
+from .conftest import Credentials, Kubectl, Play, bulk, pod_manifest
 from .oncall import rules_of, variables_of
 
 APP = "incident.test/app:nonroot"
-TOOLBOXES = ("busybox:1.37", "incident.test/debug-dash:1", "incident.test/debug-bash:1")
+TOOLBOXES = ("busybox:1.37", bulk("incident.test/debug-dash:1"), bulk("incident.test/debug-bash:1"))
 
 
 def apply(

@@ -23,7 +23,7 @@ import pytest
 import yaml
 
 from .cases import Case, run_playbook
-from .conftest import Credentials, Kubectl, Play, facts, pod_manifest
+from .conftest import Credentials, Kubectl, Play, bulk, facts, pod_manifest
 from .oncall import FILES, rules_of, variables_of
 
 APP = "incident.test/app:nonroot"
@@ -330,7 +330,7 @@ def test_names_of_the_pods_files_are_no_obstacle_to_a_copy_for_sharing_and_escap
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".case")] == []
 
 
-@pytest.mark.parametrize("delivered", ["original", "redacted"])
+@pytest.mark.parametrize("delivered", [bulk("original"), "redacted"])
 def test_where_there_is_no_copy_for_sharing_the_original_is_delivered_or_nothing_and_the_play_says_why(
     pods: Kubectl, tmp_path: Path, delivered: str
 ) -> None:

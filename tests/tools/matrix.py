@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""`make test-matrix ARGS="kubernetes-1.29 core-2.19"`: the smoke tests in each cell that is named, or in all of them.
+"""`make test-matrix ARGS="kubernetes-1.29 core-2.19"`: the tests of each cell that is named, or of all of them.
 
 What came of each cell is kept in tests/matrix/outcomes.json, and the page of the documentation is made from that alone: a cell that
 did not run says so itself.
@@ -22,7 +22,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from . import cache, dependencies, environments, install, live, matrix_page, pythons, tree
-from .matrix_cells import CELLS, FURTHER, LINES, NEWEST_KUBERNETES, Cell, because
+from .matrix_cells import BULK, CELLS, FURTHER, LINES, NEWEST_KUBERNETES, Cell, because
 from .processes import wait
 from .pythons import Python
 from .say import Stop, say
@@ -93,14 +93,19 @@ def _pytest(
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         command = [*prefix, str(environment / "bin" / "python"), "-m", "pytest", "-o", f"pythonpath={paths}"]
-        command += ["-n", "4", "--dist", "loadfile", "--tb=short", "-q", f"--junitxml={report}", *live.smoke()]
-        command += [f"tests/integration/{test}" for test in FURTHER]
+        command += ["-n", "4", "--dist", "loadfile", "--tb=short", "-q", f"--junitxml={report}", *_tests(cell)]
         status = wait(command, cwd=cache.CHECKOUT, env=os.environ | variables)
         # 0 and 1: all of them ran; what was interrupted has a report too, of those that did
         if status not in (0, 1) or not report.exists():
             raise Stop(f"{cell.name}: pytest ended with status {status}, so that nothing is kept of it")
         passed, failed = read(ET.parse(report))  # noqa: S314 - pytest wrote it
     return Outcome(passed, failed, _versions(cell, python, environment, collections, variables))
+
+
+def _tests(cell: Cell) -> list[str]:
+    if cell.tests == BULK:
+        return ["-m", "bulk", "tests/integration"]
+    return [*live.smoke(), *(f"tests/integration/{test}" for test in FURTHER)]
 
 
 def read(report: ET.ElementTree[ET.Element]) -> tuple[int, dict[str, str]]:

@@ -11,6 +11,9 @@ from dataclasses import dataclass, replace
 
 from .dependencies import LOWEST, NEWEST
 
+# which tests run: those of `make test` on its lowest pair and some more, or what its newest pair leaves to a release
+SMOKE, BULK = "the smoke tests", "the tests marked as bulk"
+
 CLIENTS = {"37": "runtime", "28": "runtime-client-28"}
 WEBSOCKETS = {"1.9": None, "1.2": "websocket-1.2"}
 # which releases are beside the cluster's own, as tests/cluster/releases pins them
@@ -40,6 +43,7 @@ class Cell:
     kubernetes: str = NEWEST_KUBERNETES
     image: str = "busybox:1.37"
     line: str = "none"  # of LINES
+    tests: str = SMOKE
 
     @property
     def requirements(self) -> tuple[str, ...]:
@@ -51,6 +55,7 @@ class Cell:
 NEW = Cell("newest")
 CELLS = (
     NEW,
+    replace(NEW, name="bulk", tests=BULK),
     replace(NEW, name="core-2.16", core="2.16", python="3.12"),
     replace(NEW, name="core-2.18", core="2.18"),
     # the newest ansible-core that runs on the lowest Python

@@ -35,8 +35,9 @@ What was run with which versions
 ================================
 
 ``make test-matrix`` wrote this page. Each cell is a combination in which the smoke tests run on a real cluster, with the collection installed from its
-tarball: at least one test of each module and role, but for what needs a controller or an event source. Cells differ from the newest
-combination in what their row says, and in nothing else. A cell that did not run on the machine that wrote this page says so.
+tarball: at least one test of each module and role, but for what needs a controller or an event source. The bulk are further forms of what
+``make test`` shows once. Cells differ from the newest combination in what their row says, and in nothing else. A cell that did not run on
+the machine that wrote this page says so.
 
 The newest combination: {newest}.
 
@@ -77,15 +78,16 @@ def page(kept: Mapping[str, Mapping[str, Any]]) -> str:
 def _row(cell: Cell, outcome: Mapping[str, Any] | None) -> str:
     told = outcome["versions"] if outcome else {axis: getattr(cell, key) for key, axis in AXES.items()}
     changed = [axis for key, axis in AXES.items() if getattr(cell, key) != getattr(NEW, key)]
-    differs = ", ".join(f"{axis} {told[axis]}" for axis in changed) or "nothing"
+    others = [cell.tests] if cell.tests != NEW.tests else []
+    differs = ", ".join([*(f"{axis} {told[axis]}" for axis in changed), *others]) or "nothing"
     if outcome is None:
         cells = [cell.name, differs, "", "", "not run"]
     else:
         passed, failed = outcome["passed"], len(outcome["failed"])
         verdict = "all passed" if not failed else "see below"
         cells = [cell.name, differs, str(passed), str(failed), verdict]
-    first, *others = cells
-    return f"   * - {first}\n" + "".join(f"     - {text}".rstrip() + "\n" for text in others)
+    first, *rest = cells
+    return f"   * - {first}\n" + "".join(f"     - {text}".rstrip() + "\n" for text in rest)
 
 
 def _failures(kept: Mapping[str, Mapping[str, Any]]) -> str:
