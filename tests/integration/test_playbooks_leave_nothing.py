@@ -54,6 +54,13 @@ def in_the_namespace_of(kubectl: Kubectl, pod: str) -> list[str]:
     return sorted(process for namespace, process in found if namespace == ours)
 
 
+def wait_for(kubectl: Kubectl, pod: str, processes: list[str]) -> None:
+    until = time.monotonic() + 240
+    while (now := in_the_namespace_of(kubectl, pod)) != processes and time.monotonic() < until:
+        time.sleep(0.2)
+    assert now == processes
+
+
 def test_each_playbook_is_about_a_pod_here_or_about_none() -> None:
     names = {path.stem for path in (CHECKOUT / "playbooks").glob("*.yml")}
     assert names == PLAYBOOKS.keys() | WITHOUT_A_POD
@@ -73,8 +80,9 @@ def test_a_playbook_leaves_nothing_in_the_pods_namespace(
     name = f"{playbook.replace('_', '-')}-{tools}"
     kubectl.apply(pod_manifest(name, "incident.test/app:root"))
     pod = kubectl.wait_until_running(name)
-    before = in_the_namespace_of(kubectl, name)
-    assert before == ["app alive"]
+    before = ["app alive"]
+    # a container is called running a moment before what made it has become its program
+    wait_for(kubectl, name, before)
     given = {"namespace": kubectl.namespace, "pod": name, **PLAYBOOKS[playbook]}
     if tools == "dash":
         given["debug"] = DEBIAN
@@ -87,7 +95,4 @@ def test_a_playbook_leaves_nothing_in_the_pods_namespace(
             case = run_playbook(playbook, tmp_path, {**given, "state": state} if state else given, *words)
             assert case.status == 0, case.printed
     play("ephemeral_debug", pod=name, state="absent")
-    until = time.monotonic() + 240
-    while (now := in_the_namespace_of(kubectl, name)) != before and time.monotonic() < until:
-        time.sleep(0.2)
-    assert now == before
+    wait_for(kubectl, name, before)

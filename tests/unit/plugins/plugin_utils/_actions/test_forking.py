@@ -161,7 +161,9 @@ def test_a_child_has_the_signals_directory_and_environment_of_a_new_process(tmp_
             "environment": dict(os.environ),
         }
 
-    with handler(signal.SIGALRM, lambda *_: None), handler(signal.SIGUSR1, signal.SIG_IGN):
+    # a shell that starts a play in the background has it ignore SIGINT
+    ignored = handler(signal.SIGUSR1, signal.SIG_IGN), handler(signal.SIGINT, signal.SIG_IGN)
+    with handler(signal.SIGALRM, lambda *_: None), ignored[0], ignored[1]:
         found = answer(task, folder=str(tmp_path), environment={"A": "b"})
     assert found == {
         "handlers": [str(signal.SIG_DFL), str(signal.SIG_DFL), str(signal.SIG_IGN)],
@@ -219,12 +221,12 @@ class TimeIsUpError(BaseException):
 
 
 def child_until_its_time_is_up(task: Callable[[], None]) -> None:
-    """Runs a task in a child; its time is up when it sends its parent a SIGUSR1."""
+    """Runs a task in a child of a play in the background; its time is up when it sends its parent a SIGUSR1."""
 
     def raise_(*_arguments: object) -> None:
         raise TimeIsUpError
 
-    with handler(signal.SIGUSR1, raise_):
+    with handler(signal.SIGUSR1, raise_), handler(signal.SIGINT, signal.SIG_IGN):
         child(task)
 
 
