@@ -27,7 +27,10 @@ options:
   name:
     description:
       - The name of the debugger.
-      - The default is derived from the request without its O(ttl), so that asking again finds the one that runs.
+      - The default is derived from the request without its O(ttl), so that asking again finds the one that runs
+        or is about to.
+      - An entry stays in its pod for ever, so that a name whose debugger has ended, or could not read, is followed by C(<name>-2) and
+        so on. Asked for and ended is the one that runs, by O(name) as it was given.
     type: str
     aliases: [debugger]
   profile:

@@ -88,6 +88,53 @@ def test_a_policy_of_the_api_server_refuses_with_its_own_words(kubectl: Kubectl,
     assert not kubectl.debuggers(app)
 
 
+MIRROR = """
+Object{spec: Object.spec{ephemeralContainers: object.spec.ephemeralContainers.map(c, Object.spec.ephemeralContainers{
+  name: c.name,
+  image: c.image.startsWith("docker.io/") ? c.image : "docker.io/library/" + c.image,
+  env: [Object.spec.ephemeralContainers.env{name: "AGENT_HOST", value: "10.0.0.7"}]
+})}}
+"""
+
+
+def test_what_a_policy_makes_of_a_debugger_is_found_again_and_ended(kubectl: Kubectl, call: Play) -> None:
+    kubectl.apply(pod_manifest("mirrored", "incident.test/app:nonroot"))
+    kubectl.wait_until_running("mirrored")
+    name = f"mirror-{kubectl.namespace}"
+    spec = {
+        "failurePolicy": "Fail",
+        "reinvocationPolicy": "Never",
+        "matchConstraints": {"resourceRules": [DEBUGGERS]},
+        "mutations": [{"patchType": "ApplyConfiguration", "applyConfiguration": {"expression": MIRROR}}],
+    }
+    binding = {"policyName": name, "matchResources": {"namespaceSelector": only_in(kubectl.namespace)}}
+    kind, metadata = "MutatingAdmissionPolicy", {"name": name}
+    policy = {"apiVersion": API, "kind": kind, "metadata": metadata, "spec": spec}
+    bound = {"apiVersion": API, "kind": f"{kind}Binding", "metadata": metadata, "spec": binding}
+    body = {"spec": {"ephemeralContainers": [{"name": "asked", "image": "busybox:1.37", "targetContainerName": "app"}]}}
+    asking = [
+        "patch",
+        "pod",
+        "mirrored",
+        "--subresource=ephemeralcontainers",
+        "--dry-run=server",
+        "-p",
+        json.dumps(body),
+    ]
+    with installed(kubectl, policy, bound):
+        until = time.monotonic() + 240
+        while b"AGENT_HOST" not in (said := kubectl.run(*asking, "-o", "yaml", check=False)).stdout:
+            assert time.monotonic() < until, said
+            time.sleep(0.2)
+        first = call("ephemeral_debug", pod="mirrored")
+        again = call("ephemeral_debug", pod="mirrored")
+        ended = call("ephemeral_debug", pod="mirrored", state="absent")
+    assert first.target["mutated_by_admission"] == again.target["mutated_by_admission"] == ["env", "image"]
+    assert (first["changed"], again["changed"], again.target["reused"]) == (True, False, True)
+    (entry,) = kubectl.debuggers("mirrored")
+    assert ended.target["ended"] == [entry["name"]] == [first.target["debugger"]]
+
+
 @contextmanager
 def webhook(kubectl: Kubectl, folder: Path, refusal: dict[str, Any]) -> Iterator[str]:
     """A validating webhook on the node's address that answers each debugger of the namespace with this status."""

@@ -148,9 +148,16 @@ def test_a_debugger_that_its_runtime_refuses_to_create(call: Play, app: str) -> 
 
 
 def test_the_time_runs_out(kubectl: Kubectl, call: Play, app: str) -> None:
-    assert_says(
-        call("ephemeral_debug", pod=app, image="registry.invalid/none:2", wait_timeout=1), "WaitTimeout", "wait_timeout"
-    )
+    asked = {"pod": app, "image": "registry.invalid/none:2", "name": "slow"}
+    assert_says(call("ephemeral_debug", **asked, wait_timeout=1), "WaitTimeout", "wait_timeout")
+    again = call("ephemeral_debug", **asked, wait_timeout=1)
+    assert (again.failure["reason"] in ("WaitTimeout", "ImagePullFailed"), again["changed"]) == (True, False)
+    assert [entry["name"] for entry in kubectl.debuggers(app) if entry["image"] == asked["image"]] == ["slow"]
+    waits = "{.status.ephemeralContainerStatuses[?(@.name=='slow')].state.waiting.reason}"
+    kubectl.run("wait", f"pod/{app}", f"--for=jsonpath={waits}=ImagePullBackOff", "--timeout=300s")
+    ended = call("ephemeral_debug", pod=app, name="slow", state="absent")
+    assert (ended["changed"], ended.target["ended"]) == (False, [])
+    assert any("slow has not started (ImagePullBackOff" in words for words in ended.target["warnings"])
 
 
 def test_an_unknown_field_is_refused_by_the_server(call: Play, app: str) -> None:

@@ -21,6 +21,7 @@ from typing import Any
 
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.identity import Attempt
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.mark import MARK, Mark, digest, marked
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.strategic_merge import (
     DIRECTIVE,
     MERGE_KEYS,
@@ -49,11 +50,6 @@ ELEVATED: dict[str, Any] = {
     "runAsNonRoot": False,
     "runAsUser": 0,
 }
-
-# an environment variable that marks a debugger as made by this collection, whatever its name; its value says for whom: for
-# whoever asks for the same, or for the one task that is going to end it
-MARK = "INCIDENT_DISTROLESS"
-_FOR_ALL = "debugger"
 
 # what the API server fills in where we say nothing
 _DEFAULTS: dict[str, Any] = {
@@ -158,7 +154,7 @@ def build(request: Request, attempt: Attempt, name: str, target_container: str |
         **({} if target_container is None else {"targetContainerName": target_container}),
         # the API leaves an empty value out, and what it answers is compared with what is asked
         "env": [
-            _mark(request),
+            Mark(request.owner).variable(),
             *({"name": key, **({"value": value} if value else {})} for key, value in request.env.items()),
         ],
     }
@@ -173,17 +169,12 @@ def build(request: Request, attempt: Attempt, name: str, target_container: str |
     container = _apply_patch(container, request.patch, refused)
     if target_container is not None:
         _check_subpaths(container)
-    return _finished(container, request)
+    container = _finished(container, request)
+    return container if target_container is None else marked(container, _full_mark(container, request, attempt))
 
 
-def marked_for(container: Mapping[str, Any], request: Request) -> dict[str, Any]:
-    """Return a debugger's manifest with the mark that a request gives in place of its own."""
-    others = [entry for entry in container.get("env") or () if entry.get("name") != MARK]
-    return {**container, "env": [_mark(request), *others]}
-
-
-def _mark(request: Request) -> dict[str, str]:
-    return {"name": MARK, "value": f"task-{request.owner}" if request.owner else _FOR_ALL}
+def _full_mark(container: Mapping[str, Any], request: Request, attempt: Attempt) -> Mark:
+    return Mark(request.owner, digest(container), attempt.learned)
 
 
 def _identity_fields(attempt: Attempt) -> dict[str, Any]:
@@ -192,6 +183,8 @@ def _identity_fields(attempt: Attempt) -> dict[str, Any]:
         fields["runAsUser"] = attempt.run_as_user
     if attempt.run_as_group is not None:
         fields["runAsGroup"] = attempt.run_as_group
+    if attempt.is_root_allowed and attempt.profile != "restricted":
+        fields["runAsNonRoot"] = False
     return fields
 
 
@@ -292,22 +285,12 @@ def _finished(container: dict[str, Any], request: Request) -> dict[str, Any]:
             raise Failure("InvalidRequest", f"custom and patch: {key} of the debugger is not a list of dictionaries.")
     env = container.get("env") or []
     marks = [entry for entry in env if isinstance(entry, Mapping) and entry.get("name") == MARK]
-    if marks != [_mark(request)]:
+    if marks != [Mark(request.owner).variable()]:
         raise Failure(
             "InvalidRequest",
             f"env, custom and patch may not set or remove the environment variable {MARK}: without it the debugger would not be found again.",
         )
     return container
-
-
-def is_ours(container: Mapping[str, Any]) -> bool:
-    """Return whether this collection made an ephemeral container."""
-    return any(entry.get("name") == MARK for entry in container.get("env") or ())
-
-
-def is_for_all(container: Mapping[str, Any]) -> bool:
-    """Return whether a debugger of ours may be used by whoever asks for the same; another is ended by the task that made it."""
-    return {"name": MARK, "value": _FOR_ALL} in (container.get("env") or ())
 
 
 def lifetime(container: Mapping[str, Any]) -> int | None:
@@ -321,7 +304,7 @@ def lifetime(container: Mapping[str, Any]) -> int | None:
 def differences(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
     """Return the top-level fields (securityContext by its own fields) in which found is not what was wanted.
 
-    What the API server fills in is no difference, nor is the ttl in the command.
+    What the API server fills in is no difference, nor is the ttl in the command or what the mark says beside.
     """
     left, right = _comparable(wanted), _comparable(found)
     # a tag of latest or none pulls always, any other when it is not there: the API's rule, too long to tell apart here
@@ -333,6 +316,9 @@ def differences(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> list[str
 def _comparable(container: Mapping[str, Any]) -> dict[str, Any]:
     fields = {key: value for key, value in container.items() if key not in _DEFAULTS or value != _DEFAULTS[key]}
     context = fields.pop("securityContext", None) or {}
+    env = fields.get("env")
+    if isinstance(env, list):
+        fields["env"] = [entry for entry in env if entry.get("name") != MARK]
     if lifetime(fields) is not None:
         fields.pop("command")
     return {**_telling(fields), **{f"securityContext.{key}": value for key, value in context.items()}}

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible_collections.incident.distroless.plugins.module_utils._debugger.container import MARK
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.mark import MARK
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.model import (
     Debugger,
 )

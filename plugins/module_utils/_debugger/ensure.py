@@ -10,7 +10,8 @@ This is a private module utility of incident.distroless; its interface may chang
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -20,21 +21,25 @@ from ansible_collections.incident.distroless.plugins.module_utils._debugger.cont
     Request,
     base_name,
     build,
-    is_ours,
-    marked_for,
     numbered,
 )
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.identity import (
     Attempt,
     IdentityRequest,
     TargetIdentity,
-    first_attempts,
     known_identity,
     next_attempts,
 )
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.inject import (
     inject,
     request_injection,
+    take_up,
+)
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.mark import (
+    Mark,
+    is_ours,
+    mark_of,
+    marked,
 )
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.model import (
     Debugger,
@@ -47,8 +52,11 @@ from ansible_collections.incident.distroless.plugins.module_utils._debugger.prob
 )
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.reuse import (
     described,
+    find_again,
+    find_pending,
     find_running,
     is_wished,
+    wished_attempts,
 )
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.shell import open_session
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.terminate import end_debugger
@@ -56,12 +64,16 @@ from ansible_collections.incident.distroless.plugins.module_utils._k8s.client im
 from ansible_collections.incident.distroless.plugins.module_utils._remote.session import Session
 from ansible_collections.incident.distroless.plugins.module_utils._targets.model import Target
 from ansible_collections.incident.distroless.plugins.module_utils._targets.recheck import looking_again
+from ansible_collections.incident.distroless.plugins.module_utils._targets.selection import refresh
 
 # how a debugger is added: waited for until it runs, asked for only, or only asked about
 How = Literal["inject", "request", "dry_run"]
 
 # admission's answers after which a stronger or differently shaped debugger may still be let in
 _REFUSED = ("PodSecurityDenied", "AdmissionDenied")
+
+# the kubelet's, of a container that would be root in a pod that says runAsNonRoot (pkg/kubelet/kuberuntime/security_context.go)
+_ROOT_REFUSED = re.compile(r"CreateContainerConfigError.*(runAsNonRoot|non-root)", re.DOTALL)
 
 # so many tasks may want one name of the user's for a debugger of their own at one moment
 _TWINS = 8
@@ -110,7 +122,17 @@ def ensure(
     """
     with looking_again(cluster, target):
         how: How = "inject" if may_inject else "dry_run"
-        return _ensure(cluster, target, request, wish, how, any_serves=any_serves)
+        return _with_news(cluster, target, lambda now: _ensure(cluster, now, request, wish, how, any_serves=any_serves))
+
+
+def _with_news(cluster: Cluster, target: Target, work: Callable[[Target], Attached]) -> Attached:
+    """Return what work comes to, with the pod as it is now where another task was faster: what that one added may serve."""
+    try:
+        return work(target)
+    except Failure as failure:
+        if failure.reason != "Conflict" or failure.changed:
+            raise
+    return work(replace(target, manifest=refresh(cluster, target)))
 
 
 def _ensure(
@@ -125,10 +147,10 @@ def _ensure(
     known = known_identity(target)
     earlier = _earlier(target)
     if earlier is not None:
-        if not earlier.is_running:
-            return _readable(_again(cluster, target, earlier, request, known, how))
-        attached = Attached(target, earlier, described(earlier.manifest), known, reused=True)
-        return _readable(_look(cluster, attached))
+        attached = _of_earlier(cluster, target, earlier, request, known, how)
+        if attached.sight is None and attached.debugger.is_running and attached.reused:
+            _look(cluster, attached)
+        return _readable(attached)
     tried: Attached | None = None
     for attempt, found in find_running(target, request, wish, cluster.now(), any_serves=any_serves):
         attached = _look(cluster, Attached(target, found, attempt, known, reused=True))
@@ -140,7 +162,7 @@ def _ensure(
         _drop(tried)
         tried = attached
     if tried is None:
-        tried = _first_admitted(cluster, target, request, first_attempts(wish, target, known), known, how)
+        tried = _first_admitted(cluster, target, request, wished_attempts(wish, target), known, how)
         if tried.sight is None or tried.sight.root_readable:
             return tried
     further = _further_attempts(wish, tried)
@@ -177,7 +199,7 @@ def _further_attempts(wish: IdentityRequest, tried: Attached) -> list[Attempt]:
     return next_attempts(wish, tried.target, learned, tried.attempt, (own.uid, own.gid), is_dumpable=is_dumpable)
 
 
-def _again(
+def _of_earlier(
     cluster: Cluster,
     target: Target,
     earlier: Debugger,
@@ -185,13 +207,23 @@ def _again(
     known: TargetIdentity,
     how: How,
 ) -> Attached:
-    """Adds the debugger of an earlier result, which has ended, as it was but for whom it is."""
+    """Return the debugger of an earlier result, waited for where it has not started, or again as it was where it has ended."""
+    attempt = described(earlier.manifest)
+    derived = _DERIVED.match(earlier.name)
+    found: Debugger | None = earlier
+    if not earlier.is_running and not earlier.is_pending:
+        found = find_again(target, earlier, derived.group(1) if derived else earlier.name, cluster.now())
+    if found is not None:
+        if found.is_pending and how == "inject":
+            found = take_up(cluster, target, found)
+        return Attached(target, found, attempt, known, reused=True)
     base = earlier.name
-    if derived := _DERIVED.match(base):
+    if derived:
         base = base_name(replace(request, name=None), target.container) if request.owner else derived.group(1)
-    container = {**marked_for(earlier.manifest, request), "name": _free_name(target, base)}
+    mark = replace(mark_of(earlier.manifest) or Mark(), owner=request.owner)
+    container = {**marked(earlier.manifest, mark), "name": _free_name(target, base)}
     debugger = _add_own(cluster, target, container, request, how)
-    return _looked(cluster, Attached(target, debugger, described(earlier.manifest), known, reused=False), how)
+    return _looked(cluster, Attached(target, debugger, attempt, known, reused=False), how)
 
 
 def ensure_requested(
@@ -203,16 +235,18 @@ def ensure_requested(
     may_inject: bool = True,
 ) -> Attached:
     """Adds the debugger, if none runs, and does not wait for it. Without may_inject it only asks whether it could be added."""
-    known = known_identity(target)
     how: How = "request" if may_inject else "dry_run"
-    earlier = _earlier(target)
-    if earlier is not None:
-        if not earlier.is_running:
-            return _again(cluster, target, earlier, request, known, how)
-        return Attached(target, earlier, described(earlier.manifest), known, reused=True)
-    for attempt, found in find_running(target, request, wish, cluster.now()):
-        return Attached(target, found, attempt, known, reused=True)
-    return _first_admitted(cluster, target, request, first_attempts(wish, target, known), known, how)
+
+    def work(target: Target) -> Attached:
+        known = known_identity(target)
+        earlier = _earlier(target)
+        if earlier is not None:
+            return _of_earlier(cluster, target, earlier, request, known, how)
+        for attempt, found in find_running(target, request, wish, cluster.now()):
+            return Attached(target, found, attempt, known, reused=True)
+        return _first_admitted(cluster, target, request, wished_attempts(wish, target), known, how)
+
+    return _with_news(cluster, target, work)
 
 
 def _first_admitted(
@@ -225,23 +259,33 @@ def _first_admitted(
     already: Sequence[str] = (),
 ) -> Attached:
     refusals: list[Failure] = []
-    for attempt in attempts:
-        name = _free_name(target, base_name(request, target.container), already)
-        container = build(request, attempt, name, target.container)
-        try:
-            debugger = _add_own(cluster, target, container, request, how, already)
-        except Failure as failure:
-            if failure.reason not in _REFUSED:
-                raise
-            refusals.append(failure)
-            continue
-        return _looked(cluster, Attached(target, debugger, attempt, known, reused=False), how)
-    if len(refusals) > 1:
-        words = "; ".join(
-            f"profile {attempt.profile}: {refusal.message}" for attempt, refusal in zip(attempts, refusals, strict=True)
-        )
-        raise Failure(refusals[0].reason, words, refusals[0].hint)
-    raise refusals[0]
+    with ExitStack() as changes:
+        for attempt in attempts:
+            pending = find_pending(target, request, attempt)
+            name = pending.name if pending else _free_name(target, base_name(request, target.container), already)
+            container = build(request, attempt, name, target.container)
+            try:
+                if pending is not None:
+                    debugger, reused = take_up(cluster, target, pending) if how == "inject" else pending, True
+                else:
+                    debugger, reused = _add_own(cluster, target, container, request, how, already), False
+            except Failure as failure:
+                if failure.reason not in _REFUSED and not _ROOT_REFUSED.search(failure.message):
+                    raise
+                refusals.append(failure)
+                if failure.changed:
+                    # its entry stays, and so does what was changed, whatever comes of the next one
+                    already = [*already, name]
+                    changes.enter_context(after_change())
+                continue
+            return _looked(cluster, Attached(target, debugger, attempt, known, reused=reused), how)
+        if len(refusals) > 1:
+            words = "; ".join(
+                f"profile {attempt.profile}: {refusal.message}"
+                for attempt, refusal in zip(attempts, refusals, strict=True)
+            )
+            raise Failure(refusals[0].reason, words, refusals[0].hint)
+        raise refusals[0]
 
 
 def _add_own(
@@ -276,7 +320,7 @@ def _looked(cluster: Cluster, attached: Attached, how: How) -> Attached:
     """Return what was added, looked through where it was waited for."""
     if how != "inject":
         return attached
-    with after_change():
+    with after_change(is_changed=not attached.reused):
         return _look(cluster, attached)
 
 

@@ -50,15 +50,27 @@ class IdentityRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class Learned:
+    """What a first debugger saw that could not read: who the target's process is, and whether its equal may read it."""
+
+    uid: int
+    gid: int
+    is_matchable: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Attempt:
     """One debugger to try: profile and identity are resolved words (never auto); None leaves uid or gid to image and pod.
-    confinement are the target's own fields for AppArmor and SELinux."""
+    confinement are the target's own fields for AppArmor and SELinux; is_root_allowed: it takes back a runAsNonRoot of the
+    pod's; learned: what led to it, which its mark remembers."""
 
     profile: str
     identity: str
     run_as_user: int | None = None
     run_as_group: int | None = None
     confinement: Mapping[str, Any] = field(default_factory=dict)
+    is_root_allowed: bool = False
+    learned: Learned | None = field(default=None, compare=False)
 
 
 def known_identity(target: Target) -> TargetIdentity:
@@ -85,20 +97,43 @@ def confinement(container: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def first_attempts(wish: IdentityRequest, target: Target, known: TargetIdentity) -> list[Attempt]:
-    """Return the debuggers to try, weakest first; a later one only when admission refuses those before it."""
+    """Return the debuggers to try, weakest first; a later one only when admission or the kubelet refuses those before it."""
     if wish.identity == "elevated":
         return [Attempt(_named(wish, "general"), "elevated", wish.run_as_user, wish.run_as_group)]
     if wish.run_as_user is not None or wish.run_as_group is not None:
         named = Attempt(_named(wish, "baseline"), "image", wish.run_as_user, wish.run_as_group)
+        if wish.run_as_user == 0:
+            return [replace(named, is_root_allowed=_forbids_root(target))]
         return (
             [named] if wish.profile != "auto" or not wish.run_as_user else [_with_profile(named, "restricted"), named]
         )
     if wish.identity == "image":
         return [Attempt(_named(wish, "baseline"), "image")]
     if known.uid is None:
-        unknown = Attempt(_named(wish, "baseline"), "image")
-        return [unknown] if wish.profile != "auto" else [unknown, Attempt("restricted", "match", STRANGER, STRANGER)]
+        return _strangers(wish, target)
     return _matching(wish, target, known)
+
+
+def _strangers(wish: IdentityRequest, target: Target) -> list[Attempt]:
+    """Return those for a target of which the API tells no user: an image's own, before the kubelet or the runtime tell it."""
+    unknown = Attempt(_named(wish, "baseline"), "image")
+    stranger = Attempt(_named(wish, "restricted"), "match", STRANGER, STRANGER)
+    own = (target.spec.get("securityContext") or {}).get("runAsNonRoot")
+    if own is True or (own is None and _forbids_root(target)):
+        # the kubelet never starts our image's root in such a pod, and root is not who the target is
+        return [stranger, *([_with_profile(stranger, "baseline")] if wish.profile == "auto" else []), unknown]
+    if _forbids_root(target):
+        # a container that takes back what its pod says is root
+        unknown = Attempt(_named(wish, "baseline"), "match", 0, 0, is_root_allowed=True)
+    return [unknown] if wish.profile != "auto" else [unknown, stranger]
+
+
+def recalled_attempts(wish: IdentityRequest, target: Target, learned: Learned) -> list[Attempt]:
+    """Return what the wish comes to with what an earlier debugger learned, so that nothing is learned twice; empty where it has
+    no say in that."""
+    identity = TargetIdentity(learned.uid, learned.gid, (), (), "process")
+    nobody = (-1, -1)
+    return next_attempts(wish, target, identity, Attempt("baseline", "image"), nobody, is_dumpable=learned.is_matchable)
 
 
 def next_attempts(
@@ -122,7 +157,10 @@ def next_attempts(
         attempts += _matching(wish, target, learned, explicit=True)
     if wish.identity == "auto" and wish.allow_elevated and tried.identity != "elevated":
         attempts.append(Attempt(_named(wish, "general"), "elevated"))
-    return attempts
+    if learned.uid is None or learned.gid is None:
+        return attempts
+    memory = Learned(learned.uid, learned.gid, is_matchable=helps)
+    return [replace(attempt, learned=memory) for attempt in attempts]
 
 
 def _matching(wish: IdentityRequest, target: Target, known: TargetIdentity, *, explicit: bool = False) -> list[Attempt]:
@@ -132,7 +170,8 @@ def _matching(wish: IdentityRequest, target: Target, known: TargetIdentity, *, e
         # restricted asks for a seccomp profile and for no new privileges, which a policy may refuse; baseline asks for nothing
         return [matched] if wish.profile != "auto" else [matched, _with_profile(matched, "baseline")]
     if wish.identity == "match" or explicit or confined or _pod_sets_identity(target):
-        root = Attempt(_named(wish, _root_profile(target, known)), "match", 0, known.gid, confined)
+        profile, allowed = _named(wish, _root_profile(target, known)), _forbids_root(target)
+        root = Attempt(profile, "match", 0, known.gid, confined, is_root_allowed=allowed)
     else:
         root = Attempt(_named(wish, _root_profile(target, known)), "image")
     return [root]
@@ -154,6 +193,12 @@ def _with_profile(attempt: Attempt, profile: str) -> Attempt:
 def _pod_sets_identity(target: Target) -> bool:
     shared = (target.manifest.get("spec") or {}).get("securityContext") or {}
     return any(shared.get(key) for key in ("runAsUser", "runAsGroup", "runAsNonRoot"))
+
+
+def _forbids_root(target: Target) -> bool:
+    """Return whether the pod's own runAsNonRoot holds for each container that does not take it back."""
+    shared = (target.manifest.get("spec") or {}).get("securityContext") or {}
+    return shared.get("runAsNonRoot") is True
 
 
 def _added_capabilities(spec: Mapping[str, Any]) -> tuple[str, ...]:

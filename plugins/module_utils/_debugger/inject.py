@@ -49,30 +49,48 @@ def request_injection(
 def inject(cluster: Cluster, target: Target, container: Mapping[str, Any]) -> Debugger:
     """Adds the container and returns when it runs. Raises Failure with the reason why it never will, or WaitTimeout."""
     name = str(container["name"])
-    doing = f"waiting for debugger {name} in pod {target.namespace}/{target.pod}"
-    last_words = ""
-    last: Mapping[str, Any] = {}
+    # the watch is open before the PATCH, so that no change between the two is missed and nothing is polled
+    with following(cluster, target, name, _waiting_for(target, name)) as states:
+        PROGRESS.say(target.label, f"injecting {name} ({container.get('image')})")
+        added, _version = request_injection(cluster, target, container)
+        with after_change():
+            return _started(cluster, target, added, states)
+
+
+def take_up(cluster: Cluster, target: Target, pending: Debugger) -> Debugger:
+    """Return a debugger that an earlier task asked for, once it runs. Raises Failure as inject does, and changes nothing.
+
+    The kubelet goes on trying for an image: what was refused before is waited for until it is refused again.
+    """
+    PROGRESS.say(target.label, f"{pending.name} was asked for before, waiting for it")
+    if waiting.reason(pending.state) != "ImagePullBackOff":
+        check_hope(pending, target, waiting.words(pending.state))
+    with following(cluster, target, pending.name, _waiting_for(target, pending.name)) as states:
+        return _started(cluster, target, pending, states)
+
+
+def _waiting_for(target: Target, name: str) -> str:
+    return f"waiting for debugger {name} in pod {target.namespace}/{target.pod}"
+
+
+def _started(cluster: Cluster, target: Target, asked: Debugger, states: Iterator[Debugger]) -> Debugger:
+    """Return the debugger when one of its states says that it runs. Raises Failure."""
+    last, last_words = asked.state, waiting.words(asked.state)
     try:
-        # the watch is open before the PATCH, so that no change between the two is missed and nothing is polled
-        with following(cluster, target, name, doing) as states:
-            PROGRESS.say(target.label, f"injecting {name} ({container.get('image')})")
-            added, _version = request_injection(cluster, target, container)
-            with after_change():
-                for found in states:
-                    if found.is_running:
-                        return Debugger(found.manifest, found.state, added.mutated)
-                    last = found.state
-                    words = waiting.words(last) or last_words
-                    if words != last_words:
-                        # the status does not tell pulling an image from making a container of it
-                        PROGRESS.say(target.label, f"pulling the image or starting {name} ({words})")
-                    last_words = words
-                    check_hope(found, target, last_words)
+        for found in states:
+            if found.is_running:
+                return Debugger(found.manifest, found.state, asked.mutated)
+            last = found.state
+            words = waiting.words(last) or last_words
+            if words != last_words:
+                # the status does not tell pulling an image from making a container of it
+                PROGRESS.say(target.label, f"pulling the image or starting {asked.name} ({words})")
+            last_words = words
+            check_hope(found, target, last_words)
     except Failure as failure:
         if failure.reason != "WaitTimeout":
             raise
-        with after_change(is_changed=failure.changed):
-            raise given_up(doing, last, last_words, cluster.deadline) from failure
+        raise given_up(_waiting_for(target, asked.name), last, last_words, cluster.deadline) from failure
     raise AssertionError("a watch goes on until a failure ends it")
 
 

@@ -37,6 +37,18 @@ class Debugger:
         return "running" in self.state
 
     @property
+    def is_pending(self) -> bool:
+        """Return whether it has neither started nor ended: the kubelet may still start it."""
+        return "running" not in self.state and "terminated" not in self.state
+
+    @property
+    def began_at(self) -> str | None:
+        """Return the RFC 3339 time of its start, also when it has ended; None before."""
+        state = self.state.get("running") or self.state.get("terminated") or {}
+        began: str | None = state.get("startedAt")
+        return began
+
+    @property
     def started_at(self) -> str | None:
         """Return the RFC 3339 time of its start."""
         running = self.state.get("running") or {}

@@ -34,7 +34,6 @@ from ansible_collections.incident.distroless.plugins.module_utils._debugger.comm
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.container import (
     Request,
     is_numbered,
-    is_ours,
 )
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.diff import debugger_diff
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.ensure import (
@@ -44,8 +43,10 @@ from ansible_collections.incident.distroless.plugins.module_utils._debugger.ensu
 )
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.identity import IdentityRequest
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.inject import (
+    take_up,
     wait_until_ended,
 )
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.mark import is_ours
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.model import (
     Debugger,
     debuggers,
@@ -53,6 +54,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._debugger.mode
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.shell import open_session
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.target_row import target_row, unseen_row
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.terminate import end_debugger
+from ansible_collections.incident.distroless.plugins.module_utils._k8s import waiting
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import Cluster
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.connect import connect
 from ansible_collections.incident.distroless.plugins.module_utils._modules.arguments import (
@@ -335,29 +337,47 @@ class Ended:
 
 
 def end_debuggers(cluster: Cluster, target: Target, name: str | None, *, is_check: bool, wait: bool) -> Ended:
-    """Ends the running debuggers that are meant: that of an earlier result, else the named one, else each of ours.
+    """Ends the debuggers that are meant: that of an earlier result, else the named one, else each of ours. One that has not started
+    is waited for, since nothing else ends it; one that has no image yet, or is not to be waited for, is named in a warning.
 
     Raises Failure ConnectionLost, PodGone or WaitTimeout.
     """
     before = debuggers(target.manifest)
     meant = _meant(debuggers(target.manifest, target.container), target.debugger, name)
-    for index, entry in enumerate(meant if not is_check else ()):
+    stuck = [entry for entry in meant if entry.is_pending and (not wait or not _is_about_to_start(entry))]
+    ending = [entry for entry in meant if entry not in stuck]
+    for index, entry in enumerate(ending if not is_check else ()):
         with after_change(is_changed=index > 0):
+            if entry.is_pending:
+                take_up(cluster, target, entry)
             end_debugger(open_session(cluster, target, entry.name, has_outlet=False))
-    for entry in meant if wait and not is_check else ():
+    for entry in ending if wait and not is_check else ():
         with after_change():
             wait_until_ended(cluster, target, entry.name)
-    names = [entry.name for entry in meant]
-    stays = ["the ended debugger stays in the pod's spec: the API cannot remove it"] if names else []
-    row = unseen_row(target, debugger=names[-1] if names else target.debugger, warnings=[*target.warnings, *stays])
+    names = [entry.name for entry in ending]
+    warnings = [*target.warnings, *map(_stays_pending, stuck)]
+    warnings += ["the ended debugger stays in the pod's spec: the API cannot remove it"] if names else []
+    row = unseen_row(target, debugger=names[-1] if names else target.debugger, warnings=warnings)
     after = [Debugger(entry.manifest, {"terminated": {}}) if entry.name in names else entry for entry in before]
     return Ended(names, {**row, "ended": names}, debugger_diff(target, before, after))
 
 
+def _is_about_to_start(entry: Debugger) -> bool:
+    return not waiting.lacks_image(entry.state) and not waiting.is_not_made(entry.state)
+
+
+def _stays_pending(entry: Debugger) -> str:
+    words = waiting.words(entry.state) or "the kubelet has not reported it yet"
+    return (
+        f"debugger {entry.name} has not started ({words}), so nothing can end it; "
+        "if it ever starts it ends after its ttl, or by state: absent"
+    )
+
+
 def _meant(found: Sequence[Debugger], earlier: str | None, name: str | None) -> list[Debugger]:
-    """Return those that run and are ours: the one of an earlier result, the named one, or all. A name stands for its numbered
-    successors too, when it does not run itself: asking for it again made them."""
-    ours = [entry for entry in found if entry.is_running and is_ours(entry.manifest)]
+    """Return those that run or may still start and are ours: the one of an earlier result, the named one, or all. A name stands for
+    its numbered successors too, when it does not run itself: asking for it again made them."""
+    ours = [entry for entry in found if (entry.is_running or entry.is_pending) and is_ours(entry.manifest)]
     wanted = earlier or name
     if not wanted:
         return ours

@@ -39,6 +39,8 @@ class ApiState:
         self.kubelet = kubelet
         # an admission plugin's words against a pod, None: it is let in
         self.admission: Callable[[Object], str | None] = lambda _pod: None
+        # what admission makes of a pod that gets a debugger
+        self.mutation: Callable[[Object], Object] = lambda pod: pod
         # verb and resource ("get pods/log") that the user has no role for
         self.denied: set[str] = set()
         self.logs: dict[tuple[str, str, str, bool], bytes] = {}
@@ -168,6 +170,7 @@ class ApiState:
                 )
             after = merged(before, change, by_name=content_type == STRATEGIC_PATCH)
             if subresource == "ephemeralcontainers":
+                after = self.mutation(after)
                 self._check_merged(before, after)
                 after["metadata"]["generation"] = about.get("generation", 1) + 1
             if "dryRun" in query:

@@ -14,12 +14,12 @@ from ansible_collections.incident.distroless.plugins.module_utils._debugger.cont
     build,
     differences,
     is_numbered,
-    is_ours,
     lifetime,
     numbered,
     variables,
 )
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.identity import Attempt
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.mark import MARK, is_ours
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.strategic_merge import strategic_merge
 
 PLAIN = Attempt("baseline", "image")
@@ -87,10 +87,19 @@ def test_order_is_profile_identity_custom_patch() -> None:
     assert (container["securityContext"]["runAsUser"], container["securityContext"]["runAsGroup"]) == (7, 8)
 
 
+def test_root_takes_back_the_word_of_its_pod_where_the_profile_does_not_give_it_again() -> None:
+    root = {"identity": "match", "run_as_user": 0, "run_as_group": 0, "is_root_allowed": True}
+    assert built(Attempt("baseline", **root))["securityContext"] == {
+        "runAsUser": 0,
+        "runAsGroup": 0,
+        "runAsNonRoot": False,
+    }
+    assert built(Attempt("restricted", **root))["securityContext"]["runAsNonRoot"] is True
+
+
 def test_custom_lists_are_merged_by_their_keys() -> None:
     container = built(env={"A": "1"}, custom={"env": [{"name": "A", "value": "2"}, {"name": "B", "value": "3"}]})
-    assert {entry["name"]: entry["value"] for entry in container["env"]} == {
-        "INCIDENT_DISTROLESS": "debugger",
+    assert {entry["name"]: entry["value"] for entry in container["env"] if entry["name"] != MARK} == {
         "A": "2",
         "B": "3",
     }

@@ -17,7 +17,11 @@ from ansible_collections.incident.distroless.plugins.module_utils._core.errors i
 from ansible_collections.incident.distroless.plugins.module_utils._core.times import epoch
 from ansible_collections.incident.distroless.plugins.module_utils._debugger import ensure as _debugger
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.container import Request, base_name, build
-from ansible_collections.incident.distroless.plugins.module_utils._debugger.identity import Attempt, IdentityRequest
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.identity import (
+    Attempt,
+    IdentityRequest,
+    Learned,
+)
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.model import (
     Debugger,
 )
@@ -75,6 +79,9 @@ class World:
 
     def now(self) -> float:
         return epoch(START) + 10
+
+    def get(self, _path: str, _doing: str) -> dict[str, Any]:
+        return self._before
 
     def patch(
         self,
@@ -204,7 +211,8 @@ def test_one_of_that_name_that_matches_somebody_else_is_left_alone(world: World)
 
 def test_what_was_learned_before_is_found_again(world: World) -> None:
     world.target = Credentials(1000, 1000, (), ())
-    learned = made(Attempt("restricted", "match", 1000, 1000), "dbg", replace(REQUEST, name="dbg"))
+    matched = Attempt("restricted", "match", 1000, 1000, learned=Learned(1000, 1000, is_matchable=True))
+    learned = made(matched, "dbg", replace(REQUEST, name="dbg"))
     attached = world.ensure(world.target_with((learned, RUNS)), request=replace(REQUEST, name="dbg"))
     assert (attached.reused, attached.debugger.name, world.injected) == (True, "dbg", [])
 
@@ -268,3 +276,29 @@ def test_the_targets_of_a_result_hand_a_running_debugger_on_whoever_it_was_made_
     name = made_by(OWN)["name"]
     attached = world.ensure(world.target_with((made_by(OWN), RUNS), debugger=name))
     assert (attached.reused, attached.debugger.name) == (True, name)
+
+
+REFUSED = "Debugger d does not start: CreateContainerConfigError: container has runAsNonRoot and image will run as root"
+
+
+def test_a_debugger_that_the_kubelet_refuses_as_root_is_followed_by_one_that_is_not(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def inject(cluster: object, of: Target, container: Mapping[str, Any]) -> Debugger:
+        if "securityContext" not in container:
+            failure = Failure("ContainerCreateFailed", REFUSED)
+            failure.changed = True
+            raise failure
+        return world._inject(cluster, of, container)
+
+    monkeypatch.setattr(_debugger, "inject", inject)
+    unknown = replace(world.target_with(), manifest=pod())
+    attached = world.ensure(unknown)
+    assert (attached.attempt, attached.seen.root_readable) == (EQUAL, True)
+    assert attached.debugger.name.endswith("-2")
+    waits = {"waiting": {"reason": "CreateContainerConfigError", "message": REFUSED}}
+    found = world.target_with((made(ROOT), waits))
+    del found.manifest["status"]["containerStatuses"][0]["user"]
+    world.injected.clear()
+    assert world.ensure(found).attempt == EQUAL
+    assert len(world.injected) == 1

@@ -78,6 +78,26 @@ def test_an_unknown_target_is_learned_from_inside_even_where_root_is_not_admitte
     assert attempts() == [Attempt("baseline", "image"), Attempt("restricted", "match", 65532, 65532)]
 
 
+STRANGERS = [Attempt("restricted", "match", 65532, 65532), Attempt("baseline", "match", 65532, 65532)]
+NON_ROOT = {"runAsNonRoot": True}
+
+
+def test_an_unknown_target_that_is_not_root_is_begun_with_one_that_is_not() -> None:
+    # the kubelet would never start our image's root where the pod says so, and it could not read such a target anywhere
+    for made in (attempts(securityContext=NON_ROOT), attempts(containers=[app(runAsNonRoot=True)])):
+        assert made == [*STRANGERS, Attempt("baseline", "image")]
+
+
+def test_a_container_that_takes_back_its_pods_word_is_root_and_so_is_its_debugger() -> None:
+    root = Attempt("baseline", "match", 0, 0, is_root_allowed=True)
+    own = [app(runAsNonRoot=False)]
+    assert attempts(containers=own, securityContext=NON_ROOT) == [root, STRANGERS[0]]
+    assert attempts(user={"uid": 0, "gid": 0}, containers=own, securityContext=NON_ROOT) == [root]
+    asked = attempts(IdentityRequest(run_as_user=0), containers=own, securityContext=NON_ROOT)
+    assert [attempt.is_root_allowed for attempt in asked] == [True]
+    assert not attempts(IdentityRequest(run_as_user=0))[0].is_root_allowed
+
+
 @pytest.mark.parametrize("profile", ["general", "baseline", "restricted", "netadmin", "sysadmin"])
 def test_a_named_profile_is_the_only_one_tried(profile: str) -> None:
     assert {attempt.profile for attempt in attempts(IdentityRequest(profile=profile), user={"uid": 5, "gid": 5})} == {

@@ -8,10 +8,23 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from ansible_collections.incident.distroless.plugins.module_utils._core.times import epoch
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.container import Request, base_name, build
-from ansible_collections.incident.distroless.plugins.module_utils._debugger.identity import Attempt, IdentityRequest
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.identity import (
+    Attempt,
+    IdentityRequest,
+    Learned,
+)
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.mark import mark_of
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.probe import Credentials, ProbeResult
-from ansible_collections.incident.distroless.plugins.module_utils._debugger.reuse import described, is_wished, recognise
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.reuse import (
+    described,
+    find_pending,
+    find_running,
+    is_wished,
+    recognise,
+    wished_attempts,
+)
 from ansible_collections.incident.distroless.plugins.module_utils._targets.model import Target
 from ansible_collections.incident.distroless.tests.unit.support.pods import target
 
@@ -35,9 +48,17 @@ def app(own: dict[str, Any] | None = None, user: dict[str, Any] | None = None) -
 CASES = [
     (IdentityRequest(), app(), ROOT),
     (IdentityRequest(), app(), EQUAL),
-    (IdentityRequest(), app(CONFINED), replace(EQUAL, confinement=CONFINED)),
-    (IdentityRequest(), app({"capabilities": {"add": ["NET_ADMIN"]}}), Attempt("netadmin", "match", 0, 0)),
-    (IdentityRequest(allow_elevated=True), app(user=APP), ELEVATED),
+    (IdentityRequest(), app(CONFINED), replace(EQUAL, confinement=CONFINED, learned=Learned(65532, 65532, True))),
+    (
+        IdentityRequest(),
+        app({"capabilities": {"add": ["NET_ADMIN"]}}),
+        Attempt("netadmin", "match", 0, 0, learned=Learned(0, 0, True)),
+    ),
+    (
+        IdentityRequest(allow_elevated=True),
+        app(user=APP),
+        replace(ELEVATED, learned=Learned(65532, 65532, is_matchable=False)),
+    ),
     (IdentityRequest(identity="elevated"), app(user=APP), ELEVATED),
 ]
 
@@ -93,16 +114,82 @@ def test_who_a_named_debugger_matches_must_be_the_target(
     request_: Request, sighted: tuple[int, int], *, wished: bool
 ) -> None:
     ours, theirs = sighted
-    attempt = Attempt("restricted", "match", ours, ours)
+    attempt = Attempt("restricted", "match", ours, ours, learned=Learned(ours, ours, is_matchable=True))
     assert recognise(request_, IdentityRequest(), made(attempt, request_), app(user=APP)) == attempt
     sight = ProbeResult(7, Credentials(ours, ours, (), ("SYS_PTRACE",)), Credentials(theirs, theirs, (), ()), True)
     assert is_wished(request_, IdentityRequest(), attempt, app(user=APP), sight) is wished
 
 
-def test_a_debugger_of_another_shape_is_not_taken() -> None:
-    manifest = made(EQUAL)
-    manifest["securityContext"]["privileged"] = True
-    assert recognise(REQUEST, IdentityRequest(), manifest, app()) is None
+def changed_by_admission(manifest: dict[str, Any]) -> dict[str, Any]:
+    """As a webhook leaves it that takes images from a mirror and adds a variable."""
+    env = [{"name": "DD_AGENT_HOST", "value": "10.0.0.7"}, *manifest["env"]]
+    return {**manifest, "image": f"mirror.example/{manifest['image']}", "env": env}
+
+
+def with_debugger(manifest: dict[str, Any], state: dict[str, Any]) -> Target:
+    found = app(user=APP)
+    found.manifest["spec"]["ephemeralContainers"] = [manifest]
+    found.manifest["status"]["ephemeralContainerStatuses"] = [{"name": manifest["name"], "state": state}]
+    return found
+
+
+RUNS = {"running": {"startedAt": "2026-11-23T03:00:00Z"}}
+
+
+def test_what_admission_changed_is_the_same_debugger_and_is_said() -> None:
+    found = with_debugger(changed_by_admission(made(EQUAL)), RUNS)
+    ((attempt, debugger),) = find_running(found, REQUEST, IdentityRequest(), epoch("2026-11-23T03:00:10Z"))
+    assert (attempt, debugger.mutated) == (EQUAL, ("env", "image"))
+
+
+def test_another_request_under_the_same_name_is_another_debugger() -> None:
+    for other in (
+        replace(NAMED, image="busybox:1.36"),
+        replace(NAMED, env={"A": "1"}),
+        replace(NAMED, custom={"tty": True}),
+    ):
+        assert recognise(NAMED, IdentityRequest(), made(EQUAL, other), app(user=APP)) is None
+    assert recognise(NAMED, IdentityRequest(), made(EQUAL, replace(NAMED, ttl=7)), app(user=APP)) == EQUAL
+
+
+def test_what_has_our_name_and_no_mark_of_a_request_is_not_ours() -> None:
+    bare = {**made(EQUAL), "env": [{"name": "INCIDENT_DISTROLESS", "value": "debugger"}]}
+    assert recognise(REQUEST, IdentityRequest(), bare, app(user=APP)) is None
+    assert recognise(REQUEST, IdentityRequest(), {**bare, "env": []}, app(user=APP)) is None
+
+
+@pytest.mark.parametrize("state", [{}, {"waiting": {"reason": "ContainerCreating"}}])
+def test_one_that_has_not_started_is_found_for_those_who_ask_for_the_same(state: dict[str, Any]) -> None:
+    found = with_debugger(changed_by_admission(made(EQUAL)), state)
+    pending = find_pending(found, REQUEST, EQUAL)
+    assert pending is not None
+    assert pending.mutated == ("env", "image")
+    assert find_pending(found, replace(REQUEST, owner="mine"), EQUAL) is not None
+    assert find_pending(found, REQUEST, ROOT) is None
+    assert find_pending(found, replace(REQUEST, image="busybox:1.36"), EQUAL) is None
+    own = build(replace(REQUEST, owner="theirs"), EQUAL, base_name(REQUEST, "app"), "app")
+    assert find_pending(with_debugger(own, state), REQUEST, EQUAL) is None
+
+
+@pytest.mark.parametrize("learned", [Learned(4321, 0, is_matchable=True), Learned(7, 7, is_matchable=False), None])
+def test_a_mark_says_what_was_learned(learned: Learned | None) -> None:
+    manifest = made(replace(EQUAL, learned=learned))
+    assert (mark := mark_of(manifest)) is not None
+    assert (mark.owner, mark.learned) == (None, learned)
+    assert mark.request == getattr(mark_of(made(EQUAL)), "request", None)
+
+
+def test_what_was_learned_once_comes_first_and_stays_with_what_it_led_to() -> None:
+    ended = {"terminated": {"startedAt": "2026-11-23T03:00:00Z", "exitCode": 0}}
+    found = with_debugger(
+        made(Attempt("restricted", "match", 70, 70, learned=Learned(70, 70, is_matchable=True))), ended
+    )
+    first = wished_attempts(IdentityRequest(), found)[0]
+    assert (first.identity, first.run_as_user, first.learned) == ("match", 70, Learned(70, 70, is_matchable=True))
+    held = with_debugger(made(replace(ELEVATED, learned=Learned(65532, 65532, is_matchable=False))), ended)
+    assert wished_attempts(IdentityRequest(allow_elevated=True), held) == [ELEVATED]
+    assert wished_attempts(IdentityRequest(), held)[0] == EQUAL
+    assert wished_attempts(IdentityRequest(run_as_user=9), found)[0].run_as_user == 9
 
 
 def without_nothing(value: Any) -> Any:
