@@ -12,14 +12,15 @@ from typing import Any
 
 from ansible_collections.incident.distroless.plugins.plugin_utils._actions.case_action import CaseAction
 from ansible_collections.incident.distroless.plugins.plugin_utils._case.folder import COLLECTED, CaseFolder
+from ansible_collections.incident.distroless.plugins.plugin_utils._case.looks import refuse_writer
 from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.acquired import (
     FETCH,
     next_log,
     read_acquired,
 )
 from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.bundle import LOG
-from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.checksums import SUMS
 
+ROLE = "evidence_bundle"
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "path": {"type": "str", "required": True},
     "collected": {"type": "json"},
@@ -34,8 +35,7 @@ class ActionModule(CaseAction):
 
     def work(self, path: Path, options: Mapping[str, Any]) -> dict[str, Any]:
         """Runs the task. In check mode it says where it would write."""
-        if (path / SUMS).exists():
-            return {"failed": True, "msg": f"{path} is sealed, and a sealed bundle is never changed."}
+        refuse_writer(path, ROLE)
         if self._task.check_mode:
             return {"changed": True, "msg": f"Would write {path / LOG}"}
         case = CaseFolder(path)

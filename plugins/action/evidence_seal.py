@@ -13,6 +13,7 @@ from typing import Any
 
 from ansible_collections.incident.distroless.plugins.module_utils._core.sizes import show_size
 from ansible_collections.incident.distroless.plugins.plugin_utils._actions.case_action import CaseAction
+from ansible_collections.incident.distroless.plugins.plugin_utils._case.looks import refuse_sealed
 from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.archive import packed
 from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.checksums import SUMS
 from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.seal import seal, unseal
@@ -31,11 +32,7 @@ class ActionModule(CaseAction):
 
     def work(self, path: Path, options: Mapping[str, Any]) -> dict[str, Any]:
         """Runs the task. In check mode it says what it would seal."""
-        if (path / SUMS).exists():
-            return {
-                "failed": True,
-                "msg": f"{path} is sealed already, and a sealed bundle is never changed.",
-            }
+        refuse_sealed(path)
         if self._task.check_mode:
             return {"changed": True, "msg": f"Would seal {path}"}
         is_sealed = False

@@ -14,13 +14,20 @@ from typing import Any
 
 from ansible_collections.incident.distroless.plugins.module_utils._core.times import rfc3339
 from ansible_collections.incident.distroless.plugins.plugin_utils._actions.case_action import CaseAction
-from ansible_collections.incident.distroless.plugins.plugin_utils._case.folder import REPORT, CaseFolder
+from ansible_collections.incident.distroless.plugins.plugin_utils._case.folder import REPORT
 from ansible_collections.incident.distroless.plugins.plugin_utils._case.hash_chain import continued, rows_of
-from ansible_collections.incident.distroless.plugins.plugin_utils._quarantine.case import case_of
-from ansible_collections.incident.distroless.plugins.plugin_utils._report.html_page import write_case
+from ansible_collections.incident.distroless.plugins.plugin_utils._case.looks import (
+    QUARANTINE_LOG as LOG,
+)
+from ansible_collections.incident.distroless.plugins.plugin_utils._case.looks import (
+    held_by,
+    is_added,
+    refuse_writer,
+)
+from ansible_collections.incident.distroless.plugins.plugin_utils._quarantine.case import ROLE, case_of
 from ansible_collections.incident.distroless.plugins.plugin_utils._report.summary import heading
+from ansible_collections.incident.distroless.plugins.plugin_utils._report.together import write_look
 
-LOG = "quarantine.jsonl"
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "path": {"type": "str", "required": True},
     "namespace": {"type": "str", "required": True},
@@ -36,19 +43,19 @@ class ActionModule(CaseAction):
 
     def work(self, path: Path, options: Mapping[str, Any]) -> dict[str, Any]:
         """Runs the task. In check mode it says where it would write."""
+        refuse_writer(path, ROLE)
         if self._task.check_mode:
             return {"changed": True, "msg": f"Would write {path / LOG}"}
-        folder = CaseFolder(path)
         about = {name: options[name] for name in ("namespace", "pod")}
         try:
-            with folder.locked():
+            with held_by(path, ROLE) as folder:
                 now = rfc3339(time.time(), "milliseconds")
                 standing = (path / LOG).read_bytes() if (path / LOG).is_file() else b""
                 rows = [*rows_of(standing), {"time": now, **json.loads(options["row"]), **about}]
                 log = continued(standing, rows)
-                case = case_of(rows, path.name)
+                case = case_of(rows, path.parent.name if is_added(path) else path.name)
                 folder.write_bytes(LOG, log.text, is_durable=True)
-                write_case(folder, case)
+                write_look(folder, case)
         except (OSError, ValueError, LookupError, TypeError) as error:
             return {"failed": True, "msg": f"{path / LOG} cannot be continued: {type(error).__name__}: {error}"}
         return {

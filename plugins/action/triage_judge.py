@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +20,20 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._case.folder i
     parse_collected,
     read_checks,
 )
+from ansible_collections.incident.distroless.plugins.plugin_utils._case.looks import held_by, look_again, refuse_writer
 from ansible_collections.incident.distroless.plugins.plugin_utils._judge.analyzers import parse_analyzers
 from ansible_collections.incident.distroless.plugins.plugin_utils._judge.findings import judge
-from ansible_collections.incident.distroless.plugins.plugin_utils._report.html_page import write_case
 from ansible_collections.incident.distroless.plugins.plugin_utils._report.summary import (
     heading,
     is_failure,
     stats,
     summary_lines,
 )
+from ansible_collections.incident.distroless.plugins.plugin_utils._report.together import write_look
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "path": {"type": "str", "required": True},
+    "role": {"type": "str"},
     "analyzers": {"type": "list", "elements": "str", "required": True},
     "settings": {"type": "dict", "default": {}},
     "fail_on": {"type": "str", "choices": ["never", "fail", "warn"], "default": "never"},
@@ -44,14 +47,18 @@ class ActionModule(CaseAction):
 
     def work(self, path: Path, options: Mapping[str, Any]) -> dict[str, Any]:
         """Runs the task. In check mode it judges and writes nothing."""
-        folder = CaseFolder(path)
+        folder = CaseFolder(look_again(path, options["role"]) if options["role"] else path)
+        keeps = not self._task.check_mode
         try:
             analyzers = parse_analyzers(read_checks([str(self.place(name)) for name in options["analyzers"]]))
-            collected = parse_collected(folder.read(COLLECTED))
-            keeps = not self._task.check_mode
-            case = judge(folder, collected, analyzers, options["settings"], keeps=keeps)
-            if keeps:
-                write_case(folder, case)
+            role = str(parse_collected(folder.read(COLLECTED))["role"])
+            refuse_writer(folder.path, role)
+            with held_by(folder.path, role) if keeps else nullcontext():
+                case = judge(
+                    folder, parse_collected(folder.read(COLLECTED)), analyzers, options["settings"], keeps=keeps
+                )
+                if keeps:
+                    write_look(folder, case)
         except (OSError, ValueError) as error:
             return {"failed": True, "msg": str(error)}
         return {

@@ -15,6 +15,7 @@ author: incident.distroless maintainers (@incident-distroless)
 description:
   - Reads what the role P(incident.distroless.triage#role) collected into a case folder, judges it by analyzers, and writes
     C(findings.json), C(summary.md), the parsed form of what each collector printed, and the objects of the API.
+  - A case that is sealed, or another role's, is refused and stays as it is. In a case of several roles what is on top is written anew.
   - Runs on the controller and contacts neither a host nor a cluster, so that a case can be judged again later, by other
     analyzers.
   - An analyzer is an entry of a YAML file. Its own strings are Jinja templates and run in a sandbox. What was found in a pod
@@ -26,6 +27,11 @@ options:
     description: The case folder. A relative path is relative to the playbook's directory.
     type: str
     required: true
+  role:
+    description:
+      - Whose look is judged. In a case of several roles it is found in the role's folder; a case without a look of the role is refused.
+      - Without it O(path) is the folder of the look itself.
+    type: str
   analyzers:
     description:
       - Folders with the YAML files of analyzers. Of two analyzers with the same name the later folder's counts.
@@ -101,6 +107,15 @@ is_failure:
   description: Whether O(fail_on) makes a failure of this verdict.
   returned: success
   type: bool
+reason:
+  description: The word of the closed list of reasons, V(CaseSealed) or V(CaseConflict), where the case was refused.
+  returned: failure
+  type: str
+  sample: CaseSealed
+hint:
+  description: What to do about it.
+  returned: failure
+  type: str
 msg:
   description: One line that says what was found.
   returned: always

@@ -222,7 +222,14 @@ def test_a_bundle_is_taken_sealed_proven_by_other_tools_and_every_change_is_foun
     # and what is sealed stays as it is
     again = take(pods, tmp_path, pod=pod)
     assert again.status == 2
-    assert "a sealed bundle is never changed" in again.printed
+    assert "CaseSealed" in again.printed
+    # for every role, whether it adds or not
+    debuggers = pods.debuggers(pod)
+    other = {"namespace": pods.namespace, "pod": pod, "case_id": "case", "add_to_case": True, "debug": {"ttl": 77}}
+    added = run_playbook("process_triage", tmp_path, other)
+    assert added.status == 2
+    assert "CaseSealed" in added.printed
+    assert pods.debuggers(pod) == debuggers
 
 
 def test_the_least_role_is_enough_values_come_only_where_asked_and_the_signed_archive_is_delivered(

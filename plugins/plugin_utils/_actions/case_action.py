@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.plugins.action import ActionBase
+from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
 
 
 class CaseAction(ActionBase):  # type: ignore[misc]
@@ -28,10 +29,14 @@ class CaseAction(ActionBase):  # type: ignore[misc]
         """Runs the task."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         _validation, options = self.validate_argument_spec(argument_spec=self.arguments)
-        return {**result, **self.work(self.place(options["path"]), options)}
+        try:
+            return {**result, **self.work(self.place(options["path"]), options)}
+        except Failure as failure:
+            said = f"{failure.reason}: {failure.message} {failure.hint}"
+            return {**result, "failed": True, "msg": said, **{key: getattr(failure, key) for key in ("reason", "hint")}}
 
     def work(self, path: Path, options: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what the task adds to its result."""
+        """Return what the task adds to its result. Raises Failure, which fails it."""
         raise NotImplementedError
 
     def place(self, path: str) -> Path:

@@ -12,7 +12,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-SUMS = "SHA256SUMS"
+from ansible_collections.incident.distroless.plugins.plugin_utils._case.looks import SEAL
+
+SUMS = SEAL
 
 _LINE = re.compile(rb"(\\?)([0-9a-f]{64})  (.+)", re.DOTALL)
 _ESCAPES = {b"\\": b"\\\\", b"\n": b"\\n", b"\r": b"\\r"}
