@@ -22,6 +22,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._targets.model
 
 from tests.integration.conftest import Kubectl, pod_manifest
 from tests.integration.inside import connected, request, target_of
+from tests.integration.patience import PATIENCE
 
 APP, MAKER = "incident.test/app:nonroot", "docker.io/library/busybox:1.37"
 GROUP, LARGE, SPARSE, LINES, LOG = (
@@ -115,7 +116,7 @@ def make_subject(kubectl: Kubectl) -> Subject:
     pod["spec"]["containers"].append(maker)
     kubectl.apply(json.loads(json.dumps(pod)))
     kubectl.wait_until_running("api")
-    until = time.monotonic() + 60
+    until = time.monotonic() + PATIENCE
     while "done" not in kubectl.text("logs", "api", "-c", "maker"):
         assert time.monotonic() < until, "the files were not made"
         time.sleep(0.2)

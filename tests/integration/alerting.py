@@ -21,6 +21,7 @@ from typing import Any
 import yaml
 
 from .conftest import CHECKOUT, built
+from .patience import PATIENCE
 
 DOCUMENTATION = CHECKOUT / "docs" / "docsite" / "rst" / "awx_and_alerts.rst"
 SENT = re.compile(
@@ -95,7 +96,7 @@ def running(folder: Path, port: int, webhook: int, token: str) -> Iterator[Alert
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=folder)
     try:
         manager = Alertmanager(port)
-        deadline = time.monotonic() + 240
+        deadline = time.monotonic() + PATIENCE
         while not manager.is_ready():
             assert process.poll() is None, log.read_text(encoding="utf-8")
             assert time.monotonic() < deadline, log.read_text(encoding="utf-8")

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from .conftest import STATE
+from .patience import PATIENCE
 
 # a case is as bad as its worst finding
 RANKS = ("pass", "warn", "unknown", "fail")
@@ -125,7 +126,7 @@ def run_playbook(
         text=True,
         env={**around, **(environment or {})},
         stdin=subprocess.DEVNULL,
-        timeout=300,
+        timeout=PATIENCE,
         check=False,
     )
     where = Path(str(variables.get("dest", folder))) / str(variables.get("case_id", "case"))

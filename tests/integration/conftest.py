@@ -22,6 +22,7 @@ import pytest
 import yaml
 
 from .calling import Warm, warm
+from .patience import PATIENCE
 
 CHECKOUT = Path(__file__).parents[2]
 # what the launcher published: the checkout's own cluster, or another one that tests are told of
@@ -50,7 +51,11 @@ class Kubectl:
     def run(self, *words: str, stdin: str | None = None, check: bool = True) -> subprocess.CompletedProcess[bytes]:
         command = [self.program, "--namespace", self.namespace, *words]
         done = subprocess.run(
-            command, input=None if stdin is None else stdin.encode(), capture_output=True, timeout=400, check=False
+            command,
+            input=None if stdin is None else stdin.encode(),
+            capture_output=True,
+            timeout=2 * PATIENCE,
+            check=False,
         )
         if check and done.returncode:
             pytest.fail(f"{' '.join(words)}: {done.stderr.decode(errors='replace')}")
@@ -88,7 +93,7 @@ class Kubectl:
             watching.kill()
         assert seen.rstrip().endswith(f"/{name}".encode()), f"no {kind} {name} came"
 
-    def wait_until_running(self, name: str, timeout: str = "300s") -> Pod:
+    def wait_until_running(self, name: str, timeout: str = f"{PATIENCE}s") -> Pod:
         self.run("wait", f"pod/{name}", "--for=condition=Ready", f"--timeout={timeout}")
         return self.pod(name)
 
@@ -265,7 +270,7 @@ class Automation:
 def automation() -> Automation:
     script = CHECKOUT / "tests" / "tool.py"
     done = subprocess.run(
-        [sys.executable, script, "automation"], capture_output=True, text=True, timeout=600, check=False
+        [sys.executable, script, "automation"], capture_output=True, text=True, timeout=PATIENCE, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return Automation(**{key: Path(value) for key, value in json.loads(done.stdout.splitlines()[-1]).items()})
@@ -363,7 +368,13 @@ def play(tmp_path: Path, kubectl: Kubectl) -> Play:
             **(environment or {}),
         }
         done = subprocess.run(
-            command, capture_output=True, text=True, env=variables, stdin=subprocess.DEVNULL, timeout=300, check=False
+            command,
+            capture_output=True,
+            text=True,
+            env=variables,
+            stdin=subprocess.DEVNULL,
+            timeout=PATIENCE,
+            check=False,
         )
         printed = done.stdout + done.stderr
         assert result.is_file(), printed

@@ -21,6 +21,7 @@ from pathlib import Path
 import ansible.release
 
 from .conftest import CHECKOUT
+from .patience import PATIENCE
 
 BUCKET = "vault"
 ROOT, ROOT_SECRET = "root", "root-secret-9f2c"
@@ -88,7 +89,7 @@ class Store:
         given = json.dumps([name, USER, prefix, ON_THE_BUCKET, ON_OBJECTS])
         variables = self.user(ROOT_SECRET, AWS_ACCESS_KEY_ID=ROOT, AWS_ENDPOINT_URL=self.address)
         python = [self.delivery.programs / "python", "-c", SET_UP, given]
-        subprocess.run(python, env=os.environ | variables, timeout=300, check=True)
+        subprocess.run(python, env=os.environ | variables, timeout=PATIENCE, check=True)
 
 
 def delivery() -> Delivery:
@@ -132,7 +133,7 @@ def running(made: Delivery, folder: Path) -> Iterator[Store]:
         new = ("create-user", "--access", USER, "--secret", SECRET, "--role", "user")
         # this one knows no authority but the machine's
         subprocess.run(
-            [made.server, "admin", "--allow-insecure", *new], env=os.environ | about, timeout=300, check=True
+            [made.server, "admin", "--allow-insecure", *new], env=os.environ | about, timeout=PATIENCE, check=True
         )
         yield store
     finally:

@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from .conftest import STATE
+from .patience import PATIENCE
 
 
 def run_tasks(tasks: Sequence[Mapping[str, Any]], folder: Path) -> None:
@@ -34,7 +35,7 @@ def run_tasks(tasks: Sequence[Mapping[str, Any]], folder: Path) -> None:
         text=True,
         env=variables,
         stdin=subprocess.DEVNULL,
-        timeout=600,
+        timeout=PATIENCE,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

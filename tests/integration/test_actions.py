@@ -18,6 +18,7 @@ import pytest
 import yaml
 
 from .conftest import ACTIONS, STATE, Kubectl, pod_manifest
+from .patience import PATIENCE
 
 # a connection that is not the controller's own, as far as an action can see
 ELSEWHERE = """\
@@ -98,7 +99,7 @@ class Project:
             capture_output=True,
             text=True,
             stdin=subprocess.DEVNULL,
-            timeout=600,
+            timeout=PATIENCE,
             check=False,
         )
         assert result.is_file(), done.stdout + done.stderr

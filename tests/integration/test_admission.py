@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 
 from .conftest import Kubectl, Play, facts, pod_manifest
+from .patience import PATIENCE
 from .test_saying_no import assert_says
 
 API = "admissionregistration.k8s.io/v1"
@@ -60,7 +61,7 @@ def wait_until_refused(kubectl: Kubectl, pod: str, words: str) -> None:
     """The API server takes up a new rule a moment after it was written."""
     body = {"spec": {"ephemeralContainers": [{"name": "asked", "image": "busybox:1.37", "targetContainerName": "app"}]}}
     asking = ["patch", "pod", pod, "--subresource=ephemeralcontainers", "--dry-run=server", "-p", json.dumps(body)]
-    until = time.monotonic() + 240
+    until = time.monotonic() + PATIENCE
     while words not in (said := kubectl.run(*asking, check=False).stderr.decode()):
         assert time.monotonic() < until, said
         time.sleep(0.2)
@@ -122,7 +123,7 @@ def test_what_a_policy_makes_of_a_debugger_is_found_again_and_ended(kubectl: Kub
         json.dumps(body),
     ]
     with installed(kubectl, policy, bound):
-        until = time.monotonic() + 240
+        until = time.monotonic() + PATIENCE
         while b"AGENT_HOST" not in (said := kubectl.run(*asking, "-o", "yaml", check=False)).stdout:
             assert time.monotonic() < until, said
             time.sleep(0.2)
@@ -206,7 +207,7 @@ def full(make_namespace: Callable[..., Kubectl]) -> Kubectl:
     kubectl = make_namespace()
     hard = {"pods": "1", "count/pods": "1"}
     kubectl.apply({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "full"}, "spec": {"hard": hard}})
-    kubectl.run("wait", "resourcequota/full", "--for=jsonpath={.status.hard.pods}=1", "--timeout=300s")
+    kubectl.run("wait", "resourcequota/full", "--for=jsonpath={.status.hard.pods}=1", f"--timeout={PATIENCE}s")
     kubectl.apply(pod_manifest("api", "incident.test/app:nonroot"))
     kubectl.wait_until_running("api")
     return kubectl

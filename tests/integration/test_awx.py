@@ -26,6 +26,7 @@ from tests.unit.support.awx import extra_vars
 from . import controller as awx
 from .conftest import CHECKOUT, STATE, Automation, Credentials, Kubectl, facts, pod_manifest
 from .oncall import rules_of
+from .patience import PATIENCE
 
 PROJECT = CHECKOUT / "extensions" / "awx_project"
 SECRET = "the-token-of-the-cluster"
@@ -60,7 +61,13 @@ def set_up(
     }
     command = ["ansible-playbook", "incident.distroless.awx_setup", "--extra-vars", extra, *words]
     done = subprocess.run(
-        command, capture_output=True, text=True, env=environment, stdin=subprocess.DEVNULL, timeout=600, check=False
+        command,
+        capture_output=True,
+        text=True,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        timeout=PATIENCE,
+        check=False,
     )
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout + done.stderr
@@ -153,7 +160,13 @@ def test_ansible_builder_makes_an_image_of_the_definition(
     context = tmp_path / "context"
     command = ["ansible-builder", "create", "--context", context]
     done = subprocess.run(
-        command, cwd=project, env=automation.environment(), capture_output=True, text=True, timeout=300, check=False
+        command,
+        cwd=project,
+        env=automation.environment(),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     requirements = yaml.safe_load((context / "_build" / "requirements.yml").read_text(encoding="utf-8"))
@@ -164,7 +177,7 @@ def test_ansible_builder_makes_an_image_of_the_definition(
         env=automation.environment(),
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=PATIENCE,
         check=True,
     )
     assert "jsonpatch" in asked.stdout
@@ -209,7 +222,7 @@ def run_job(
         capture_output=True,
         text=True,
         stdin=subprocess.DEVNULL,
-        timeout=300,
+        timeout=PATIENCE,
         check=False,
     )
     job = folder / "artifacts" / "job"
@@ -239,7 +252,7 @@ def test_a_job_looks_into_several_pods_and_leaves_an_artifact_for_each(
     measured: Callable[[str], None],
 ) -> None:
     kubectl.run("create", "deployment", "uploads", "--image=incident.test/app:nonroot", "--replicas=2")
-    kubectl.run("wait", "deployment/uploads", "--for=condition=Available", "--timeout=300s")
+    kubectl.run("wait", "deployment/uploads", "--for=condition=Available", f"--timeout={PATIENCE}s")
     job = run_job(
         tmp_path,
         automation,
@@ -279,7 +292,10 @@ def test_a_job_fails_where_the_survey_asked_for_it(
         pod_manifest("orders-0", "incident.test/app:nonroot", container={"command": ["/app", "sha256", "/etc/shop"]})
     )
     kubectl.run(
-        "wait", "pod/orders-0", "--for=jsonpath={.status.containerStatuses[0].lastState.terminated}", "--timeout=300s"
+        "wait",
+        "pod/orders-0",
+        "--for=jsonpath={.status.containerStatuses[0].lastState.terminated}",
+        f"--timeout={PATIENCE}s",
     )
     job = run_job(
         tmp_path,
@@ -332,7 +348,7 @@ def test_each_role_takes_answers_as_awx_hands_them_over(kubectl: Kubectl, tmp_pa
         capture_output=True,
         text=True,
         stdin=subprocess.DEVNULL,
-        timeout=900,
+        timeout=PATIENCE,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -26,6 +26,7 @@ from tests.unit.support.relay import relay
 
 from .cases import run_playbook
 from .conftest import Credentials, Kubectl, Play, facts
+from .patience import PATIENCE
 from .test_authentication import COMMANDS, assert_works
 from .test_saying_no import RULES, assert_says
 
@@ -114,7 +115,12 @@ def test_kubernetes_core_goes_on_refusing_what_python_refuses(app: str, kubectl:
     asked |= {"kind": "Pod", "name": app, "namespace": kubectl.namespace}
     command = ["ansible", "localhost", "-m", "kubernetes.core.k8s_info", "-a", json.dumps(asked)]
     done = subprocess.run(
-        command, env={**os.environ, **options["environment"]}, capture_output=True, text=True, check=False, timeout=300
+        command,
+        env={**os.environ, **options["environment"]},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE,
     )
     assert ("CERTIFICATE_VERIFY_FAILED" in done.stdout) == (sys.version_info >= (3, 13)), done.stdout
 

@@ -32,6 +32,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._targets.model
 from tests.unit.support.local_shells import Pipes
 
 from .conftest import Kubectl, pod_manifest
+from .patience import PATIENCE
 
 TARGET, TWIN, DEBUGGER = "a" * 64, "b" * 64, "d" * 64
 SHELLS = ("busybox", "dash", "bash")
@@ -108,7 +109,7 @@ class Node:
 
 
 def until(what: Callable[[], object]) -> None:
-    end = time.monotonic() + 240
+    end = time.monotonic() + PATIENCE
     while not what():
         assert time.monotonic() < end
         time.sleep(0.02)

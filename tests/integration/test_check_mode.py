@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from .conftest import Kubectl, Play, pod_manifest
+from .patience import PATIENCE
 
 APP = "incident.test/app:nonroot"
 NEEDED = "1 debugger would be injected; listing the files needs the debugger"
@@ -34,7 +35,7 @@ def names(kubectl: Kubectl, pod: str) -> set[str]:
 def wait_for_state(kubectl: Kubectl, pod: str, debugger: str, state: str) -> None:
     """Returns when the kubelet reports that state of a debugger."""
     path = f'{{.status.ephemeralContainerStatuses[?(@.name=="{debugger}")].state.{state}}}'
-    until = time.monotonic() + 240
+    until = time.monotonic() + PATIENCE
     while not kubectl.text("get", "pod", pod, "-o", f"jsonpath={path}"):
         assert time.monotonic() < until, f"{debugger} is not {state}"
         time.sleep(0.2)

@@ -22,6 +22,7 @@ import pytest
 import yaml
 
 from .conftest import STATE, Kubectl, Play, Played, facts, pod_manifest
+from .patience import PATIENCE
 
 MARK = "incident.distroless/debug-copy"
 # what kubectl prints for the app's log, the same in every image
@@ -49,7 +50,10 @@ def crashing(kubectl: Kubectl) -> str:
     app = {**CRASHING, "volumeMounts": mounts}
     kubectl.apply(pod_manifest("crashing", "incident.test/app:nonroot", container=app, volumes=volumes))
     kubectl.run(
-        "wait", "pod/crashing", "--for=jsonpath={.status.containerStatuses[0].lastState.terminated}", "--timeout=300s"
+        "wait",
+        "pod/crashing",
+        "--for=jsonpath={.status.containerStatuses[0].lastState.terminated}",
+        f"--timeout={PATIENCE}s",
     )
     return "crashing"
 
@@ -112,7 +116,7 @@ def test_a_command_that_stays_is_looked_into(call: Play, crashing: str, fetch: C
 def test_a_finished_pod_runs_once_more(kubectl: Kubectl, call: Play) -> None:
     once = {"args": ["--exit-after", "100ms"]}
     kubectl.apply(pod_manifest("done", "incident.test/app:nonroot", container=once, restartPolicy="Never"))
-    kubectl.run("wait", "pod/done", "--for=jsonpath={.status.phase}=Succeeded", "--timeout=300s")
+    kubectl.run("wait", "pod/done", "--for=jsonpath={.status.phase}=Succeeded", f"--timeout={PATIENCE}s")
     ended = made(call("debug_pod", pod="done", copy_to="done-as-it-was"))
     assert ended["container"] == ended["debug_container"]
     # selectors leave finished pods out elsewhere, and not here
@@ -128,7 +132,7 @@ def test_a_pod_that_was_killed_for_its_memory(kubectl: Kubectl, call: Play) -> N
         "wait",
         "pod/hungry",
         "--for=jsonpath={.status.containerStatuses[0].lastState.terminated.reason}=OOMKilled",
-        "--timeout=300s",
+        f"--timeout={PATIENCE}s",
     )
     target = made(call("debug_pod", pod="hungry", copy_to="hungry-held", hold=True))
     assert target["container"] == "app"
@@ -152,7 +156,7 @@ def test_a_static_pod(kubectl: Kubectl, call: Play, fetch: Callable[..., Played]
         assert call("debug_pod", pod=mirror, replace=True)["reason"] == "StaticPod"
     finally:
         file.unlink(missing_ok=True)
-    kubectl.run("wait", "--for=delete", f"pod/{mirror}", "--timeout=300s")
+    kubectl.run("wait", "--for=delete", f"pod/{mirror}", f"--timeout={PATIENCE}s")
 
 
 @pytest.fixture(scope="module")
@@ -167,7 +171,7 @@ def deployed(kubectl: Kubectl) -> str:
     kubectl.apply({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}, "spec": spec})
     service = {"selector": {"app": "web"}, "ports": [{"port": 80}]}
     kubectl.apply({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"}, "spec": service})
-    kubectl.run("rollout", "status", "deployment/web", "--timeout=300s")
+    kubectl.run("rollout", "status", "deployment/web", f"--timeout={PATIENCE}s")
     return "web"
 
 
@@ -244,7 +248,7 @@ def test_the_ttl_ends_a_copy(kubectl: Kubectl, call: Play) -> None:
     kubectl.wait_until_running("short")
     made(call("debug_pod", pod="short", copy_to="short-copy", ttl=8, wait=False))
     assert kubectl.pod("short-copy")["spec"]["activeDeadlineSeconds"] == 8
-    kubectl.run("wait", "pod/short-copy", "--for=jsonpath={.status.phase}=Failed", "--timeout=300s")
+    kubectl.run("wait", "pod/short-copy", "--for=jsonpath={.status.phase}=Failed", f"--timeout={PATIENCE}s")
     assert kubectl.pod("short-copy")["status"]["reason"] == "DeadlineExceeded"
     again = call("debug_pod", pod="short", copy_to="short-copy", ttl=8)
     assert again["reason"] == "Conflict"
@@ -287,7 +291,7 @@ def test_the_copy_of_a_killed_play_is_found_again_and_ends_by_itself(
         for pid in marked_processes(mark):
             os.kill(pid, signal.SIGKILL)
         playing.wait()
-    kubectl.run("wait", "pod/orphan", "--for=jsonpath={.status.phase}=Failed", "--timeout=300s")
+    kubectl.run("wait", "pod/orphan", "--for=jsonpath={.status.phase}=Failed", f"--timeout={PATIENCE}s")
     assert kubectl.pod("orphan")["status"]["reason"] == "DeadlineExceeded"
     found = play("debug_pod", pod=crashing, state="absent")
     assert "orphan" in {row["pod"] for row in found["targets"]}
@@ -300,7 +304,7 @@ def test_a_copy_that_does_not_come_up_is_deleted_again(kubectl: Kubectl, call: P
     )
     assert played["reason"] == "ImagePullFailed"
     assert "The copy hopeless was deleted." in played["msg"]
-    deadline = time.monotonic() + 240
+    deadline = time.monotonic() + PATIENCE
     while "hopeless" in copies(kubectl):
         assert time.monotonic() < deadline
         time.sleep(0.5)
@@ -321,7 +325,7 @@ def test_an_init_container_that_crashes_can_be_left_out(kubectl: Kubectl, call: 
         "wait",
         "pod/unprepared",
         "--for=jsonpath={.status.initContainerStatuses[0].lastState.terminated}",
-        "--timeout=300s",
+        f"--timeout={PATIENCE}s",
     )
     played = call("debug_pod", pod="unprepared", copy_to="unprepared-copy")
     assert played["reason"] == "ContainerCreateFailed"

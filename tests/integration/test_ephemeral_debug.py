@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from .conftest import Kubectl, Play, pod_manifest
+from .patience import PATIENCE
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +80,7 @@ def test_a_debugger_ends_by_itself_after_its_ttl_and_is_replaced_under_the_next_
         "wait",
         f"pod/{app}",
         "--for=jsonpath={.status.ephemeralContainerStatuses[?(@.name=='brief')].state.terminated.exitCode}=0",
-        "--timeout=300s",
+        f"--timeout={PATIENCE}s",
     )
     again = call("ephemeral_debug", pod=app, name="brief", ttl=60)
     assert (short.target["debugger"], again.target["debugger"]) == ("brief", "brief-2")
@@ -122,7 +123,7 @@ def test_absent_is_content_where_the_target_is_gone(kubectl: Kubectl, call: Play
     kubectl.wait_until_running("passing")
     earlier = call("ephemeral_debug", pod="passing", name="witness")
     kubectl.run("delete", "pod", "passing", "--grace-period=0", "--force")
-    kubectl.run("wait", "pod/passing", "--for=delete", "--timeout=300s")
+    kubectl.run("wait", "pod/passing", "--for=delete", f"--timeout={PATIENCE}s")
     ended = call("ephemeral_debug", targets=earlier["targets"], state="absent")
     assert not ended["failed_targets"], ended["msg"]
     assert not ended["changed"]
@@ -149,7 +150,7 @@ def test_absent_never_ends_someone_elses_debugger(kubectl: Kubectl, call: Play, 
         "wait",
         f"pod/{app}",
         "--for=jsonpath={.status.ephemeralContainerStatuses[?(@.name=='theirs')].state.running}",
-        "--timeout=300s",
+        f"--timeout={PATIENCE}s",
     )
     call("ephemeral_debug", pod=app, state="absent")
     states = {status["name"]: status["state"] for status in kubectl.pod(app)["status"]["ephemeralContainerStatuses"]}
@@ -225,7 +226,7 @@ def deployment(kubectl: Kubectl) -> Iterator[str]:
     }
     spec["template"]["spec"].pop("restartPolicy", None)
     kubectl.apply({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "many"}, "spec": spec})
-    kubectl.run("rollout", "status", "deployment/many", "--timeout=300s")
+    kubectl.run("rollout", "status", "deployment/many", f"--timeout={PATIENCE}s")
     yield "many"
     kubectl.run("delete", "deployment", "many", "--wait=false")
 
@@ -277,5 +278,7 @@ def test_module_defaults_of_the_action_group_reach_the_module(
     book.write_text(
         yaml.safe_dump([{"hosts": "localhost", "gather_facts": False, "module_defaults": defaults, "tasks": [task]}])
     )
-    done = subprocess.run(["ansible-playbook", str(book)], capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(
+        ["ansible-playbook", str(book)], capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
     assert done.returncode == 0, done.stdout

@@ -24,13 +24,14 @@ from .conftest import Kubectl, Play, bulk, pod_manifest
 from .inside import connected, target_of
 from .inside import request as asked
 from .node import end_container
+from .patience import PATIENCE
 
 APP = "incident.test/app:nonroot"
 
 
 def wait_for_restart(kubectl: Kubectl, pod: str) -> None:
     restarted = "--for=jsonpath={.status.containerStatuses[0].lastState.terminated}"
-    kubectl.run("wait", f"pod/{pod}", restarted, "--timeout=300s")
+    kubectl.run("wait", f"pod/{pod}", restarted, f"--timeout={PATIENCE}s")
 
 
 @pytest.mark.parametrize("shared", [False, True])

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from .conftest import Kubectl, Play, pod_manifest
+from .patience import PATIENCE
 
 APP = "incident.test/app:nonroot"
 BUSYBOX = "busybox:1.37"
@@ -81,7 +82,7 @@ def test_a_relative_mount_path_of_a_secret_is_a_secret(kubectl: Kubectl, call: P
 
 def end_when_there(kubectl: Kubectl, pod: str, path: Path) -> None:
     """Lets a pod end as soon as a file has come home."""
-    until = time.monotonic() + 240
+    until = time.monotonic() + PATIENCE
     while not path.is_file():
         assert time.monotonic() < until, f"{path} never came"
         time.sleep(0.1)

@@ -20,6 +20,7 @@ import pytest
 import yaml
 
 from .conftest import ACTIONS, Kubectl, as_user, pod_manifest
+from .patience import PATIENCE
 from .test_secrets import Syslog
 
 TEMPLATE = "{{ 7 * 7 }}"
@@ -139,7 +140,13 @@ def run(folder: Path, kubectl: Kubectl, way: str, syslog: Syslog) -> Way:
     }
     command = [*syslog.within, "ansible-playbook", "-vvv", str(book)]
     done = subprocess.run(
-        command, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=600, check=False
+        command,
+        env=environment,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        timeout=PATIENCE,
+        check=False,
     )
     printed = done.stdout + done.stderr
     assert kept.is_file(), printed

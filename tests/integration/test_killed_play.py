@@ -24,10 +24,10 @@ import yaml
 
 from .cases import Case, command_line, run_playbook
 from .conftest import Kubectl, Play, pod_manifest
+from .patience import PATIENCE
 
 SEAL = ("--tags", "judge,seal,report")
 # what is waited for comes within seconds, also on a busy machine within this
-PATIENCE = 240
 
 
 @pytest.fixture

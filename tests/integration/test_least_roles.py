@@ -29,6 +29,7 @@ from kubernetes.client import ApiClient, Configuration
 
 from .conftest import CHECKOUT, Credentials, Kubectl, pod_manifest
 from .inside import connected, request, target_of
+from .patience import PATIENCE
 
 Rules = list[dict[str, Any]]
 DOCUMENTS = (CHECKOUT / "playbooks" / "files" / "roles-by-use.yml").read_text(encoding="utf-8")
@@ -49,7 +50,7 @@ def app(kubectl: Kubectl) -> str:
         "template": {"metadata": {"labels": labels}, "spec": pod["spec"]},
     }
     kubectl.apply({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "api"}, "spec": spec})
-    kubectl.run("rollout", "status", "deployment/api", "--timeout=300s")
+    kubectl.run("rollout", "status", "deployment/api", f"--timeout={PATIENCE}s")
     (only,) = kubectl.json("get", "pods", "-l", "app=api")["items"]
     name: str = only["metadata"]["name"]
     return name

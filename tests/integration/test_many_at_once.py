@@ -17,6 +17,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._debugger.iden
 
 from .conftest import Kubectl, Play, pod_manifest
 from .inside import connected, request, target_of
+from .patience import PATIENCE
 
 APP = "incident.test/app:nonroot"
 MANY, FIFTY = 20, 50
@@ -77,7 +78,7 @@ def test_the_pods_that_work_are_done_and_the_broken_ones_listed(kubectl: Kubectl
         manifest["metadata"]["labels"] = {"app": "many", "broken": str(broken).lower()}
         pods.append(manifest)
     kubectl.apply({"apiVersion": "v1", "kind": "List", "items": pods})
-    kubectl.run("wait", "pod", "-l", "app=many,broken=false", "--for=condition=Ready", "--timeout=300s")
+    kubectl.run("wait", "pod", "-l", "app=many,broken=false", "--for=condition=Ready", f"--timeout={PATIENCE}s")
     broken_pods = {pod["metadata"]["name"] for pod in pods if pod["metadata"]["labels"]["broken"] == "true"}
     options: dict[str, Any] = {"label_selectors": ["app=many"], "max_pods": MANY, "commands": ["true"]}
     played = call("ephemeral_debug", **options, continue_on_error=True)
@@ -114,7 +115,7 @@ def test_fifty_pods_of_a_deployment_in_one_task(
             },
         }
     )
-    until = time.monotonic() + 240
+    until = time.monotonic() + PATIENCE
     while not has_settled(pods := kubectl.json("get", "pods")["items"]):
         assert time.monotonic() < until, [pod["status"] for pod in pods]
         time.sleep(1)

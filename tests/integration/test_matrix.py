@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from .conftest import Kubectl, Play, pod_manifest
+from .patience import PATIENCE
 
 Ids = tuple[int, int]
 IMAGE = "incident.test/app"
@@ -205,7 +206,7 @@ def test_an_init_container_that_hangs_can_be_the_target(kubectl: Kubectl, call: 
     first = {"name": "first", "image": f"{IMAGE}:nonroot", "imagePullPolicy": "Never"}
     kubectl.apply(pod_manifest("hangs", f"{IMAGE}:root", initContainers=[first]))
     kubectl.run(
-        "wait", "pod/hangs", "--for=jsonpath={.status.initContainerStatuses[0].state.running}", "--timeout=300s"
+        "wait", "pod/hangs", "--for=jsonpath={.status.initContainerStatuses[0].state.running}", f"--timeout={PATIENCE}s"
     )
     looked = call("ephemeral_debug", pod="hangs", container="first", commands=['ls "$TARGET_ROOT/data/app.log"'])
     assert not looked.result.get("failed"), looked["msg"]

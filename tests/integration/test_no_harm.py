@@ -26,6 +26,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._targets.model
 
 from .conftest import Kubectl, Play, pod_manifest
 from .inside import connected, target_of
+from .patience import PATIENCE
 
 APP = "incident.test/app:nonroot"
 TIGHT = {"resources": {"limits": {"memory": "64Mi", "cpu": "200m"}}}
@@ -63,7 +64,7 @@ def work_during(kubectl: Kubectl, pod: str, act: Callable[[], None]) -> float:
     """Rounds a second while something else is done; the seconds at its ends belong to it in part."""
     before = len(rounds(kubectl, pod))
     act()
-    until = time.monotonic() + 240
+    until = time.monotonic() + PATIENCE
     while len(rounds(kubectl, pod)) < before + 2 and time.monotonic() < until:
         time.sleep(0.5)
     return statistics.mean(rounds(kubectl, pod)[before:])
@@ -106,7 +107,7 @@ def test_a_gibibyte_comes_out_of_a_pod_of_64_mebibytes(
     kubectl.apply(pod_manifest("narrow", APP, container=container))
     kubectl.wait_until_running("narrow")
     said = partial(kubectl.text, "logs", "narrow", "-c", "app")
-    until = time.monotonic() + 240
+    until = time.monotonic() + PATIENCE
     while "ready" not in said() and time.monotonic() < until:
         time.sleep(0.5)
     given = {"pod": "narrow", "src": ["/data/blob.bin"], "dest": str(tmp_path)}
@@ -146,7 +147,7 @@ def test_nothing_is_left_of_dropped_connections_and_commands(kubectl: Kubectl, c
         session.drop()
     played = call("ephemeral_debug", pod="clean", commands=["ls / | cat >/dev/null"] * 100)
     assert not played.result.get("failed"), played["msg"]
-    until = time.monotonic() + 240
+    until = time.monotonic() + PATIENCE
     while (now := answer(LIST_PROCESSES)) != processes and time.monotonic() < until:
         time.sleep(0.2)
     assert now == processes
@@ -178,7 +179,7 @@ def test_nothing_is_left_of_jobs_given_up_in_the_middle_of_their_output(kubectl:
         with opened() as session:
             events = session.run(JOBS[number % 3]).read(JobOutput.events)
             sum(len(next(events)[1]) for _piece in range(50 + 10 * number))
-    until = time.monotonic() + 240
+    until = time.monotonic() + PATIENCE
     while (now := processes()) != before and time.monotonic() < until:
         time.sleep(0.2)
     assert now == before
@@ -197,13 +198,13 @@ def test_a_pod_goes_with_its_debuggers(
     body = {"spec": {"ephemeralContainers": [{"name": f"d{number}", **container} for number in range(count)]}}
     kubectl.run("patch", "pod", name, "--subresource=ephemeralcontainers", "-p", json.dumps(body))
     what = "running" if state == "running" else "terminated"
-    until = time.monotonic() + 240
+    until = time.monotonic() + PATIENCE
     while sum(what in status["state"] for status in ephemeral_statuses(kubectl, name)) < count:
         assert time.monotonic() < until
         time.sleep(0.5)
     size = len(kubectl.text("get", "pod", name, "-o", "jsonpath={}"))
     began = time.monotonic()
-    kubectl.run("delete", "pod", name, "--wait=true", "--timeout=300s")
+    kubectl.run("delete", "pod", name, "--wait=true", f"--timeout={PATIENCE}s")
     took = time.monotonic() - began
     assert name not in kubectl.text("get", "pods")
     measured(f"a pod with {count:2} {state} debuggers: {took:.1f} s from delete to gone, an object of {size} bytes")

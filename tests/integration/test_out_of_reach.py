@@ -20,6 +20,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._targets.model
 from .conftest import Kubectl, Play, facts, pod_manifest
 from .inside import connected, request, target_of
 from .node import leave_its_cgroups
+from .patience import PATIENCE
 from .test_hard_luck import on_no_node
 from .test_saying_no import assert_says
 
@@ -40,7 +41,7 @@ def static_pod(kubectl: Kubectl, name: str) -> Iterator[str]:
         yield f"{name}-{node}"
     finally:
         path.unlink()
-        kubectl.run("wait", "--for=delete", f"pod/{name}-{node}", "--timeout=300s")
+        kubectl.run("wait", "--for=delete", f"pod/{name}-{node}", f"--timeout={PATIENCE}s")
 
 
 def test_a_static_pod(kubectl: Kubectl, call: Play) -> None:

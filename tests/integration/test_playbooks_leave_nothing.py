@@ -16,6 +16,7 @@ import pytest
 from .cases import run_playbook
 from .conftest import CHECKOUT, Kubectl, Play, bulk, pod_manifest
 from .network_peers import full_port
+from .patience import PATIENCE
 
 # has dash, tcpdump, and tools that are not busybox's
 DEBIAN = {"image": "incident.test/debug-net:1", "image_pull_policy": "Never", "profile": "netadmin"}
@@ -55,7 +56,7 @@ def in_the_namespace_of(kubectl: Kubectl, pod: str) -> list[str]:
 
 
 def wait_for(kubectl: Kubectl, pod: str, processes: list[str]) -> None:
-    until = time.monotonic() + 240
+    until = time.monotonic() + PATIENCE
     while (now := in_the_namespace_of(kubectl, pod)) != processes and time.monotonic() < until:
         time.sleep(0.2)
     assert now == processes

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from .conftest import Kubectl, Play, Played, facts, pod_manifest
+from .patience import PATIENCE
 
 BLOB = "/data/blob.bin"
 
@@ -214,7 +215,7 @@ def test_a_debugger_that_the_task_injected_can_end_with_it(kubectl: Kubectl, cal
     call("proc_fs_fetch", pod="brief", src=["/data/app.log"], dest=str(home), keep_debugger=False)
     name = kubectl.debuggers("brief")[0]["name"]
     ended = f"jsonpath={{.status.ephemeralContainerStatuses[?(@.name=='{name}')].state.terminated}}"
-    kubectl.run("wait", "pod/brief", f"--for={ended}", "--timeout=300s")
+    kubectl.run("wait", "pod/brief", f"--for={ended}", f"--timeout={PATIENCE}s")
 
 
 def test_a_dest_of_another_pod_is_not_written_over(kubectl: Kubectl, call: Play, home: Path) -> None:
@@ -295,7 +296,7 @@ def test_many_pods_come_home_side_by_side(kubectl: Kubectl, call: Play, home: Pa
         manifest = pod_manifest(name, "incident.test/app:nonroot")
         manifest["metadata"]["labels"] = {"group": "many"}
         kubectl.apply(manifest)
-    kubectl.run("wait", "pod", "-l", "group=many", "--for=condition=Ready", "--timeout=300s")
+    kubectl.run("wait", "pod", "-l", "group=many", "--for=condition=Ready", f"--timeout={PATIENCE}s")
     played = call("proc_fs_fetch", label_selectors=["group=many"], src=["/data/app.log"], dest=str(home))
     assert [target["pod"] for target in played["targets"]] == names
     assert {row["pod"] for row in played["files"]} == set(names)
@@ -361,7 +362,7 @@ def test_a_running_debugger_that_cannot_read_is_left_to_whom_it_serves(
     theirs = {"name": "theirs", "identity": "image", "profile": "baseline"}
     call("ephemeral_debug", pod="visited", wait=False, **theirs)
     runs = "--for=jsonpath={.status.ephemeralContainerStatuses[?(@.name=='theirs')].state.running}"
-    kubectl.run("wait", "pod/visited", runs, "--timeout=300s")
+    kubectl.run("wait", "pod/visited", runs, f"--timeout={PATIENCE}s")
     fetched = call("proc_fs_fetch", pod="visited", src=["/data/app.log"], dest=str(tmp_path / "home"))
     assert not fetched.result.get("failed"), fetched["msg"]
     assert fetched.target["debugger"] != "theirs"

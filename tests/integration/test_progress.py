@@ -18,6 +18,7 @@ import pytest
 import yaml
 
 from .conftest import STATE, Kubectl, pod_manifest
+from .patience import PATIENCE
 
 # what a callback for machines does: all of a run is one JSON object
 JSON_CALLBACK = """\
@@ -121,7 +122,12 @@ def test_a_terminal_shows_each_step_of_each_pod_as_it_happens(kubectl: Kubectl, 
 def test_a_pipe_sees_nothing_of_it(kubectl: Kubectl, app: str, tmp_path: Path) -> None:
     playbook = book(tmp_path, kubectl.namespace, pod=app, name="piped", commands=["true"])
     done = subprocess.run(
-        ["ansible-playbook", str(playbook)], env=environment(), capture_output=True, text=True, timeout=300, check=True
+        ["ansible-playbook", str(playbook)],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=True,
     )
     assert "changed=1" in done.stdout
     assert "looking at the target" not in done.stdout + done.stderr

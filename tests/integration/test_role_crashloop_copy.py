@@ -18,6 +18,7 @@ import pytest
 from .cases import Case, command_line, run_playbook
 from .conftest import Credentials, Kubectl, pod_manifest
 from .oncall import rules_of, variables_of
+from .patience import PATIENCE
 
 APP = "incident.test/app:nonroot"
 MARK = "incident.distroless/debug-copy"
@@ -50,7 +51,10 @@ def silent(kubectl: Kubectl) -> str:
 
 def wait_for_restart(kubectl: Kubectl, pod: str) -> None:
     kubectl.run(
-        "wait", f"pod/{pod}", "--for=jsonpath={.status.containerStatuses[0].lastState.terminated}", "--timeout=300s"
+        "wait",
+        f"pod/{pod}",
+        "--for=jsonpath={.status.containerStatuses[0].lastState.terminated}",
+        f"--timeout={PATIENCE}s",
     )
 
 
@@ -122,7 +126,7 @@ def test_what_runs_the_program_is_named_and_a_pod_that_runs_is_left_in_peace(kub
         kubectl.apply(manifest)
     kubectl.wait_until_running("fine")
     wait_for_restart(kubectl, "lost")
-    kubectl.run("wait", "pod/done", "--for=jsonpath={.status.phase}=Succeeded", "--timeout=300s")
+    kubectl.run("wait", "pod/done", "--for=jsonpath={.status.phase}=Succeeded", f"--timeout={PATIENCE}s")
     wait_for_restart(kubectl, "hostile")
     names = ("lost", "done", "hostile", "fine")
     # a selector would leave the finished one out
@@ -175,7 +179,7 @@ def test_check_mode_says_what_it_would_copy_and_a_killed_play_leaves_a_copy_that
         command, env=environment, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True
     )
     try:
-        deadline = time.monotonic() + 240
+        deadline = time.monotonic() + PATIENCE
         while not any(copy["status"].get("ephemeralContainerStatuses") for copy in copies(kubectl)):
             assert time.monotonic() < deadline
             assert running.poll() is None

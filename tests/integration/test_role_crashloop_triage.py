@@ -18,6 +18,7 @@ import pytest
 from .cases import Case, run_playbook
 from .conftest import Credentials, Kubectl, Pod, pod_manifest
 from .oncall import rules_of, variables_of
+from .patience import PATIENCE
 
 APP = "incident.test/app:nonroot"
 SCRIPTS = {"lost": "#!/bin/nope\n", "odd": "this is no program\n"}
@@ -42,7 +43,7 @@ def wait_until(
     kubectl: Kubectl, pod: str, is_so: Callable[[dict[str, Any]], bool], of: str = "containerStatuses"
 ) -> Pod:
     """Waits until the status of one of the pod's containers, or of another kind of them, is so."""
-    deadline = time.monotonic() + 240
+    deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         found = kubectl.pod(pod)
         if any(map(is_so, found.get("status", {}).get(of) or [])):
@@ -262,7 +263,7 @@ def test_a_sandbox_that_no_runtime_makes_is_named_by_the_kubelets_own_words(
     kubectl: Kubectl, tmp_path: Path, unknown_runtime: str
 ) -> None:
     kubectl.apply(pod_manifest("homeless", APP, runtimeClassName=unknown_runtime))
-    deadline = time.monotonic() + 240
+    deadline = time.monotonic() + PATIENCE
     reasons = "--field-selector=involvedObject.name=homeless,reason=FailedCreatePodSandBox"
     while not kubectl.json("get", "events", reasons)["items"]:
         assert time.monotonic() < deadline
@@ -296,7 +297,7 @@ def test_a_pod_that_has_finished_with_a_code_tells_it(kubectl: Kubectl, tmp_path
         "done", APP, container={"args": ["--exit-after", "1s", "--exit-code", "3"]}, restartPolicy="Never"
     )
     kubectl.apply(manifest)
-    kubectl.run("wait", "pod/done", "--for=jsonpath={.status.phase}=Failed", "--timeout=300s")
+    kubectl.run("wait", "pod/done", "--for=jsonpath={.status.phase}=Failed", f"--timeout={PATIENCE}s")
     case = triage(kubectl, tmp_path, pod="done")
     assert_found(case, "exit")
     assert case.finding("exit")["message"].startswith("app ended with 3 after "), case.said()
@@ -323,7 +324,7 @@ def test_the_container_that_crashes_is_found_beside_a_healthy_one_by_a_selector(
 def test_what_a_crashed_container_said_is_never_run_as_a_template(kubectl: Kubectl, tmp_path: Path) -> None:
     # a pod of its own: on the lowest ansible-core nothing else has to be waited for
     apply(kubectl, "hostile", policy="Never", command=["/app", "sha256", "/{{ 7 * 191919 }}\x1b[2J<script>"])
-    kubectl.run("wait", "pod/hostile", "--for=jsonpath={.status.phase}=Failed", "--timeout=300s")
+    kubectl.run("wait", "pod/hostile", "--for=jsonpath={.status.phase}=Failed", f"--timeout={PATIENCE}s")
     case = triage(kubectl, tmp_path, pod="hostile")
     assert_found(case, "missing_file", "exit")
     message = case.finding("missing_file")["message"]

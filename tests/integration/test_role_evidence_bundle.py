@@ -25,6 +25,7 @@ import yaml
 from .cases import Case, run_playbook
 from .conftest import Credentials, Kubectl, Play, bulk, facts, pod_manifest
 from .oncall import FILES, rules_of, variables_of
+from .patience import PATIENCE
 
 APP = "incident.test/app:nonroot"
 SECRET = "very-secret-value"
@@ -39,7 +40,7 @@ def pods(kubectl: Kubectl) -> Kubectl:
     template = {"metadata": {"labels": labels}, "spec": pod["spec"]}
     spec = {"selector": {"matchLabels": labels}, "template": template}
     kubectl.apply({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "api"}, "spec": spec})
-    kubectl.run("rollout", "status", "deployment/api", "--timeout=300s")
+    kubectl.run("rollout", "status", "deployment/api", f"--timeout={PATIENCE}s")
     return kubectl
 
 
@@ -386,7 +387,7 @@ def test_of_a_pod_that_takes_no_debugger_there_is_what_the_api_says_and_a_store_
 ) -> None:
     manifest = pod_manifest("done", APP, container={"args": ["--exit-after", "1s"]}, restartPolicy="Never")
     pods.apply(manifest)
-    pods.run("wait", "pod/done", "--for=jsonpath={.status.phase}=Succeeded", "--timeout=300s")
+    pods.run("wait", "pod/done", "--for=jsonpath={.status.phase}=Succeeded", f"--timeout={PATIENCE}s")
     case = take(pods, tmp_path, pod="done", deliver_url=store(403).address)
     assert case.status == 2
     assert "TargetNotRunning" in case.printed

@@ -15,6 +15,7 @@ import pytest
 
 from .cases import Case, run_playbook
 from .conftest import Kubectl, bulk, pod_manifest
+from .patience import PATIENCE
 from .store import BUCKET, SECRET, USER, Delivery, Store, delivery, free_port, running
 
 PREFIX = "incidents/2026"
@@ -38,7 +39,7 @@ def done(kubectl: Kubectl) -> str:
     manifest = pod_manifest("done", "incident.test/app:nonroot", container={"args": ["--exit-after", "1s"]})
     manifest["spec"]["restartPolicy"] = "Never"
     kubectl.apply(manifest)
-    kubectl.run("wait", "pod/done", "--for=jsonpath={.status.phase}=Succeeded", "--timeout=300s")
+    kubectl.run("wait", "pod/done", "--for=jsonpath={.status.phase}=Succeeded", f"--timeout={PATIENCE}s")
     return "done"
 
 

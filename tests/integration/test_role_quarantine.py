@@ -24,6 +24,7 @@ from .conftest import Credentials, Kubectl, facts, pod_manifest
 from .enforcing import LAUNCHER, PORT, address, answers, begin, enforcing, firewall, server, talk, until
 from .network_peers import open_port
 from .oncall import rules_of, variables_of
+from .patience import PATIENCE
 
 APP = "incident.test/app:nonroot"
 LABEL = "incident.distroless/quarantine"
@@ -42,7 +43,7 @@ def workload(kubectl: Kubectl, kind: str, name: str, **spec: Any) -> str:
     template = {"metadata": {"labels": labels}, "spec": pod_manifest(name, APP, container={"env": SECRET})["spec"]}
     body = {"selector": {"matchLabels": labels}, "template": template, **spec}
     kubectl.apply({"apiVersion": "apps/v1", "kind": kind, "metadata": {"name": name}, "spec": body})
-    kubectl.run("rollout", "status", f"{kind}/{name}", "--timeout=300s")
+    kubectl.run("rollout", "status", f"{kind}/{name}", f"--timeout={PATIENCE}s")
     (only,) = kubectl.json("get", "pods", "-l", f"app={name}")["items"]
     pod: str = only["metadata"]["name"]
     return pod
@@ -307,7 +308,7 @@ def test_where_policies_are_enforced_the_pod_is_isolated_while_its_sibling_works
     spec = {"replicas": 2, "selector": {"matchLabels": {"app": "api"}}, "template": template}
     shop.apply({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "api"}, "spec": spec})
     shop.run("expose", "deployment/api", f"--port={PORT}")
-    shop.run("rollout", "status", "deployment/api", "--timeout=300s")
+    shop.run("rollout", "status", "deployment/api", f"--timeout={PATIENCE}s")
     name, sibling = (pod["metadata"]["name"] for pod in shop.json("get", "pods", "-l", "app=api")["items"])
     until(lambda: endpoints(shop, "api") == {name, sibling})
     for pod in (name, sibling):

@@ -22,6 +22,7 @@ import yaml
 from .alerting import Alertmanager, running
 from .conftest import Automation, Credentials, Kubectl, pod_manifest
 from .oncall import rules_of, variables_of
+from .patience import PATIENCE
 from .store import free_port
 
 APP = "incident.test/app:nonroot"
@@ -80,7 +81,7 @@ class Rulebook:
         return self.log.read_text(encoding="utf-8", errors="replace")
 
     def wait_for(self, is_so: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + 240
+        deadline = time.monotonic() + PATIENCE
         while not is_so():
             assert time.monotonic() < deadline, self.printed()
             time.sleep(0.3)
@@ -154,7 +155,10 @@ def pods(kubectl: Kubectl) -> Kubectl:
     )
     kubectl.wait_until_running("uploads-0")
     kubectl.run(
-        "wait", "pod/orders-0", "--for=jsonpath={.status.containerStatuses[0].lastState.terminated}", "--timeout=300s"
+        "wait",
+        "pod/orders-0",
+        "--for=jsonpath={.status.containerStatuses[0].lastState.terminated}",
+        f"--timeout={PATIENCE}s",
     )
     return kubectl
 

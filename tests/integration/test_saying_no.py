@@ -20,6 +20,7 @@ import yaml
 
 from .conftest import CHECKOUT, Credentials, Kubectl, Play, Played, facts, pod_manifest
 from .faulty import Fault, Request, faulty
+from .patience import PATIENCE
 
 RULES: list[dict[str, Any]] = yaml.safe_load(
     (CHECKOUT / "playbooks" / "files" / "role.yml").read_text(encoding="utf-8")
@@ -91,7 +92,7 @@ def test_a_finished_pod(kubectl: Kubectl, call: Play) -> None:
             "done", "incident.test/app:65532", container={"args": ["--exit-after", "100ms"]}, restartPolicy="Never"
         )
     )
-    kubectl.run("wait", "pod/done", "--for=jsonpath={.status.phase}=Succeeded", "--timeout=300s")
+    kubectl.run("wait", "pod/done", "--for=jsonpath={.status.phase}=Succeeded", f"--timeout={PATIENCE}s")
     assert_says(call("ephemeral_debug", pod="done"), "TargetNotRunning", "finished")
     assert_says(call("ephemeral_debug", label_selectors=["app=done"]), "NoTarget")
 
@@ -100,13 +101,13 @@ def test_a_crashing_container(kubectl: Kubectl, call: Play) -> None:
     # its program is not there: one that starts and ends is running for the moment in which it may be selected
     kubectl.apply(pod_manifest("crashing", "incident.test/app:65532", container={"command": ["/nothing"]}))
     reason = "jsonpath={.status.containerStatuses[0].state.waiting.reason}"
-    kubectl.run("wait", "pod/crashing", f"--for={reason}=CrashLoopBackOff", "--timeout=300s")
+    kubectl.run("wait", "pod/crashing", f"--for={reason}=CrashLoopBackOff", f"--timeout={PATIENCE}s")
     assert_says(call("ephemeral_debug", pod="crashing"), "TargetNotRunning")
 
 
 def test_a_pod_that_waits_for_a_node(kubectl: Kubectl, call: Play) -> None:
     kubectl.apply(pod_manifest("homeless", "incident.test/app:65532", nodeSelector={"no": "where"}))
-    kubectl.run("wait", "pod/homeless", "--for=condition=PodScheduled=False", "--timeout=300s")
+    kubectl.run("wait", "pod/homeless", "--for=condition=PodScheduled=False", f"--timeout={PATIENCE}s")
     assert_says(call("ephemeral_debug", pod="homeless"), "TargetNotRunning", "Pending")
 
 
@@ -154,7 +155,7 @@ def test_the_time_runs_out(kubectl: Kubectl, call: Play, app: str) -> None:
     assert (again.failure["reason"] in ("WaitTimeout", "ImagePullFailed"), again["changed"]) == (True, False)
     assert [entry["name"] for entry in kubectl.debuggers(app) if entry["image"] == asked["image"]] == ["slow"]
     waits = "{.status.ephemeralContainerStatuses[?(@.name=='slow')].state.waiting.reason}"
-    kubectl.run("wait", f"pod/{app}", f"--for=jsonpath={waits}=ImagePullBackOff", "--timeout=300s")
+    kubectl.run("wait", f"pod/{app}", f"--for=jsonpath={waits}=ImagePullBackOff", f"--timeout={PATIENCE}s")
     ended = call("ephemeral_debug", pod=app, name="slow", state="absent")
     assert (ended["changed"], ended.target["ended"]) == (False, [])
     assert any("slow has not started (ImagePullBackOff" in words for words in ended.target["warnings"])

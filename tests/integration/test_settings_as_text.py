@@ -19,6 +19,7 @@ from tests.unit.support.awx import extra_vars
 
 from .cases import run_playbook
 from .conftest import Kubectl, Play, as_user, pod_manifest
+from .patience import PATIENCE
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +105,7 @@ def test_each_role_takes_what_awx_makes_of_answers(kubectl: Kubectl, tmp_path: P
     book = tmp_path / "job.yml"
     book.write_text(yaml.safe_dump([{"import_playbook": f"incident.distroless.{role}"} for role in REASONS]))
     command = ["ansible-playbook", str(book), "--extra-vars", f"@{tmp_path / 'extravars'}"]
-    done = subprocess.run(command, env=as_user(), capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(command, env=as_user(), capture_output=True, text=True, timeout=PATIENCE, check=False)
     printed = done.stdout + done.stderr
     assert done.returncode == 0, printed
     for number, (role, words) in enumerate(REASONS.items()):

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from .conftest import STATE, Kubectl, pod_manifest
+from .patience import PATIENCE
 
 
 def run_in(folder: Path, playbook: str, given: dict[str, Any]) -> None:
@@ -24,7 +25,7 @@ def run_in(folder: Path, playbook: str, given: dict[str, Any]) -> None:
         env={**os.environ, "PWD": str(folder), "K8S_AUTH_KUBECONFIG": str(STATE / "kubeconfig")},
         cwd=folder,
         stdin=subprocess.DEVNULL,
-        timeout=300,
+        timeout=PATIENCE,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
