@@ -76,7 +76,8 @@ RETURN = r"""
 logs:
   description: >-
     A row for each container, in the same order, with C(namespace), C(pod), C(container), C(previous), C(log) (its text, null where
-    it could not be read), C(truncated) (whether O(max_bytes) cut its beginning off), C(reason) and C(msg) (null where it was read).
+    it could not be read), C(truncated) (whether its beginning was cut off, by O(max_bytes) or since its last lines are longer than 16 MiB), C(cut) (what is
+    missing, in words, null where nothing is), C(reason) and C(msg) (null where it was read).
   returned: always
   type: list
   elements: dict

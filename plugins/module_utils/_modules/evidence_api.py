@@ -13,6 +13,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from functools import partial
@@ -24,8 +25,10 @@ from ansible_collections.incident.distroless.plugins.module_utils._core.errors i
 from ansible_collections.incident.distroless.plugins.module_utils._core.times import rfc3339, when
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import Cluster, Query, api_path, pod_path
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.connect import open_client
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.logs import is_lost, lost, read_tail
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.redaction import without_values
 from ansible_collections.incident.distroless.plugins.module_utils._localfs.destination import Dest, Place
+from ansible_collections.incident.distroless.plugins.module_utils._localfs.partial_file import DestFailure
 from ansible_collections.incident.distroless.plugins.module_utils._modules.arguments import make_module
 from ansible_collections.incident.distroless.plugins.module_utils._modules.runner import Report, judge, run_module
 from ansible_collections.incident.distroless.plugins.module_utils._targets.model import FailedTarget
@@ -35,7 +38,11 @@ RECORD = "record.json"
 WHAT = ("who", "cluster", "pod", "owners", "events", "node", "logs")
 # a pod is owned by a replica set, that by a deployment, and that perhaps by something of an operator
 MAX_OWNERS = 4
+# of SelfSubjectReview: since Kubernetes 1.28, 1.27 and, where its gate is on, 1.26
+_REVIEWS = ("v1", "v1beta1", "v1alpha1")
 MAX_LOG = 64 << 20
+# what the kubelet says in place of a log is shorter
+_LOST = 4096
 
 Rows = list[dict[str, Any]]
 
@@ -123,15 +130,21 @@ def _ask_about_us(cluster: RecordingCluster, plan: Plan) -> tuple[Mapping[str, A
     answers: dict[str, Mapping[str, Any]] = {}
     rows: Rows = []
     cluster = cluster.until(Deadline(plan.timeout, "timeout"))
-    review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
     asked: list[tuple[str, str, str, Callable[..., dict[str, Any]]]] = []
-    if "who" in plan.what:
-        path = api_path("apis", "authentication.k8s.io", "v1", "selfsubjectreviews")
-        asked.append(("who", "POST", path, lambda path, doing: cluster.post(path, review, doing)))
     if "cluster" in plan.what:
         get: Callable[..., dict[str, Any]] = cluster.get
         asked.append(("version", "GET", api_path("version"), get))
         asked.append(("system", "GET", api_path("api", "v1", "namespaces", "kube-system"), get))
+    for version in _REVIEWS if "who" in plan.what else ():
+        path = api_path("apis", "authentication.k8s.io", version, "selfsubjectreviews")
+        review = {"apiVersion": f"authentication.k8s.io/{version}", "kind": "SelfSubjectReview"}
+
+        def reviewed(path: str = path, review: Mapping[str, Any] = review) -> None:
+            answers["who"] = cluster.post(path, review, f"asking for {path}")
+
+        rows.append({**cluster.watched(f"POST {path}", reviewed), **_NO_FILE})
+        if rows[-1]["reason"] != "ApiUnsupported":
+            break
     for name, method, path, ask in asked:
 
         def answer(name: str = name, path: str = path, ask: Callable[..., dict[str, Any]] = ask) -> None:
@@ -148,18 +161,27 @@ def _ask_about_us(cluster: RecordingCluster, plan: Plan) -> tuple[Mapping[str, A
     return who, about, rows
 
 
-_NO_FILE: Mapping[str, Any] = {"namespace": None, "pod": None, "path": None, "size": None, "sha256": None}
+_NO_FILE: Mapping[str, Any] = dict.fromkeys(("namespace", "pod", "path", "size", "sha256", "cut"))
 
 
 def _keep(cluster: RecordingCluster, plan: Plan, names: tuple[str, str]) -> Kept:
     namespace, name = names
     kept = Kept()
     keeper = _Keeper(cluster, plan, namespace, name, kept.rows)
+    try:
+        _keep_pod(keeper, plan, namespace, name, kept)
+    except Failure as failure:
+        # what was asked before a file could not be written was asked all the same
+        kept.failure = failure
+    return kept
+
+
+def _keep_pod(keeper: _Keeper, plan: Plan, namespace: str, name: str, kept: Kept) -> None:
     pod = keeper.object("pod.json", pod_path(namespace, name))
     if pod is None:
         row = kept.rows[-1]
         kept.failure = Failure(row["reason"] or "NoTarget", row["message"] or f"There is no pod {namespace}/{name}.")
-        return kept
+        return
     if "owners" in plan.what:
         _keep_owners(keeper, namespace, pod)
     if "events" in plan.what:
@@ -172,7 +194,6 @@ def _keep(cluster: RecordingCluster, plan: Plan, names: tuple[str, str]) -> Kept
     if "logs" in plan.what:
         for container, is_previous in _logs(pod):
             keeper.log(container, is_previous=is_previous)
-    return kept
 
 
 def _keep_owners(keeper: _Keeper, namespace: str, pod: Mapping[str, Any]) -> None:
@@ -222,15 +243,49 @@ class _Keeper:
         return found[0] if found else None
 
     def log(self, container: str, *, is_previous: bool) -> None:
-        """Keeps the end of a container's log."""
-        path = pod_path(self.namespace, self.pod, "log")
-        query = [("container", container), ("tailLines", str(self.plan.log_lines)), ("timestamps", "true")]
-        query += [("limitBytes", str(MAX_LOG)), *([("previous", "true")] if is_previous else [])]
-        pieces: list[bytes] = []
+        """Keeps the end of a container's log, of which a piece at a time is in memory. Raises DestFailure."""
+        name = f"{container}{'.previous' if is_previous else ''}.log"
+        query = [("container", container), ("timestamps", "true"), *([("previous", "true")] if is_previous else [])]
         cluster = self.cluster.until(Deadline(self.plan.timeout, "timeout"))
-        self._watch(path, query, lambda: cluster.stream(path, f"reading {path}", query, pieces.append))
-        if self.rows[-1]["reason"] is None:
-            self._file(f"{container}{'.previous' if is_previous else ''}.log", pieces)
+        asked, path = self.plan.log_lines, pod_path(self.namespace, self.pod, "log")
+        doing, about, unwritten = f"reading {path}", dict[str, Any](), list[DestFailure]()
+
+        def read() -> None:
+            with Dest(self.plan.dest) as dest, ExitStack() as writing:
+                partial = writing.enter_context(dest.writer(self._place(name)))
+                head = b""
+
+                def begin() -> Callable[[bytes], None]:
+                    nonlocal partial, head
+                    writing.close()
+                    partial, head = writing.enter_context(dest.writer(self._place(name))), b""
+                    return take
+
+                def take(piece: bytes) -> None:
+                    nonlocal head
+                    head += piece[: max(0, _LOST - len(head))]
+                    partial.write(piece)
+
+                came = read_tail(cluster, (self.namespace, self.pod), query, asked, MAX_LOG, begin, doing)
+                if is_lost(text := head.decode("utf-8", "replace")):
+                    raise lost(doing, text)
+                partial.commit(length=partial.length, sha256=None)
+                about.update(self._written(name, partial.length, partial.sha256))
+                if came < asked:
+                    words = f"the last {came} of {asked} lines, since more are longer than {MAX_LOG} bytes"
+                    about["cut"] = words
+
+        def noting() -> None:
+            try:
+                read()
+            except DestFailure as failure:
+                unwritten.append(failure)
+                raise
+
+        self._watch(path, [*query, ("tailLines", str(asked))], noting)
+        self.rows[-1] |= about
+        if unwritten:
+            raise unwritten[0]
 
     def _watch(self, path: str, query: Query, work: Callable[[], None]) -> None:
         shown = "&".join(f"{key}={value}" for key, value in query)
@@ -238,9 +293,13 @@ class _Keeper:
         self.rows.append({**self.cluster.watched(f"GET {path}{'?' if shown else ''}{shown}", work), **about})
 
     def _file(self, name: str, pieces: list[bytes]) -> None:
-        place = tuple(part.encode() for part in (self.namespace, self.pod, name))
-        size, sha256 = _write(self.plan, place, *pieces)
-        self.rows[-1] |= {"path": f"{self.namespace}/{self.pod}/{name}", "size": size, "sha256": sha256}
+        self.rows[-1] |= self._written(name, *_write(self.plan, self._place(name), *pieces))
+
+    def _place(self, name: str) -> Place:
+        return tuple(part.encode() for part in (self.namespace, self.pod, name))
+
+    def _written(self, name: str, size: int, sha256: str) -> dict[str, Any]:
+        return {"path": f"{self.namespace}/{self.pod}/{name}", "size": size, "sha256": sha256}
 
 
 def _write(plan: Plan, place: Place, *pieces: bytes) -> tuple[int, str]:

@@ -10,23 +10,23 @@ This is a private module utility of incident.distroless; its interface may chang
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 from ansible_collections.incident.distroless.plugins.module_utils._core.concurrency import run_concurrently
 from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline, check_seconds
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
-from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import Cluster, Query, pod_path
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import Cluster, Query
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.connect import connect
-from ansible_collections.incident.distroless.plugins.module_utils._k8s.logs import is_lost
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.logs import is_lost, lost, read_tail
 from ansible_collections.incident.distroless.plugins.module_utils._modules.arguments import make_module
 from ansible_collections.incident.distroless.plugins.module_utils._modules.runner import Report, judge, run_module
 from ansible_collections.incident.distroless.plugins.module_utils._targets.model import FailedTarget
 
 NAMES = ("namespace", "pod", "container")
-# the kubelet counts lines from the end and bytes from there on: what is cut off here must be the beginning
+# of one log: where its last lines are longer, fewer of them are read
 MAX_READ = 16 << 20
 # for a log of the run before that was deleted meanwhile, and seconds between them
 _TRIES = 4
@@ -45,22 +45,44 @@ class Log:
 
 @dataclass(slots=True)
 class End:
-    """The last bytes of a stream, at most limit."""
+    """The last bytes of a stream, at most limit. lines: how many of its last lines came, 0 for all that were asked for."""
 
     limit: int
-    data: bytes = b""
-    is_cut: bool = False
+    size: int = 0
+    lines: int = 0
+    _kept: bytearray = field(default_factory=bytearray)
+
+    @property
+    def data(self) -> bytes:
+        """Return the bytes."""
+        return bytes(self._kept[-self.limit :])
+
+    @property
+    def is_cut(self) -> bool:
+        """Return whether what was before is missing."""
+        return self.size > self.limit or self.lines > 0
 
     def take(self, piece: bytes) -> None:
         """Adds what came next."""
-        whole = self.data + piece
-        self.is_cut = self.is_cut or len(whole) > self.limit
-        self.data = whole[-self.limit :]
+        self.size += len(piece)
+        self._kept += piece
+        # not with each piece: what is moved together each time costs the square
+        if len(self._kept) > 2 * self.limit + (1 << 16):
+            del self._kept[: -self.limit]
 
     def text(self) -> str:
-        """Return it as text, beginning with a whole line where the beginning was cut off."""
-        _rest, newline, lines = self.data.partition(b"\n")
-        return (lines if self.is_cut and newline else self.data).decode("utf-8", "replace")
+        """Return it as text, beginning with a whole line where the beginning was cut off and there is one."""
+        data = self.data
+        _rest, _newline, lines = data.partition(b"\n")
+        return (lines if self.size > self.limit and lines else data).decode("utf-8", "replace")
+
+    def cut(self, asked: int) -> str | None:
+        """Return what is missing of the lines that were asked for, in words; None where nothing is."""
+        if not self.is_cut:
+            return None
+        fewer = f"only the last {self.lines} of {asked} lines were read, since more are longer than {MAX_READ} bytes"
+        left = f"{self.size - self.limit} bytes before the last {self.limit} were left out"
+        return "; ".join(([fewer] if self.lines else []) + ([left] if self.size > self.limit else []))
 
 
 def argument_spec() -> dict[str, Any]:
@@ -91,7 +113,7 @@ def work(module: Any) -> Report:
     cluster = connect(module, Deadline(params["timeout"], "timeout"))
     read = partial(_read, cluster, params["tail_lines"], params["max_bytes"], params["timeout"])
     outcomes = run_concurrently(read, wanted, params["concurrency"])
-    rows = [_row(log, outcome) for log, outcome in zip(wanted, outcomes, strict=True)]
+    rows = [_row(log, outcome, params["tail_lines"]) for log, outcome in zip(wanted, outcomes, strict=True)]
     failed = [
         FailedTarget(log.namespace, log.pod, log.container, outcome)
         for log, outcome in zip(wanted, outcomes, strict=True)
@@ -119,23 +141,31 @@ def parse(index: int, entry: Mapping[str, Any], namespace: str | None = None) ->
 
 def _read(cluster: Cluster, lines: int, limit: int, timeout: int, log: Log) -> End:
     doing = f"reading the log of {log.namespace}/{log.pod}/{log.container}"
-    query: Query = [
-        *(("container", log.container), ("tailLines", str(lines)), ("limitBytes", str(max(MAX_READ, limit)))),
-        *((("previous", "true"),) if log.previous else ()),
-    ]
+    query: Query = [("container", log.container), *((("previous", "true"),) if log.previous else ())]
     cluster = cluster.until(Deadline(timeout, "timeout"))
-    for patience in reversed(range(_TRIES)):
+    end = End(limit)
+
+    def begin() -> Callable[[bytes], None]:
+        nonlocal end
         end = End(limit)
-        cluster.stream(pod_path(log.namespace, log.pod, "log"), doing, query, end.take)
-        # a container that ended just now: its run before is another one, which the kubelet knows a moment later
-        if not (log.previous and is_lost(end.text())) or not patience or cluster.deadline.left() < 2 * _PAUSE:
+        return end.take
+
+    for patience in reversed(range(_TRIES)):
+        whose, most = (log.namespace, log.pod), max(MAX_READ, 2 * limit)
+        came = read_tail(cluster, whose, query, lines, most, begin, doing)
+        end.lines = came if came < lines else 0
+        if not is_lost(end.text()):
             break
+        # a container that ended just now: its run before is another one, which the kubelet knows a moment later
+        if not log.previous or not patience or cluster.deadline.left() < 2 * _PAUSE:
+            raise lost(doing, end.text())
         time.sleep(_PAUSE)
     return end
 
 
-def _row(log: Log, outcome: End | Failure) -> dict[str, Any]:
-    names = {"namespace": log.namespace, "pod": log.pod, "container": log.container, "previous": log.previous}
+def _row(log: Log, outcome: End | Failure, asked: int) -> dict[str, Any]:
+    row = {"namespace": log.namespace, "pod": log.pod, "container": log.container, "previous": log.previous}
     if isinstance(outcome, Failure):
-        return {**names, "log": None, "truncated": False, "reason": outcome.reason, "msg": outcome.message}
-    return {**names, "log": outcome.text(), "truncated": outcome.is_cut, "reason": None, "msg": None}
+        return row | {"log": None, "truncated": False, "cut": None, "reason": outcome.reason, "msg": outcome.message}
+    row |= {"log": outcome.text(), "truncated": outcome.is_cut, "cut": outcome.cut(asked)}
+    return row | {"reason": None, "msg": None}

@@ -163,6 +163,60 @@ def test_a_log_that_breaks_off_is_no_file(cluster: FakeCluster, tmp_path: Path) 
     assert files(tmp_path) == ["record.json", "shop/api-0/app.previous.log", "shop/api-0/pod.json"]
 
 
+def test_of_a_log_that_is_too_long_the_end_is_kept_and_what_is_missing_is_said(
+    cluster: FakeCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_task, "MAX_LOG", 100_000)
+    said = b"".join(b"%05d %s\n" % (number, b"x" * 1000) for number in range(200)) + b"panic\n"
+    cluster.state.logs["shop", "api-0", "app", False] = said
+    keep(cluster, tmp_path, log_lines=200)
+    log = (tmp_path / "shop/api-0/app.log").read_bytes()
+    assert (log.count(b"\n"), log.splitlines()[-1].split()[-1]) == (50, b"panic")
+    (row,) = [row for row in record(tmp_path)["requests"] if row["path"] == "shop/api-0/app.log"]
+    assert row["cut"] == "the last 50 of 200 lines, since more are longer than 100000 bytes"
+    assert (row["size"], row["sha256"]) == (len(log), hashlib.sha256(log).hexdigest())
+
+
+def test_what_the_kubelet_says_in_place_of_a_log_is_none(cluster: FakeCluster, tmp_path: Path) -> None:
+    lost = Reply(200, b"unable to retrieve container logs for containerd://4f2b", {"Content-Type": "text/plain"})
+    cluster.faults.append(Fault("/log?", lost))
+    keep(cluster, tmp_path, what=["pod", "logs"])
+    (row,) = [row for row in record(tmp_path)["requests"] if row["reason"]]
+    assert (row["reason"], row["path"]) == ("NoTarget", None)
+    assert "unable to retrieve container logs for containerd://4f2b" in row["message"]
+    assert "shop/api-0/app.log" not in files(tmp_path)
+
+
+@pytest.mark.parametrize("in_the_way", ["app.log", "pod.json"])
+def test_what_was_asked_before_a_file_could_not_be_written_stays_in_the_record(
+    cluster: FakeCluster, tmp_path: Path, in_the_way: str
+) -> None:
+    (tmp_path / "shop/api-0" / in_the_way / "x").mkdir(parents=True)
+    ended = keep(cluster, tmp_path)
+    assert [row["reason"] for row in ended["failed_targets"]] == ["DestConflict"]
+    asked = [row["request"] for row in record(tmp_path)["requests"]]
+    assert any("pods/api-0" in request for request in asked)
+    assert sorted(request.partition("?")[0] for request in asked) == sorted(
+        request.partition("?")[0] for request in cluster.requests
+    )
+
+
+@pytest.mark.parametrize(("there", "tried"), [("v1beta1", 2), ("v1alpha1", 3), (None, 3)])
+def test_an_older_release_is_asked_who_we_are_in_its_own_version(
+    cluster: FakeCluster, tmp_path: Path, there: str | None, tried: int
+) -> None:
+    nothing = Reply(404, b"404 page not found\n", {"Content-Type": "text/plain"})
+    cluster.faults.append(Fault("k8s.io/v1/selfsubjectreviews", nothing))
+    if there:
+        review = {"kind": "SelfSubjectReview", "status": {"userInfo": USER}}
+        cluster.faults.append(Fault(f"{there}/selfsubjectreviews", Reply(201, review)))
+    who = keep(cluster, tmp_path)["who"]
+    assert who == ({"username": USER["username"], "groups": USER["groups"]} if there else None)
+    asked = [row for row in record(tmp_path)["requests"] if "selfsubjectreviews" in row["request"]]
+    assert len(asked) == tried
+    assert [row["reason"] for row in asked][: tried - 1] == ["ApiUnsupported"] * (tried - 1)
+
+
 def test_an_api_server_that_tells_no_user_is_recorded_as_it_is(cluster: FakeCluster, tmp_path: Path) -> None:
     cluster.faults.append(Fault("selfsubjectreviews", Reply(201, {"kind": "SelfSubjectReview", "status": {}})))
     assert keep(cluster, tmp_path)["who"] is None

@@ -37,6 +37,8 @@ def ended(limit: int, *pieces: bytes) -> End:
         ((b"a long line\n", b"two\n"), "two\n", True),
         # no line begins in what is left
         ((b"x" * 50,), "x" * 10, True),
+        # the last line is longer than all that is kept
+        ((b"x" * 50 + b"\n",), "x" * 9 + "\n", True),
         ((b"x" * 9 + b"\n", b""), "x" * 9 + "\n", False),
         # cut in the middle of a letter
         ((b"\xc3\xa9" * 7,), "\u00e9" * 5, True),
@@ -77,14 +79,16 @@ LOST = b"unable to retrieve container logs for containerd://4f2b"
     ("previous", "answers", "text", "pauses"),
     [
         (True, [LOST, b"panic: no config\n"], "panic: no config\n", 1),
-        (True, [LOST] * 9, LOST.decode(), 3),
+        (True, [LOST] * 9, None, 3),
         (True, [b"all is well\n"], "all is well\n", 0),
         # the log of a run that goes on does not come back
-        (False, [LOST, b"x\n"], LOST.decode(), 0),
+        (False, [LOST, b"x\n"], None, 0),
+        # what an app itself prints is its log
+        (False, [LOST + b"\n"], LOST.decode() + "\n", 0),
     ],
 )
 def test_of_a_run_before_that_is_deleted_meanwhile_the_next_one_s_log_is_read(
-    monkeypatch: pytest.MonkeyPatch, previous: bool, answers: list[bytes], text: str, pauses: int
+    monkeypatch: pytest.MonkeyPatch, previous: bool, answers: list[bytes], text: str | None, pauses: int
 ) -> None:
     left, slept = iter(answers), list[float]()
 
@@ -98,8 +102,13 @@ def test_of_a_run_before_that_is_deleted_meanwhile_the_next_one_s_log_is_read(
 
     monkeypatch.setattr(_logs_task.time, "sleep", slept.append)
     kubelet: Any = Kubelet()
-    end = _logs_task._read(kubelet, 100, 1000, 60, Log("shop", "api-0", "app", previous))
-    assert end.text() == text
+    of = Log("shop", "api-0", "app", previous)
+    if text is None:
+        with pytest.raises(Failure, match="no log of that run any more") as caught:
+            _logs_task._read(kubelet, 100, 1000, 60, of)
+        assert caught.value.reason == "NoTarget"
+    else:
+        assert _logs_task._read(kubelet, 100, 1000, 60, of).text() == text
     assert len(slept) == pauses
 
 
@@ -130,6 +139,27 @@ def test_of_a_log_that_is_too_long_the_end_comes_home(cluster: FakeCluster) -> N
     assert (row["log"], row["truncated"]) == ("two\nthree\n", False)
     (row,) = read(cluster, max_bytes=7)["logs"]
     assert (row["log"], row["truncated"]) == ("three\n", True)
+
+
+def test_the_end_of_a_tail_is_the_end_however_long_it_is(cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_logs_task, "MAX_READ", 1 << 20)
+    lines = [b"%07d " % number + b"x" * 8000 + b"\n" for number in range(400)]
+    cluster.state.logs["shop", "api-0", "app", False] = b"".join(lines) + b"panic: out of luck\n"
+    (row,) = read(cluster, tail_lines=400, max_bytes=100_000)["logs"]
+    assert row["log"].endswith("panic: out of luck\n")
+    assert (row["truncated"], row["reason"]) == (True, None)
+    assert row["cut"].startswith("only the last 100 of 400 lines were read, since more are longer than 1048576 bytes; ")
+    assert [line.partition("tailLines=")[2] for line in cluster.asked_for("/log?")] == ["400", "100"]
+    (row,) = read(cluster, tail_lines=3)["logs"]
+    assert (row["truncated"], row["cut"]) == (False, None)
+
+
+def test_a_long_log_in_small_pieces_costs_what_it_is_long() -> None:
+    end = End(1 << 20)
+    for _piece in range(20_000):
+        end.take(b"y" * 1000)
+    # each byte is moved about twice, where it was moved a thousand times
+    assert (len(end.data), end.size, len(end._kept) <= 3 << 20) == (1 << 20, 20_000_000, True)
 
 
 @pytest.mark.parametrize(
