@@ -197,6 +197,8 @@ def test_check_mode_lists_and_writes_nothing(kubectl: Kubectl, play: Play, app: 
     played = play("proc_fs_fetch", pod=app, src=["/data/app.log"], dest=str(home), check=True, diff=True)
     assert (played["changed"], rows(played)["/data/app.log"]["status"]) == (True, "fetched")
     assert "/data/app.log" in played["diff"][0]["after"]
+    size = rows(played)["/data/app.log"]["size"]
+    assert (played["stats"]["transferred_bytes"], size > 0) == (size, True)
     assert not home.exists()
 
 

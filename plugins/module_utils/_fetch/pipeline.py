@@ -156,7 +156,12 @@ def fetch(source: Source, options: FetchOptions, budget: Budget) -> Fetched:
         return Fetched(
             files=files,
             skipped_files=skipped,
-            stats=_stats(ordered, brought.moved, brought.codec, time.monotonic() - started),
+            stats=_stats(
+                ordered,
+                _would_move(ordered) if options.is_check else brought.moved,
+                brought.codec,
+                time.monotonic() - started,
+            ),
             manifest=shown,
             changed=any(row.status in ("fetched", "changed_while_reading") for row in ordered),
             diff=changes.as_diff(shown),
@@ -265,6 +270,12 @@ def _stats(rows: Sequence[Row], transferred: int, codec: Codec, elapsed: float) 
         "codec": codec,
         "elapsed": round(elapsed, 3),
     }
+
+
+def _would_move(rows: Iterable[Row]) -> int:
+    """Return the bytes of the files that are not here as the target has them."""
+    files = (row.entry for row in rows if row.status == "fetched" and row.entry is not None)
+    return sum(entry.size for entry in files if entry.type == "file")
 
 
 def _gone(changes: Changes) -> list[str]:

@@ -33,8 +33,13 @@ _ADMISSION = re.compile(
 # it stands behind it
 _WHOLE_PATCH = re.compile(r'patch: Invalid value: "(?:[^"\\]|\\.)*(?:": |"|\Z)', re.DOTALL)
 _QUOTA = re.compile(r"exceeded quota|failed quota")
-# an object that is not there is named; what the server has no handler for, or what another server answers, is not
-_NOT_THERE = re.compile(r'"[^"]*" not found|does not exist')
+# an object that is not there is named (`pods "x" not found`, `nodes "y" not found`); what the server has no handler for, or
+# what another server answers, is not
+_NOT_THERE = re.compile(r'(?P<resource>[a-z0-9.]+)(?:/[a-z]+)? "[^"]*" not found')
+_POD_NOT_THERE = re.compile(r"pods?\b[^<\n]{0,300}\bdoes not exist")
+
+# the reasons of an object that is not there, a pod or any other
+NOT_THERE = ("PodGone", "NoTarget")
 
 
 def parse_status(body: bytes) -> Mapping[str, Any]:
@@ -68,10 +73,20 @@ def retry_after(http_status: int, header: str | None) -> float | None:
     return float(header) if is_busy and header is not None and re.fullmatch(r"[0-9]{1,6}", header) else None
 
 
+def _not_found(text: str, message: str) -> Failure:
+    named = _NOT_THERE.match(text)
+    if (named is not None and named["resource"] == "pods") or _POD_NOT_THERE.match(text):
+        return Failure("PodGone", message)
+    if named is not None:
+        hint = "Check its name and its namespace; it may have been deleted meanwhile."
+        return Failure("NoTarget", message, hint)
+    return Failure("ApiUnsupported", message)
+
+
 def failure_from_status(http_status: int, status: Mapping[str, Any], doing: str) -> Failure:
     """Return the failure for an error answer; doing says what was asked, such as `adding a debugger to pod shop/api-0`.
 
-    404 for an object comes back as PodGone: a caller that asked for something else than a pod says so itself.
+    404 for a pod comes back as PodGone, for any other object as NoTarget: what was not found is named by the message.
     """
     text = _WHOLE_PATCH.sub("", str(status.get("message", "")))
     message = f"{doing}: {text}" if text else f"{doing}: HTTP {http_status}"
@@ -99,7 +114,7 @@ def failure_from_status(http_status: int, status: Mapping[str, Any], doing: str)
         # RBAC's own words are matched above; `pods "x" is forbidden: ...` with other words is an admission plugin, the rest a proxy
         return Failure("AdmissionDenied" if re.search(r"is forbidden: \S", text) else "RbacDenied", message)
     if http_status == 404:
-        return Failure("PodGone" if _NOT_THERE.search(text) else "ApiUnsupported", message)
+        return _not_found(text, message)
     if "metadata.uid" in text and "immutable" in text:
         # the pod of that name is another one by now: the patch carried the uid of the one that was selected
         return Failure("PodGone", message)

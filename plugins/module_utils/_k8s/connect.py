@@ -29,6 +29,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._k8s.client im
     REQUEST_TIMEOUT,
     Cluster,
     harmless,
+    with_port,
 )
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.redaction import without_password
 
@@ -47,7 +48,8 @@ def open_client(module: Any, deadline: Deadline) -> Any:
         # a credential plugin of a kubeconfig takes its time
         client = within(min(REQUEST_TIMEOUT, deadline.left()), lambda: _make(module))
     except TimeoutError as error:
-        raise Failure("ApiUnreachable", "connecting: the credentials cannot be had in time.", PLUGIN_HINT) from error
+        why = f"connecting to {_whom(module)}: the credentials cannot be had in time."
+        raise Failure("ApiUnreachable", why, PLUGIN_HINT) from error
     configuration = client.configuration
     if not configuration.verify_ssl and str(configuration.host).startswith("https:"):
         module.warn(
@@ -103,5 +105,15 @@ def _make(module: Any) -> Any:
             body = getattr(error, "body", b"") or b""
             body = body if isinstance(body, bytes) else str(body).encode()
             raise failure_from_status(status, parse_status(body), "connecting") from error
-        raise Failure("ApiUnreachable", f"connecting: {harmless(error)}") from error
+        raise Failure("ApiUnreachable", f"connecting to {_whom(module)}: {harmless(error)}") from error
     return client
+
+
+def _whom(module: Any) -> str:
+    """Return the server as a message names it before its URL is known: by the option, or by the place that says it."""
+    params = module.params
+    if isinstance(host := params.get("host"), str) and host:
+        return with_port(without_password(host))
+    kubeconfig = params.get("kubeconfig")
+    where = kubeconfig if isinstance(kubeconfig, str) and kubeconfig else "the kubeconfig"
+    return f"the server of {where}" + (f", context {params['context']}" if params.get("context") else "")

@@ -15,6 +15,7 @@ from typing import Any
 
 from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline, check_seconds
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.api_errors import NOT_THERE
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import Cluster, Query
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.connect import connect
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.redaction import without_values
@@ -108,7 +109,7 @@ def _find(cluster: Cluster, named: Named) -> Object | None:
     try:
         return cluster.get(path_of(named.of, named.namespace, named.name), f"asking for {named}")
     except Failure as failure:
-        if failure.reason == "PodGone":
+        if failure.reason in NOT_THERE:
             return None
         raise
 
@@ -143,7 +144,7 @@ def _delete(cluster: Cluster, named: Named, _definition: Mapping[str, Any], quer
             cluster.delete(path, {"dryRun": ["All"]} if query else {}, f"deleting {named}")
         except Failure as failure:
             # somebody else was faster
-            if failure.reason != "PodGone":
+            if failure.reason not in NOT_THERE:
                 raise
             before = None
     return Change(before, None)

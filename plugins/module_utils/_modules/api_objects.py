@@ -17,6 +17,7 @@ from typing import Any
 from ansible_collections.incident.distroless.plugins.module_utils._core.concurrency import run_concurrently
 from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline, check_seconds
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.api_errors import NOT_THERE
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import Cluster, Query, api_path
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.connect import connect
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.redaction import without_values
@@ -154,7 +155,7 @@ def ask(cluster: Cluster, timeout: int, question: Question) -> list[Object]:
         answer = cluster.until(Deadline(timeout, "timeout")).get(path, doing, question.query)
     except Failure as failure:
         # 404 of an object, whatever its kind
-        if question.name and failure.reason == "PodGone":
+        if question.name and failure.reason in NOT_THERE:
             return []
         raise
     if question.name:

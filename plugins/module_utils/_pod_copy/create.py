@@ -31,6 +31,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._debugger.mode
     Debugger,
 )
 from ansible_collections.incident.distroless.plugins.module_utils._k8s import waiting
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.api_errors import NOT_THERE
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import Cluster, api_path, pod_path
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.pods import (
     container_spec,
@@ -180,7 +181,7 @@ def access_modes(cluster: Cluster, original: Target) -> dict[str, list[str] | No
         try:
             claim = cluster.get(path, f"looking at claim {name}")
         except Failure as failure:
-            if failure.reason not in ("RbacDenied", "PodGone"):
+            if failure.reason not in ("RbacDenied", *NOT_THERE):
                 raise
             modes[name] = None
         else:

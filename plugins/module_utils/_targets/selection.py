@@ -15,6 +15,7 @@ from typing import Any
 
 from ansible_collections.incident.distroless.plugins.module_utils._core.concurrency import run_concurrently
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.api_errors import NOT_THERE
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import Cluster, api_path, pod_path
 from ansible_collections.incident.distroless.plugins.module_utils._targets.model import (
     FailedTarget,
@@ -74,7 +75,13 @@ def matching_pods(cluster: Cluster, selection: Selection) -> tuple[list[dict[str
         pods = _pods_of_workload(cluster, namespace, selection.workload)
         return pods, f"{selection.workload} in namespace {namespace}"
     labels, fields = ",".join(selection.label_selectors), ",".join(selection.field_selectors)
-    pods = list_pods(cluster, namespace, labels, fields)
+    try:
+        pods = list_pods(cluster, namespace, labels, fields)
+    except Failure as failure:
+        if failure.reason == "InvalidRequest":
+            given = [option for option, text in (("label_selectors", labels), ("field_selectors", fields)) if text]
+            failure.message = f"{' or '.join(given)}: {failure.message}"
+        raise
     return pods, f"{' and '.join(filter(None, (labels, fields)))} in namespace {namespace}"
 
 
@@ -162,7 +169,7 @@ def _get_owner(cluster: Cluster, namespace: str, group: str, resource: str, name
     try:
         return cluster.get(path, f"looking for {resource} {namespace}/{name}")
     except Failure as failure:
-        if failure.reason != "PodGone":
+        if failure.reason not in NOT_THERE:
             raise
         raise Failure(
             "NoTarget", f"There is no {resource.removesuffix('s')} {name} in namespace {namespace}."

@@ -265,6 +265,7 @@ def test_check_mode_lists_and_writes_nothing(world: World) -> None:
     assert done.changed
     assert statuses(done) == {"/a/one": ("fetched", None), "/a/link": ("fetched", None)}
     assert done.diff["after"] == "not read yet  /a/one\n"
+    assert done.stats["transferred_bytes"] == len(b"hello")
     assert not world.home.exists()
     world.fetch("/a")
     before = (world.home / "shop/app-0/app.manifest.json").read_bytes()

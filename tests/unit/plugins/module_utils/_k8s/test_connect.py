@@ -204,3 +204,10 @@ def test_what_an_issuer_refuses_while_the_client_is_made_keeps_its_reason(
     ended = ask(cluster, **cluster.options())
     assert (ended.has_failed, ended["reason"]) == (True, "Unauthorized")
     assert ("renew it" in ended["msg"]) is bool(body)
+
+
+def test_a_server_that_is_not_known_yet_is_named_by_what_says_it(cluster: FakeCluster, tmp_path: Path) -> None:
+    path = kubeconfig(tmp_path, "https://api.example:6443", exec=plugin("exec sleep 60"))
+    ended = ask(cluster, kubeconfig=path, context="x", timeout=1)
+    assert ended["reason"] == "ApiUnreachable"
+    assert f"connecting to the server of {path}, context x: the credentials cannot be had in time" in ended["msg"]

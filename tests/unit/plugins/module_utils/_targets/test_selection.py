@@ -58,6 +58,26 @@ def earlier_targets(*rows: dict[str, Any], container: str | None = None) -> Any:
     return select(Pods(pod("a", containers=two), pod("b")), selection)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"label_selectors": ["a in b"]}, "label_selectors: "),
+        ({"field_selectors": ["spec.image=x"]}, "field_selectors: "),
+        ({"label_selectors": ["a"], "field_selectors": ["b=c"]}, "label_selectors or field_selectors: "),
+    ],
+)
+def test_a_selector_that_the_api_refuses_is_named_by_its_option(given: dict[str, Any], named: str) -> None:
+    class Strict:
+        def get(self, _path: str, doing: str, _query: Any) -> dict[str, Any]:
+            raise Failure("InvalidRequest", f"{doing}: unable to parse requirement")
+
+    selection = parse_selection({**EMPTY, "targets": None, "namespace": "shop", **given})
+    with pytest.raises(Failure) as caught:
+        select(Strict(), selection)  # type: ignore[arg-type]
+    assert caught.value.reason == "InvalidRequest"
+    assert caught.value.message.startswith(f"{named}listing the pods that match")
+
+
 def test_namespace_and_pod_alone_are_enough_for_a_target() -> None:
     found = earlier_targets({"namespace": "shop", "pod": "a"}, {"namespace": "shop", "pod": "b", "container": ""})
     assert [(entry.pod, entry.container) for entry in found.targets] == [("a", "app"), ("b", "app")]
