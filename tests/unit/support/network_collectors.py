@@ -52,6 +52,7 @@ def toolbox(folder: Path, root: Path | None = None, **programs: str) -> dict[str
     tools.mkdir()
     for name in (
         "sh",
+        "awk",
         "od",
         "tr",
         "grep",
@@ -90,7 +91,9 @@ NC_HELP = {
 
 
 def an_nc(kind: str, otherwise: str) -> str:
-    return f"[ \"$1\" != -h ] || {{ echo '{NC_HELP[kind]}' >&2; exit 1; }}\n{otherwise}"
+    """otherwise: what it does about a peer; nobody has the address to which a connection is tried beside them."""
+    nobody = 'case " $* " in *" 192.0.2.1 9 "*) echo refused >&2; exit 1 ;; esac'
+    return f"[ \"$1\" != -h ] || {{ echo '{NC_HELP[kind]}' >&2; exit 1; }}\n{nobody}\n{otherwise}"
 
 
 @contextmanager

@@ -202,13 +202,23 @@ def reached(outcome: str, *, is_link: bool = False) -> dict[str, Any]:
 
 
 def certificate(**changes: Any) -> dict[str, Any]:
-    about = {"host": "a", "port": 443, "place": 0, "subject": "CN=a", "serial": "1", "names": ["a"], "error": ""}
+    about = {
+        "host": "a",
+        "port": 443,
+        "place": 0,
+        "subject": "CN=a",
+        "serial": "1",
+        "names": ["a"],
+        "error": "",
+        "is_direct": True,
+    }
     times = {"not_before": "then", "not_after": "soon", "seconds_left": 86400 * 90, "seconds_before": -1}
     return {**about, **times, **changes}
 
 
 def shown(**changes: Any) -> dict[str, Any]:
     peer = {"host": "a", "port": 443, "outcome": "certificates", "detail": "", "names_match": True}
+    peer |= {"is_alone": False, "wants_certificate": False, "speaks": ""}
     return {"certificates": [certificate(**changes)], "peers": [peer]}
 
 
@@ -267,7 +277,7 @@ def test_the_analyzers_are_in_doubt_of_nothing_where_nothing_happens(folder: str
         ({"peers": [reached("open"), reached("open", is_link=True)]}, {}),
         ({"peers": [reached("refused"), reached("open", is_link=True)]}, {"peer_refuses": "fail"}),
         ({"peers": [reached("timeout")]}, {"peer_silent": "fail"}),
-        ({"peers": [reached("unresolved")]}, {"peer_failed": "fail"}),
+        ({"peers": [reached("unresolved")]}, {"peer_unresolved": "fail"}),
         (
             {"peers": [reached(outcome, is_link=True) for outcome in ("refused", "timeout", "unreachable", "failed")]},
             {"service_link": "warn"},
@@ -275,6 +285,7 @@ def test_the_analyzers_are_in_doubt_of_nothing_where_nothing_happens(folder: str
         ({"tls": shown()}, {}),
         ({"tls": shown(seconds_left=86400 * 29)}, {"certificate_expires": "warn"}),
         ({"tls": shown(seconds_left=-1)}, {"certificate_expired": "fail"}),
+        ({"tls": shown(seconds_left=-1, place=2, is_direct=False)}, {"certificate_above_expired": "warn"}),
         ({"tls": shown(seconds_before=60)}, {"certificate_of_the_future": "fail"}),
         ({"tls": shown(error="ValueError: x")}, {"certificate_not_understood": "unknown"}),
     ],
