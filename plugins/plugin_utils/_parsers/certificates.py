@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.text import (
+    CUT,
     from_hex,
     lines,
     not_understood,
@@ -31,6 +32,9 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.tls_h
 MAX_CERTIFICATES = 10
 MAX_NAMES = 50
 UNREADABLE = "(not readable)"
+# how servers of protocols greet that take up TLS when they are asked to (STARTTLS), and those that wait and say nothing
+GREETINGS = ((b"220", "SMTP or FTP"), (b"* OK", "IMAP"), (b"+OK", "POP3"), (b"<stream", "XMPP"), (b"<?xml", "XMPP"))
+SILENT = {5432: "PostgreSQL", 389: "LDAP", 5222: "XMPP"}
 
 
 def tls(data: bytes) -> dict[str, Any]:
@@ -38,13 +42,16 @@ def tls(data: bytes) -> dict[str, Any]:
 
     Gives certificates (host, port, place: 0 is the peer's own, subject, issuer, serial, not_before, not_after: RFC 3339,
     seconds_left, seconds_before: until it counts, names: the first of them, names_left_out: how many more it has, is_self_signed,
-    error) and peers (source, host, port, outcome, detail,
-    version, wants_certificate, names_match: null where there is no certificate to read).
+    is_direct: the peer's own, or the one that it was made by where no other of that name counts, error) and peers (source, host, port,
+    outcome, detail, version, wants_certificate, is_alone: no issuer is shown, speaks: what takes up TLS only when it is asked to,
+    names_match: null where there is no certificate to read). A line `cut` says that there were more.
     """
     now: int | None = None
     certificates: list[dict[str, Any]] = []
     answered: list[dict[str, Any]] = []
     for line in lines(data):
+        if line == CUT:
+            continue
         if now is None:
             word, at = words(line, 2)
             if word != b"now":
@@ -59,8 +66,9 @@ def tls(data: bytes) -> dict[str, Any]:
             {**peer, "place": place, **_row(der, now)}
             for place, der in enumerate(found.certificates[:MAX_CERTIFICATES])
         ]
-        certificates += map(_cut, rows)
-        answered.append({"source": shown(source), **peer, **_judged(name, found, rows)})
+        certificates += [{**_cut(row), "is_direct": _is_direct(row, rows)} for row in rows]
+        speaks = _speaks(number(port), _raw(reply)) if found.outcome in ("not_tls", "nothing") else ""
+        answered.append({"source": shown(source), **peer, **_judged(name, found, rows), "speaks": speaks})
     return {"certificates": certificates, "peers": answered}
 
 
@@ -75,8 +83,28 @@ def _judged(host: str, found: Answer, rows: list[dict[str, Any]]) -> dict[str, A
         "detail": printable(found.detail),
         "version": found.version,
         "wants_certificate": found.wants_certificate,
+        "is_alone": len(rows) == 1 and not rows[0]["is_self_signed"],
         "names_match": is_named(host, own["names"]) if own else None,
     }
+
+
+def _is_direct(row: dict[str, Any], rows: list[dict[str, Any]]) -> bool:
+    """Return whether no client does without it: above these a client goes no further than to what it trusts."""
+    if row["place"] == 0:
+        return True
+    others = [other for other in rows[1:] if other is not row and other["subject"] == row["subject"]]
+    return row["subject"] == rows[0]["issuer"] and not any(other["seconds_left"] >= 0 for other in others)
+
+
+def _speaks(port: int, reply: bytes) -> str:
+    """Return which of those protocols a peer speaks that begin in clear, "" where it is none of them."""
+    for begin, protocol in GREETINGS:
+        if reply.startswith(begin):
+            return protocol
+    # the number of its protocol, after the length of the packet
+    if reply[3:5] == b"\0\x0a":
+        return "MySQL"
+    return SILENT.get(port, "") if reply[:1] in (b"", b"E") else ""
 
 
 def _cut(row: dict[str, Any]) -> dict[str, Any]:

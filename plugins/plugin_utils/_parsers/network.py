@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.text import (
+    CUT,
     from_hex,
     lines,
     not_understood,
@@ -82,24 +83,32 @@ def _resolv_conf(content: str) -> dict[str, Any]:
 
 
 def lookups(data: bytes) -> list[dict[str, Any]]:
-    """Return what nslookup said: lines `name asked server rc _hex`.
+    """Return what the hosts file and nslookup said: lines `name asked server rc _hex`, and `cut` where there were more names.
 
-    Each: name (as the app uses it), asked (with a suffix), server, outcome (resolved, timeout, refused, no_address,
-    not_understood or the server's own code such as NXDOMAIN), addresses. Raises ValueError where nslookup did not run.
+    Each: name (as the app uses it), asked (with a suffix), server (or /etc/hosts), outcome (resolved; wildcard: the first suffix to
+    answer, which answers for any name as it does for this one; timeout, refused, no_address, cut, not_understood or the server's own
+    code such as NXDOMAIN), addresses. What a suffix says of a name that nobody has is a line of the name `*`, with the suffix as what
+    was asked. Raises ValueError where nslookup did not run.
     """
-    rows = []
+    rows: list[dict[str, Any]] = []
+    of_any: dict[tuple[str, str], list[str]] = {}
     for line in lines(data):
+        if line == CUT:
+            continue
         name, asked, server, code, said = words(line, 5)
         addresses, outcome = _answer(_ran("nslookup", code), text_of(said))
-        rows.append(
-            {
-                "name": shown(name),
-                "asked": shown(asked),
-                "server": shown(server),
-                "outcome": outcome,
-                "addresses": addresses,
-            }
-        )
+        if name == b"*":
+            of_any[shown(server), shown(asked)] = addresses
+            continue
+        about = {"name": shown(name), "asked": shown(asked), "server": shown(server)}
+        rows.append({**about, "outcome": outcome, "addresses": addresses})
+    found: set[tuple[str, str]] = set()
+    for row in rows:
+        if row["outcome"] == "resolved" and (row["name"], row["server"]) not in found:
+            found.add((row["name"], row["server"]))
+            suffix = row["asked"].removeprefix(f"{row['name']}.")
+            if suffix and set(row["addresses"]) <= set(of_any.get((row["server"], suffix), ())):
+                row["outcome"] = "wildcard"
     return rows
 
 
@@ -125,36 +134,45 @@ def _answer(ended: int, said: str) -> tuple[list[str], str]:
     lower = said.lower()
     if "connection refused" in lower:
         return [], "refused"
+    if "truncated" in lower:
+        return [], "cut"
     if ended in ENDED or "timed out" in lower or "no servers could be reached" in lower:
         return [], "timeout"
     return [], "no_address" if any(phrase in lower for phrase in NO_ADDRESS) else "not_understood"
 
 
 def peers(data: bytes) -> list[dict[str, Any]]:
-    """Return how reaching for peers went: lines `source host port link rc centiseconds _hex`, the last what nc said.
+    """Return how reaching for peers went: lines `source host port link rc centiseconds _hex`, the last what nc said; `cut` where there
+    were more, and `more N` for service links that were not tried.
 
-    Each: source (given, or the variable of the environment), host, port, is_service_link (whether only the kubelet names it, for
-    a Service of the namespace), outcome (open, refused, timeout, unresolved,
-    unreachable, failed), seconds, said. Raises ValueError where nc did not run, or did not understand how it was called.
+    Each: source (given, or the variable of the environment), host, port (0: not known), is_service_link (whether only the kubelet
+    names it, for a Service of the namespace), outcome (open, proxied: taken by what takes a connection to an address of nobody, too;
+    refused, timeout, unresolved, unreachable, failed, no_port, untried), seconds, said. Raises ValueError where nc did not run, or did
+    not understand how it was called.
     """
-    rows = []
+    rows: list[dict[str, Any]] = []
+    is_proxied = False
     for line in lines(data):
+        if line == CUT:
+            continue
+        if line.startswith(b"more "):
+            rows.append({**_peer(f"{number(line[5:])} more", "", 0, is_link=True), "outcome": "untried"})
+            continue
         source, host, port, link, code, took, said = words(line, 7)
         told = printable(" ".join(text_of(said).split()))
         peer = shown(host)
-        rows.append(
-            {
-                "source": shown(source),
-                "host": peer,
-                "port": number(port),
-                "is_service_link": link == b"yes",
-                # a name may hold any of the words
-                "outcome": _outcome(_ran("nc", code), told.replace(peer, "")),
-                "seconds": number(took) / 100,
-                "said": told,
-            }
-        )
-    return rows
+        # a name may hold any of the words
+        outcome = _outcome(_ran("nc", code), told.replace(peer, "")) if number(port) else "no_port"
+        if link == b"control":
+            is_proxied = outcome == REACHED
+            continue
+        found = _peer(shown(source), peer, number(port), is_link=link == b"yes")
+        rows.append({**found, "outcome": outcome, "seconds": number(took) / 100, "said": told})
+    return [{**row, "outcome": "proxied"} if is_proxied and row["outcome"] == REACHED else row for row in rows]
+
+
+def _peer(source: str, host: str, port: int, *, is_link: bool) -> dict[str, Any]:
+    return {"source": source, "host": host, "port": port, "is_service_link": is_link, "seconds": 0.0, "said": ""}
 
 
 def _outcome(ended: int, said: str) -> str:
