@@ -7,18 +7,22 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.incident.distroless.plugins.plugin_utils._actions.case_action import CaseAction
+from ansible_collections.incident.distroless.plugins.plugin_utils._case.folder import read_checks
 from ansible_collections.incident.distroless.plugins.plugin_utils._case.looks import Opening, look_again, open_case
+from ansible_collections.incident.distroless.plugins.plugin_utils._collect.collectors import as_rows, parse_collectors
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "path": {"type": "str", "required": True},
     "role": {"type": "str", "required": True},
     "case_id": {"type": "str", "default": ""},
     "add_to_case": {"type": "bool", "default": False},
+    "collectors": {"type": "list", "elements": "str", "default": []},
+    "borrowed": {"type": "dict", "default": {}},
     "look": {"type": "str", "choices": ["new", "continued", "again"], "default": "new"},
 }
 
@@ -35,12 +39,14 @@ class ActionModule(CaseAction):
         role, case_id, look = options["role"], options["case_id"], options["look"]
         opening = Opening(role, case_id, adds=options["add_to_case"], continues=look == "continued")
         try:
+            # before the case is made: what cannot be read looks at nothing
+            rows = self._collectors(options["collectors"], options["borrowed"])
             if look == "again":
                 case, folder = path / case_id, look_again(path / case_id, role)
             else:
                 opened = open_case(path, opening, now, writes=writes)
                 case, folder = opened.case, opened.folder
-        except OSError as error:
+        except (OSError, ValueError) as error:
             return {"failed": True, "msg": f"{path / case_id} cannot be opened: {error}"}
         return {
             "changed": writes and look != "again",
@@ -49,4 +55,16 @@ class ActionModule(CaseAction):
             "case_path": str(case),
             "path": str(folder),
             "started": now.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "collectors": rows,
         }
+
+    def _collectors(self, folders: Sequence[str], borrowed: Mapping[str, Sequence[str]]) -> list[dict[str, Any]]:
+        """Return the collectors in folders, and those of other folders whose names are given, in the order of volatility.
+
+        Raises OSError, and ValueError for what is no collector.
+        """
+        own = parse_collectors(read_checks([str(self.place(folder)) for folder in folders]))
+        named = {name for names in borrowed.values() for name in names} - {collector.name for collector in own}
+        others = parse_collectors(read_checks([str(self.place(folder)) for folder in borrowed])) if named else []
+        found = [*own, *(collector for collector in others if collector.name in named)]
+        return as_rows(sorted(found, key=lambda collector: collector.volatility))

@@ -39,6 +39,16 @@ options:
     description: Whether the case may be, or become, one of several roles.
     type: bool
     default: false
+  collectors:
+    description:
+      - Folders with YAML files of collectors, which are read and checked before the case is made. Of two with one name the later one counts.
+    type: list
+    elements: str
+    default: []
+  borrowed:
+    description: Further folders, each with the names of those of its collectors that are taken too, unless O(collectors) has one of that name.
+    type: dict
+    default: {}
   look:
     description:
       - V(new) is for a look that begins.
@@ -82,6 +92,11 @@ started:
   description: When that was, in UTC.
   returned: success
   type: str
+collectors:
+  description: The collectors, in the order of volatility, as P(incident.distroless.collectors#lookup) returns them.
+  returned: success
+  type: list
+  elements: dict
 reason:
   description: The word of the closed list of reasons, V(CaseSealed) or V(CaseConflict).
   returned: failure

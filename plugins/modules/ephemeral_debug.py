@@ -42,6 +42,7 @@ options:
         list, run without a shell), and C(name), C(stdin), C(env) (a dictionary), C(chdir), C(timeout) (seconds, default 60),
         C(max_output) (bytes kept of each stream in the result, default 65536), C(dest) and C(changed) (a boolean, default
         true). Other keys are an error.
+      - A command with C(beside) true begins with the first and runs while the others do, as one that watches.
       - C(stdin) is text of at most 1 MiB, which the command reads exactly as given, without a newline added. It may be less
         where much of it is control characters, single quotes or backslashes, since the debugger holds it in escaped form. It
         travels inside the stream of the exec, touches no disk of the pod, and is shown nowhere. Without it the command reads

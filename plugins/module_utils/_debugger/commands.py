@@ -41,7 +41,7 @@ MAX_ESCAPED_STDIN = 5 << 18
 @dataclass(frozen=True, slots=True)
 class Command:
     """One command: a shell line (str) or an argv (tuple). timeout in seconds, max_output in bytes of each stream; dest is
-    an absolute path of this host."""
+    an absolute path of this host; beside: it runs while the others do."""
 
     run: str | tuple[str, ...]
     name: str | None = None
@@ -52,6 +52,7 @@ class Command:
     changed: bool = True
     stdin: bytes | None = field(default=None, repr=False)
     dest: str | None = None
+    beside: bool = False
 
 
 def parse_commands(entries: Sequence[object]) -> list[Command]:
@@ -159,6 +160,7 @@ def _file(value: object) -> str:
 
 _PARSERS: dict[str, Callable[[object], Any]] = {
     "argv": _argv,
+    "beside": _flag,
     "changed": _flag,
     "chdir": _text,
     "cmd": _text,

@@ -9,11 +9,9 @@ This is a private module utility of incident.distroless; its interface may chang
 
 from __future__ import annotations
 
-import json
 import time
-from bisect import bisect_right
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -27,6 +25,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._core.errors i
 from ansible_collections.incident.distroless.plugins.module_utils._core.progress import PROGRESS
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.commands import (
     Command,
+    Ran,
     not_run,
     parse_commands,
     run_command,
@@ -51,6 +50,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._debugger.mode
     Debugger,
     debuggers,
 )
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.output_limit import limit_output
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.shell import open_session
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.target_row import target_row, unseen_row
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.terminate import end_debugger
@@ -81,13 +81,6 @@ from ansible_collections.incident.distroless.plugins.module_utils._targets.reche
     what_became,
 )
 from ansible_collections.incident.distroless.plugins.module_utils._targets.selection import select
-
-# of all commands of all targets together, in bytes of the result, which holds each stream as text and as lines: AWX drops
-# the event of a task whose result is larger than 700 kB, and fifty targets need 70 to 100 kB beside it, by their names
-MAX_TASK_OUTPUT = 390_000
-MAX_BESIDE = 100_000
-# of what the rows repeat: each target's commands are the task's own
-MAX_TASK_COMMANDS = 32_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,33 +205,59 @@ def _work_on(cluster: Cluster, plan: Plan, target: Target) -> Done:
         return _run_commands(cluster, plan, attached, started)
 
 
+@dataclass(slots=True)
+class Row:
+    """Commands that run one after the other, by their places among all: what came of them, and what ended it before its time."""
+
+    commands: Sequence[tuple[int, Command]]
+    ran: dict[int, Ran] = field(default_factory=dict)
+    failure: Failure | None = None
+
+    def begun(self) -> Sequence[tuple[int, Command]]:
+        """Return those that were begun."""
+        return self.commands[: len(self.ran) + (self.failure is not None)]
+
+
 def _run_commands(cluster: Cluster, plan: Plan, attached: Attached, started: float) -> Done:
-    rows: list[dict[str, Any]] = []
-    failure = None
-    wrote = False
+    target = attached.target
+    every = list(enumerate(plan.commands))
+    alone = [Row([entry]) for entry in every if entry[1].beside]
+    lined_up = [Row([entry for entry in every if not entry[1].beside])]
+    done = [
+        outcome if isinstance(outcome, Row) else Row([], failure=outcome)
+        for outcome in run_concurrently(
+            partial(_run_row, cluster, plan, attached), [*lined_up, *alone], len(lined_up + alone)
+        )
+    ]
+    failure = next((row.failure for row in done if row.failure is not None), None)
+    if failure is None and plan.commands and attached.seen.started is not None:
+        # a debugger that outlives its target tells nothing of its end
+        failure = how_it_ended(cluster.until(Deadline(plan.wait_timeout)), target)
+    ran = {index: outcome for row in done for index, outcome in row.ran.items()}
+    rows = {index: ran[index].row for index in sorted(ran)}
+    result = target_row(attached, time.monotonic() - started)
+    result["commands"] = list(rows.values())
+    wrote = any(outcome.wrote for outcome in ran.values())
+    changed = not attached.reused or wrote or any(command.changed for row in done for _index, command in row.begun())
+    return Done(result, changed, _diff(attached), failure or _command_failure(plan, target, rows))
+
+
+def _run_row(cluster: Cluster, plan: Plan, attached: Attached, row: Row) -> Row:
     target = attached.target
     folders = (target.namespace, target.pod, target.container) if plan.has_folders else ()
-    for index, command in enumerate(plan.commands):
+    for index, command in row.commands:
         PROGRESS.say(target.label, f"{_title(index, command.name)} runs")
         in_time = cluster.until(Deadline(plan.wait_timeout))
         opening = partial(open_session, in_time, target, attached.debugger.name)
         try:
             ran = run_command(opening, command, attached.seen, folders)
         except Exception as lost:  # noqa: BLE001 - what the commands before have brought is kept, whatever this one met
-            failure = what_became(cluster.until(Deadline(plan.wait_timeout)), target, failure_of(lost))
+            row.failure = what_became(cluster.until(Deadline(plan.wait_timeout)), target, failure_of(lost))
             break
-        rows.append(ran.row)
+        row.ran[index] = ran
         ended = "timed out" if ran.row["timed_out"] else f"rc {ran.row['rc']}"
         PROGRESS.say(target.label, f"{_title(index, command.name)}: {ended} after {ran.row['delta']} s")
-        wrote = wrote or ran.wrote
-    if failure is None and plan.commands and attached.seen.started is not None:
-        # a debugger that outlives its target tells nothing of its end
-        failure = how_it_ended(cluster.until(Deadline(plan.wait_timeout)), target)
-    row = target_row(attached, time.monotonic() - started)
-    row["commands"] = rows
-    begun = plan.commands[: len(rows) + (failure is not None)]
-    changed = not attached.reused or wrote or any(command.changed for command in begun)
-    return Done(row, changed, _diff(attached), failure or _command_failure(plan, target, rows))
+    return row
 
 
 def _title(index: int, name: str | None) -> str:
@@ -246,8 +265,8 @@ def _title(index: int, name: str | None) -> str:
     return f"commands[{index}]" + (f" ({name})" if name else "")
 
 
-def _command_failure(plan: Plan, target: Target, rows: Sequence[dict[str, Any]]) -> Failure | None:
-    for index, row in enumerate(rows):
+def _command_failure(plan: Plan, target: Target, rows: Mapping[int, dict[str, Any]]) -> Failure | None:
+    for index, row in rows.items():
         what = f"{target.label}: {_title(index, row['name'])}"
         if row["timed_out"]:
             return Failure(
@@ -262,53 +281,6 @@ def _command_failure(plan: Plan, target: Target, rows: Sequence[dict[str, Any]])
 def _diff(attached: Attached) -> dict[str, str]:
     before = debuggers(attached.target.manifest)
     return debugger_diff(attached.target, before, before if attached.reused else [*before, attached.debugger])
-
-
-def limit_output(rows: Sequence[dict[str, Any]]) -> list[str]:
-    """Cuts the output of all commands of one task together, later ones first to go. Returns a warning when it did."""
-    _shorten_commands(rows)
-    outputs = sum(
-        _size(command[stream]) for row in rows for command in row["commands"] for stream in ("stdout", "stderr")
-    )
-    beside = len(json.dumps(rows)) - outputs
-    left = max(0, MAX_TASK_OUTPUT - max(0, beside - MAX_BESIDE))
-    is_cut = False
-    for row in rows:
-        for command in row["commands"]:
-            for stream in ("stdout", "stderr"):
-                if _size(command[stream]) > left:
-                    command[stream] = _fitting(command[stream], left)
-                    command[f"{stream}_lines"] = command[stream].splitlines()
-                    command[f"{stream}_truncated"] = is_cut = True
-                left -= _size(command[stream])
-    hint = "a command's dest keeps all that it prints"
-    return [f"the output of this task's commands was cut, to keep its result below 500 kB; {hint}"] if is_cut else []
-
-
-def _shorten_commands(rows: Sequence[dict[str, Any]]) -> None:
-    """Leaves the beginnings of long commands only, from where all of them together are too long."""
-    left = MAX_TASK_COMMANDS
-    for row in rows:
-        for command in row["commands"]:
-            size = len(json.dumps(command["cmd"]))
-            if size > left:
-                cmd = command["cmd"]
-                command["cmd"] = _beginning(cmd) if isinstance(cmd, str) else [_beginning(cmd[0]), "..."]
-            left -= min(left, size)
-
-
-def _beginning(text: str) -> str:
-    return text if len(text) <= 60 else f"{text[:60]}..."
-
-
-def _size(text: str) -> int:
-    """Return how many bytes of the result a stream takes."""
-    return len(json.dumps(text)) + len(json.dumps(text.splitlines())) if text else 0
-
-
-def _fitting(text: str, size: int) -> str:
-    """Return the longest beginning that takes no more than size bytes of the result."""
-    return text[: bisect_right(range(1, len(text) + 1), size, key=lambda length: _size(text[:length]))]
 
 
 def summary(done: Sequence[Done], plan: Plan) -> str:

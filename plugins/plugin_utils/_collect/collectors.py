@@ -94,7 +94,20 @@ _CALL = re.compile(
     re.MULTILINE,
 )
 _COMMENT = re.compile(r"^\s*#.*$", re.MULTILINE)
-KEYS = ("name", "title", "volatility", "command", "argv", "api", "file", "suffix", "secret", "parser", "timeout")
+KEYS = (
+    "name",
+    "title",
+    "volatility",
+    "command",
+    "argv",
+    "api",
+    "file",
+    "suffix",
+    "secret",
+    "parser",
+    "timeout",
+    "beside",
+)
 DEFAULT_SUFFIX = "txt"
 # what of a target can stand in the path of a file, in braces
 PLACES = ("namespace", "pod", "container")
@@ -105,7 +118,7 @@ class Collector:
     """One thing to look at. Exactly one of command (a shell line), argv, api and file is set; timeout in seconds.
 
     file: a path in the case folder, where something else puts it; suffix: of the file that a command's output goes to;
-    secret: what it prints stands in that file and nowhere else; tools: those of TOOLS that it calls.
+    secret: what it prints stands in that file and nowhere else; beside: it runs while the others do; tools: those of TOOLS that it calls.
     """
 
     name: str
@@ -120,6 +133,7 @@ class Collector:
     parser: str
     timeout: int
     tools: tuple[str, ...] = ()
+    beside: bool = False
 
 
 def parse_collectors(files: Mapping[str, Any]) -> list[Collector]:
@@ -184,10 +198,11 @@ def _collector(entry: object, prelude: str) -> Collector:
         api=api,
         file=_file(entry.get("file")),
         suffix=suffix,
-        secret=_flag(entry.get("secret", False)),
+        secret=_flag(entry, "secret"),
         parser=parser,
         timeout=_count(entry, "timeout", DEFAULT_TIMEOUT),
         tools=called_tools(command, prelude) if command else (),
+        beside=_flag(entry, "beside"),
     )
 
 
@@ -222,9 +237,10 @@ def _functions(script: str) -> tuple[dict[str, str], str]:
     return functions, "".join(rest)
 
 
-def _flag(value: object) -> bool:
+def _flag(entry: Mapping[Any, Any], key: str) -> bool:
+    value = entry.get(key, False)
     if not isinstance(value, bool):
-        raise ValueError("secret is neither true nor false.")
+        raise ValueError(f"{key} is neither true nor false.")
     return value
 
 
@@ -281,6 +297,8 @@ def debug_commands(
             # nothing is not possible: one byte of a secret is a digit of a process id
             "max_output": 1 if row.get("secret") else MAX_RESULT,
             "changed": False,
+            # a case of an earlier version does not know it
+            "beside": row.get("beside", False),
         }
         for row in collectors
         if not row["api"] and not row.get("file")

@@ -16,11 +16,11 @@ from ansible_collections.incident.distroless.plugins.module_utils._debugger.comm
     parse_commands,
     script_for,
 )
-from ansible_collections.incident.distroless.plugins.module_utils._debugger.probe import Credentials, ProbeResult
-from ansible_collections.incident.distroless.plugins.module_utils._modules.ephemeral_debug import (
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.output_limit import (
     MAX_TASK_OUTPUT,
     limit_output,
 )
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.probe import Credentials, ProbeResult
 
 NOBODY = Credentials(65532, 65532, (), ())
 SIGHT = ProbeResult(pid=7, debugger=NOBODY, target=NOBODY, root_readable=True)
