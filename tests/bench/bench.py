@@ -129,7 +129,8 @@ requests show what the cluster itself needs to start so many containers: no tool
 
 
 REPORT = """The whole of a role's playbook over healthy pods, from its start until report.html is written: debuggers are injected, everything is
-collected and judged. disk_triage watches for five seconds how files grow. crashloop_triage asks the API only.
+collected and judged. disk_triage watches for five seconds how files grow, process_triage for two who uses the CPU. crashloop_triage asks
+the API only. The floors use nothing of ours: the bare requests that start so many debuggers, without and with as many commands in each pod.
 """
 
 

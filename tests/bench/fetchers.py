@@ -14,11 +14,24 @@ from typing import IO
 
 from figures import Sample
 from measuring import Spent, Trouble, spent
-from names import AGAIN, COPY, COPY_HASHED, DEBUG_TAR, EXEC_CAT, K8S_CP, OURS, OURS_UNHASHED, OURS_ZSTD
-from playbook import play
+from names import (
+    AGAIN,
+    COPY,
+    COPY_HASHED,
+    DEBUG_TAR,
+    EMPTY_PLAY,
+    EXEC_CAT,
+    K8S_CP,
+    OURS,
+    OURS_UNHASHED,
+    OURS_ZSTD,
+    PLAIN_FETCH,
+)
+from playbook import plain, play
 from pods import BUSYBOX, CONTAINER, FOLDER, WITH_ZSTD, Namespace
 
 PEERS_DEBUGGER = "peer"
+MODULE = "incident.distroless.proc_fs_fetch"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,20 +67,31 @@ class Job:
 
 def ours(job: Job, *, checksum: bool = True, image: str = BUSYBOX) -> Sample:
     """One task for all pods. Its debuggers run already when it is measured, as the peers' containers do."""
-    return play(
-        job.namespace.way,
-        job.scratch,
-        "incident.distroless.proc_fs_fetch",
-        {
-            "namespace": job.namespace.name,
-            "label_selectors": ["app=bench"],
-            "max_pods": len(job.pods),
-            "debug": {"image": image},
-            "src": [job.path],
-            "dest": str(job.dest),
-            "checksum": checksum,
-        },
-    ).sample
+    return play(job.namespace.way, job.scratch, MODULE, _options(job, checksum=checksum, image=image)).sample
+
+
+def plain_ours(job: Job) -> Sample:
+    """The same task, as a user runs it."""
+    return plain(job.namespace.way, job.scratch, MODULE, _options(job))
+
+
+def empty_play(job: Job) -> Sample:
+    """What Ansible takes for nothing, and then the file by kubectl cp, of which only the play is measured."""
+    sample = plain(job.namespace.way, job.scratch)
+    _copied(job)
+    return sample
+
+
+def _options(job: Job, *, checksum: bool = True, image: str = BUSYBOX) -> dict[str, object]:
+    return {
+        "namespace": job.namespace.name,
+        "label_selectors": ["app=bench"],
+        "max_pods": len(job.pods),
+        "debug": {"image": image},
+        "src": [job.path],
+        "dest": str(job.dest),
+        "checksum": checksum,
+    }
 
 
 def k8s_cp(job: Job) -> Sample:
@@ -122,6 +146,8 @@ def debug_tar(job: Job) -> Sample:
 FETCHERS: dict[str, Callable[[Job], Sample]] = {
     OURS: ours,
     OURS_UNHASHED: partial(ours, checksum=False),
+    PLAIN_FETCH: plain_ours,
+    EMPTY_PLAY: empty_play,
     OURS_ZSTD: partial(ours, image=WITH_ZSTD),
     AGAIN: ours,
     EXEC_CAT: exec_cat,

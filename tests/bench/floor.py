@@ -4,7 +4,8 @@
 
 """What the cluster itself needs for debuggers in many pods: the bare requests side by side, and one watch until all run.
 
-No dry run, no proof of anything from inside, nothing but the API's own client library: no tool can be much faster.
+No dry run, no proof of anything from inside, nothing but the API's own client library: no tool can be much faster. With looks, so many
+commands that read /proc run in each then, one after the other, and what they print is kept.
 """
 
 from __future__ import annotations
@@ -15,14 +16,19 @@ from functools import partial
 from typing import Any
 
 import kubernetes
+import kubernetes.stream
 from debuggers import TTL
 from pods import BUSYBOX, CONTAINER
 
 SIDE_BY_SIDE = 8
 
 
-def main(namespace: str, debugger: str) -> None:
-    """Adds the debugger to every pod of the namespace and returns when all run."""
+# of each process that the debugger sees, as a collector does
+LOOK = 'for process in /proc/[0-9]*; do cat "$process/stat" "$process/status"; readlink "$process/exe"; done; true'
+
+
+def main(namespace: str, debugger: str, looks: str = "0") -> None:
+    """Adds the debugger to every pod of the namespace, and returns when all run and what is to be looked at was."""
     # the library tells no types
     library: Any = kubernetes
     library.config.load_kube_config()
@@ -39,6 +45,28 @@ def main(namespace: str, debugger: str) -> None:
             if not missing:
                 changes.stop()
         list(patched)
+        pods = [pod.metadata.name for pod in listed.items]
+        list(workers.map(partial(_look, library, namespace, debugger, int(looks)), pods))
+
+
+def _look(library: Any, namespace: str, debugger: str, looks: int, pod: str) -> list[str]:
+    if not looks:
+        return []
+    # the library's stream takes over the client that it is given
+    api = library.client.CoreV1Api(library.client.ApiClient())
+    return [
+        library.stream.stream(
+            api.connect_get_namespaced_pod_exec,
+            *(pod, namespace),
+            container=debugger,
+            command=["sh", "-c", LOOK],
+            stdout=True,
+            stderr=True,
+            stdin=False,
+            tty=False,
+        )
+        for _number in range(looks)
+    ]
 
 
 def _add(api: Any, namespace: str, debugger: str, pod: str) -> None:

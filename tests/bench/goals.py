@@ -15,14 +15,19 @@ from names import (
     COPY,
     COPY_HASHED,
     EMPTY_MODULE,
+    EMPTY_PLAY,
     EXEC_CAT,
+    FLOOR,
     K8S_CP,
     KUBECTL_DEBUG,
+    ONE_OF_THEM,
     OUR_DEBUG,
     OUR_MODULES,
     OURS,
     OURS_UNHASHED,
     OURS_ZSTD,
+    PLAIN_DEBUG,
+    PLAIN_FETCH,
 )
 
 
@@ -73,6 +78,27 @@ def faster(ours: str, peer: str, of: Callable[[Sample], float | None] = seconds)
     return figure
 
 
+def over(ours: str, *parts: str, watched: float = 0.0) -> Callable[[Table], float | None]:
+    """How many times as long ours takes as its parts do one after the other, by the medians; without the seconds that it only watches."""
+
+    def figure(table: Table) -> float | None:
+        medians = [row.median() if (row := table.row(name)) else None for name in (ours, *parts)]
+        known = [median for median in medians if median]
+        return (known[0] - watched) / sum(known[1:]) if len(known) == len(medians) else None
+
+    return figure
+
+
+def more_than_one(ours: str, one: str, floor: str) -> Callable[[Table], float | None]:
+    """How many floors of a crowd its pods take longer than one of them."""
+
+    def figure(table: Table) -> float | None:
+        many, alone, bare = (row.median() if (row := table.row(name)) else None for name in (ours, one, floor))
+        return (many - alone) / bare if many and alone and bare else None
+
+    return figure
+
+
 def extra_milliseconds(ours: str, base: str) -> Callable[[Table], float | None]:
     """How much longer the process of our module lives than that of the base, by the medians."""
 
@@ -106,6 +132,10 @@ def moved_bytes(ours: str) -> Callable[[Table], float | None]:
     return figure
 
 
+# seconds that a role watches a pod, which no tool can do in less
+WATCHED = {"process_triage": 2.0, "network_triage": 0.0, "crashloop_triage": 0.0, "disk_triage": 5.0}
+
+
 def goals() -> tuple[Goal, ...]:
     """All goals in the order of the page."""
     return (
@@ -128,6 +158,25 @@ def goals() -> tuple[Goal, ...]:
         Goal(
             "50 pods over the slow link: the same",
             *("slow-inject-many", faster(OUR_DEBUG, KUBECTL_DEBUG), 5.0, "x"),
+        ),
+        Goal(
+            "one pod, as a user runs it: at most 1.3 times an empty play, kubectl debug and a wait until it runs",
+            *("inject-one", over(PLAIN_DEBUG, EMPTY_PLAY, KUBECTL_DEBUG), 1.3, "x", True),
+        ),
+        *(
+            Goal(
+                f"{role} of one pod, from the start to the report: at most 4 empty plays",
+                *("report-one", over(role, EMPTY_PLAY, watched=watched), 4.0, "x", True),
+            )
+            for role, watched in WATCHED.items()
+        ),
+        Goal(
+            "process_triage of 20 pods: longer than of one by at most 1.3 times the bare requests that start 20 debuggers",
+            *("report-twenty", more_than_one("process_triage", ONE_OF_THEM, FLOOR), 1.3, "x", True),
+        ),
+        Goal(
+            "1 KiB, as a user fetches it: at most 1.3 times an empty play and kubectl cp",
+            *("small", over(PLAIN_FETCH, EMPTY_PLAY, COPY), 1.3, "x", True),
         ),
         *(
             Goal(

@@ -17,8 +17,8 @@ from pathlib import Path
 from debuggers import TTL, add_debugger
 from figures import Sample, Table
 from measuring import Contender, Spent, interleaved, spent
-from names import FLOOR, KUBECTL_DEBUG, OUR_DEBUG, OUR_DEBUG_WIDE
-from playbook import play
+from names import EMPTY_PLAY, FLOOR, KUBECTL_DEBUG, OUR_DEBUG, OUR_DEBUG_WIDE, PLAIN_DEBUG
+from playbook import plain, play
 from pods import BUSYBOX, Namespace, namespace, pod
 from ways import Way
 
@@ -40,6 +40,7 @@ CROWDS = (Crowd("inject-one", 1, 7), Crowd("inject-ten", 10, 3), Crowd("inject-m
 SLOW_CROWDS = (Crowd("slow-inject-one", 1, 3, is_slow=True), Crowd("slow-inject-many", 50, 2, is_slow=True))
 # the kubelet lets a second pass between two changes of one pod: without a pause that would be the next contender's
 SETTLING = 2.0
+MODULE = "incident.distroless.ephemeral_debug"
 FLOOR_SCRIPT = Path(__file__).with_name("floor.py")
 
 
@@ -56,6 +57,9 @@ def table(crowd: Crowd, near: Way, way: Way, scratch: Path, say: Callable[[str],
             OUR_DEBUG: partial(_ours, made, crowd.pods, scratch, fresh),
             KUBECTL_DEBUG: partial(_kubectl, made, names, fresh),
         }
+        if crowd.pods == 1 and not crowd.is_slow:
+            runs[PLAIN_DEBUG] = partial(_plain, made, scratch, fresh)
+            runs[EMPTY_PLAY] = partial(plain, way, scratch)
         if crowd.pods > DEFAULT_CONCURRENCY:
             wide = {"concurrency": crowd.pods}
             runs[OUR_DEBUG_WIDE] = partial(_ours, made, crowd.pods, scratch, fresh, wide)
@@ -68,21 +72,26 @@ def table(crowd: Crowd, near: Way, way: Way, scratch: Path, say: Callable[[str],
 def _ours(
     made: Namespace, count: int, scratch: Path, fresh: itertools.count[int], options: Mapping[str, int] | None = None
 ) -> Sample:
-    return play(
-        made.way,
-        scratch,
-        "incident.distroless.ephemeral_debug",
-        {
-            "namespace": made.name,
-            "label_selectors": ["app=bench"],
-            "max_pods": count,
-            "image": BUSYBOX,
-            "profile": "general",
-            "name": f"ours-{next(fresh)}",
-            "ttl": TTL,
-            **(options or {}),
-        },
-    ).sample
+    return play(made.way, scratch, MODULE, _options(made, count, fresh, options)).sample
+
+
+def _plain(made: Namespace, scratch: Path, fresh: itertools.count[int]) -> Sample:
+    return plain(made.way, scratch, MODULE, _options(made, 1, fresh))
+
+
+def _options(
+    made: Namespace, count: int, fresh: itertools.count[int], others: Mapping[str, int] | None = None
+) -> dict[str, object]:
+    return {
+        "namespace": made.name,
+        "label_selectors": ["app=bench"],
+        "max_pods": count,
+        "image": BUSYBOX,
+        "profile": "general",
+        "name": f"ours-{next(fresh)}",
+        "ttl": TTL,
+        **(others or {}),
+    }
 
 
 def _kubectl(made: Namespace, names: list[str], fresh: itertools.count[int]) -> Sample:

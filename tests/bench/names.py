@@ -10,6 +10,10 @@ OUR_DEBUG = "ephemeral_debug"
 OUR_DEBUG_WIDE = "ephemeral_debug, concurrency: as many as pods"
 KUBECTL_DEBUG = "kubectl debug --attach=false, then kubectl wait"
 FLOOR = "bare requests side by side and one watch, without any proof"
+LOOK_FLOOR = "bare requests, and in each pod as many execs as process_triage has, one after the other"
+EMPTY_PLAY = "a play that says a word"
+PLAIN_DEBUG = "ephemeral_debug, as a user runs it"
+PLAIN_FETCH = "proc_fs_fetch, as a user runs it"
 
 OURS = "proc_fs_fetch"
 OURS_UNHASHED = "proc_fs_fetch, checksum: false"
@@ -26,3 +30,5 @@ OUR_MODULES = ("ephemeral_debug", "proc_fs_fetch")
 
 # the first is the row that the others are compared with
 ROLES = ("disk_triage", "process_triage", "network_triage", "crashloop_triage")
+# of a crowd's pods, in the same run
+ONE_OF_THEM = "process_triage, of one of them"

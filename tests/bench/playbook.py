@@ -66,6 +66,21 @@ def attempt(prefix: Sequence[str], environment: Mapping[str, str], folder: Path,
     return Played(result, sample(whole, result, notes.read_text(encoding="utf-8").splitlines()))
 
 
+def plain(way: Way, folder: Path, module: str = "", options: Mapping[str, Any] | None = None) -> Sample:
+    """Runs one task as a user does, or without a module one that says a word; of it only the whole time is known.
+
+    In `play` and `attempt` the module has an interpreter of its own, which notes what it takes, so that no child of Ansible's may do
+    its work.
+    """
+    task: dict[str, Any] = {module: options or {}} if module else {"ansible.builtin.debug": {"msg": "a word"}}
+    hosts = {"hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": [task]}
+    book = folder / "plain.json"
+    book.write_text(json.dumps([hosts]), encoding="utf-8")
+    words = [*way.prefix, str(Path(sys.executable).with_name("ansible-playbook")), str(book)]
+    quiet = {"ANSIBLE_LOCALHOST_WARNING": "false", "ANSIBLE_INVENTORY_UNPARSED_WARNING": "false"}
+    return spent(words, environment={**quiet, **way.environment}).sample()
+
+
 def sample(whole: Spent, result: Mapping[str, Any], notes: Sequence[str]) -> Sample:
     """What a task took; `notes`: a line of sitecustomize.py for each process of a module, one after the other."""
     noted = [json.loads(line) for line in notes]

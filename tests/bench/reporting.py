@@ -19,7 +19,8 @@ from typing import Any
 from debuggers import TTL
 from figures import Sample, Table
 from measuring import Contender, Trouble, interleaved, spent
-from names import ROLES
+from names import EMPTY_PLAY, FLOOR, LOOK_FLOOR, ONE_OF_THEM, ROLES
+from playbook import plain
 from pods import BUSYBOX, Namespace, namespace, pod
 from ways import Way
 
@@ -36,6 +37,9 @@ class Incident:
 INCIDENTS = (Incident("report-one", 1, 3), Incident("report-twenty", 20, 3))
 # asks the API only
 WITHOUT_DEBUGGER = "crashloop_triage"
+# collectors of process_triage that run in the pod
+LOOKS = 7
+FLOOR_SCRIPT = Path(__file__).with_name("floor.py")
 
 
 def table(incident: Incident, way: Way, scratch: Path, say: Callable[[str], None]) -> Table:
@@ -45,11 +49,32 @@ def table(incident: Incident, way: Way, scratch: Path, say: Callable[[str], None
     with namespace(way) as made:
         made.start(*(pod(f"app-{number}") for number in range(incident.pods)))
         fresh = itertools.count()
-        contenders = [Contender(role, partial(_report, made, incident.pods, role, scratch, fresh)) for role in ROLES]
+        runs: dict[str, Callable[[], Sample]] = {
+            role: partial(_report, made, incident.pods, role, scratch, fresh) for role in ROLES
+        }
+        runs[EMPTY_PLAY] = partial(plain, way, scratch)
+        runs[FLOOR] = partial(_floor, made, fresh, 0)
+        runs[LOOK_FLOOR] = partial(_floor, made, fresh, LOOKS)
+        if incident.pods > 1:
+            one = {"label_selectors": [], "pod": "app-0"}
+            runs[ONE_OF_THEM] = partial(_report, made, 1, "process_triage", scratch, fresh, one)
+        contenders = [Contender(name, run) for name, run in runs.items()]
         return Table(incident.key, title, interleaved(contenders, incident.runs, say))
 
 
-def _report(made: Namespace, pods: int, role: str, scratch: Path, fresh: itertools.count[int]) -> Sample:
+def _floor(made: Namespace, fresh: itertools.count[int], looks: int) -> Sample:
+    words = [*made.way.prefix, sys.executable, str(FLOOR_SCRIPT), made.name, f"bare-{next(fresh)}", str(looks)]
+    return spent(words, environment=made.way.environment).sample()
+
+
+def _report(
+    made: Namespace,
+    pods: int,
+    role: str,
+    scratch: Path,
+    fresh: itertools.count[int],
+    others: Mapping[str, object] | None = None,
+) -> Sample:
     dest = scratch / "cases"
     number = next(fresh)
     given: dict[str, Any] = {
@@ -58,6 +83,7 @@ def _report(made: Namespace, pods: int, role: str, scratch: Path, fresh: itertoo
         "max_pods": pods,
         "dest": str(dest),
         "case_id": "case",
+        **(others or {}),
     }
     if role != WITHOUT_DEBUGGER:
         given["debug"] = {"image": BUSYBOX, "name": f"{role.replace('_', '-')}-{number}", "ttl": TTL}

@@ -10,7 +10,19 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from figures import MIB
-from names import AGAIN, COPY, COPY_HASHED, DEBUG_TAR, EXEC_CAT, K8S_CP, OURS, OURS_UNHASHED, OURS_ZSTD
+from names import (
+    AGAIN,
+    COPY,
+    COPY_HASHED,
+    DEBUG_TAR,
+    EMPTY_PLAY,
+    EXEC_CAT,
+    K8S_CP,
+    OURS,
+    OURS_UNHASHED,
+    OURS_ZSTD,
+    PLAIN_FETCH,
+)
 
 
 class Content(Enum):
@@ -57,7 +69,7 @@ ONCE = (
 )
 
 LOOPBACK = (
-    Scenario("small", Content.RANDOM, 1024, 5, (*EVERYBODY, K8S_CP)),
+    Scenario("small", Content.RANDOM, 1024, 5, (*EVERYBODY, K8S_CP, PLAIN_FETCH, EMPTY_PLAY)),
     Scenario("random-middle", Content.RANDOM, 16 * MIB, 5, (*EVERYBODY, K8S_CP), note=ONCE),
     Scenario("random-64", Content.RANDOM, 64 * MIB, 5, EVERYBODY),
     Scenario("random-large", Content.RANDOM, 1024 * MIB, 3, EVERYBODY),
@@ -109,6 +121,8 @@ QUICK = (
     "inject-one",
     "inject-many",
     "start-up",
+    "report-one",
+    "report-twenty",
     "small",
     "random-large",
     "tree",

@@ -15,8 +15,19 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "bench"))
 
 from bench import ALL_TABLES, CHECKOUT, PARTS, wish
 from figures import MIB, Row, Sample, Table, spread
-from goals import Goal, Verdict, faster, goals, judged, moved_bytes, peak_mib
-from names import AGAIN, COPY, COPY_HASHED, EXEC_CAT, OURS, OURS_UNHASHED
+from goals import Goal, Verdict, faster, goals, judged, more_than_one, moved_bytes, over, peak_mib
+from names import (
+    AGAIN,
+    COPY,
+    COPY_HASHED,
+    EMPTY_PLAY,
+    EXEC_CAT,
+    FLOOR,
+    ONE_OF_THEM,
+    OURS,
+    OURS_UNHASHED,
+    PLAIN_FETCH,
+)
 from page import Section, page, verdict_line
 from scenarios import LOOPBACK, QUICK, SLOW_LINK, scaled
 
@@ -82,8 +93,21 @@ def test_a_reduced_run_says_so_and_a_full_one_does_not() -> None:
 
 def test_a_goal_is_reached_by_the_ratio_of_medians() -> None:
     text = written(table(row(OURS, 4.0, 5.0, 90.0), row(COPY_HASHED, 7.0, 6.5, 6.4)))
-    reached = next(line for line in text.splitlines() if "1.3 times" in line)
+    reached = next(line for line in text.splitlines() if "1.3 times as fast" in line)
     assert reached.endswith("| 1.30 x | reached |")
+
+
+def test_what_may_take_longer_than_its_parts_is_compared_with_their_sum() -> None:
+    one = Table("small", "1 KiB", (row(PLAIN_FETCH, 1.2), row(EMPTY_PLAY, 0.5), row(COPY, 0.5)))
+    assert over(PLAIN_FETCH, EMPTY_PLAY, COPY)(one) == pytest.approx(1.2)
+    assert over(PLAIN_FETCH, EMPTY_PLAY, watched=0.2)(one) == pytest.approx(2.0)
+    assert over(PLAIN_FETCH, EMPTY_PLAY, FLOOR)(one) is None
+
+
+def test_a_crowd_is_compared_with_one_of_it_and_the_bare_requests() -> None:
+    crowd = Table("report-twenty", "20 pods", (row("process_triage", 7.0), row(ONE_OF_THEM, 4.0), row(FLOOR, 2.0)))
+    assert more_than_one("process_triage", ONE_OF_THEM, FLOOR)(crowd) == pytest.approx(1.5)
+    assert more_than_one("process_triage", OURS, FLOOR)(crowd) is None
 
 
 def test_a_goal_is_not_reached_by_less() -> None:
@@ -94,7 +118,7 @@ def test_a_goal_is_not_reached_by_less() -> None:
 
 def test_a_goal_whose_peer_failed_is_not_called_reached() -> None:
     text = written(table(row(OURS, 4.0), row(COPY_HASHED, 7.0, trouble="broken")))
-    unknown = next(line for line in text.splitlines() if "1.3 times" in line)
+    unknown = next(line for line in text.splitlines() if "1.3 times as fast" in line)
     assert unknown.endswith("|  | not measured |")
 
 
