@@ -210,7 +210,9 @@ def test_what_grows_on_a_device_that_nobody_measured_is_unknown() -> None:
         ({"nfs": {"server": "s", "path": "/", "readOnly": True}}, "pass"),
         ({"csi": {"driver": "d", "readOnly": True}}, "pass"),
         ({"iscsi": {"targetPortal": "t", "readOnly": True}}, "pass"),
-        ({"persistentVolumeClaim": {"claimName": "c"}}, "warn"),
+        # its own object says who may write to it
+        ({"persistentVolumeClaim": {"claimName": "c"}}, "pass"),
+        ({"ephemeral": {"volumeClaimTemplate": {"spec": {"accessModes": ["ReadOnlyMany"]}}}}, "pass"),
         ({"nfs": {"server": "s", "path": "/", "readOnly": False}}, "warn"),
     ],
 )
@@ -218,6 +220,77 @@ def test_a_volume_that_is_asked_for_as_read_only_may_be_so(source: dict[str, Any
     about = pod([{"name": "v", "mountPath": "/share"}], [{"name": "v", **source}])
     mounts = "1 0 8:1 / / rw - ext4 /dev/sda1 rw\n2 1 0:60 / /share ro - nfs4 s:/ ro\n"
     assert verdicts("disk_triage", "read_only_volume", about, mounts=mounts) == [verdict]
+
+
+@pytest.mark.parametrize(
+    "source", [{"persistentVolumeClaim": {"claimName": "c"}}, {"ephemeral": {}}, {"hostPath": {"path": "/srv"}}]
+)
+def test_a_volume_that_an_error_made_read_only_is_told(source: dict[str, Any]) -> None:
+    about = pod([{"name": "v", "mountPath": "/data"}], [{"name": "v", **source}])
+    mounts = "1 0 8:1 / / rw - ext4 /dev/sda1 rw\n2 1 8:16 / /data rw,relatime - ext4 /dev/sdb ro,errors=remount-ro\n"
+    assert verdicts("disk_triage", "read_only_volume", about, mounts=mounts) == ["warn"]
+
+
+def limited(*limits: str | None, volumes: list[dict[str, Any]] | None = None, mounts: Any = None) -> dict[str, Any]:
+    """A pod whose containers have these limits of ephemeral storage; the first is the target."""
+    about = pod(mounts, volumes)
+    names = ["app", "proxy", "logger"]
+    about["spec"]["containers"] = [
+        {
+            **(about["spec"]["containers"][0] if not number else {"name": names[number]}),
+            "resources": {"limits": {"ephemeral-storage": limit} if limit else {}},
+        }
+        for number, limit in enumerate(limits)
+    ]
+    return about
+
+
+SCRATCH = {"name": "scratch", "emptyDir": {}}
+AT_SCRATCH = [{"name": "scratch", "mountPath": "/scratch"}]
+
+
+@pytest.mark.parametrize(
+    ("about", "layer", "scratch", "said"),
+    [
+        (limited("1Gi"), 1020, 0, ["app may take", "the pod may take"]),
+        (limited("1Gi"), 20, 0, []),
+        # neither alone
+        (limited("1Gi", volumes=[SCRATCH], mounts=AT_SCRATCH), 500, 520, ["the pod may take"]),
+        (limited("1Gi", volumes=[SCRATCH], mounts=AT_SCRATCH), 300, 300, []),
+        # the pod's limit is that of all its containers
+        (limited("512Mi", "2Gi", volumes=[SCRATCH], mounts=AT_SCRATCH), 500, 520, ["app may take"]),
+        (limited("512Mi", None), 500, 0, ["app may take", "the pod may take"]),
+        # memory is no disk, and no limit is none
+        (
+            limited("1Gi", volumes=[{"name": "scratch", "emptyDir": {"medium": "Memory"}}], mounts=AT_SCRATCH),
+            500,
+            520,
+            [],
+        ),
+        (limited(None, volumes=[SCRATCH], mounts=AT_SCRATCH), 5000, 5200, []),
+    ],
+)
+def test_ephemeral_storage_is_the_layer_and_the_empty_dirs(
+    about: Any, layer: int, scratch: int, said: list[str]
+) -> None:
+    printed = {"layer": f"allocated {layer * MIB}\nfiles 3\nunseen 0\n", "big_folders": folder("/scratch", scratch)}
+    found = judged("disk_triage", "ephemeral_storage_full", about, **printed)
+    assert [entry.verdict for entry in found] == (["fail"] * len(said) or ["pass"])
+    assert all(words in entry.message for words, entry in zip(said, found, strict=False))
+    assert "ogs" in found[0].message or not about["spec"]["containers"][0]["resources"]["limits"]
+    assert verdicts("disk_triage", "ephemeral_storage_unseen", about, **printed) == []
+
+
+def test_what_counts_and_was_not_measured_is_unknown_where_there_is_a_limit() -> None:
+    about = limited("1Gi", volumes=[SCRATCH], mounts=AT_SCRATCH)
+    few = "allocated 4096\nfiles 1\nunseen 0\n"
+    (found,) = judged("disk_triage", "ephemeral_storage_unseen", about, layer=few, big_folders="cut\n")
+    assert (found.verdict, "emptyDir scratch was not measured" in found.message) == ("unknown", True)
+    blind = {"layer": few.replace("unseen 0", "unseen 2"), "big_folders": folder("/scratch", 1)}
+    (found,) = judged("disk_triage", "ephemeral_storage_unseen", about, **blind)
+    assert (found.verdict, "2 of them, may not be read" in found.message) == ("unknown", True)
+    free = limited(None, volumes=[SCRATCH], mounts=AT_SCRATCH)
+    assert verdicts("disk_triage", "ephemeral_storage_unseen", free, layer=few, big_folders="cut\n") == []
 
 
 def socket(protocol: str, port: int, state: str = "0A", local: str = "00000000", remote: int = 0) -> str:
@@ -245,25 +318,40 @@ DNS = [{"containerPort": 53, "protocol": "UDP"}, {"containerPort": 8080}]
     ],
 )
 def test_a_listener_is_declared_by_port_and_protocol(sockets: str, said: list[str]) -> None:
-    found = judged("process_triage", "undeclared_listener", pod(ports=DNS), sockets=sockets)
+    found = judged("process_triage", "undeclared_listener", pod(ports=DNS), sockets=sockets, held_sockets="")
     assert [" ".join(entry.message.split()[:3]) for entry in found if entry.verdict == "warn"] == said
     assert [entry.verdict for entry in found] == (["warn"] * len(said) or ["pass"])
 
 
-def test_of_the_nodes_network_one_sentence_is_said() -> None:
+@pytest.mark.parametrize(
+    ("held", "said"),
+    [
+        ("4711\n", ["TCP port 22", "TCP port 10250", "UDP port 68"]),
+        # sshd, the kubelet and a client of DHCP are the node's
+        ("99\n", []),
+        ("", []),
+    ],
+)
+def test_in_its_nodes_network_a_pod_is_asked_about_its_own_sockets(held: str, said: list[str]) -> None:
     about, sockets = pod(hostNetwork=True), socket("tcp", 22) + socket("tcp", 10250) + socket("udp", 68, "07")
-    assert verdicts("process_triage", "undeclared_listener", about, sockets=sockets) == []
-    (found,) = judged("process_triage", "listens_on_the_node", about, sockets=sockets)
-    assert (found.verdict, "3 sockets" in found.message) == ("unknown", True)
-    assert verdicts("process_triage", "listens_on_the_node", pod(), sockets=sockets) == []
+    found = judged("process_triage", "undeclared_listener", about, sockets=sockets, held_sockets=held)
+    assert [" ".join(entry.message.split()[:3]) for entry in found if entry.verdict == "warn"] == said
+    assert [entry.verdict for entry in found] == (["warn"] * len(said) or ["pass"])
+
+
+@pytest.mark.parametrize(("is_host", "verdict"), [(True, "unknown"), (False, "pass")])
+def test_sockets_of_a_process_that_may_not_be_asked_may_be_the_pods(is_host: bool, verdict: str) -> None:
+    sockets = socket("tcp", 8080)
+    about = pod(ports=DNS, hostNetwork=is_host)
+    assert verdicts("process_triage", "undeclared_listener", about, sockets=sockets, held_sockets="cut\n") == [verdict]
 
 
 def process(
-    pid: int, name: str = "app", parent: int = 0, state: str = "S", exe: str = "/app", command: str = ""
+    pid: int, name: str = "app", parent: int = 0, state: str = "S", exe: str = "/app", command: str = "", cwd: str = "/"
 ) -> str:
     stat = f"{pid} ({name}) {state} {parent} {' '.join(['0'] * 17)} 4711 0"
     words = command.replace(" ", "\0") + "\0" if command else ""
-    parts = (stat, "Uid:\t1 1 1 1\nGid:\t1 1 1 1\n", words, f"{exe}\n" if exe else "")
+    parts = (stat, "Uid:\t1 1 1 1\nGid:\t1 1 1 1\n", words, f"{exe}\n" if exe else "", f"{cwd}\n")
     return f"{pid} {' '.join('_' + part.encode().hex() for part in parts)}\n"
 
 
@@ -305,13 +393,60 @@ def test_a_few_that_are_about_to_be_reaped_are_none(table: str) -> None:
         ("/usr/bin/node", "node /app/server.js", "pass"),
         ("/usr/bin/java", "java -Djava.io.tmpdir=/tmp -jar /app/a.jar", "pass"),
         ("/bin/bash", "bash", "pass"),
+        # by the options of each, by what busybox is called, and in ways to write a path
+        ("/bin/bash", "bash -e /tmp/x.sh", "fail"),
+        ("/bin/sh", "sh -xe -o pipefail /tmp/x.sh", "fail"),
+        ("/usr/bin/python3", "python3 -I /tmp/x.py", "fail"),
+        ("/bin/busybox", "busybox sh /tmp/x.sh", "fail"),
+        ("/bin/busybox", "sh /tmp/x.sh", "fail"),
+        ("/usr/lib/jvm/bin/java", "java -Xmx1g -jar /dev/shm/m.jar", "fail"),
+        ("/usr/bin/node", "node -r /app/trace.js /tmp/x.js", "fail"),
+        ("/bin/sh", "sh /opt/../tmp/./x.sh", "fail"),
+        ("/usr/bin/perl", "perl -l /tmp/x.pl", "fail"),
+        ("/bin/busybox", "tail -f /tmp/app.log", "pass"),
+        ("/bin/busybox", "httpd -f -h /tmp/www", "pass"),
+        ("/bin/busybox", "busybox tail -f /tmp/app.log", "pass"),
+        ("/usr/bin/perl", "perl -e 1 /tmp/x", "pass"),
+        ("/usr/lib/jvm/bin/java", "java -cp /app/lib com.shop.Main /tmp/conf", "pass"),
+        ("/usr/bin/php8.3", "php -r 1 /tmp/x", "pass"),
     ],
 )
 def test_what_an_interpreter_runs_is_looked_at(exe: str, command: str, verdict: str) -> None:
     assert verdicts("process_triage", "odd_place", processes=process(9, "x", 1, "S", exe, command)) == [verdict]
 
 
+@pytest.mark.parametrize(("cwd", "verdict"), [("/tmp/.x", "fail"), ("/srv", "pass")])
+def test_a_script_is_where_the_process_works(cwd: str, verdict: str) -> None:
+    for exe, command in (("/usr/bin/python3", "python3 m.py"), ("/bin/sh", "sh ./run.sh")):
+        table = process(9, "x", 1, "S", exe, command, cwd)
+        assert verdicts("process_triage", "odd_place", processes=table) == [verdict]
+    # a class has no folder
+    table = process(9, "x", 1, "S", "/usr/bin/java", "java com.shop.Main", cwd)
+    assert verdicts("process_triage", "odd_place", processes=table) == ["pass"]
+
+
+def changed(*rows: tuple[str, int, int]) -> str:
+    return "s 1000\n" + "".join(f"n {ctime} {mtime} 10 101 /proc/1/root{path}\n" for path, ctime, mtime in rows)
+
+
+@pytest.mark.parametrize(
+    ("rows", "found"),
+    [
+        # chown in an entry point, and a file that was copied up for it
+        ([("/etc/nginx/nginx.conf", 1003, 500), ("/etc/nginx/mime.types", 1009, 500)], {}),
+        ([("/etc/cron", 1500, 500)], {"false_time": ("warn", "its owner, mode, name or links, or its content")}),
+        ([("/usr/bin/ls", 1500, 1500)], {"new_system_file": ("warn", "was changed 500 s after")}),
+    ],
+)
+def test_what_an_entry_point_gives_to_its_user_is_no_forgery(rows: Any, found: dict[str, tuple[str, str]]) -> None:
+    for name in ("false_time", "new_system_file"):
+        (entry,) = judged("process_triage", name, changed_files=changed(*rows), mounts=MOUNTS)
+        verdict, words = found.get(name, ("pass", ""))
+        assert (entry.verdict, words in entry.message, "claims" in entry.message) == (verdict, True, False)
+
+
 CUT = {
+    "held_sockets": "cut\n",
     "processes": process(1) + "cut\n",
     "sockets": socket("tcp", 8080) + "cut\n",
     "deleted_files": held(7, 1, 1) + "cut\n",
@@ -338,7 +473,8 @@ def test_of_what_was_left_out_nothing_is_passed(role: str) -> None:
     collected = {entry.name for entry in parse_collectors(read_checks([str(ROLES / role / "collectors")]))}
     about = pod(ports=DNS)
     seen = set()
-    for name in CUT.keys() & collected:
+    # what these hold counts in a node's network only
+    for name in CUT.keys() & collected - {"held_sockets"}:
         before = {
             entry.analyzer: entry.verdict
             for entry in analyze(facts_of(role, about, {**whole, **around}), analyzers, settings)
@@ -352,7 +488,7 @@ def test_of_what_was_left_out_nothing_is_passed(role: str) -> None:
     assert seen == set(PASSING[role])
 
 
-SOURCES = {"listeners": ("sockets",), "zombies": ("processes",)}
+SOURCES = {"listeners": ("sockets", "held_sockets"), "zombies": ("processes",)}
 
 
 def test_a_whole_fact_passes_and_a_cut_one_says_what_is_left() -> None:

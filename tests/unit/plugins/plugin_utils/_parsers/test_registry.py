@@ -87,6 +87,7 @@ def test_a_mount_keeps_what_the_kernel_escaped_and_says_whether_it_is_read_only(
             "source": "/dev/root",
             "options": ["ro", "noatime"],
             "read_only": True,
+            "turned_read_only": False,
         }
     ]
 
