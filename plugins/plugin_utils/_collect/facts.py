@@ -20,6 +20,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._k8s.redaction
 from ansible_collections.incident.distroless.plugins.plugin_utils._collect.collectors import file_of
 from ansible_collections.incident.distroless.plugins.plugin_utils._collect.container_facts import container_life
 from ansible_collections.incident.distroless.plugins.plugin_utils._collect.pod_facts import (
+    ephemeral_storage,
     limited_volumes,
     listeners,
     owners,
@@ -35,7 +36,8 @@ DERIVED = {
     "container": ("pod",),
     "last_run": ("previous_log", "log"),
     "limited_volumes": ("pod", "big_folders"),
-    "listeners": ("pod", "sockets"),
+    "ephemeral_storage": ("pod", "big_folders", "layer"),
+    "listeners": ("pod", "sockets", "held_sockets"),
     "zombies": ("processes",),
 }
 # of a log, for the analyzers; the file beside them has all that was read
@@ -86,9 +88,9 @@ def gather_facts(collected: Mapping[str, Any], target: Mapping[str, Any], read: 
     if "pod" in known.missing:
         known.missing |= dict.fromkeys(("volumes", "owners", "container"), known.missing["pod"])
     _take_last_run(known)
+    known.facts["target"] = {key: value for key, value in target.items() if key != "commands"}
     for name, derive in _DERIVE.items():
         _derive(known, name, derive)
-    known.facts["target"] = {key: value for key, value in target.items() if key != "commands"}
     known.facts["missing"] = known.missing
     known.facts["cut"] = known.cut
     return known
@@ -122,7 +124,14 @@ def zombies(processes: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
 Derive = Callable[[Mapping[str, Any]], Any]
 _DERIVE: dict[str, Derive] = {
     "limited_volumes": lambda facts: limited_volumes(facts["volumes"], facts["big_folders"]["folders"]),
-    "listeners": lambda facts: listeners(facts["sockets"], facts["pod"]),
+    "ephemeral_storage": lambda facts: ephemeral_storage(
+        facts["pod"],
+        facts["target"]["container"],
+        facts["volumes"],
+        facts["big_folders"]["folders"],
+        facts["layer"]["allocated"],
+    ),
+    "listeners": lambda facts: listeners(facts["sockets"], facts["pod"], facts["held_sockets"]),
     "zombies": lambda facts: zombies(facts["processes"]),
 }
 
@@ -141,8 +150,10 @@ def _derive(known: Known, name: str, derive: Derive) -> None:
         # a collector of the user's own has the name and another parser
         known.missing[name] = f"it cannot be read off {' and '.join(sources)}: {type(error).__name__}"
         return
-    # of volumes each says itself whether it was measured
-    if name != "limited_volumes" and any(source in known.cut for source in sources):
+    # of volumes each says itself whether it was measured; who holds which socket is asked in a node's network only
+    about = known.facts["pod"]["spec"] if name == "listeners" else {}
+    counts = [source for source in sources if source != "held_sockets" or about.get("hostNetwork")]
+    if name not in ("limited_volumes", "ephemeral_storage") and any(source in known.cut for source in counts):
         known.cut.append(name)
 
 

@@ -38,15 +38,20 @@ def limited_volumes(mounted: Iterable[Row], folders: Iterable[Row]) -> list[dict
     mounted: volumes(); folders: each path and allocated (bytes). Each: name, size_limit, points (where it is mounted), used
     (bytes; None where one of the places was not measured), is_whole (bool; else only folders of it are mounted here).
     """
+    return measured_volumes((row for row in mounted if row["size_limit"] is not None), folders)
+
+
+def measured_volumes(mounted: Iterable[Row], folders: Iterable[Row]) -> list[dict[str, Any]]:
+    """Return the emptyDirs on disk, as limited_volumes does those with a sizeLimit."""
     sizes = {row["path"]: row["allocated"] for row in folders}
     found: dict[str, list[Row]] = {}
     for row in mounted:
-        if row["size_limit"] is not None and row["medium"] != "Memory":
+        if row["kind"] == "emptyDir" and row["medium"] != "Memory":
             found.setdefault(row["name"], []).append(row)
-    return [_limited(name, rows, sizes) for name, rows in found.items()]
+    return [_measured(name, rows, sizes) for name, rows in found.items()]
 
 
-def _limited(name: str, rows: list[Row], sizes: Mapping[str, int]) -> dict[str, Any]:
+def _measured(name: str, rows: list[Row], sizes: Mapping[str, int]) -> dict[str, Any]:
     by_folder = {f"/{row['sub_path']}".rstrip("/"): row["point"] for row in rows}
     # what lies in a folder that is mounted as well is counted there
     tops = [
@@ -62,12 +67,61 @@ def _limited(name: str, rows: list[Row], sizes: Mapping[str, int]) -> dict[str, 
     }
 
 
-def listeners(sockets: Iterable[Row], pod: Mapping[str, Any]) -> list[dict[str, Any]]:
+def ephemeral_storage(
+    pod: Row, container: str, mounted: Iterable[Row], folders: Iterable[Row], layer: int
+) -> list[dict[str, Any]]:
+    """Return what of the node's disk a container, and what is seen of its pod from there, takes of their limits of ephemeral-storage.
+
+    mounted: volumes(); folders: each path and allocated (bytes); layer: what the container wrote into its own (bytes). A row for each
+    limit that is set: scope (the container's name, or pod), limit, used, layer, volumes (bytes of emptyDirs on disk; 0 for a
+    container, which they are not counted for), unmeasured (names of emptyDirs), others (of the pod: names of containers and emptyDirs
+    that are not seen from here). Logs are the node's and are not counted.
+    """
+    own = _storage_limit(container_spec(pod, container))
+    rows = [_storage(container, own, layer, 0)] if own is not None else []
+    limits = [limit for spec in pod["spec"].get("containers") or () if (limit := _storage_limit(spec)) is not None]
+    if not limits:
+        return rows
+    empty = {row["name"]: row for row in mounted if row["kind"] == "emptyDir" and row["medium"] != "Memory"}
+    used = {row["name"]: row["used"] for row in measured_volumes(mounted, folders)}
+    names = [spec["name"] for spec in containers(pod) if spec["name"] != container]
+    unseen = [
+        volume["name"]
+        for volume in pod["spec"].get("volumes") or ()
+        if "emptyDir" in volume and volume["name"] not in used
+    ]
+    seen = sum(size for size in used.values() if size is not None)
+    found = _storage("pod", sum(limits), layer, seen)
+    memory = {row["name"] for row in mounted if row["medium"] == "Memory"}
+    return [
+        *rows,
+        {
+            **found,
+            "unmeasured": sorted(name for name in empty if used[name] is None),
+            "others": sorted({*names, *unseen} - memory),
+        },
+    ]
+
+
+def _storage(scope: str, limit: int, layer: int, volumes: int) -> dict[str, Any]:
+    about = {"scope": scope, "limit": limit, "used": layer + volumes, "layer": layer, "volumes": volumes}
+    return {**about, "unmeasured": [], "others": []}
+
+
+def _storage_limit(spec: Row) -> int | None:
+    limit = ((spec.get("resources") or {}).get("limits") or {}).get("ephemeral-storage")
+    return None if limit is None else quantity(limit)
+
+
+def listeners(sockets: Iterable[Row], pod: Mapping[str, Any], held: Row) -> list[dict[str, Any]]:
     """Return what waits for others to call, beyond the pod itself: TCP sockets that listen, and UDP sockets of no peer.
 
-    Each: protocol (TCP or UDP), port, local, uid, is_declared (by a container of the pod, with that protocol), is_ephemeral (a UDP
-    port of those that the kernel gives to whoever sends, so that it may be a client's).
+    held: socket_owners of the target. In its node's network the sockets are only those that the target's processes hold. Each: protocol
+    (TCP or UDP), port, local, uid, is_declared (by a container of the pod, with that protocol), is_ephemeral (a UDP port of those that
+    the kernel gives to whoever sends, so that it may be a client's).
     """
+    own = set(held["inodes"])
+    is_host = bool(pod["spec"].get("hostNetwork"))
     declared = {
         (str(port.get("protocol") or "TCP"), port.get("containerPort"))
         for container in containers(pod)
@@ -77,7 +131,7 @@ def listeners(sockets: Iterable[Row], pod: Mapping[str, Any]) -> list[dict[str, 
     for socket in sockets:
         protocol = socket["protocol"].removesuffix("6").upper()
         waits = socket["state"] == "LISTEN" or (protocol == "UDP" and not socket["remote_port"])
-        if not waits or _is_loopback(socket["local"]):
+        if not waits or _is_loopback(socket["local"]) or (is_host and socket["inode"] not in own):
             continue
         port = socket["local_port"]
         rows.append(

@@ -37,7 +37,7 @@ def mountinfo(data: bytes) -> list[dict[str, Any]]:
     """Return the mounts of /proc/<pid>/mountinfo (man 5 proc_pid_mountinfo).
 
     Each: id, parent, device (major:minor), root, point, fstype, source, options (list), read_only (of the mount or of the whole
-    file system).
+    file system), turned_read_only (the whole file system, and not by the wish of who mounted it here).
     """
     return [_mount(line) for line in lines(data)]
 
@@ -58,6 +58,8 @@ def _mount(line: bytes) -> dict[str, Any]:
         "source": shown(unescaped(rest[1])),
         "options": options,
         "read_only": "ro" in options or "ro" in of_all,
+        # who asks for it has both; an error, or a claim that none may write to, is known by that (errors=remount-ro)
+        "turned_read_only": "ro" in of_all and "ro" not in options,
     }
 
 

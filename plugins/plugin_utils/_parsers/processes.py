@@ -10,6 +10,7 @@ This is a private plugin utility of incident.distroless; its interface may chang
 
 from __future__ import annotations
 
+import posixpath
 import re
 from typing import Any
 
@@ -28,34 +29,51 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.text 
 
 DELETED = b" (deleted)"
 NEAR_PERCENT = 90
-# programs that run what a file holds that their command line names: interpreters, and the loaders of glibc and musl
-INTERPRETER = re.compile(
-    rb"python[0-9.]*|pypy[0-9.]*|perl[0-9.]*|ruby[0-9.]*|node|nodejs|deno|bun|php[0-9.]*|lua[0-9.]*|tclsh[0-9.]*|Rscript"
-    rb"|sh|ash|dash|bash|zsh|ksh|mksh|busybox|ld-linux.*\.so\.[0-9]|ld-musl-.*\.so\.1|ld-[0-9.]+\.so"
-)
-# of their options those that take a word of their own
-TAKE_A_WORD = (
-    b"-W",
-    b"-X",
-    b"-O",
-    b"-o",
-    b"-I",
-    b"-r",
-    b"--require",
-    b"--library-path",
-    b"--preload",
-    b"--argv0",
-    b"--rcfile",
-)
+# programs that run what a file holds that their command line names, by family: interpreters, and the loaders of glibc and musl
+FAMILIES = {
+    "shell": re.compile(rb"sh|ash|hush|dash|bash|zsh|ksh|mksh"),
+    "python": re.compile(rb"python[0-9.]*|pypy[0-9.]*"),
+    "perl": re.compile(rb"perl[0-9.]*|ruby[0-9.]*|lua(jit|[0-9.]*)"),
+    "node": re.compile(rb"node|nodejs|deno|bun"),
+    "java": re.compile(rb"java"),
+    "other": re.compile(rb"php[0-9.]*|tclsh[0-9.]*|Rscript"),
+    "loader": re.compile(rb"ld-linux.*\.so\.[0-9]|ld-musl-.*\.so\.1|ld-[0-9.]+\.so"),
+}
+# options after which comes code and no file; those that take a word of their own; and those of which that word is run
+CODE = {
+    "shell": re.compile(rb"-[a-zA-Z]*c"),
+    "python": re.compile(rb"-[a-zA-Z]*c|-m"),
+    "perl": re.compile(rb"-[a-zA-Z]*[eE]"),
+    "node": re.compile(rb"-[a-zA-Z]*[ep]|-pe|--eval|--print"),
+    "other": re.compile(rb"-r|-e"),
+}
+TAKE_A_WORD = {
+    "shell": (b"-o", b"+o", b"-O", b"+O", b"--rcfile", b"--init-file"),
+    "python": (b"-W", b"-X"),
+    "perl": (b"-I", b"-r"),
+    "node": (b"-r", b"--require", b"--import", b"-C", b"--conditions"),
+    "other": (b"-c", b"-d", b"-z"),
+    "loader": (
+        b"--library-path",
+        b"--preload",
+        b"--argv0",
+        b"--glibc-hwcaps-prepend",
+        b"--glibc-hwcaps-mask",
+        b"--audit",
+    ),
+}
+RUN_A_WORD = {"java": (b"-jar",), "other": (b"-f",)}
+BUSYBOX = b"busybox"
 
 
 def processes(data: bytes) -> list[dict[str, Any]]:
-    """Return the process table, by pid, from lines `pid hex-of-stat hex-of-status hex-of-cmdline hex-of-exe`.
+    """Return the process table, by pid, from lines `pid hex-of-stat hex-of-status hex-of-cmdline hex-of-exe hex-of-cwd`.
 
-    stat, status and cmdline are the files of /proc/<pid>, exe what its link says; each with an underscore before, since each can
+    stat, status and cmdline are the files of /proc/<pid>, exe and cwd (which may be left out) what its links say; each with an
+    underscore before, since each can
     be empty. Each: pid, parent, name, state, uid, gid, threads, rss (bytes), start_ticks (since boot), command (one line), exe
     (in the target's view, "" where it cannot be read), exe_deleted, script (what an interpreter or a loader runs, as its
-    command line names it; "" where it names nothing or is none of them).
+    command line names it, from its working directory; "" where it names nothing or is none of them).
     """
     # what a line `cut` says is completeness's to tell
     rows = [_process(line) for line in lines(data) if line != CUT]
@@ -63,8 +81,9 @@ def processes(data: bytes) -> list[dict[str, Any]]:
 
 
 def _process(line: bytes) -> dict[str, Any]:
-    pid, *parts = words(line, 5)
-    stat, status, command, link = (from_hex(part.removeprefix(b"_")) for part in parts)
+    # a collector of a user's own may not know of the working directory
+    pid, *parts = words(line, 6 if line.count(b" ") > 4 else 5)
+    stat, status, command, link, cwd = (from_hex(part.removeprefix(b"_")) for part in (*parts, b"_")[:5])
     # readlink ends what it prints by a newline
     link = link.removesuffix(b"\n")
     found = parse_stat(stat.decode("utf-8", "surrogateescape"))
@@ -85,23 +104,40 @@ def _process(line: bytes) -> dict[str, Any]:
         "command": " ".join(shown(word) for word in arguments),
         "exe": shown(in_target(link.removesuffix(DELETED))) if link else "",
         "exe_deleted": link.endswith(DELETED),
-        "script": shown(_script(link.removesuffix(DELETED) or (arguments or [b""])[0], arguments)),
+        "script": shown(_found(_script(link.removesuffix(DELETED), arguments), cwd.removesuffix(b"\n"))),
     }
 
 
 def _script(program: bytes, arguments: list[bytes]) -> bytes:
-    """Return the first word after the options of an interpreter; of `-c` and the like it is code and names no file."""
-    if not INTERPRETER.fullmatch(program.rpartition(b"/")[2]):
-        return b""
-    words = iter(arguments[1:])
-    for word in words:
-        if word in TAKE_A_WORD:
-            next(words, b"")
-        elif re.fullmatch(rb"-[a-zA-Z]*[ce]|-m|--eval|--print", word):
+    """Return what a program runs as its command line names it, b"" where it is no interpreter, or runs code that no file holds."""
+    called = [*arguments] or [b""]
+    name = posixpath.basename(program or called[0])
+    if name == BUSYBOX:
+        # by whatever link it was called
+        called = called[1:] if posixpath.basename(called[0]) == BUSYBOX else called
+        name = posixpath.basename(called[0]) if called else b""
+        if not FAMILIES["shell"].fullmatch(name.lstrip(b"-")):
+            return b""
+    family = next((key for key, pattern in FAMILIES.items() if pattern.fullmatch(name.lstrip(b"-"))), "")
+    rest = iter(called[1:] if family else ())
+    for word in rest:
+        if word in TAKE_A_WORD.get(family, ()):
+            next(rest, b"")
+        elif word in RUN_A_WORD.get(family, ()):
+            return next(rest, b"")
+        elif family in CODE and CODE[family].fullmatch(word):
             return b""
         elif not word.startswith((b"-", b"+")):
-            return word
+            # of Java that is a class
+            return b"" if family == "java" else word
     return b""
+
+
+def _found(script: bytes, cwd: bytes) -> bytes:
+    """Return the whole path of a script, in the target's view; one of an unknown place as it is."""
+    if not script:
+        return b""
+    return posixpath.normpath(posixpath.join(in_target(cwd), in_target(script)) if cwd else in_target(script))
 
 
 def _fields(status: bytes) -> dict[bytes, bytes]:
@@ -160,6 +196,12 @@ def process_limits(data: bytes) -> dict[str, Any]:
 
 def _nearness(name: str, count: int, limit: int) -> dict[str, Any]:
     return {name: count, "limit": limit, "is_near_limit": 100 * count >= NEAR_PERCENT * limit}
+
+
+def held_sockets(data: bytes) -> dict[str, Any]:
+    """Return the inodes of the sockets that processes hold, from lines of one each, and `cut`: inodes, is_complete."""
+    rows = list(lines(data))
+    return {"inodes": [number(line) for line in rows if line != CUT], "is_complete": CUT not in rows}
 
 
 def counters(data: bytes) -> dict[str, Any]:

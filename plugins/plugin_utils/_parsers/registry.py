@@ -41,6 +41,7 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.netwo
 from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.processes import (
     counters,
     environments,
+    held_sockets,
     limits,
     open_files,
     process_limits,
@@ -112,6 +113,7 @@ PARSERS: dict[str, Parser] = {
     "file_sizes": file_sizes,
     "folder_sizes": folder_sizes,
     "growth": growth,
+    "held_sockets": held_sockets,
     "limits": limits,
     "lines": escaped_lines,
     "lookups": lookups,
