@@ -181,6 +181,7 @@ def test_ansible_builder_makes_an_image_of_the_definition(
         check=True,
     )
     assert "jsonpatch" in asked.stdout
+    assert "zstd" in asked.stdout
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+import yaml
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import REASONS
 from ansible_collections.incident.distroless.plugins.plugin_utils._options.catalog import roles
 
@@ -100,3 +101,26 @@ def test_every_row_of_the_matrix_is_on_the_page_of_permissions() -> None:
     text = (PAGES / "permissions.rst").read_text(encoding="utf-8")
     assert rows
     assert [row for row in sorted(rows) if f"``{row}``" not in text] == []
+
+
+def test_the_readme_has_whole_addresses_alone_and_those_of_the_project_are_there() -> None:
+    """Galaxy and Automation Hub show it without the files beside it."""
+    repository = yaml.safe_load((CHECKOUT / "galaxy.yml").read_text(encoding="utf-8"))["repository"]
+    links = re.findall(r"\]\(([^)\s]+)\)", (CHECKOUT / "README.md").read_text(encoding="utf-8"))
+    assert [link for link in links if not link.startswith("https://")] == []
+    ours = [link.removeprefix(repository) for link in links if link.startswith(repository)]
+    pages = [re.sub(r"^/(blob|raw)/main/", "", link) for link in ours if link != "/issues"]
+    assert pages
+    assert [page for page in pages if not (CHECKOUT / page).is_file()] == []
+
+
+def test_what_is_installed_beside_the_collection_is_said_once() -> None:
+    wanted = yaml.safe_load((CHECKOUT / "galaxy.yml").read_text(encoding="utf-8"))["dependencies"]
+    for name in ("requirements.yml", "meta/ee-requirements.yml"):
+        listed = yaml.safe_load((CHECKOUT / name).read_text(encoding="utf-8"))["collections"]
+        assert {row["name"]: row["version"] for row in listed} == wanted, name
+    events = yaml.safe_load((CHECKOUT / "meta" / "extensions.yml").read_text(encoding="utf-8"))["extensions"]
+    folders = {
+        path.relative_to(CHECKOUT / "extensions").parent for path in (CHECKOUT / "extensions" / "eda").rglob("*.py")
+    }
+    assert {Path(row["args"]["ext_dir"]) for row in events} == folders
