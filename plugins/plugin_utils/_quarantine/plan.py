@@ -183,7 +183,10 @@ def plan(
 
 def undo(pod: Mapping[str, Any] | None, policies: Objects, name: str) -> dict[str, Any]:
     """Return how to take a pod of this name out, which may be gone: is_quarantined, owner (of before), case (or ""), patch (or None),
-    policies (names of those to delete). Raises ValueError where the pod is in quarantine and nothing is written down of before."""
+    policies (names of those to delete), said (what came of it, once it is done).
+
+    Raises ValueError where the pod is in quarantine and nothing is written down of before.
+    """
     made = [
         entry["metadata"]["name"]
         for entry in policies
@@ -192,18 +195,22 @@ def undo(pod: Mapping[str, Any] | None, policies: Objects, name: str) -> dict[st
     ]
     metadata = pod["metadata"] if pod else {}
     if LABEL not in (metadata.get("labels") or {}) and RECORD not in (metadata.get("annotations") or {}):
-        return {"is_quarantined": False, "owner": None, "case": "", "patch": None, "policies": made}
+        said = "is not in quarantine" if pod else "is gone"
+        return {"is_quarantined": False, "owner": None, "case": "", "patch": None, "policies": made, "said": said}
     before = read_record(metadata)
     if before is None:
         raise ValueError(
             f"The annotation {RECORD} of the pod is missing or broken: its labels of before are not known."
         )
+    owner = before["owner"]
+    again = f"; {owner['kind']} {owner['name']} may take it in again, and then deletes one of its pods" if owner else ""
     return {
         "is_quarantined": True,
-        "owner": before["owner"],
+        "owner": owner,
         "case": before["case"],
         "patch": _patch(metadata, {**before["labels"], LABEL: None}, None),
         "policies": made,
+        "said": f"has its labels back{again}",
     }
 
 

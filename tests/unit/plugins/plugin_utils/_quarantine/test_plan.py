@@ -171,7 +171,9 @@ def test_undo_brings_back_what_was_before() -> None:
 
 def test_the_case_of_a_pod_in_quarantine_is_the_one_that_is_written_down() -> None:
     after = patched(pod(), planned(pod())["patch"])
-    assert undo(after, [], "api-0")["case"] == "quarantine-1"
+    back = undo(after, [], "api-0")
+    assert back["case"] == "quarantine-1"
+    assert back["said"].startswith("has its labels back")
     assert planned(after, record={"case": "another"})["record"]["case"] == "quarantine-1"
 
 
@@ -199,6 +201,7 @@ def test_the_policies_of_a_pod_are_found_when_it_is_gone_and_nobody_elses() -> N
         "case": "",
         "patch": None,
         "policies": ["a"],
+        "said": "is gone",
     }
 
 
