@@ -46,6 +46,9 @@ SETTINGS = {"timeout": 3, "certificate_days": 30}
             {"KAFKA_BOOTSTRAP_SERVERS": "kafka-0.kafka:9092,kafka-1.kafka:9093"},
             ["kafka-0.kafka port 9092", "kafka-1.kafka port 9093"],
         ),
+        # a sidecar is called by an address of the pod's own
+        ({"KAFKA_BROKERS": "127.0.0.1:9092,localhost:9093"}, ["127.0.0.1 port 9092", "localhost port 9093"]),
+        ({"REDIS_ADDR": "127.0.0.1:6379"}, ["127.0.0.1 port 6379"]),
         ({"REDIS_ADDR": "[fd00::7]:6379"}, ["fd00::7 port 6379"]),
         ({"NATS": "nats://nats:4222"}, ["nats port 4222"]),
         ({"DSN": "app:secret@tcp(maria.db:3306)/shop"}, ["maria.db port 3306"]),
