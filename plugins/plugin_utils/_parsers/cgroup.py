@@ -29,8 +29,8 @@ TICKS = 100
 NO_LIMIT = 1 << 62
 # kubernetes-mixin's CPUThrottlingHigh; fewer periods than these are no sample
 THROTTLED_PERCENT, PERIODS = 25, 5
-# what was throttled in its first minutes has started; later it counts where it took so much of all the time
-SETTLED_SECONDS, THROTTLED_OF_TIME = 600, 5
+# what was throttled in its first minutes has started, unless it works on; later it counts where it took so much of all the time
+SETTLED_SECONDS, THROTTLED_OF_TIME, BUSY_PERCENT = 600, 5, 30
 NEAR_PERCENT = 90
 BUSIEST = 5
 # what only a process's end gives back: of a cache of files the kernel takes what it needs
@@ -86,10 +86,12 @@ def cgroup_cpu(data: bytes) -> dict[str, Any]:
     now_periods, now_throttled = periods - first.get("nr_periods", 0), throttled - first.get("nr_throttled", 0)
     seconds = max(after.at - found.started / TICKS, 0.01)
     is_now = now_periods >= PERIODS and 100 * now_throttled >= THROTTLED_PERCENT * now_periods
-    is_so_far = 100 * throttled >= THROTTLED_PERCENT * periods and (
-        seconds >= SETTLED_SECONDS and 100 * throttled * period >= THROTTLED_OF_TIME * seconds
-    )
-    busiest = _busiest(before, after)
+    used = _used(before, after)
+    cpus = sum(ticks for ticks, _pid, _name in used) / TICKS / max(after.at - before.at, 0.01)
+    # on a node that has no CPU to give it is not stopped while it waits for its turn
+    is_busy = periods >= PERIODS and limit is not None and 100 * cpus >= BUSY_PERCENT * limit
+    is_long = seconds >= SETTLED_SECONDS and 100 * throttled * period >= THROTTLED_OF_TIME * seconds
+    is_so_far = 100 * throttled >= THROTTLED_PERCENT * periods and (is_busy or is_long)
     return {
         "limit": limit,
         "periods": periods,
@@ -104,14 +106,15 @@ def cgroup_cpu(data: bytes) -> dict[str, Any]:
         },
         "is_throttled": limit is not None and bool(throttled) and (is_now or is_so_far),
         "is_now": limit is not None and is_now,
-        "used": round(sum(row["percent"] for row in busiest) / 100, 2),
-        "busiest": busiest[:BUSIEST],
+        "used": round(cpus, 2),
+        "busiest": _busiest(used, after.at - before.at),
     }
 
 
 def cgroup_memory(data: bytes) -> dict[str, Any]:
     """Return what of memory a container holds: limit (bytes, None: there is none), used, kept (what is no cache of files), percent
-    (of the limit, kept; None without one), is_near_limit, limit_hits (how often it came to it), oom_kills. Raises ValueError where
+    (of the limit, kept; None without one), is_near_limit, peak (the most that it held; None where the kernel does not tell), was_near_limit
+    (by that), limit_hits (how often it came to it), oom_kills. Raises ValueError where
     the target's own mount does not show it.
     """
     found = _read(data)
@@ -128,7 +131,12 @@ def cgroup_memory(data: bytes) -> dict[str, Any]:
         raise ValueError(f"memory.stat has no {names[0]}, or its events no oom_kill")
     kept = sum(stat.get(key, 0) for key in names)
     hits = events.get("max", 0) if is_new else _value(found, look, b"memory", b"memory.failcnt")
+    peaks = b"memory.peak" if is_new else b"memory.max_usage_in_bytes"
+    peak = _value(found, look, b"memory", peaks) if (b"memory", peaks) in look.files else None
     return {
+        "peak": peak,
+        # of a pod that has the limit of its one container, the pod meets it first
+        "was_near_limit": limit is not None and (bool(hits) or 100 * (peak or 0) >= NEAR_PERCENT * limit),
         "limit": limit,
         "used": _value(found, look, b"memory", b"memory.current" if is_new else b"memory.usage_in_bytes"),
         "kept": kept,
@@ -222,13 +230,16 @@ def _cpu_limit(found: _Found, look: _Look) -> tuple[float | None, float]:
     return (round(number(quota) / period, 3) if is_set else None), period / 1_000_000
 
 
-def _busiest(before: _Look, after: _Look) -> list[dict[str, Any]]:
-    seconds = max(after.at - before.at, 0.01)
-    # one that began meanwhile has used all that it has
+def _used(before: _Look, after: _Look) -> list[tuple[int, int, str]]:
+    """Return the ticks, pid and name of each process, the busiest first. One that began meanwhile has used all that it has."""
     used = [(ticks - before.ticks.get(pid, (0, ""))[0], pid, name) for pid, (ticks, name) in after.ticks.items()]
+    return sorted(used, key=lambda row: (-row[0], row[1]))
+
+
+def _busiest(used: list[tuple[int, int, str]], seconds: float) -> list[dict[str, Any]]:
     rows = [
-        {"pid": pid, "name": name, "percent": round(100 * ticks / TICKS / seconds)}
-        for ticks, pid, name in sorted(used, key=lambda row: (-row[0], row[1]))
+        {"pid": pid, "name": name, "percent": round(100 * ticks / TICKS / max(seconds, 0.01))}
+        for ticks, pid, name in used[:BUSIEST]
     ]
     return [row for row in rows if row["percent"]]
 

@@ -95,6 +95,15 @@ def test_throttling_counts_where_it_is_now_or_took_much_of_a_long_time(
     assert [entry[0] for entry in found] == [verdict], found
 
 
+@pytest.mark.parametrize(("ticks", "verdict"), [((1000, 1006), "warn"), ((1000, 1005), "pass")])
+def test_a_young_container_that_works_on_is_throttled_though_its_node_has_no_turn_for_it_now(
+    ticks: tuple[int, int], verdict: str
+) -> None:
+    # three in a hundred of a CPU, of a limit of a tenth
+    data = looked((old_cpu(400, 300), old_cpu(420, 301)), ticks={"1 app": ticks}, age=60)
+    assert [entry[0] for entry in said("cpu_use", "cgroup_cpu", data, "cpu_throttled")] == [verdict]
+
+
 def test_a_kernel_that_counts_no_periods_is_well_where_there_is_no_limit_and_unknown_where_there_is() -> None:
     bare = {"cpu.stat": "usage_usec 73899\nuser_usec 27213\nsystem_usec 46685\n"}
     free = {**bare, "cpu.max": "max 100000\n"}
@@ -160,11 +169,23 @@ def test_memory_is_near_its_limit_by_what_cannot_be_taken_back(files: dict[str, 
     [
         (
             new_memory(anon=1, events="max 31\noom 2\noom_kill 2\noom_group_kill 0"),
-            "limit of 64.0 MiB was met 31 times",
+            "it came to its limit of 64.0 MiB",
         ),
-        (old_memory(rss=1, kills=2, hits=31), "limit of 64.0 MiB was met 31 times"),
-        (new_memory(anon=1, events="max 0\noom 0\noom_kill 2"), "was not met, so that it was its pod or its node"),
+        (old_memory(rss=1, kills=2, hits=31), "it came to its limit of 64.0 MiB"),
+        (
+            new_memory(anon=1, events="max 0\noom 0\noom_kill 2"),
+            "far from its limit of 64.0 MiB, so that it was its pod or its node",
+        ),
         (new_memory(anon=1, limit=None, events="max 0\noom 0\noom_kill 2"), "no limit of its own"),
+        # the pod has the same limit, and meets it first
+        (
+            {**old_memory(rss=1, kills=2), "memory.max_usage_in_bytes": f"{63 * MIB}\n"},
+            "it came to its limit of 64.0 MiB",
+        ),
+        (
+            {**new_memory(anon=1, events="max 0\noom 0\noom_kill 2"), "memory.peak": f"{40 * MIB}\n"},
+            "far from its limit",
+        ),
     ],
 )
 def test_children_that_were_killed_for_memory_are_told(files: dict[str, str], words: str) -> None:
