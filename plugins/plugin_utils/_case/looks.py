@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -33,6 +34,8 @@ SCHEMA = 1
 SEAL = "SHA256SUMS"
 QUARANTINE_LOG = "quarantine.jsonl"
 _QUARANTINE = "quarantine"
+# it is the name of a folder too
+_ROLE = re.compile("[a-z][a-z0-9_]*")
 # what of a look says that no play works on it: its role's last file
 _LAST = {_QUARANTINE: QUARANTINE_LOG, "evidence_bundle": SEAL}
 
@@ -239,7 +242,11 @@ def held_by(folder: Path, role: str) -> Iterator[CaseFolder]:
 
 def is_added(folder: Path) -> bool:
     """Return whether a folder is one look's, in a case in which each has one."""
-    return folder.name in {look.folder for look in read_looks(folder.parent).looks}
+    try:
+        return folder.name in {look.folder for look in read_looks(folder.parent).looks}
+    except Failure:
+        # somebody else's file of that name, beside cases
+        return False
 
 
 def refuse_sealed(folder: Path) -> None:
@@ -263,7 +270,7 @@ def read_looks(case: Path) -> Looks:
 
 def _looks(rows: Sequence[dict[str, Any]]) -> tuple[Look, ...]:
     looks = tuple(Look(str(row["role"]), str(row["folder"])) for row in rows)
-    if any(look.folder not in ("", look.role) for look in looks):
+    if any(look.folder not in ("", look.role) or not _ROLE.fullmatch(look.role) for look in looks):
         raise ValueError("a folder that no role has")
     return looks
 
@@ -273,8 +280,7 @@ def _of_files(case: Path) -> tuple[Look, ...]:
         return (Look(_QUARANTINE, ""),)
     for name in (COLLECTED, FINDINGS):
         try:
-            found = json.loads(CaseFolder(case).read(name))
-            return (Look(str(found["role"]), ""),)
+            return _looks([{"role": json.loads(CaseFolder(case).read(name))["role"], "folder": ""}])
         except (OSError, ValueError, TypeError, LookupError):
             continue
     return ()

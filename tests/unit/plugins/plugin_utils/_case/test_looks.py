@@ -119,6 +119,21 @@ def test_a_record_that_is_not_understood_is_somebody_elses(tmp_path: Path, recor
     assert refusal(lambda: opened(tmp_path, "disk_triage", adds=True)).reason == "CaseConflict"
 
 
+def test_nothing_is_moved_out_of_the_case_whatever_its_files_call_a_role(tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / "findings.json").write_text('{"role": "../out"}', encoding="utf-8")
+    assert opened(tmp_path, "process_triage", adds=True).folder == tmp_path / "one" / "process_triage"
+    assert not (tmp_path / "out").exists()
+    assert (tmp_path / "one" / "findings.json").is_file()
+
+
+def test_a_file_of_somebody_elses_beside_cases_is_no_record(tmp_path: Path) -> None:
+    (tmp_path / "case.json").write_text('{"ticket": 4711}', encoding="utf-8")
+    first = opened(tmp_path, "disk_triage")
+    judged(first, "disk_triage")
+    refuse_writer(first.folder, "disk_triage")
+
+
 def test_notes_of_the_users_own_are_no_look(tmp_path: Path) -> None:
     (tmp_path / "one").mkdir()
     (tmp_path / "one" / "notes.txt").write_text("paged at three", encoding="utf-8")
