@@ -112,11 +112,11 @@ def test_a_name_that_does_not_resolve_is_named_with_all_that_was_asked(
 ) -> None:
     case = triage(kubectl, tmp_path, pod="lost")
     assert case.verdict == "fail", case.said()
-    assert {entry["analyzer"] for entry in case.findings(verdict="fail")} == {"unresolved_name", "peer_failed"}
+    assert {entry["analyzer"] for entry in case.findings(verdict="fail")} == {"unresolved_name", "peer_unresolved"}
     assert case.finding("unresolved_name")["message"] == (
         "orders.shop does not resolve: orders.shop.shop.svc.test. NXDOMAIN, orders.shop.svc.test. NXDOMAIN, orders.shop. NXDOMAIN."
     )
-    assert f"orders.shop port {world.open} (ORDERS_HOST) is unresolved" in case.finding("peer_failed")["message"]
+    assert f"orders.shop port {world.open} (ORDERS_HOST) is unresolved" in case.finding("peer_unresolved")["message"]
     case.assert_evidence(case.finding("unresolved_name"))
 
 
