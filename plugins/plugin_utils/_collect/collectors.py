@@ -21,7 +21,7 @@ API_SOURCES = ("pod", "events", "node", "owners", "log", "previous_log")
 # names in the facts that are not a collector's to take
 RESERVED = (
     *(*API_SOURCES, "target", "missing", "cut", "volumes", "container", "last_run", "settings", "item"),
-    *("limited_volumes", "ephemeral_storage", "listeners", "zombies"),
+    *("limited_volumes", "ephemeral_storage", "listeners", "zombies", "health", "stale"),
 )
 DEFAULT_VOLATILITY = 50
 DEFAULT_TIMEOUT = 60

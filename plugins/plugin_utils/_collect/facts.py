@@ -14,11 +14,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.incident.distroless.plugins.module_utils._core.times import when
+from ansible_collections.incident.distroless.plugins.module_utils._core.times import epoch, rfc3339, when
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.logs import is_lost
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.pods import container_status
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.redaction import without_values
 from ansible_collections.incident.distroless.plugins.plugin_utils._collect.collectors import file_of
-from ansible_collections.incident.distroless.plugins.plugin_utils._collect.container_facts import container_life
 from ansible_collections.incident.distroless.plugins.plugin_utils._collect.pod_facts import (
     ephemeral_storage,
     limited_volumes,
@@ -26,6 +26,10 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._collect.pod_f
     owners,
     volumes,
 )
+from ansible_collections.incident.distroless.plugins.plugin_utils._health.container_life import container_life
+from ansible_collections.incident.distroless.plugins.plugin_utils._health.diagnosis import diagnose
+from ansible_collections.incident.distroless.plugins.plugin_utils._health.evidence import View
+from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.last_words import clean, last_words
 from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.registry import PARSERS
 from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.text import completeness, printable
 
@@ -35,6 +39,7 @@ DERIVED = {
     "owners": ("pod",),
     "container": ("pod",),
     "last_run": ("previous_log", "log"),
+    "health": ("pod", "events", "previous_log", "log", "node"),
     "limited_volumes": ("pod", "big_folders"),
     "ephemeral_storage": ("pod", "big_folders", "layer"),
     "listeners": ("pod", "sockets", "held_sockets"),
@@ -43,17 +48,22 @@ DERIVED = {
 # of a log, for the analyzers; the file beside them has all that was read
 MAX_LINES = 200
 NEVER_ASKED = "it was not asked for"
+# the default of the setting within_seconds
+DEFAULT_WITHIN = 3600
+# facts that are the API's, and old where nobody has heard of the node
+OF_THE_KUBELET = ("pod", "container", "health")
 
 
 @dataclass(slots=True)
 class Known:
-    """What is known of one target: facts for the analyzers, objects of the API as they came, why something is missing,
-    and the names of those facts that are not whole."""
+    """What is known of one target: facts for the analyzers, objects of the API as they came, why something is missing, the
+    names of those facts that are not whole, and why facts are of another time than they speak of."""
 
     facts: dict[str, Any] = field(default_factory=dict)
     objects: dict[str, Any] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
     cut: list[str] = field(default_factory=list)
+    stale: dict[str, str] = field(default_factory=dict)
 
 
 def label(target: Mapping[str, Any]) -> str:
@@ -61,10 +71,15 @@ def label(target: Mapping[str, Any]) -> str:
     return f"{target['namespace']}/{target['pod']}/{target['container']}"
 
 
-def gather_facts(collected: Mapping[str, Any], target: Mapping[str, Any], read: Callable[[str], bytes]) -> Known:
+def gather_facts(
+    collected: Mapping[str, Any],
+    target: Mapping[str, Any],
+    read: Callable[[str], bytes],
+    within: int = DEFAULT_WITHIN,
+) -> Known:
     """Return all that was collected of a target (a row of ephemeral_debug). read gives the bytes of a file in the case folder.
 
-    A collector that failed is no fact; it is in `missing`, with why.
+    A collector that failed is no fact; it is in `missing`, with why. within: seconds for which trouble is recent.
     """
     known = Known()
     ran = {row["name"]: row for row in target["commands"]}
@@ -89,11 +104,21 @@ def gather_facts(collected: Mapping[str, Any], target: Mapping[str, Any], read: 
         known.missing |= dict.fromkeys(("volumes", "owners", "container"), known.missing["pod"])
     _take_last_run(known)
     known.facts["target"] = {key: value for key, value in target.items() if key != "commands"}
+    _take_health(known, now_of(collected), within)
+    _doubt_what_restarted(known, target)
     for name, derive in _DERIVE.items():
         _derive(known, name, derive)
     known.facts["missing"] = known.missing
     known.facts["cut"] = known.cut
+    known.facts["stale"] = known.stale
     return known
+
+
+def now_of(collected: Mapping[str, Any]) -> str:
+    """Return the moment of the judgement on the API server's clock, whose times are those of objects and events."""
+    ours = collected["ended"] or collected["looked"]
+    offset = collected.get("clock_offset") or 0
+    return rfc3339(epoch(ours) + float(offset)) if offset else str(ours)
 
 
 def _is_cut(collector: Mapping[str, Any], printed: bytes, value: Any) -> bool:
@@ -206,6 +231,46 @@ def _take_last_run(known: Known) -> None:
         known.missing["last_run"] = printable(why.strip())
 
 
+def _take_health(known: Known, now: str, within: int) -> None:
+    """Take what is known of the container's health, of which a pod's object is enough to begin with."""
+    if "container" not in known.facts:
+        known.missing |= {"health": known.missing["container"]} if "container" in known.missing else {}
+        return
+    log, why = _log_of_the_end(known)
+    words = None if log is None else last_words([clean(line) for line in log.split("\n")])
+    life, node = known.facts["container"], known.facts.get("node")
+    view = View(known.facts["pod"], life, known.facts.get("events", ()), words, node, now, within, why)
+    found = diagnose(view)
+    known.facts["health"] = found.as_fact()
+    if found.stale:
+        known.stale |= dict.fromkeys(OF_THE_KUBELET, found.stale)
+
+
+def _log_of_the_end(known: Known) -> tuple[str | None, str]:
+    """Return the log of the run that ended last, or None and why there is none."""
+    life = known.facts["container"]
+    names = ("previous_log",) if life["state"] == "running" else ("log", "previous_log")
+    for name in names:
+        if name in known.facts and known.facts[name].strip() and not is_lost(known.facts[name]):
+            return known.facts[name], ""
+    gone = next((known.missing[name] for name in names if name in known.missing), "")
+    lost = next((known.facts[name] for name in names if name in known.facts and is_lost(known.facts[name])), "")
+    why = printable((gone or lost).strip())
+    return (None, why) if why else ("", "")
+
+
+def _doubt_what_restarted(known: Known, target: Mapping[str, Any]) -> None:
+    """Note where the container that was looked into is not the one that the API spoke of."""
+    if "pod" not in known.facts or not target["commands"]:
+        return
+    seen, looked = (
+        container_status(known.facts["pod"], target["container"]).get("containerID"),
+        target.get("container_id"),
+    )
+    if seen and looked and seen != looked:
+        known.stale |= dict.fromkeys(OF_THE_KUBELET, "the container was started again before it was looked into")
+
+
 def _logs_of_the_end(life: Mapping[str, Any] | None) -> tuple[str, ...]:
     """Return the logs that may hold the last words. What a container says that runs again is about a run that did not end."""
     runs_again = life and life["has_ended"] and life["state"] == "running"
@@ -233,7 +298,7 @@ def _ask(known: Known, collected: Mapping[str, Any], target: Mapping[str, Any], 
         known.objects["pod"] = known.facts["pod"] = without_values(pod)
         known.facts["volumes"] = volumes(pod, target["container"])
         known.facts["owners"] = owners(pod)
-        known.facts["container"] = container_life(pod, target["container"], collected["ended"] or collected["looked"])
+        known.facts["container"] = container_life(pod, target["container"], now_of(collected))
 
 
 def _answer(answers: Iterable[Mapping[str, Any]], **wanted: Any) -> Mapping[str, Any]:

@@ -22,12 +22,12 @@ from ansible_collections.incident.distroless.plugins.module_utils._k8s.pods impo
     is_finished,
 )
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.waiting import NO_IMAGE
-from ansible_collections.incident.distroless.plugins.plugin_utils._collect.container_facts import (
+from ansible_collections.incident.distroless.plugins.plugin_utils._collect.pod_facts import volumes
+from ansible_collections.incident.distroless.plugins.plugin_utils._health.container_life import (
     container_life,
     container_names,
     seconds,
 )
-from ansible_collections.incident.distroless.plugins.plugin_utils._collect.pod_facts import volumes
 
 Rows = Iterable[Mapping[str, Any]]
 
@@ -41,8 +41,8 @@ def known_pods(found: Mapping[str, Any]) -> list[dict[str, Any]]:
 def subjects(found: Mapping[str, Any], answers: Rows, container: str, now: str) -> dict[str, list[dict[str, Any]]]:
     """Return the targets and failed_targets of a case that is made of the API's answers (those of api_answers).
 
-    The targets of a pod are the container that is named; without a name those that something is wrong with, else the default
-    one. They have the keys of ephemeral_debug's, with null for what only a debugger knows. now: RFC 3339.
+    The targets of a pod are the container that is named; without a name its default one, and all that something is wrong with.
+    They have the keys of ephemeral_debug's, with null for what only a debugger knows. now: RFC 3339.
     """
     pods = {
         (entry["metadata"].get("namespace"), entry["metadata"]["name"]): entry
@@ -69,9 +69,17 @@ def _containers(pod: Mapping[str, Any], wanted: str, now: str) -> list[str]:
     names = container_names(pod)
     if wanted:
         return [wanted] if wanted in names else []
-    troubled = [name for name in names if container_life(pod, name, now)["trouble_age"] is not None]
+    lives = [container_life(pod, name, now) for name in names]
     default = (pod["metadata"].get("annotations") or {}).get(DEFAULT_CONTAINER)
-    return troubled or [default if default in names else names[0]]
+    chosen = default if default in names else names[0]
+    # one that runs and is not ready has no end to be in trouble by
+    return [
+        life["name"]
+        for life in lives
+        if life["name"] == chosen
+        or life["trouble_age"] is not None
+        or (life["state"] == "running" and not life["ready"] and life["kind"] != "init")
+    ]
 
 
 def _target(pod: Mapping[str, Any], container: str) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ansible_collections.incident.distroless.plugins.plugin_utils._collect.pod_facts import quantity
+from ansible_collections.incident.distroless.plugins.plugin_utils._health.causes import KINDS
 from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.sockets import address
 from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.text import holding, printable
 from jinja2 import StrictUndefined, TemplateError
@@ -30,7 +31,22 @@ DEFAULT_SEVERITY = 50
 # of one analyzer in one target; a pod with ten thousand full volumes must not fill the report
 MAX_MATCHES = 20
 MAX_TEXT = 2000
-KEYS = ("name", "title", "given", "needs", "for_each", "when", "verdict", "message", "next", "otherwise", "severity")
+KEYS = (
+    "name",
+    "title",
+    "cause",
+    "given",
+    "needs",
+    "for_each",
+    "when",
+    "verdict",
+    "message",
+    "next",
+    "otherwise",
+    "severity",
+)
+# an analyzer of a cause in `health` need say no more than its name; what it says itself counts
+OF_A_CAUSE = {"needs": ["health"], "message": "{{ item.message }}", "next": "{{ item.next }}"}
 # what an expression can come to with facts that it does not expect
 NOT_JUDGED = (TemplateError, TypeError, ValueError, LookupError, ArithmeticError, AttributeError)
 
@@ -49,6 +65,7 @@ class Analyzer:
     needs: tuple[str, ...]
     for_each: Callable[..., Any] | None
     when: Callable[..., Any]
+    # "": that of the cause
     verdict: str
     message: Callable[..., str]
     next: Callable[..., str]
@@ -104,10 +121,12 @@ def _analyzer(environment: ImmutableSandboxedEnvironment, entry: object) -> Anal
         raise ValueError("not a dictionary.")
     if unknown := sorted(map(str, entry.keys() - set(KEYS))):
         raise ValueError(f"unknown keys: {', '.join(unknown)}.")
+    if "cause" in entry:
+        entry = _of_a_cause(entry)
     name, verdict, needs = entry.get("name"), entry.get("verdict"), entry.get("needs", [])
     if not isinstance(name, str) or not re.fullmatch("[a-z][a-z0-9_]*", name):
         raise ValueError(f"name {name!r} is not a word of small letters, digits and underscores.")
-    if verdict not in VERDICTS:
+    if verdict not in VERDICTS and not ("cause" in entry and verdict is None):
         raise ValueError(f"verdict {verdict!r} is none of {', '.join(VERDICTS)}.")
     if not isinstance(needs, list) or not entry.get("message"):
         raise ValueError("message is needed, and needs is a list.")
@@ -128,12 +147,21 @@ def _analyzer(environment: ImmutableSandboxedEnvironment, entry: object) -> Anal
         needs=tuple(map(str, needs)),
         for_each=expression("for_each") if "for_each" in entry else None,
         when=expression("when") if "when" in entry else lambda **_facts: True,
-        verdict=verdict,
+        verdict=verdict or "",
         message=sentence("message"),
         next=sentence("next"),
         otherwise=sentence("otherwise") if "otherwise" in entry else None,
         severity=severity,
     )
+
+
+def _of_a_cause(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an analyzer of a cause with the rest of what it needs. Raises ValueError where there is no such cause."""
+    kind = KINDS.get(str(entry["cause"]))
+    if kind is None or {"for_each", "given"} & entry.keys():
+        raise ValueError(f"cause {entry['cause']!r} is none of {', '.join(KINDS)}, or has for_each or given beside it.")
+    each = f"health.causes | selectattr('name', 'equalto', '{kind.name}') | list"
+    return {**OF_A_CAUSE, "for_each": each, "title": kind.title, "severity": kind.severity, **entry}
 
 
 def analyze(facts: Facts, analyzers: Iterable[Analyzer], settings: Mapping[str, Any]) -> list[Judgement]:
@@ -146,7 +174,13 @@ def analyze(facts: Facts, analyzers: Iterable[Analyzer], settings: Mapping[str, 
     # plain values only: of Ansible's tagged ones none must reach a template
     plain = json.loads(
         json.dumps(
-            {"missing": {}, "cut": [], **facts, "settings": {key: _number(value) for key, value in settings.items()}}
+            {
+                "missing": {},
+                "cut": [],
+                "stale": {},
+                **facts,
+                "settings": {key: _number(value) for key, value in settings.items()},
+            }
         )
     )
     return [judgement for analyzer in analyzers for judgement in _judge(analyzer, plain)]
@@ -197,11 +231,17 @@ def _whole(found: list[Judgement], facts: Facts) -> list[Judgement]:
 
 def _matched(analyzer: Analyzer, matches: list[dict[str, Any]]) -> list[Judgement]:
     found = [
-        _judgement(analyzer, analyzer.verdict, analyzer.message(**context), analyzer.next(**context))
+        # of a cause that has another verdict than its kind, such as one that is only likely, that one
+        _judgement(
+            analyzer,
+            analyzer.verdict or context["item"]["verdict"],
+            analyzer.message(**context),
+            analyzer.next(**context),
+        )
         for context in matches[:MAX_MATCHES]
     ]
     if len(matches) > MAX_MATCHES:
-        found.append(_judgement(analyzer, analyzer.verdict, f"{len(matches) - MAX_MATCHES} more of the same.", ""))
+        found.append(_judgement(analyzer, found[-1].verdict, f"{len(matches) - MAX_MATCHES} more of the same.", ""))
     return found
 
 

@@ -18,6 +18,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._core.times im
 from ansible_collections.incident.distroless.plugins.plugin_utils._case.folder import CaseFolder
 from ansible_collections.incident.distroless.plugins.plugin_utils._collect.collectors import file_of
 from ansible_collections.incident.distroless.plugins.plugin_utils._collect.facts import (
+    DEFAULT_WITHIN,
     DERIVED,
     Known,
     gather_facts,
@@ -56,12 +57,17 @@ def judge(
     entries: list[Entry] = []
     facts: dict[str, dict[str, Any]] = {}
     for target in collected["targets"]:
-        known = gather_facts(collected, target, folder.read)
+        known = gather_facts(collected, target, folder.read, _within(settings))
         files = _keep(folder, target, known, collected["collectors"]) if keeps else {}
         findings += findings_of(collected["role"], target, analyze(known.facts, analyzers, settings), files)
         entries += timeline(known.facts, target)
         facts[label(target)] = known.facts
     return document(collected, findings, entries, facts)
+
+
+def _within(settings: Mapping[str, Any]) -> int:
+    value = str(settings.get("within_seconds", DEFAULT_WITHIN))
+    return int(value) if value.isdigit() else DEFAULT_WITHIN
 
 
 def _keep(
@@ -188,7 +194,7 @@ def _target(target: Mapping[str, Any]) -> dict[str, Any]:
 
 def _tables(facts: Mapping[str, Any]) -> dict[str, Any]:
     """Return the facts that a report can show: long lists cut, and neither objects of the API nor logs, which are files of their own."""
-    own = ("target", "pod", "node", "log", "previous_log", "last_run", "cut")
+    own = ("target", "pod", "node", "log", "previous_log", "last_run", "cut", "stale")
     return {name: _short(value) for name, value in facts.items() if name not in own}
 
 

@@ -26,6 +26,7 @@ from ansible_collections.incident.distroless.tests.unit.support.crashloop_judgem
 NO_ADDRESS = 'Failed to create pod sandbox: plugin type="calico" failed (add): no IPs available'
 NO_RUNTIME = 'Failed to create pod sandbox: no runtime for "gvisor" is configured'
 NO_CLAIM = 'MountVolume.SetUp failed for volume "data": configmap "settings" not found'
+SINCE = "which runs since 2026-11-24T10:30:00Z (1800 s)"
 NOT_READY = condition("PodReadyToStartContainers", "False")
 READY = condition("PodReadyToStartContainers", "True")
 
@@ -155,22 +156,28 @@ def test_a_warning_that_nobody_knows_is_shown_while_the_container_was_never_star
 def test_a_container_waits_for_an_init_container_that_runs() -> None:
     migrate = status(RUNNING, name="migrate")
     found = judged(status(INITIALIZING), warned("PolicyViolation", "no limits"), inits=(migrate,), phase="Pending")
-    assert said(found, "fail", "unknown", "warn") == {"not_begun": "app has not been started: it waits for migrate."}
+    assert said(found, "fail", "unknown", "warn") == {
+        "not_begun": f"app has not been started: it waits for migrate, {SINCE}."
+    }
 
 
 @pytest.mark.parametrize(
-    ("migrate", "phase"),
+    ("migrate", "phase", "why"),
     [
-        (status(BACK_OFF, ended(), "migrate"), "Pending"),
-        (status(waiting("ImagePullBackOff", "no such tag"), name="migrate"), "Pending"),
-        (status(ended(2), name="migrate"), "Failed"),
+        (status(BACK_OFF, ended(), "migrate"), "Pending", "migrate ended with 1 after 8940 s, 4 restarts so far."),
+        (
+            status(waiting("ImagePullBackOff", "no such tag"), name="migrate"),
+            "Pending",
+            "migrate has no image (ImagePullBackOff): no such tag",
+        ),
+        (status(ended(2), name="migrate"), "Failed", "migrate ended with 2 after 8940 s, 4 restarts so far."),
     ],
 )
-def test_a_container_that_waits_for_an_init_container_in_trouble_says_so(migrate: Any, phase: str) -> None:
+def test_a_container_that_waits_for_an_init_container_in_trouble_says_so(migrate: Any, phase: str, why: str) -> None:
     inits = (status(ended(0, "Completed"), name="first"), migrate, status(INITIALIZING, name="last"))
     found = judged(status(INITIALIZING), inits=inits, phase=phase)
     assert said(found, "fail", "unknown") == {
-        "waits_for_other": "app has not been started: it waits for migrate, with which something is wrong."
+        "waits_for_other": f"app has not been started: it waits for migrate: {why}"
     }
     found = judged(status(INITIALIZING), inits=inits, phase=phase, container="last")
     assert "waits_for_other" in said(found, "fail")
@@ -185,7 +192,7 @@ def test_an_app_waits_for_a_sidecar_until_that_has_started() -> None:
     assert "waits_for_other" in said(judged(status(INITIALIZING), inits=(crashing,), spec=spec), "fail")
     starting = status(RUNNING, name="proxy", started=False)
     found = said(judged(status(INITIALIZING), inits=(starting,), spec=spec), "warn")
-    assert found == {"not_begun": "app has not been started: it waits for proxy."}
+    assert found == {"not_begun": f"app has not been started: it waits for proxy, {SINCE}."}
     started = status(RUNNING, name="proxy", started=True)
     found = said(judged(status(CREATING), inits=(started,), spec=spec), "warn")
     assert found == {"not_begun": "app has not been started."}

@@ -38,7 +38,9 @@ def ended(code: int = 1, reason: str = "Error", message: str = "", at: str = "10
 
 
 def status(state: Any, last: Any = None, name: str = "app", **more: Any) -> dict[str, Any]:
-    return {"name": name, "state": state, "lastState": last or {}, "restartCount": 4, "ready": False, **more}
+    # of one that has not ended, the API counts no restart
+    restarts = 4 if last or "terminated" in state or state == BACK_OFF else 0
+    return {"name": name, "state": state, "lastState": last or {}, "restartCount": restarts, "ready": False, **more}
 
 
 def warned(reason: str, message: str, container: str = "", at: str = "10:59:00") -> dict[str, Any]:

@@ -12,7 +12,9 @@ from ansible_collections.incident.distroless.tests.unit.support import pods
 
 NOW = "2026-11-24T11:00:00Z"
 CRASHED = {"state": {"waiting": {"reason": "CrashLoopBackOff"}}, "lastState": {"terminated": {"exitCode": 1}}}
-FINE = {"state": {"running": {"startedAt": "2026-11-24T10:59:00Z"}}, "imageID": "sha256:4f2b", "restartCount": 0}
+RUNS = {"state": {"running": {"startedAt": "2026-11-24T10:59:00Z"}}, "imageID": "sha256:4f2b", "restartCount": 0}
+FINE = {**RUNS, "ready": True}
+UNREADY = {**RUNS, "ready": False}
 
 
 def pod(name: str = "api-0", annotations: Any = None, **containers: dict[str, Any]) -> dict[str, Any]:
@@ -46,8 +48,14 @@ def test_a_pod_that_is_not_there_or_has_no_name_is_not_known() -> None:
     assert known_pods({"failed_targets": [failed("NoTarget"), failed("ApiUnreachable", pod=None)]}) == []
 
 
-def test_the_container_that_crashes_is_the_subject_and_not_the_healthy_default() -> None:
-    assert labels({"failed_targets": [failed()]}, pod(app=FINE, proxy=CRASHED)) == ["shop/api-0/proxy"]
+def test_the_default_container_is_a_subject_beside_the_one_that_crashes() -> None:
+    found = {"failed_targets": [failed()]}
+    assert labels(found, pod(app=FINE, proxy=CRASHED, other=FINE)) == ["shop/api-0/app", "shop/api-0/proxy"]
+
+
+def test_a_container_that_runs_and_is_not_ready_is_a_subject() -> None:
+    found = {"failed_targets": [failed()]}
+    assert labels(found, pod(app=FINE, proxy=UNREADY, other=FINE)) == ["shop/api-0/app", "shop/api-0/proxy"]
 
 
 def test_each_container_that_crashes_is_a_subject() -> None:

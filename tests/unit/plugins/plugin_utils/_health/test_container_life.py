@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.incident.distroless.plugins.plugin_utils._collect.container_facts import (
+from ansible_collections.incident.distroless.plugins.plugin_utils._health.container_life import (
     container_life,
     container_names,
 )

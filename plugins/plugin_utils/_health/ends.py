@@ -1,0 +1,238 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Why a container ended, or could not be started: what the API or the kernel names, then what it said last.
+
+This is a private plugin utility of incident.distroless; its interface may change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.waiting import NO_IMAGE
+from ansible_collections.incident.distroless.plugins.plugin_utils._health.causes import Cause, because
+from ansible_collections.incident.distroless.plugins.plugin_utils._health.container_life import ON_ITS_WAY
+from ansible_collections.incident.distroless.plugins.plugin_utils._health.evidence import (
+    View,
+    condition,
+    memory_limit,
+    said_of,
+)
+
+NOT_CREATED = ("RunContainerError", "CreateContainerError")
+START_ERRORS = ("StartError", "ContainerCannotRun")
+LOST = ("ContainerStatusUnknown", "Unknown")
+KILLED = 137
+PHRASES = {
+    "missing_file": (
+        "no such file or directory",
+        "enoent",
+        "filenotfounderror",
+        "filenotfoundexception",
+        "nosuchfileexception",
+        "cannot find the file",
+        "could not find file",
+    ),
+    "read_only_path": ("read-only file system", "erofs", "readonlyfilesystemexception"),
+    "no_permission": (
+        *(
+            "permission denied",
+            "operation not permitted",
+            "eacces",
+            "eperm",
+            "permissionerror",
+            "accessdeniedexception",
+        ),
+    ),
+}
+# man 7 signal: what each is sent for
+SIGNALS = {
+    "KILL": "Something killed it: the kernel for memory, the kubelet after terminationGracePeriodSeconds, or a process in it.",
+    "SEGV": "The program itself is at fault, or a library of the image does not fit.",
+    "ABRT": "The program gave up; its last words say why.",
+    "TERM": "Something asked it to end: a probe, an eviction, a roll-out, or a process in it.",
+    "SYS": "A system call was refused by seccomp; see the seccompProfile.",
+    "ILL": "The node's CPU lacks an instruction of the program: compare what the image is built for (AVX, ARMv8.x) with the CPU.",
+    "BUS": "It touched a mapping with nothing behind it: a file that was truncated, a full tmpfs or /dev/shm, no huge pages left.",
+    "FPE": "A whole number was divided by zero, or a result did not fit.",
+    "TRAP": "A runtime stopped itself at a check of its own (V8, Chromium, Swift), or a breakpoint was hit.",
+    "XFSZ": "It wrote a file beyond its limit of a file's size (RLIMIT_FSIZE, ulimit -f).",
+    "XCPU": "It used up its limit of CPU seconds (RLIMIT_CPU, ulimit -t).",
+    "PIPE": "It wrote to a pipe or a socket that nobody reads any more.",
+}
+CODES = {126: "The shell found the command and may not run it.", 127: "The shell did not find the command."}
+MORE_LINES = "Raise log_lines of the role, so that the head of the trace is read too."
+
+
+def why_waiting(view: View) -> Cause | None:
+    """Return why the kubelet cannot make or start the container, None where it says nothing of that."""
+    life, name = view.life, view.name
+    reason, message = life["reason"], life["message"]
+    if life["state"] != "waiting":
+        return None
+    if reason == "CreateContainerConfigError":
+        if "runAsNonRoot" in message:
+            return because("runs_as_root", f"{name} cannot be made: {message}")
+        missing = "not found" in message or "couldn't find key" in message
+        return because("missing_config", f"{name} cannot be made: {message}") if missing else _not_started(view)
+    if reason in NO_IMAGE:
+        return because("no_image", f"{name} has no image ({reason}): {message}")
+    if reason == "PostStartHookError":
+        return _hook(view)
+    if reason in NOT_CREATED:
+        return _not_started(view)
+    if reason in ON_ITS_WAY or (reason == "CrashLoopBackOff" and life["has_ended"]):
+        return None
+    return because("held_back", f"{name} waits with {reason}{': ' + message if message else ''}")
+
+
+def _not_started(view: View) -> Cause:
+    life = view.life
+    message, name = life["message"], view.name
+    how = f"{name} {'cannot' if life['trouble_age'] == 0 else 'could not'} be started: "
+    if "OOM-killed" in message:
+        return _memory(view)
+    if "exec format error" in message:
+        return because("wrong_architecture", f"{name} cannot run its program: {message}")
+    if "exec: " in message and ("permission denied" in message or "is a directory" in message):
+        return because("not_executable", how + message)
+    if "exec: " in message or "executable file not found" in message:
+        command = " ".join(life["command"]) or "neither, so that it is the entry point of the image"
+        following = f"Set command and args to what the image holds; the spec has {command}."
+        return because("wrong_command", how + message, following=following)
+    return because("not_started", how + (message or life["reason"] or life["end_reason"]))
+
+
+def why_ended(view: View) -> Cause:
+    """Return why the container ended, of one that has ended and should not have."""
+    life = view.life
+    if life["end_reason"] == "OOMKilled" or "OOM-killed" in life["message"]:
+        return _memory(view)
+    if life["end_reason"] in START_ERRORS:
+        return _not_started(view)
+    if life["end_reason"] in LOST:
+        told = f": {life['message']}" if life["message"] else ""
+        return because("lost", f"How {view.name} ended is not known ({life['end_reason']}){told}")
+    if killed := _killed_by_probe(view):
+        return killed
+    if view.of_last_run(view.about("FailedPostStartHook")):
+        return _hook(view)
+    found = _by_last_words(view) or _by_code(view)
+    return found.under(*_beside(view))
+
+
+def _ended(view: View) -> str:
+    life = view.life
+    signal = f" (SIG{life['signal']})" if life["signal"] else ""
+    after = f" after {life['ran_seconds']} s" if life["ran_seconds"] is not None else ""
+    return f"{view.name} ended with {life['exit_code']}{signal}{after}"
+
+
+def _restarts(view: View) -> str:
+    return f"{view.life['restarts']} restarts so far"
+
+
+def _said(view: View) -> str:
+    """Return a sentence with its last words, or why there are none."""
+    if view.words is None:
+        return f"What it said cannot be read: {view.no_words}." if view.no_words else ""
+    if view.words.begins_in_trace:
+        return "What was read of its log begins within a stack trace, whose head stands above it."
+    return f"It said last: {' / '.join(view.words.lines)}" if view.words.lines else ""
+
+
+def _memory(view: View) -> Cause:
+    life, limit = view.life, memory_limit(view.pod, view.name)
+    pressure = condition(view.node or {}, "MemoryPressure")
+    if limit.value:
+        whose = "its limit is" if limit.whose == "container" else "the limit of its pod is"
+        known = f"{whose} {limit.value}"
+        if limit.wish:
+            known += f" (the spec asks for {limit.wish}{'; ' + limit.pending if limit.pending else ''})"
+    else:
+        known = "it has no limit, nor has its pod, so that it was the node's memory that ran out"
+    if "OOM-killed" in life["message"] or life["exit_code"] == KILLED:
+        how = f"{view.name} was killed by the kernel for its memory ({life['end_reason'] or life['reason']}"
+        message = f"{how}, exit code {life['exit_code']}), {known}, {_restarts(view)}"
+    else:
+        how = f"A process in it was killed by the kernel for its memory ({life['end_reason']})"
+        message = f"{how}, and {_ended(view)}; {known}, {_restarts(view)}"
+    on_node = "See to the memory of the node, and to the requests of the pods on it, which reserve too little."
+    if pressure.get("status") == "True":
+        where = f"node {view.pod['spec'].get('nodeName')} has MemoryPressure ({said_of(pressure)})"
+        message += f"; {where}, so that it may be the node's memory that ran out"
+        return because("out_of_memory", message, following=on_node, sure="inferred", remarks=[_said(view)])
+    if not limit.value:
+        return because("out_of_memory", message, following=on_node, remarks=[_said(view)])
+    return because("out_of_memory", message, remarks=[_said(view)])
+
+
+def _killed_by_probe(view: View) -> Cause | None:
+    """Return the probe for which the kubelet says that it killed the container: only its own word is one."""
+    kills = view.of_last_run(
+        [row for row in view.about("Killing") if "failed" in row["message"] and "probe" in row["message"]]
+    )
+    if not kills:
+        return None
+    kind = "Startup" if "startup" in kills[-1]["message"] else "Liveness"
+    answer = view.unhealthy(kind)
+    told = f"{answer['message']} ({answer['count']} times)" if answer else kills[-1]["message"]
+    message = f"{told}; the kubelet killed {view.name} for it, and it was started again {view.life['restarts']} times"
+    return because("failing_probe", message, remarks=[_ended(view), _said(view)])
+
+
+def _hook(view: View) -> Cause:
+    rows = view.about("FailedPostStartHook")
+    told = f"{rows[-1]['message']} ({rows[-1]['count']} times" if rows else "PostStartHook failed ("
+    why = view.life["message"] if view.life["reason"] == "PostStartHookError" else ""
+    message = f"{told}{'; ' if rows else ''}{view.name} was started again {view.life['restarts']} times)"
+    return because("failing_hook", message, remarks=[why])
+
+
+def _by_last_words(view: View) -> Cause | None:
+    words = view.words.lines if view.words else ()
+    code = view.life["exit_code"]
+    if line := _holding(words, ("exec format error",)):
+        return because("wrong_architecture", f"{view.name} cannot run its program: {line}", sure="said")
+    if (line := _holding(words, ("no such file or directory",))) and line.startswith("exec "):
+        return because("missing_interpreter", f"{view.name} has its program, and not what runs it: {line}", sure="said")
+    if not code:
+        return None
+    found = [(words.index(line), name, line) for name, phrases in PHRASES.items() if (line := _holding(words, phrases))]
+    if not found:
+        return None
+    _place, name, line = max(found)
+    others = [word for word in words if word != line]
+    message = f"{_ended(view)}, {_restarts(view)}, and said: {line}"
+    return because(name, message, sure="said", remarks=[f"Beside that: {' / '.join(others)}" if others else ""])
+
+
+def _holding(words: Sequence[str], phrases: Sequence[str]) -> str:
+    return next((word for word in reversed(words) if any(phrase in word.lower() for phrase in phrases)), "")
+
+
+def _by_code(view: View) -> Cause:
+    life = view.life
+    if life["exit_code"] == 0:
+        message = f"{_ended(view)}, and is started again each time ({_restarts(view)})"
+        return because("ended_well", message, remarks=[_said(view)])
+    following = SIGNALS.get(life["signal"]) or CODES.get(life["exit_code"] or 0) or ""
+    if not following and life["signal"]:
+        following = f"Something sent it SIG{life['signal']}."
+    if view.words is not None and view.words.begins_in_trace:
+        following = MORE_LINES
+    return because("exit", f"{_ended(view)}, {_restarts(view)}. {_said(view)}", following=following)
+
+
+def _beside(view: View) -> list[str]:
+    """Return what was seen at the same time and is not known to have ended it."""
+    found = []
+    for kind in ("Liveness", "Startup"):
+        answer = view.unhealthy(kind)
+        if answer and answer in view.of_last_run([answer]):
+            found.append(
+                f"{answer['message']} ({answer['count']} times); the kubelet did not say that it killed it for that"
+            )
+    return found

@@ -1,0 +1,156 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is known of one container and its pod when it is judged, and what single parts of that say.
+
+This is a private plugin utility of incident.distroless; its interface may change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.pods import (
+    container_spec,
+    container_status,
+    containers,
+)
+from ansible_collections.incident.distroless.plugins.plugin_utils._health.container_life import seconds
+from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.last_words import LastWords
+from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.text import printable
+
+Row = Mapping[str, Any]
+# events come late, and several in one
+LATE = 60
+# what is so for a moment is no trouble: a roll-out, a load balancer that has yet to look
+A_MOMENT = 30
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What is known. life: of container_life; events: the rows of the fact, oldest first; words: None where no log was read, and
+    no_words why; node: None where it was not read; now: RFC 3339, of the API server's clock; within: seconds that are recent."""
+
+    pod: Row
+    life: Row
+    events: Sequence[Row]
+    words: LastWords | None
+    node: Row | None
+    now: str
+    within: int
+    no_words: str = ""
+
+    @property
+    def name(self) -> str:
+        """The container's name."""
+        return str(self.life["name"])
+
+    @property
+    def spec(self) -> Row:
+        """The container's own part of the pod's spec."""
+        return container_spec(self.pod, self.name)
+
+    @property
+    def status(self) -> Row:
+        """What the pod's status has of the container."""
+        return container_status(self.pod, self.name)
+
+    def age(self, moment: object) -> int | None:
+        """Return the seconds since a moment, None where it is not known."""
+        return seconds(str(moment), self.now) if moment else None
+
+    def about(self, *reasons: str) -> list[Row]:
+        """Return the events of these reasons that are about the container, or about none in particular."""
+        return [row for row in self.events if row["reason"] in reasons and row["container"] in (None, self.name)]
+
+    def of_last_run(self, rows: Sequence[Row]) -> list[Row]:
+        """Return those of events that belong to the run that ended, as far as their times say."""
+        began = seconds(rows[0]["time"], self.now) if rows else None
+        run = self.life["ran_seconds"] or 0
+        ended = self.age(self.life["ended_at"])
+        if began is None or ended is None:
+            return list(rows)
+        return [row for row in rows if (self.age(row["time"]) or 0) <= ended + run + LATE]
+
+    def unhealthy(self, kind: str) -> Row | None:
+        """Return the last event of a failed probe of that kind (Liveness, Readiness, Startup), rather with its answer."""
+        rows = [row for row in self.about("Unhealthy") if row["message"].startswith(kind)]
+        answered = [row for row in rows if row["message"].startswith(f"{kind} probe failed")]
+        return next(reversed(answered or rows), None)
+
+
+def condition(thing: Row, kind: str) -> Row:
+    """Return the condition of that type of a pod or a node; empty where it has none."""
+    rows = (thing.get("status") or {}).get("conditions") or ()
+    return next((row for row in rows if row.get("type") == kind), {})
+
+
+def said_of(row: Row) -> str:
+    """Return a condition's reason and message, as far as it has them."""
+    return printable(": ".join(str(row[key]) for key in ("reason", "message") if row.get(key)))
+
+
+def unmet_gates(pod: Row) -> Iterator[tuple[str, Row]]:
+    """Return the readiness gates that are not True, each with its condition (empty where nobody set it)."""
+    for gate in pod["spec"].get("readinessGates") or ():
+        row = condition(pod, gate["conditionType"])
+        if row.get("status") != "True":
+            yield printable(str(gate["conditionType"])), row
+
+
+def described(probe: Row) -> str:
+    """Return what a probe asks, in a word or two."""
+    if "httpGet" in probe:
+        asked = probe["httpGet"]
+        return f"{asked.get('scheme', 'HTTP')} :{asked.get('port')}{asked.get('path', '/')}"
+    if "exec" in probe:
+        return " ".join(map(str, probe["exec"].get("command") or ()))
+    kind = next((key for key in ("tcpSocket", "grpc") if key in probe), "")
+    return f"{'TCP' if kind == 'tcpSocket' else kind} :{(probe.get(kind) or {}).get('port')}"
+
+
+def patience(probe: Row) -> int:
+    """Return the seconds after which a startup probe that goes on failing ends its container."""
+    return int(probe.get("initialDelaySeconds") or 0) + int(probe.get("periodSeconds") or 10) * int(
+        probe.get("failureThreshold") or 3
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryLimit:
+    """The limit in force ("" where there is none), whose it is (container, pod), and what the spec wishes instead."""
+
+    value: str
+    whose: str
+    wish: str
+    pending: str
+
+
+def memory_limit(pod: Row, name: str) -> MemoryLimit:
+    """Return the limit of memory that a container lives under: the kubelet's own word before the spec's, then the pod's."""
+    asked, given = container_spec(pod, name), container_status(pod, name)
+    wish = _memory(asked)
+    own = _memory(given) if "resources" in given else wish
+    pending = next((row for kind in ("PodResizePending", "PodResizeInProgress") if (row := condition(pod, kind))), {})
+    words = f"{pending['type']} {said_of(pending)}".strip() if pending else ""
+    if own:
+        return MemoryLimit(own, "container", wish if wish != own else "", words)
+    # the kubelet's sum over the containers is in the status too where the pod has no limit of its own
+    whole = _memory(pod["spec"]) and (_memory(pod.get("status") or {}) or _memory(pod["spec"]))
+    return MemoryLimit(whole, "pod" if whole else "", "", words)
+
+
+def _memory(thing: Row) -> str:
+    return str(((thing.get("resources") or {}).get("limits") or {}).get("memory") or "")
+
+
+def waiting_for(pod: Row, name: str) -> list[str]:
+    """Return the containers that cannot begin before that one: those behind an init container or a sidecar."""
+    order = [row["name"] for row in pod["spec"].get("initContainers") or ()]
+    if name not in order:
+        return []
+    apps = [row["name"] for row in containers(pod) if row["name"] not in order]
+    return apps + order[order.index(name) + 1 :]
