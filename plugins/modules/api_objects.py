@@ -77,6 +77,11 @@ answers:
   returned: when the requests are valid
   type: list
   elements: dict
+clock_offset:
+  description: The seconds by which the clock of the API server, whose times the objects have, is ahead of this machine's; 0 for less than 2.
+  returned: when the requests are valid
+  type: int
+  sample: 0
 targets:
   description: Always empty.
   returned: always

@@ -119,6 +119,11 @@ class Cluster:
         """Seconds since the epoch on the API server's clock, by the Date of its last answer."""
         return time.time() + self._learned.clock_offset
 
+    @property
+    def clock_offset(self) -> float:
+        """Return the seconds by which the API server's clock is ahead of this machine's, by the Date of its last answer."""
+        return self._learned.clock_offset
+
     def headers(self, doing: str) -> list[tuple[str, str]]:
         """Return authentication and impersonation headers; a refreshing token is asked for again, within the deadline.
 

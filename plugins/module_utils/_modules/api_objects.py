@@ -82,7 +82,7 @@ def work(module: Any) -> Report:
     if params["concurrency"] < 1:
         raise Failure("InvalidRequest", "concurrency is less than 1.")
     asked = [parse(index, entry, params["namespace"]) for index, entry in enumerate(params["requests"])]
-    outcomes = _answers(module, asked)
+    outcomes, clock_offset = _answers(module, asked)
     rows = [_row(entry, outcome) for entry, outcome in zip(params["requests"], outcomes, strict=True)]
     failed = [
         FailedTarget(question.namespace, question.name if question.kind == "Pod" else None, None, outcome)
@@ -96,17 +96,21 @@ def work(module: Any) -> Report:
         continue_on_error=params["continue_on_error"],
         message=f"{answered} of {len(rows)} requests answered",
     )
-    return Report(message, False, [], failed, {"answers": rows}, failure=failure)
+    return Report(message, False, [], failed, {"answers": rows, "clock_offset": clock_offset}, failure=failure)
 
 
-def _answers(module: Any, asked: list[Question]) -> list[list[Object] | Failure]:
+def _answers(module: Any, asked: list[Question]) -> tuple[list[list[Object] | Failure], int]:
+    """Return what came of the requests, and the seconds by which the API server's clock is ahead of this machine's."""
     timeout = module.params["timeout"]
     try:
         cluster = connect(module, Deadline(timeout, "timeout"))
     except Failure as failure:
         # a caller that goes on past failures has a row for each of its requests
-        return [failure for _question in asked]
-    return run_concurrently(partial(ask, cluster, timeout), asked, module.params["concurrency"])
+        return [failure for _question in asked], 0
+    outcomes = run_concurrently(partial(ask, cluster, timeout), asked, module.params["concurrency"])
+    # its Date has whole seconds: less than two are none
+    offset = round(cluster.clock_offset)
+    return outcomes, offset if abs(offset) > 1 else 0
 
 
 def parse(index: int, entry: Mapping[str, Any], namespace: str | None) -> Question:

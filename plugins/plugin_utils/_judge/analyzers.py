@@ -51,6 +51,8 @@ OF_A_CAUSE = {"needs": ["health"], "message": "{{ item.message }}", "next": "{{ 
 NOT_JUDGED = (TemplateError, TypeError, ValueError, LookupError, ArithmeticError, AttributeError)
 
 _REST = "Look at the rest by a command of ephemeral_debug."
+_AGAIN = "Look at it again."
+_NAME_NEEDS = "Name the facts in the needs of the analyzer."
 
 Facts = Mapping[str, Any]
 
@@ -150,9 +152,14 @@ def _analyzer(environment: ImmutableSandboxedEnvironment, entry: object) -> Anal
         verdict=verdict or "",
         message=sentence("message"),
         next=sentence("next"),
-        otherwise=sentence("otherwise") if "otherwise" in entry else None,
+        otherwise=_otherwise(entry["otherwise"], sentence) if entry.get("otherwise") else None,
         severity=severity,
     )
+
+
+def _otherwise(given: object, sentence: Callable[[str], Callable[..., str]]) -> Callable[..., str]:
+    # true: the sentence is the engine's whole
+    return (lambda **_facts: "") if given is True else sentence("otherwise")
 
 
 def _of_a_cause(entry: Mapping[str, Any]) -> dict[str, Any]:
@@ -210,23 +217,45 @@ def _judge(analyzer: Analyzer, facts: dict[str, Any]) -> list[Judgement]:
             return _whole(_matched(analyzer, matches), facts)
         if analyzer.otherwise is None:
             return []
-        return _whole([_judgement(analyzer, "pass", analyzer.otherwise(**facts), "")], facts)
+        return _whole([_judgement(analyzer, "pass", analyzer.otherwise(**facts) or _not_so(analyzer), "")], facts)
     except NOT_JUDGED as error:
         return [_not_judged(analyzer, error)]
 
 
 def _whole(found: list[Judgement], facts: Facts) -> list[Judgement]:
-    """Return the judgements, of which a pass is none where something that it speaks of was left out."""
-    cut = [name for name in found[0].needs if name in facts.get("cut", ())]
-    if not cut:
-        return found
-    said = f"Not all was looked at (more {', '.join(cut)} are there). Of what was: "
+    """Return the judgements. A pass says on what whole facts it stands, and is none where one of them is not whole or is old."""
+    needs = found[0].needs
+    if objection := _objection(needs, facts):
+        said, following = objection
+        return [
+            replace(entry, verdict="unknown", message=_sentence(said + entry.message), next=following)
+            if entry.verdict == "pass"
+            else entry
+            for entry in found
+        ]
+    basis = f" Seen whole: {', '.join(needs)}."
     return [
-        replace(entry, verdict="unknown", message=_sentence(said + entry.message), next=_REST)
-        if entry.verdict == "pass"
-        else entry
+        replace(entry, message=_sentence(entry.message.rstrip(".") + "." + basis)) if entry.verdict == "pass" else entry
         for entry in found
     ]
+
+
+def _objection(needs: Iterable[str], facts: Facts) -> tuple[str, str] | None:
+    """Return what keeps a pass that stands on these facts from being one, and what to do; None where nothing does."""
+    if not needs:
+        return "It names no facts that it stands on, so that nothing is known to have been seen. ", _NAME_NEEDS
+    cut = [name for name in needs if name in facts.get("cut", ())]
+    if cut:
+        return f"Not all was looked at (more {', '.join(cut)} are there). Of what was: ", _REST
+    stale = facts.get("stale", {})
+    old = [name for name in needs if name in stale]
+    if old:
+        return f"{', '.join(old)} may be old ({stale[old[0]]}). As it was: ", _AGAIN
+    return None
+
+
+def _not_so(analyzer: Analyzer) -> str:
+    return f"{analyzer.title}: not so."
 
 
 def _matched(analyzer: Analyzer, matches: list[dict[str, Any]]) -> list[Judgement]:

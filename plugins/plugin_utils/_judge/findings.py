@@ -54,6 +54,7 @@ def judge(
     findings: list[Finding] = [failed_finding(collected["role"], failed) for failed in collected["failed_targets"]]
     if collected["ended"] is None:
         findings.append(unfinished_finding(collected))
+    findings += clock_findings(collected)
     entries: list[Entry] = []
     facts: dict[str, dict[str, Any]] = {}
     for target in collected["targets"]:
@@ -146,6 +147,31 @@ def unfinished_finding(collected: Mapping[str, Any]) -> Finding:
         "severity": 100,
         "evidence": [],
     }
+
+
+# a difference that changes no judgement is not worth a line
+MAX_SKEW = 30
+
+
+def clock_findings(collected: Mapping[str, Any]) -> list[Finding]:
+    """Return the finding that the clocks differ, where they do: times of the API are then judged by the API's own clock."""
+    offset = round(float(collected.get("clock_offset") or 0))
+    if abs(offset) <= MAX_SKEW:
+        return []
+    which = "ahead of" if offset < 0 else "behind"
+    return [
+        {
+            "role": collected["role"],
+            "analyzer": "clock",
+            "target": printable(collected["case_id"]),
+            "verdict": "warn",
+            "title": "The clock here and the API server's differ",
+            "message": f"The clock here is {abs(offset)} s {which} the API server's; what the API says is judged by the latter.",
+            "next": "Set the clock of the machine that the play runs on (NTP).",
+            "severity": 35,
+            "evidence": [],
+        }
+    ]
 
 
 def in_order(findings: Iterable[Finding]) -> list[Finding]:

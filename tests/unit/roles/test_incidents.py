@@ -6,11 +6,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 from ansible_collections.incident.distroless.tests.incidents import catalogue
 from ansible_collections.incident.distroless.tests.unit.support.judged_incidents import findings
+from ansible_collections.incident.distroless.tests.unit.support.verdicts_page import PAGE, TABLE, page
 
 ENTRIES = catalogue.load()
 
@@ -32,3 +34,15 @@ def test_what_a_cluster_causes_says_when_it_has_come(incident: catalogue.Inciden
 def test_what_is_said_is_true(incident: catalogue.Incident, tmp_path: Path) -> None:
     came = catalogue.outcome(incident, findings(incident, tmp_path))
     assert came.word == "right", f"{came.word}: {came.why}"
+
+
+def test_the_page_of_verdicts_says_what_came_of_them(tmp_path: Path) -> None:
+    """WRITE_VERDICTS=yes writes it."""
+    outcomes = {entry.name: catalogue.outcome(entry, findings(entry, tmp_path / entry.name)) for entry in ENTRIES}
+    text = page(outcomes, ENTRIES)
+    if os.environ.get("WRITE_VERDICTS"):
+        PAGE.write_text(text, encoding="utf-8")
+    written = PAGE.read_text(encoding="utf-8")
+    # what a run counts is not what the next one must come to: that each entry is right is a test of its own
+    assert written.partition(TABLE)[0] == text.partition(TABLE)[0], "run it with WRITE_VERDICTS=yes"
+    assert written.partition(TABLE)[2].count("   * - ``") >= 2

@@ -62,7 +62,8 @@ def files(folder: CaseFolder) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    ("latest", "verdict", "message"), [(1, "fail", "It is 1795572060."), (2e9, "pass", "It is early.")]
+    ("latest", "verdict", "message"),
+    [(1, "fail", "It is 1795572060."), (2e9, "pass", "It is early. Seen whole: clock.")],
 )
 def test_what_was_printed_is_judged_and_stands_behind_the_finding(
     folder: CaseFolder, latest: float, verdict: str, message: str
