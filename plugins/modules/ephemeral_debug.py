@@ -64,6 +64,12 @@ options:
       - Whether a command that ends with another code than 0 fails the task, after all commands ran.
     type: bool
     default: true
+  finished:
+    description:
+      - Whether O(workload) and selectors also match pods that have finished or are being deleted, which take no debugger.
+      - With V(true) each of them is an entry of RV(failed_targets) that names it, of the pods of a Job the newest ten.
+    type: bool
+    default: false
   share:
     description:
       - Whether other tasks may reuse the debugger that this task injects.

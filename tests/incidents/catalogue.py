@@ -129,8 +129,10 @@ def manifest(incident: Incident) -> dict[str, Any]:
     """Return the pod that causes an incident."""
     cause = incident.cause or {}
     app = {"name": "app", "image": IMAGE, "imagePullPolicy": "Never", **_command(cause)}
+    # the log of one that starts again and again is for moments nobody's
+    policy = {"restartPolicy": "Never"} if "says" in cause else {}
     spec = _merged(
-        {"terminationGracePeriodSeconds": 1, "containers": [_merged(app, cause.get("container") or {})]},
+        {"terminationGracePeriodSeconds": 1, **policy, "containers": [_merged(app, cause.get("container") or {})]},
         cause.get("spec") or {},
     )
     spec["initContainers"] = [
@@ -161,10 +163,7 @@ def spoken(text: str) -> str:
 def comes_when(incident: Incident) -> str:
     """Return the expression that holds when the cause has come."""
     cause = incident.cause or {}
-    if "until" in cause or "says" not in cause:
-        return str(cause["until"])
-    policy = (cause.get("spec") or {}).get("restartPolicy", "Always")
-    return "has_ended" if policy == "Never" else "app.restartCount > 1 and backs_off"
+    return "has_ended" if "says" in cause else str(cause["until"])
 
 
 def recording(incident: Incident) -> dict[str, Any]:

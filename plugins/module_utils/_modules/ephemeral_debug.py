@@ -117,6 +117,7 @@ def argument_spec() -> dict[str, Any]:
         # no_log keeps their env and stdin out of the invocation that Ansible itself logs to syslog
         "commands": {"type": "list", "elements": "raw", "default": [], "no_log": True},
         "check_rc": {"type": "bool", "default": True},
+        "finished": {"type": "bool", "default": False},
         "share": {"type": "bool", "default": True},
         "wait": {"type": "bool", "default": True},
     }

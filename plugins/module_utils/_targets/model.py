@@ -42,6 +42,8 @@ class Selection:
     targets: tuple[Mapping[str, Any], ...] | None = None
     container: str | None = None
     max_pods: int = 10
+    # pods that have finished or are being deleted too, of a Job the newest: each is a failed target, which names it
+    finished: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +136,7 @@ def parse_selection(params: Mapping[str, Any]) -> Selection:
         targets=tuple(params["targets"]) if has_targets else None,
         container=params.get("container") or None,
         max_pods=params["max_pods"],
+        finished=bool(params.get("finished")),
     )
 
 
@@ -261,10 +264,52 @@ def make_targets(pods: Sequence[Mapping[str, Any]], wanted: str | None) -> tuple
     return targets, failed
 
 
-def check_count(count: int, max_pods: int, what: str) -> None:
-    """Raises Failure NoTarget or TooManyPods, before anything was changed."""
+# the newest of a Job's pods that are looked at after it failed
+NEWEST = 10
+
+
+def newest_of_jobs(pods: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return the pods by name, of those of each Job the newest ten alone."""
+    kept: list[Mapping[str, Any]] = []
+    met: dict[str, int] = {}
+    for pod in sorted(pods, key=lambda pod: str(pod["metadata"].get("creationTimestamp")), reverse=True):
+        owners = pod["metadata"].get("ownerReferences") or ()
+        job = next((str(owner.get("uid")) for owner in owners if owner.get("kind") == "Job"), None)
+        if job is not None:
+            met[job] = met.get(job, 0) + 1
+        if job is None or met[job] <= NEWEST:
+            kept.append(pod)
+    return sorted(kept, key=lambda pod: str(pod["metadata"]["name"]))
+
+
+# a workload's own words for why it has no pods; of Progressing it is False that tells
+_TELLS = {
+    "ReplicaFailure": "True",
+    "Failed": "True",
+    "FailureTarget": "True",
+    "Suspended": "True",
+    "Progressing": "False",
+}
+
+
+def why_no_pods(owners: Iterable[Mapping[str, Any]]) -> str:
+    """Return what workloads say of themselves where they have no pods, such as that a quota or Pod Security refuses them; or ""."""
+    told: list[str] = []
+    for owner in owners:
+        rows = (owner.get("status") or {}).get("conditions") or ()
+        bad = [row for row in rows if _TELLS.get(str(row.get("type"))) == row.get("status")]
+        # the failure to make pods tells more than that there is no progress, which follows from it
+        bad.sort(key=lambda row: list(_TELLS).index(str(row["type"])))
+        told += [": ".join(str(row[key]) for key in ("type", "reason", "message") if row.get(key)) for row in bad[:1]]
+        if (owner.get("spec") or {}).get("replicas") == 0:
+            told.append("it asks for 0 replicas")
+    return "; ".join(dict.fromkeys(told))
+
+
+def check_count(count: int, max_pods: int, what: str, why: str = "") -> None:
+    """Raises Failure NoTarget or TooManyPods, before anything was changed. why: what is known of why there is none."""
     if count == 0:
-        raise Failure("NoTarget", f"No running pod matches {what}.")
+        raise Failure("NoTarget", f"No running pod matches {what}{': ' + why.rstrip('.') if why else ''}.")
     if count > max_pods:
         raise Failure(
             "TooManyPods", f"{count} pods match {what}, more than max_pods ({max_pods}); nothing was changed."

@@ -24,7 +24,9 @@ from ansible_collections.incident.distroless.plugins.module_utils._targets.model
     check_count,
     make_target,
     make_targets,
+    newest_of_jobs,
     split_candidates,
+    why_no_pods,
 )
 
 # kubectl's names of the kinds that own pods: (API group, resource)
@@ -61,19 +63,25 @@ def select(cluster: Cluster, selection: Selection) -> Selected:
     if selection.pod:
         pod = get_pod(cluster, namespace, selection.pod)
         return Selected([make_target(pod, selection.container)], [], [])
-    pods, what = matching_pods(cluster, selection)
-    usable, warnings = split_candidates(pods)
-    check_count(len(usable), selection.max_pods, what)
+    pods, what, why = _matching(cluster, selection)
+    usable, warnings = (newest_of_jobs(pods), []) if selection.finished else split_candidates(pods)
+    check_count(len(usable), selection.max_pods, what, why)
     targets, failed = make_targets(usable, selection.container)
     return Selected(targets, failed, warnings)
 
 
 def matching_pods(cluster: Cluster, selection: Selection) -> tuple[list[dict[str, Any]], str]:
     """Return the pods of a workload or of selectors, whatever their state, and how a message names the selection."""
+    pods, what, _why = _matching(cluster, selection)
+    return pods, what
+
+
+def _matching(cluster: Cluster, selection: Selection) -> tuple[list[dict[str, Any]], str, str]:
+    """Return them, and what the workload itself says of why there may be none."""
     namespace = selection.namespace or ""
     if selection.workload:
-        pods = _pods_of_workload(cluster, namespace, selection.workload)
-        return pods, f"{selection.workload} in namespace {namespace}"
+        pods, why = _pods_of_workload(cluster, namespace, selection.workload)
+        return pods, f"{selection.workload} in namespace {namespace}", why
     labels, fields = ",".join(selection.label_selectors), ",".join(selection.field_selectors)
     try:
         pods = list_pods(cluster, namespace, labels, fields)
@@ -82,7 +90,7 @@ def matching_pods(cluster: Cluster, selection: Selection) -> tuple[list[dict[str
             given = [option for option, text in (("label_selectors", labels), ("field_selectors", fields)) if text]
             failure.message = f"{' or '.join(given)}: {failure.message}"
         raise
-    return pods, f"{' and '.join(filter(None, (labels, fields)))} in namespace {namespace}"
+    return pods, f"{' and '.join(filter(None, (labels, fields)))} in namespace {namespace}", ""
 
 
 def refresh(cluster: Cluster, target: Target) -> Mapping[str, Any]:
@@ -141,7 +149,7 @@ def get_pod(cluster: Cluster, namespace: str, name: str) -> dict[str, Any]:
         raise Failure("NoTarget", f"There is no pod {name} in namespace {namespace}.") from failure
 
 
-def _pods_of_workload(cluster: Cluster, namespace: str, workload: str) -> list[dict[str, Any]]:
+def _pods_of_workload(cluster: Cluster, namespace: str, workload: str) -> tuple[list[dict[str, Any]], str]:
     kind, _slash, name = workload.partition("/")
     group_and_resource = WORKLOADS.get(kind.lower().split(".")[0])
     if group_and_resource is None or not name:
@@ -161,7 +169,7 @@ def _pods_of_workload(cluster: Cluster, namespace: str, workload: str) -> list[d
     for item in owners:
         labels = selector_text((item.get("spec") or {}).get("selector") or {})
         pods += [pod for pod in list_pods(cluster, namespace, labels, "") if is_owned(pod, item, resource)]
-    return pods
+    return pods, why_no_pods([owner] if owner in owners else [owner, *owners])
 
 
 def _get_owner(cluster: Cluster, namespace: str, group: str, resource: str, name: str) -> dict[str, Any]:

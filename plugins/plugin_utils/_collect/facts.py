@@ -9,6 +9,7 @@ This is a private plugin utility of incident.distroless; its interface may chang
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -50,6 +51,10 @@ MAX_LINES = 200
 NEVER_ASKED = "it was not asked for"
 # the default of the setting within_seconds
 DEFAULT_WITHIN = 3600
+# what evidence_api keeps beside the objects
+RECORD = "record.json"
+# the fact of a pod that is not there any more
+GONE = {"uid": None, "node": None, "phase": None, "is_deleted": True, "is_gone": True, "containers": []}
 # facts that are the API's, and old where nobody has heard of the node
 OF_THE_KUBELET = ("pod", "container", "health")
 
@@ -97,6 +102,9 @@ def gather_facts(
                 if _is_cut(collector, printed, known.facts[name]):
                     known.cut.append(name)
         except FileNotFoundError:
+            if collector["parser"] == "pod_state" and _is_gone(collector, target, read):
+                known.facts[name] = GONE
+                continue
             known.missing[name] = _why_no_file(known, collected["collectors"], target, file_of(collector, target))
         except (ValueError, OSError, LookupError) as error:
             known.missing[name] = printable(str(error))
@@ -187,6 +195,17 @@ def _why_not_all_ran(failed: Iterable[Mapping[str, Any]], target: Mapping[str, A
     place = tuple(target[key] for key in ("namespace", "pod", "container"))
     rows = (row for row in failed if tuple(row.get(key) for key in ("namespace", "pod", "container")) == place)
     return next((f": {row['reason']}: {row['message'].rstrip('.')}" for row in rows), "")
+
+
+def _is_gone(collector: Mapping[str, Any], target: Mapping[str, Any], read: Callable[[str], bytes]) -> bool:
+    """Return whether the API said that there is no such pod, by the record that evidence_api keeps of what it asked."""
+    folder = str(collector["file"]).partition("/")[0]
+    try:
+        rows = json.loads(read(f"{folder}/{RECORD}"))["requests"]
+        path = f"/api/v1/namespaces/{target['namespace']}/pods/{target['pod']}"
+        return any(row["request"] == f"GET {path}" and row["reason"] in ("PodGone", "NoTarget") for row in rows)
+    except (OSError, ValueError, LookupError, TypeError):
+        return False
 
 
 def _why_no_file(known: Known, collectors: Iterable[Mapping[str, Any]], target: Mapping[str, Any], path: str) -> str:

@@ -65,7 +65,7 @@ Parser = Callable[[bytes], Any]
 def pod_state(data: bytes) -> dict[str, Any]:
     """Return what of a pod's object (JSON) changes when it restarts, moves or is replaced.
 
-    uid, resource_version, node, phase, is_deleted (bool), and containers; each of those: name, container_id, restart_count,
+    uid, resource_version, node, phase, is_deleted (bool), is_gone (False: the pod is there), and containers; each of those: name, container_id, restart_count,
     state (running, waiting, terminated, or None), ready.
     """
     try:
@@ -78,6 +78,7 @@ def pod_state(data: bytes) -> dict[str, Any]:
             "node": pod["spec"].get("nodeName"),
             "phase": status.get("phase"),
             "is_deleted": "deletionTimestamp" in metadata,
+            "is_gone": False,
             "containers": [
                 {
                     "name": row["name"],

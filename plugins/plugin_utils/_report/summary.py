@@ -17,6 +17,7 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._judge.analyze
 from ansible_collections.incident.distroless.plugins.plugin_utils._judge.findings import counts, worst
 
 MAX_LINES = 20
+MAX_MARKDOWN = 50
 MAX_WIDTH = 300
 # AWX keeps what set_stats sets in one row of its database, for all pods of a job together
 MAX_STATS_FINDINGS = 5
@@ -61,10 +62,12 @@ def markdown(case: Mapping[str, Any]) -> str:
     lines += [f"Case {_plain(case['case_id'])}, {case['started']} {_until(case)}.", ""]
     if case["reason"]:
         lines += [f"Reason: {_plain(case['reason'])}", ""]
-    for entry in case["findings"][:50]:
+    for entry in case["findings"][:MAX_MARKDOWN]:
         lines.append(f"- **{entry['verdict']}** {_plain(entry['target'])}: {_plain(entry['message'])}")
         if entry["next"] and entry["verdict"] != "pass":
             lines.append(f"  Next: {_plain(entry['next'])}")
+    if (more := len(case["findings"]) - MAX_MARKDOWN) > 0:
+        lines.append(f"- {more} more findings are in findings.json and report.html.")
     return "\n".join(lines) + "\n"
 
 

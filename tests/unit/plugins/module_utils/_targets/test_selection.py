@@ -128,3 +128,77 @@ def test_what_is_no_mode_is_refused(value: object) -> None:
     with pytest.raises(Failure) as caught:
         parse_mode(value, "file_mode")
     assert caught.value.reason == "InvalidRequest"
+
+
+class Owned:
+    """A cluster with one workload, and the pods that its selector matches."""
+
+    def __init__(self, path: str, owner: dict[str, Any], *pods: dict[str, Any]) -> None:
+        self.answers = {path: owner, "/api/v1/namespaces/shop/pods": {"items": list(pods)}}
+
+    def get(self, path: str, doing: str, query: Any = ()) -> dict[str, Any]:
+        return self.answers[path]
+
+
+SELECTOR = {"matchLabels": {"app": "x"}}
+
+
+def of_job(name: str, created: str, phase: str = "Failed") -> dict[str, Any]:
+    owner = {"kind": "Job", "name": "x", "uid": "j1", "controller": True}
+    about = {"ownerReferences": [owner], "creationTimestamp": created}
+    return pod(name, phase=phase, metadata=about)
+
+
+def job(*pods: dict[str, Any], **status: Any) -> Any:
+    owner = {"metadata": {"name": "x", "uid": "j1"}, "spec": {"selector": SELECTOR}, "status": status}
+    return Owned("/apis/batch/v1/namespaces/shop/jobs/x", owner, *pods)
+
+
+def test_pods_that_have_finished_are_named_where_they_are_wanted_and_of_a_job_the_newest_ten() -> None:
+    cluster = job(*(of_job(f"x-{number:02}", f"2026-11-30T04:{number:02}:00Z") for number in range(12)))
+    params = {"namespace": "shop", "workload": "job/x", "max_pods": 10}
+    found = select(cluster, parse_selection({**params, "finished": True}))
+    assert [entry.pod for entry in found.failed] == [f"x-{number:02}" for number in range(2, 12)]
+    assert {entry.failure.reason for entry in found.failed} == {"TargetNotRunning"}
+    assert (found.targets, found.warnings) == ([], [])
+    with pytest.raises(Failure) as caught:
+        select(cluster, parse_selection(params))
+    assert caught.value.reason == "NoTarget"
+
+
+QUOTA = 'pods "api-7f9-x" is forbidden: exceeded quota: small, requested: pods=1, used: pods=2, limited: pods=2'
+
+
+@pytest.mark.parametrize(
+    ("conditions", "said"),
+    [
+        (
+            [
+                {
+                    "type": "Progressing",
+                    "status": "False",
+                    "reason": "ProgressDeadlineExceeded",
+                    "message": "timed out",
+                },
+                {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": QUOTA},
+            ],
+            f"deployment/api in namespace shop: ReplicaFailure: FailedCreate: {QUOTA}.",
+        ),
+        (
+            [{"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded", "message": "timed out."}],
+            "deployment/api in namespace shop: Progressing: ProgressDeadlineExceeded: timed out.",
+        ),
+        ([{"type": "Progressing", "status": "True"}], "deployment/api in namespace shop."),
+    ],
+)
+def test_a_workload_that_makes_no_pods_says_why(conditions: Any, said: str) -> None:
+    owner = {
+        "metadata": {"name": "api", "uid": "d1"},
+        "spec": {"selector": SELECTOR},
+        "status": {"conditions": conditions},
+    }
+    cluster: Any = Owned("/apis/apps/v1/namespaces/shop/deployments/api", owner)
+    with pytest.raises(Failure) as caught:
+        select(cluster, parse_selection({"namespace": "shop", "workload": "deployment/api", "max_pods": 10}))
+    assert caught.value.reason == "NoTarget"
+    assert caught.value.message == f"No running pod matches {said}"

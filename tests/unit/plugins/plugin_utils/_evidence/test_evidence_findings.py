@@ -6,21 +6,43 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.incident.distroless.plugins.plugin_utils._case.folder import read_checks
+from ansible_collections.incident.distroless.plugins.plugin_utils._collect.facts import GONE
 from ansible_collections.incident.distroless.plugins.plugin_utils._judge.analyzers import analyze, parse_analyzers
+from ansible_collections.incident.distroless.tests.unit.support.collected_facts import POD, collector, learn
 
 ANALYZERS = parse_analyzers(read_checks([str(Path(__file__).parents[5] / "roles" / "evidence_bundle" / "analyzers")]))
 APP = {"name": "app", "container_id": "containerd://1", "restart_count": 2, "state": "running", "ready": True}
 PROXY = {**APP, "name": "proxy", "container_id": "containerd://2", "restart_count": 0}
 
 
+def test_a_pod_that_is_gone_at_the_end_was_deleted_and_is_no_fact_that_is_missing() -> None:
+    asked = {"request": "GET /api/v1/namespaces/shop/pods/api-0", "reason": "PodGone"}
+    files = {
+        "api_before/shop/api-0/pod.json": json.dumps(POD).encode(),
+        "api_after/record.json": json.dumps({"requests": [asked]}).encode(),
+    }
+    rows = [
+        {**collector(f"pod_{when}", "pod_state"), "file": f"api_{when}/{{namespace}}/{{pod}}/pod.json"}
+        for when in ("before", "after")
+    ]
+    facts = learn(collectors=rows, files=files).facts
+    assert facts["pod_after"] == GONE
+    told = {row.analyzer: row.message for row in analyze(facts, ANALYZERS, {}) if row.verdict == "fail"}
+    assert told == {"replaced_pod": "The pod was deleted during the acquisition: uid u1 before, none after."}
+    refused = json.dumps({"requests": [{**asked, "reason": "RbacDenied"}]}).encode()
+    known = learn(collectors=rows, files={**files, "api_after/record.json": refused})
+    assert "pod_after" in known.missing
+
+
 def pod(*containers: dict[str, Any], **changes: Any) -> dict[str, Any]:
     about = {"uid": "u", "resource_version": "1", "node": "node-1", "phase": "Running", "is_deleted": False}
-    return {**about, "containers": list(containers or (APP, PROXY)), **changes}
+    return {**about, "is_gone": False, "containers": list(containers or (APP, PROXY)), **changes}
 
 
 def verdicts(after: dict[str, Any], **facts: Any) -> dict[str, str]:
@@ -58,6 +80,7 @@ def test_the_debugger_s_own_container_is_no_difference() -> None:
         (pod({**APP, "container_id": "containerd://7"}, PROXY), {"replaced_container": "fail"}),
         (pod(uid="other"), {"replaced_pod": "fail"}),
         (pod(is_deleted=True), {"replaced_pod": "fail"}),
+        (GONE, {"replaced_pod": "fail"}),
         (pod(node="node-2"), {"replaced_pod": "fail"}),
         (pod(phase="Failed"), {"changed_phase": "warn"}),
     ],

@@ -131,6 +131,11 @@ def test_a_summary_has_at_most_twenty_lines_and_says_where_the_rest_is() -> None
     assert lines[-2:] == ["... more in findings.json and summary.md", "Case: /cases/1"]
 
 
+def test_a_summary_for_chat_says_how_much_it_leaves_out() -> None:
+    assert markdown(case(*[judgement()] * 53)).endswith("- 3 more findings are in findings.json and report.html.\n")
+    assert "more findings" not in markdown(case(*[judgement()] * 50))
+
+
 def test_a_short_summary_says_all() -> None:
     assert summary_lines(case(judgement(), judgement("pass", "Fine."), failed=[FAILED]), "/cases/1") == [
         "disk_triage: fail (1 fail, 1 unknown, 1 pass) in 1 target, 1 not reached",
