@@ -54,7 +54,7 @@ DEFAULT_WITHIN = 3600
 # what evidence_api keeps beside the objects
 RECORD = "record.json"
 # the fact of a pod that is not there any more
-GONE = {"uid": None, "node": None, "phase": None, "is_deleted": True, "is_gone": True, "containers": []}
+GONE: dict[str, Any] = {"uid": None, "node": None, "phase": None, "is_deleted": True, "is_gone": True, "containers": []}
 # facts that are the API's, and old where nobody has heard of the node
 OF_THE_KUBELET = ("pod", "container", "health")
 
