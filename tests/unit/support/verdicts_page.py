@@ -48,8 +48,9 @@ How often they are true
 -----------------------
 
 ``tests/incidents`` is a catalogue of incidents and of healthy controls that look alike, each with the verdict that is true, the words that the headline must
-hold, and what must not be said. They are judged from what a real API server sent. *Right*: the verdict and the words. *Silent*: a pass. Of a control only
-a pass is right.
+hold, and what must not be said. They are judged from what a real API server sent (``tests/unit/roles/test_incidents.py::test_what_is_said_is_true``), and that
+no analyzer of any role passes for want of a fact is ``tests/unit/roles/test_pass_is_a_claim.py::test_a_fact_that_is_not_whole_is_never_a_pass``. *Right*: the
+verdict and the words. *Silent*: a pass. Of a control only a pass is right.
 
 .. list-table::
    :header-rows: 1
