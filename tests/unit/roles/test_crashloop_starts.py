@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.waiting import NO_IMAGE
 from ansible_collections.incident.distroless.tests.unit.support.crashloop_judgements import (
     BACK_OFF,
     CREATING,
@@ -73,7 +74,7 @@ def test_a_volume_was_mounted_where_the_sandbox_failed_after_it() -> None:
     assert list(said(judged(status(CREATING), mount, sandbox, phase="Pending"), "fail")) == ["no_sandbox"]
 
 
-@pytest.mark.parametrize("reason", ["SignatureValidationFailed", "RegistryUnavailable", "ErrImagePull"])
+@pytest.mark.parametrize("reason", sorted(NO_IMAGE))
 def test_an_image_that_is_refused_is_a_failure(reason: str) -> None:
     found = judged(status(waiting(reason, "policy denied image")), phase="Pending", conditions=[READY])
     assert said(found, "fail", "unknown") == {"no_image": f"app has no image ({reason}): policy denied image"}

@@ -5,16 +5,12 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.inject import given_up
 from ansible_collections.incident.distroless.plugins.module_utils._k8s import waiting
-
-ANALYZERS = Path(__file__).parents[5] / "roles" / "crashloop_triage" / "analyzers" / "start.yml"
 
 
 def state(reason: str, message: str | None = None) -> dict[str, Any]:
@@ -49,9 +45,3 @@ def test_what_does_not_come_by_itself_is_not_waited_for(reason: str) -> None:
 def test_words_are_the_kubelets_own() -> None:
     assert waiting.words(state("ErrImagePull", "not found")) == "ErrImagePull: not found"
     assert (waiting.words(state("ContainerCreating")), waiting.words({"running": {}})) == ("ContainerCreating", "")
-
-
-def test_the_analyzers_of_a_start_know_the_same_words() -> None:
-    text = ANALYZERS.read_text(encoding="utf-8")
-    (named,) = re.findall(r"name: no_image.*?container.reason in \[(.*?)\]", text, flags=re.DOTALL)
-    assert set(re.findall(r"\w+", named)) == waiting.NO_IMAGE
