@@ -39,6 +39,7 @@ SANDBOX_EVENTS = (
 )
 # a start that takes longer is trouble to who waits for it, however patient its probe is
 SLOW = 600
+MANY, SPARSE = 20, 330
 HANGS = 60
 
 
@@ -241,7 +242,9 @@ def _failing_now(view: View) -> Cause | None:
     if life["state"] != "running" or not answer or _is_leaving(view):
         return None
     age, run = view.age(answer["time"]), view.age(life["started_at"])
-    if age is None or age > max(LATE, 3 * period) or (run is not None and age > run):
+    # the kubelet sends 25 events of a pod, and from then on one in five minutes (client-go, EventSourceObjectSpamFilter)
+    fresh = SPARSE if answer["count"] >= MANY else max(LATE, 3 * period)
+    if age is None or age > fresh or (run is not None and age > run):
         return None
     return because("failing_now", f"{answer['message']} ({answer['count']} times); {view.name} still runs")
 
