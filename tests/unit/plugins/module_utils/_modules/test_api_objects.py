@@ -72,7 +72,7 @@ class Module:
             "continue_on_error": False,
             "requests": list(requests),
             "concurrency": 4,
-            "timeout": 20,
+            "timeout": 120,
             **options,
         }
 
