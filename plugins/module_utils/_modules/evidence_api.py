@@ -137,9 +137,9 @@ def _ask_about_us(cluster: RecordingCluster, plan: Plan) -> tuple[Mapping[str, A
         asked.append(("system", "GET", api_path("api", "v1", "namespaces", "kube-system"), get))
     for version in _REVIEWS if "who" in plan.what else ():
         path = api_path("apis", "authentication.k8s.io", version, "selfsubjectreviews")
-        review = {"apiVersion": f"authentication.k8s.io/{version}", "kind": "SelfSubjectReview"}
 
-        def reviewed(path: str = path, review: Mapping[str, Any] = review) -> None:
+        def reviewed(path: str = path, version: str = version) -> None:
+            review = {"apiVersion": f"authentication.k8s.io/{version}", "kind": "SelfSubjectReview"}
             answers["who"] = cluster.post(path, review, f"asking for {path}")
 
         rows.append({**cluster.watched(f"POST {path}", reviewed), **_NO_FILE})
