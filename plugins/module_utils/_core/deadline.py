@@ -41,6 +41,11 @@ class Deadline:
         self.seconds = seconds
         self.option = option
 
+    @property
+    def moment(self) -> float:
+        """Return the moment on the clock of time.monotonic()."""
+        return self._at
+
     def left(self) -> float:
         """Return seconds until the moment; 0 or less when it has passed."""
         return self._at - time.monotonic()

@@ -9,6 +9,7 @@ This is a private module utility of incident.distroless; its interface may chang
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -35,16 +36,8 @@ from ansible_collections.incident.distroless.plugins.module_utils._debugger.inje
     request_injection,
     take_up,
 )
-from ansible_collections.incident.distroless.plugins.module_utils._debugger.mark import (
-    Mark,
-    is_ours,
-    mark_of,
-    marked,
-)
-from ansible_collections.incident.distroless.plugins.module_utils._debugger.model import (
-    Debugger,
-    debuggers,
-)
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.mark import Mark, is_ours, mark_of, marked
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.model import Debugger, debuggers
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.probe import (
     ProbeResult,
     probe,
@@ -342,12 +335,10 @@ def _look(cluster: Cluster, attached: Attached) -> Attached:
     session = open_session(cluster, target, name)
     try:
         # no longer than what is left, also where the node went away and no one will ever answer
-        silence, session.timeout = (
-            session.timeout,
-            min(session.timeout, cluster.deadline.remaining("looking at the target")),
-        )
+        cluster.deadline.remaining("looking at the target")
+        session.until = cluster.deadline.moment
         attached.sight = probe(session, target)
-        session.timeout = silence
+        session.until = math.inf
     except BaseException:
         session.close()
         raise

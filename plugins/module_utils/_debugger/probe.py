@@ -303,6 +303,13 @@ def capability_names(mask: int) -> tuple[str, ...]:
 # more than that is as good as all: then SYS_PTRACE alone is the smaller step
 FEW_CAPABILITIES = 3
 
+# appArmorProfile is a field since Kubernetes 1.30; what stands in annotations is fixed when the pod is made
+_CONFINED = (
+    "Give the debugger the target's own profile by custom.securityContext (appArmorProfile, seLinuxOptions). Kubernetes before 1.30 "
+    "knows AppArmor by the pod's annotations container.apparmor.security.beta.kubernetes.io/<container> only, which have to be "
+    "there, with the debugger's name, when the pod is made; debug_pod makes one that can be looked into."
+)
+
 _NOT_DUMPABLE = "The target is not dumpable (a file capability, a dropped setuid, an unreadable binary"
 
 
@@ -326,7 +333,7 @@ def why_unreadable(sight: ProbeResult, label: str) -> Failure:
         words = (
             f"Its identity would do, but the security module runs it as {us.label!r} and the target as {them.label!r}."
         )
-        return Failure("LsmDenied", f"{label}: {what}). {words}")
+        return Failure("LsmDenied", f"{label}: {what}). {words}", _CONFINED)
     if not sight.is_dumpable:
         return Failure("PermissionDenied", f"{message} {_NOT_DUMPABLE}).", elevate)
     if not is_equal:

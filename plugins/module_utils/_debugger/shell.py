@@ -9,6 +9,7 @@ This is a private module utility of incident.distroless; its interface may chang
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline
@@ -25,11 +26,18 @@ from ansible_collections.incident.distroless.plugins.module_utils._targets.resou
 
 
 def open_session(
-    cluster: Cluster, target: Target, debugger: str, silence: float = 60.0, *, has_outlet: bool = True
+    cluster: Cluster,
+    target: Target,
+    debugger: str,
+    silence: float = 60.0,
+    *,
+    has_outlet: bool = True,
+    until: float = math.inf,
 ) -> Session:
     """A shell in a target's debugger that lives as long as the stream; what runs there gives way where the target has little CPU.
 
-    silence is how many seconds without an answer are too many. With an outlet its jobs write to an exec of their own, opened
+    silence is how many seconds without an answer are too many, until the moment (time.monotonic()) after which none is waited
+    for. With an outlet its jobs write to an exec of their own, opened
     with the first of them, which may break at any moment and leaves nothing; what ends the debugger needs none.
     """
     nonce = new_nonce()
@@ -40,10 +48,12 @@ def open_session(
     def open_outlet() -> ExecStream:
         return start(cluster.until(Deadline(min(silence, cluster.deadline.seconds))), OUTLET)
 
-    return Session(
+    session = Session(
         start(cluster, exec_command(nonce)),
         nonce,
         timeout=silence,
         is_nice=is_throttled(target),
         open_outlet=open_outlet if has_outlet else None,
     )
+    session.until = until
+    return session

@@ -69,6 +69,10 @@ class Remote:
         if time.monotonic() > self._until:
             raise DeadlineReached
 
+    def is_over(self, failure: Failure) -> bool:
+        """Return whether it was the task's own time that was up when something failed."""
+        return failure.reason in _MAY_PASS and time.monotonic() >= self._until
+
     def succeeded(self) -> None:
         """Something was completed: the tries are counted anew, or a long work on a weak line could never end."""
         self._failures = 0
@@ -76,6 +80,9 @@ class Remote:
     def failed(self, failure: Failure) -> None:
         """Drops the session after a failure and waits a little. Raises the failure when trying again is of no use."""
         self.drop()
+        if self.is_over(failure):
+            why = f"The deadline was reached before the files were known: {failure.message}"
+            raise Failure("WaitTimeout", why, "Raise deadline, or narrow src.") from failure
         self._failures += 1
         pause = min(_PAUSE * 2**self._failures, _LONGEST_PAUSE)
         if failure.reason not in _MAY_PASS or self._failures > self._retries or time.monotonic() + pause > self._until:

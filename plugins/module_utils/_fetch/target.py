@@ -99,15 +99,27 @@ def work_on(cluster: Cluster, plan: Plan, target: Target) -> Done:
     return Done(row, injected=not attached.reused, fetched=fetched)
 
 
-def _in_time(cluster: Cluster, plan: Plan) -> Cluster:
+def _in_time(cluster: Cluster, plan: Plan, least: float = 0.0) -> Cluster:
+    """Return the cluster, to be asked for as long as a debugger is waited for, and no longer than the task has, but for what is to
+    be done all the same, for which there are `least` seconds."""
+    left = max(least, plan.options.until - time.monotonic())
+    if left < plan.wait_timeout:
+        return cluster.until(Deadline(left, "deadline"))
     return cluster.until(Deadline(plan.wait_timeout, "debug.wait_timeout"))
+
+
+# seconds to end a debugger in, or to learn what became of the target, when the task's time is up
+_LAST = 5.0
+# where something comes all the time, what takes it sees the deadline first, and keeps what it has
+_GRACE = 1.0
 
 
 def _end(cluster: Cluster, plan: Plan, attached: Attached) -> list[str]:
     """Ends the debugger. What was fetched counts all the same when it cannot be: a target that ends takes it along."""
     target, name = attached.target, attached.debugger.name
+    in_time = _in_time(cluster, plan, _LAST)
     try:
-        end_debugger(open_session(_in_time(cluster, plan), target, name, has_outlet=False))
+        end_debugger(open_session(in_time, target, name, has_outlet=False, until=in_time.deadline.moment))
     except Failure as failure:
         return [
             f"{target.label}: debugger {name} could not be ended ({failure.reason}), it ends by its ttl or has ended"
@@ -124,16 +136,17 @@ def _fetch(cluster: Cluster, plan: Plan, attached: Attached) -> Fetched:
     def opening() -> Any:
         if ready:
             session = ready.pop()
-            session.timeout = plan.silence
+            session.timeout, session.until = plan.silence, plan.options.until + _GRACE
             return session
         again = _in_time(cluster, plan)
         # a target that has ended is not worth another try
         with looking_again(again, target):
-            return open_session(again, target, attached.debugger.name, plan.silence)
+            until = plan.options.until + _GRACE
+            return open_session(again, target, attached.debugger.name, plan.silence, until=until)
 
     try:
         about = {**pinned(target), "cluster": cluster.name, "debugger": attached.debugger.name}
-        with looking_again(_in_time(cluster, plan), target):
+        with looking_again(_in_time(cluster, plan, _LAST), target):
             source = Source(
                 about=about,
                 pid=attached.seen.pid,
@@ -148,7 +161,7 @@ def _fetch(cluster: Cluster, plan: Plan, attached: Attached) -> Fetched:
             fetched = fetch(source, options, plan.budget)
         brought = f"{fetched.stats['files']} files here ({show_size(fetched.stats['bytes'])})"
         PROGRESS.say(target.label, f"{brought} after {fetched.stats['elapsed']} s")
-        return replace(fetched, failure=_failure(_in_time(cluster, plan), target, fetched))
+        return replace(fetched, failure=_failure(_in_time(cluster, plan, _LAST), target, fetched))
     finally:
         for session in ready:
             session.close()

@@ -84,15 +84,21 @@ class _Passes:
             try:
                 one_pass(left)
             except DeadlineReached:
-                self._remote.drop()
-                for step in left.values():
-                    self._settlement.note(step, "skipped", DEADLINE)
-                left.clear()
+                self._stop(left)
             except Failure as failure:
-                self._give_up_or_wait(failure)
+                if self._remote.is_over(failure):
+                    self._stop(left)
+                else:
+                    self._give_up_or_wait(failure)
         if self.failure is not None:
             for step in left.values():
                 self._settlement.note(step, "failed", self.failure.reason)
+
+    def _stop(self, left: dict[bytes, Step]) -> None:
+        self._remote.drop()
+        for step in left.values():
+            self._settlement.note(step, "skipped", DEADLINE)
+        left.clear()
 
     def _give_up_or_wait(self, failure: Failure) -> None:
         try:

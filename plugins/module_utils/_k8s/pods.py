@@ -54,6 +54,31 @@ def is_terminating(pod: Mapping[str, Any]) -> bool:
     return bool(pod["metadata"].get("deletionTimestamp"))
 
 
+# well-known labels of nodes (k8s.io/api/core/v1, well_known_labels.go)
+_OS_LABELS = ("kubernetes.io/os", "beta.kubernetes.io/os")
+
+
+def is_windows(pod: Mapping[str, Any]) -> bool:
+    """Return whether the pod says itself that it runs on Windows: by its os, its node selector, or each term of the affinity that
+    its node must meet. spec.os is younger than the others, and most do not set it."""
+    spec = pod.get("spec") or {}
+    if name := (spec.get("os") or {}).get("name"):
+        return bool(name == "windows")
+    selector = spec.get("nodeSelector") or {}
+    if any(selector.get(label) == "windows" for label in _OS_LABELS):
+        return True
+    affinity = (spec.get("affinity") or {}).get("nodeAffinity") or {}
+    terms = (affinity.get("requiredDuringSchedulingIgnoredDuringExecution") or {}).get("nodeSelectorTerms") or ()
+    return bool(terms) and all(any(map(_asks_for_windows, term.get("matchExpressions") or ())) for term in terms)
+
+
+def _asks_for_windows(expression: Mapping[str, Any]) -> bool:
+    if expression.get("key") not in _OS_LABELS:
+        return False
+    operator, values = expression.get("operator"), set(expression.get("values") or ())
+    return (operator == "In" and values == {"windows"}) or (operator == "NotIn" and values == {"linux"})
+
+
 def why_unscheduled(pod: Mapping[str, Any]) -> str | None:
     """Return the scheduler's words for why the pod has no node; None where it has one or nobody has tried."""
     for condition in (pod.get("status") or {}).get("conditions") or ():

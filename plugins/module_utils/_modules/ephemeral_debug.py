@@ -323,7 +323,7 @@ def end_debuggers(cluster: Cluster, target: Target, name: str | None, *, is_chec
         with after_change(is_changed=index > 0):
             if entry.is_pending:
                 take_up(cluster, target, entry)
-            end_debugger(open_session(cluster, target, entry.name, has_outlet=False))
+            end_debugger(open_session(cluster, target, entry.name, has_outlet=False, until=cluster.deadline.moment))
     for entry in ending if wait and not is_check else ():
         with after_change():
             wait_until_ended(cluster, target, entry.name)

@@ -14,6 +14,7 @@ from typing import Any
 
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import Cluster, pod_path
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.pods import is_windows
 from ansible_collections.incident.distroless.plugins.module_utils._pod_copy.manifest import LABEL, copy_of, is_copy
 from ansible_collections.incident.distroless.plugins.module_utils._targets.model import (
     Selection,
@@ -46,7 +47,7 @@ def find_original(cluster: Cluster, selection: Selection) -> Target:
             f"Pod {pod['metadata']['name']} is itself a copy, of {copy_of(pod)}.",
             "Hand its targets to the other modules, or select the original.",
         )
-    if (pod["spec"].get("os") or {}).get("name") == "windows":
+    if is_windows(pod):
         raise Failure("WindowsNode", f"Pod {pod['metadata']['name']} runs Windows containers.")
     return as_target(pod, choose_container(pod, wanted))
 

@@ -169,6 +169,8 @@ _EXIT_CODE = re.compile(r"[0-9]{1,9}")
 
 # how long the API server answers `container not running` after the kubelet reported it as running
 START_UP = 5.0
+# seconds before an exec is asked for again, at first and at most
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
 
 
 class ExecStream:
@@ -306,8 +308,9 @@ def open_exec(cluster: Cluster, namespace: str, pod: str, container: str, comman
     url = f"{cluster.host}{pod_path(namespace, pod, 'exec')}?{urlencode(query)}"
     # http:// only where the user's own configuration says so, such as behind kubectl proxy
     url = "ws" + url.removeprefix("http")
-    first_try = time.monotonic()
+    first_try, tries = time.monotonic(), 0
     while True:
+        tries += 1
         connection: Any = websocket.WebSocket(skip_utf8_validation=True)
         seconds = min(REQUEST_TIMEOUT, cluster.deadline.remaining(doing))
         connection.settimeout(seconds)
@@ -331,7 +334,8 @@ def open_exec(cluster: Cluster, namespace: str, pod: str, container: str, comman
                 pause = 0.0
             if pause is None or pause >= cluster.deadline.left():
                 raise _refused(error, cluster, (namespace, pod), query) from error
-            time.sleep(max(pause, 0.05))
+            # a server in trouble is not asked twenty times a second, by each of many threads
+            time.sleep(max(pause, min(_FIRST_PAUSE * 2 ** (tries - 1), _LONGEST_PAUSE)))
             continue
         except (OSError, websocket.WebSocketException) as error:
             # an answer that goes on without end is read no further

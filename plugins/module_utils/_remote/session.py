@@ -9,6 +9,7 @@ This is a private module utility of incident.distroless; its interface may chang
 
 from __future__ import annotations
 
+import math
 import re
 import secrets
 import time
@@ -105,6 +106,8 @@ class Session:
         Without an outlet, or where the runtime keeps its streams from us, jobs write to the transport itself.
         """
         self.timeout = timeout
+        # time.monotonic() after which no job of it is waited for, whatever it prints
+        self.until = math.inf
         self.broken: str | None = None
         # a side that takes in nothing is as silent as one that says nothing; a command that may be silent for an hour still listens
         transport.patience = min(SENDING, max(PARTING, timeout))
@@ -150,7 +153,8 @@ class Session:
             opening, self._open_outlet = self._open_outlet, None
             self._attach(opening())
         self._say(script, b"run")
-        self._answer = JobOutput(self, self._mark, self.timeout if timeout is None else timeout, deadline, stderr_sink)
+        timeout, until = self.timeout if timeout is None else timeout, min(self.until, deadline or math.inf)
+        self._answer = JobOutput(self, self._mark, timeout, until, stderr_sink)
         return Job(self._answer)
 
     def ask(self, script: bytes) -> Job:
@@ -158,7 +162,7 @@ class Session:
         is through: no process of it is left then, whatever becomes of the connection. Raises Failure ConnectionLost."""
         self._check_ended()
         self._say(script, b"ask")
-        self._answer = JobOutput(self, self._mark, self.timeout, None, None)
+        self._answer = JobOutput(self, self._mark, self.timeout, self.until, None)
         return Job(self._answer)
 
     def finish(self, status_of_job: bool = False) -> int | None:
@@ -170,7 +174,7 @@ class Session:
         self._check_ended()
         try:
             self._send(b"", b"end" if status_of_job else b"quit")
-            until = time.monotonic() + self.timeout
+            until = min(self.until, time.monotonic() + self.timeout)
             self._drain(self._transport, until)
             if self._outlet is not None:
                 # it ends with the last process that holds its streams

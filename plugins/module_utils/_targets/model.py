@@ -26,6 +26,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._k8s.pods impo
     containers,
     is_finished,
     is_terminating,
+    is_windows,
     why_unscheduled,
 )
 
@@ -205,7 +206,7 @@ def make_target(pod: Mapping[str, Any], wanted: str | None, earlier: Mapping[str
         )
     if MIRROR_POD in (metadata.get("annotations") or {}):
         raise Failure("StaticPod", f"Pod {label} is a static pod of node {(pod.get('spec') or {}).get('nodeName')}.")
-    if ((pod.get("spec") or {}).get("os") or {}).get("name") == "windows":
+    if is_windows(pod):
         raise Failure("WindowsNode", f"Pod {label} runs Windows containers.")
     if is_finished(pod):
         raise Failure("TargetNotRunning", f"Pod {label} is finished ({pod['status']['phase']}).")

@@ -192,6 +192,33 @@ def test_at_the_deadline_what_is_left_is_told(work: Work, is_here: bool) -> None
 
 
 @pytest.mark.parametrize("is_here", [True, False], ids=["while comparing", "while receiving"])
+def test_a_side_that_falls_silent_is_waited_for_until_the_deadline_and_not_for_its_silence(
+    work: Work, is_here: bool
+) -> None:
+    work.world.write("/a", b"before")
+    work.world.write("/b", b"before")
+    if is_here:
+        work.home("/a").write_bytes(b"before")
+    work.look("/a", "/b")
+    until = time.monotonic() + 0.5
+    heard: list[Session] = []
+
+    def mute() -> Session:
+        session = work.world.open_session()
+        # nothing of its own ends the waiting
+        session.timeout, session.until = 3600.0, until
+        session.define(
+            b"sha256sum() { sleep 3600; }; cat() { sleep 3600; }; dd() { sleep 3600; }; head() { sleep 3600; }\n"
+        )
+        heard.append(session)
+        return session
+
+    assert told(work.bring(opener=mute, until=until)) == dict.fromkeys(("/a", "/b"), ("skipped", "Deadline"))
+    # the second for what was not compared
+    assert len(heard) == 1 + is_here
+
+
+@pytest.mark.parametrize("is_here", [True, False], ids=["while comparing", "while receiving"])
 def test_a_connection_that_never_comes_fails_every_file_and_is_the_reason(work: Work, is_here: bool) -> None:
     for path in ("/a", "/b"):
         work.world.write(path, b"before")

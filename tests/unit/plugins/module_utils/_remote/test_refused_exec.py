@@ -12,6 +12,7 @@ import websocket
 from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.api_errors import failure_from_status
+from ansible_collections.incident.distroless.plugins.module_utils._remote import pod_exec
 from ansible_collections.incident.distroless.plugins.module_utils._remote.pod_exec import open_exec
 
 FORBIDDEN = b'{"message": "pods \\"api\\" is forbidden: User \\"u\\" cannot create resource \\"pods/exec\\" in API group \\"\\" in the namespace \\"shop\\""}'
@@ -80,3 +81,20 @@ def test_an_answer_that_only_misses_the_upgrade_says_nothing_of_the_refusal(monk
     failure = refused(monkeypatch, api, 403, None, is_old=True)
     assert failure.reason == "RbacDenied"
     assert "HTTP 403" in failure.message
+
+
+def test_a_server_in_trouble_is_asked_again_after_growing_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+    now = [0.0]
+
+    def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        now[0] += seconds
+
+    monkeypatch.setattr(pod_exec.time, "sleep", sleep)
+    monkeypatch.setattr(pod_exec.time, "monotonic", lambda: now[0])
+    api = Api(None)
+    monkeypatch.setattr(api.deadline, "_at", 60.0)
+    assert refused(monkeypatch, api, 500, b"{}", is_old=False).reason == "ApiUnreachable"
+    assert pauses == sorted(pauses)
+    assert (pauses[0], pauses[-1], len(pauses) < 12) == (0.05, 1.0, True)

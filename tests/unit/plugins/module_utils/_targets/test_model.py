@@ -121,6 +121,29 @@ def waiting(reason: str) -> dict[str, Any]:
     return stuck
 
 
+OS_IS_WINDOWS = {"key": "kubernetes.io/os", "operator": "In", "values": ["windows"]}
+
+
+def by_affinity(*terms: dict[str, Any]) -> dict[str, Any]:
+    """The affinity of a pod whose node must meet one of these."""
+    selector = {"nodeSelectorTerms": [{"matchExpressions": [term]} for term in terms]}
+    return {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": selector}}
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"nodeSelector": {"kubernetes.io/os": "linux"}},
+        {"affinity": by_affinity(OS_IS_WINDOWS, {"key": "zone", "operator": "In", "values": ["a"]})},
+        {"affinity": by_affinity({**OS_IS_WINDOWS, "values": ["linux", "windows"]})},
+        {"os": {"name": "linux"}, "nodeSelector": {"kubernetes.io/os": "windows"}},
+        {"affinity": {"nodeAffinity": {}}},
+    ],
+)
+def test_a_pod_that_may_be_on_linux_is_looked_into(spec: dict[str, Any]) -> None:
+    assert make_target(pod(**spec), None).container == "app"
+
+
 @pytest.mark.parametrize(
     ("unusable", "reason", "words"),
     [
@@ -129,6 +152,14 @@ def waiting(reason: str) -> dict[str, Any]:
         (waiting("CrashLoopBackOff"), "TargetNotRunning", "CrashLoopBackOff back-off 5m0s"),
         (pod(metadata={"annotations": {"kubernetes.io/config.mirror": "x"}}), "StaticPod", "static pod of node node-1"),
         (pod(os={"name": "windows"}), "WindowsNode", "Windows"),
+        (pod(nodeSelector={"kubernetes.io/os": "windows"}), "WindowsNode", "Windows"),
+        (pod(nodeSelector={"beta.kubernetes.io/os": "windows"}), "WindowsNode", "Windows"),
+        (pod(affinity=by_affinity(OS_IS_WINDOWS)), "WindowsNode", "Windows"),
+        (
+            pod(affinity=by_affinity({**OS_IS_WINDOWS, "operator": "NotIn", "values": ["linux"]})),
+            "WindowsNode",
+            "Windows",
+        ),
     ],
 )
 def test_what_cannot_be_looked_into_says_why(unusable: dict[str, Any], reason: str, words: str) -> None:
