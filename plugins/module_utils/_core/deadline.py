@@ -9,10 +9,14 @@ This is a private module utility of incident.distroless; its interface may chang
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
+from pathlib import Path
 from typing import TypeVar
 
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
@@ -66,18 +70,53 @@ class Deadline:
         )
 
 
-def within(seconds: float, call: Callable[[], Answer]) -> Answer:
+def within(seconds: float, call: Callable[[], Answer], *, ends_programs: bool = False) -> Answer:
     """Return what call gives, or raises. Raises TimeoutError after so many seconds; the call then goes on for nobody.
 
     For calls whose own time-out counts for each of their steps anew: each address of a name, each try, each line read.
+    ends_programs: a program that the call waits for, and what that one has started, is killed then.
     """
     future: Future[Answer] = Future()
+    thread = 0
 
     def work() -> None:
+        nonlocal thread
+        thread = threading.get_native_id()
         try:
             future.set_result(call())
         except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
             future.set_exception(error)
 
     threading.Thread(target=work, daemon=True).start()
-    return future.result(max(0.0, seconds))
+    try:
+        return future.result(max(0.0, seconds))
+    except TimeoutError:
+        if ends_programs and not future.done():
+            _kill_all(_children(Path(f"/proc/self/task/{thread}")))
+        raise
+
+
+def _kill_all(pids: list[int]) -> None:
+    """Kill processes and all that came of them, the last first: a shell whose program ended would start its next one."""
+    for pid in pids:
+        # it starts no other while its own are looked for
+        with suppress(OSError):
+            os.kill(pid, signal.SIGSTOP)
+        _kill_all([child for thread in _threads(pid) for child in _children(thread)])
+        with suppress(OSError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def _threads(pid: int) -> list[Path]:
+    try:
+        return list(Path(f"/proc/{pid}/task").iterdir())
+    except OSError:
+        return []
+
+
+def _children(thread: Path) -> list[int]:
+    """Return the processes that a thread has started (proc_pid_children(5)); none where the kernel does not tell."""
+    try:
+        return [int(word) for word in (thread / "children").read_text(encoding="ascii").split()]
+    except (OSError, ValueError):
+        return []

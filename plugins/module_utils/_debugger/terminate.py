@@ -12,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.container import lifetime
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.model import Debugger
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.probe import (
     Process,
     parse_processes,
@@ -69,6 +71,15 @@ def _terminate(session: Session, process: Process) -> None:
         # with its main process the container goes, and this very stream with it
         if failure.reason != "ConnectionLost":
             raise
+
+
+def named_ttl(debugger: Debugger, now: float, failure: Failure) -> Failure:
+    """Return the failure of a debugger's stream, with a hint that names its ttl where that was over (now: the API's clock)."""
+    left = debugger.seconds_left(now)
+    if failure.reason == "ConnectionLost" and left is not None and left <= 1:
+        ttl = lifetime(debugger.manifest)
+        failure.hint = f"Debugger {debugger.name} ended after its ttl of {ttl} s: raise ttl, or run the task again."
+    return failure
 
 
 def own_main_process(processes: Iterable[Process]) -> Process | None:

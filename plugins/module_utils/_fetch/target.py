@@ -23,27 +23,31 @@ from ansible_collections.incident.distroless.plugins.module_utils._debugger.ensu
     ensure,
 )
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.identity import IdentityRequest
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.model import debuggers
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.probe import (
     container_processes,
     shares_processes,
 )
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.shell import open_session
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.target_row import pinned, target_row
-from ansible_collections.incident.distroless.plugins.module_utils._debugger.terminate import end_debugger
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.terminate import end_debugger, named_ttl
 from ansible_collections.incident.distroless.plugins.module_utils._fetch.denied_groups import ClosedGroups
 from ansible_collections.incident.distroless.plugins.module_utils._fetch.model import Budget, FetchOptions
 from ansible_collections.incident.distroless.plugins.module_utils._fetch.pipeline import Fetched, Source, fetch
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import Cluster
+from ansible_collections.incident.distroless.plugins.module_utils._remote.session import Session
 from ansible_collections.incident.distroless.plugins.module_utils._targets.model import (
     Target,
 )
 from ansible_collections.incident.distroless.plugins.module_utils._targets.recheck import (
+    end_of,
     how_it_ended,
     looking_again,
     what_became,
 )
 from ansible_collections.incident.distroless.plugins.module_utils._targets.resource_limits import is_throttled
 from ansible_collections.incident.distroless.plugins.module_utils._targets.secret_mounts import secret_paths
+from ansible_collections.incident.distroless.plugins.module_utils._targets.selection import refresh
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,15 +92,16 @@ def work_on(cluster: Cluster, plan: Plan, target: Target) -> Done:
     if attached.sight is None:
         return Done(target_row(attached, time.monotonic() - started), injected=True, fetched=None)
     ended: list[str] = []
+    injected = not attached.reused
     try:
-        with after_change(is_changed=not attached.reused):
+        with after_change(is_changed=injected):
             fetched = _fetch(cluster, plan, attached)
     finally:
         if not plan.keep_debugger and not attached.reused:
             ended = _end(cluster, plan, attached)
     fetched = replace(fetched, warnings=[*fetched.warnings, *ended])
     row = target_row(attached, time.monotonic() - started)
-    return Done(row, injected=not attached.reused, fetched=fetched)
+    return Done(row, injected=injected or not attached.reused, fetched=fetched)
 
 
 def _in_time(cluster: Cluster, plan: Plan, least: float = 0.0) -> Cluster:
@@ -142,6 +147,10 @@ def _fetch(cluster: Cluster, plan: Plan, attached: Attached) -> Fetched:
         # a target that has ended is not worth another try
         with looking_again(again, target):
             until = plan.options.until + _GRACE
+            renewed = _renewed(again, plan, attached)
+            if renewed is not None:
+                renewed.timeout, renewed.until = plan.silence, until
+                return renewed
             return open_session(again, target, attached.debugger.name, plan.silence, until=until)
 
     try:
@@ -161,10 +170,30 @@ def _fetch(cluster: Cluster, plan: Plan, attached: Attached) -> Fetched:
             fetched = fetch(source, options, plan.budget)
         brought = f"{fetched.stats['files']} files here ({show_size(fetched.stats['bytes'])})"
         PROGRESS.say(target.label, f"{brought} after {fetched.stats['elapsed']} s")
-        return replace(fetched, failure=_failure(_in_time(cluster, plan, _LAST), target, fetched))
+        failure = _failure(_in_time(cluster, plan, _LAST), target, fetched)
+        if failure is not None:
+            failure = named_ttl(attached.debugger, cluster.now(), failure)
+        return replace(fetched, failure=failure)
     finally:
         for session in ready:
             session.close()
+
+
+def _renewed(cluster: Cluster, plan: Plan, attached: Attached) -> Session | None:
+    """Return a session in another debugger where the one at work has ended, as by its ttl, and its target has not. Raises Failure."""
+    target, name = attached.target, attached.debugger.name
+    now = replace(target, manifest=refresh(cluster, target), debugger=None)
+    entry = next((entry for entry in debuggers(now.manifest, target.container) if entry.name == name), None)
+    if entry is None or "terminated" not in entry.state or end_of(target, now.manifest) is not None:
+        return None
+    PROGRESS.say(target.label, f"debugger {name} has ended, another one goes on")
+    another = ensure(cluster, now, plan.request, plan.wish, any_serves=plan.any_serves)
+    if another.seen.pid != attached.seen.pid and another.session is not None:
+        another.session.close()
+        raise Failure("TargetRestarted", f"{target.label}: its process is another one than before.")
+    attached.debugger, attached.sight, attached.reused = another.debugger, another.sight, another.reused
+    attached.warnings.append(f"debugger {name} ended meanwhile, as by its ttl; {another.debugger.name} went on")
+    return another.session
 
 
 def _failure(cluster: Cluster, target: Target, fetched: Fetched) -> Failure | None:

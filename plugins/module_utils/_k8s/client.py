@@ -130,7 +130,7 @@ class Cluster:
         A list: impersonating several groups repeats a header. Raises Failure.
         """
         try:
-            return within(min(REQUEST_TIMEOUT, self.deadline.remaining(doing)), self._headers)
+            return within(min(REQUEST_TIMEOUT, self.deadline.remaining(doing)), self._headers, ends_programs=True)
         except TimeoutError as error:
             why = f"{doing}: the credentials for {self.place} cannot be had in time."
             raise Failure("ApiUnreachable", why, PLUGIN_HINT) from error

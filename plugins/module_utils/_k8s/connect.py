@@ -46,7 +46,7 @@ def open_client(module: Any, deadline: Deadline) -> Any:
     """
     try:
         # a credential plugin of a kubeconfig takes its time
-        client = within(min(REQUEST_TIMEOUT, deadline.left()), lambda: _make(module))
+        client = within(min(REQUEST_TIMEOUT, deadline.left()), lambda: _make(module), ends_programs=True)
     except TimeoutError as error:
         why = f"connecting to {_whom(module)}: the credentials cannot be had in time."
         raise Failure("ApiUnreachable", why, PLUGIN_HINT) from error

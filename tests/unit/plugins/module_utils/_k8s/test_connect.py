@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -204,6 +205,28 @@ def test_what_an_issuer_refuses_while_the_client_is_made_keeps_its_reason(
     ended = ask(cluster, **cluster.options())
     assert (ended.has_failed, ended["reason"]) == (True, "Unauthorized")
     assert ("renew it" in ended["msg"]) is bool(body)
+
+
+def is_there(pid: int) -> bool:
+    """Whether a process runs; one that has ended and nobody has asked for does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_a_credential_plugin_that_takes_too_long_is_ended_with_all_that_it_started(
+    cluster: FakeCluster, tmp_path: Path
+) -> None:
+    pids = tmp_path / "pids"
+    script = f"sleep 600 & echo $$ $! >{pids}.part; mv {pids}.part {pids}; wait; sleep 600"
+    # it begins at once, however busy the machine is
+    ended = ask(cluster, kubeconfig=kubeconfig(tmp_path, cluster.url, exec=plugin(script)), timeout=5)
+    assert ended["reason"] == "ApiUnreachable"
+    until = time.monotonic() + 60
+    while any(is_there(int(pid)) for pid in pids.read_text(encoding="utf-8").split()):
+        assert time.monotonic() < until
+        time.sleep(0.05)
 
 
 def test_a_server_that_is_not_known_yet_is_named_by_what_says_it(cluster: FakeCluster, tmp_path: Path) -> None:
