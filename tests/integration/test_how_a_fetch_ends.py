@@ -135,3 +135,37 @@ def test_a_directory_in_the_manifests_place_does_not_keep_a_flat_fetch_from_its_
     assert played["reason"] == "DestConflict"
     assert json.loads((home / ".manifest.json").read_text())["schema"] == 1
     assert (home / "etc/passwd").is_file()
+
+
+def end_debugger_when_there(kubectl: Kubectl, pod: str, path: Path) -> None:
+    """Ends the debugger as its ttl does, as soon as a file has come home."""
+    until = time.monotonic() + PATIENCE
+    while not path.is_file():
+        assert time.monotonic() < until, f"{path} never came"
+        time.sleep(0.1)
+    (debugger,) = [entry["name"] for entry in kubectl.debuggers(pod)]
+    # with it this exec goes too
+    ending = "for p in /proc/[0-9]*; do read c <$p/comm; [ $p-$c = /proc/1-sleep ] || [ $c != sleep ] || kill ${p#/proc/}; done"
+    kubectl.run("exec", pod, "-c", debugger, "--", "sh", "-c", ending, check=False)
+
+
+def test_a_debugger_that_ends_in_the_middle_is_followed_by_another(
+    kubectl: Kubectl, call: Play, tmp_path: Path
+) -> None:
+    script = f"{SPARSE.replace('6000', '400')}; echo hi > /tmp/a; exec sleep 100000"
+    container = {"command": ["sh", "-c", script], "resources": {"limits": SLOW}}
+    kubectl.apply(pod_manifest("lasting", BUSYBOX, container=container))
+    kubectl.wait_until_running("lasting")
+    home = tmp_path / "home"
+    given = {"src": ["/tmp/a", "/tmp/big"], "dest": str(home), "compress": "none"}
+    with ThreadPoolExecutor(1) as beside:
+        ended = beside.submit(
+            end_debugger_when_there, kubectl, "lasting", home / kubectl.namespace / "lasting/app/tmp/a"
+        )
+        played = call("proc_fs_fetch", pod="lasting", **given)
+        ended.result()
+    first, second = sorted((entry["name"] for entry in kubectl.debuggers("lasting")), key=len)
+    assert played.target["debugger"] == second
+    assert any(f"debugger {first} ended meanwhile" in words for words in played.target["warnings"])
+    assert {row["src"]: row["status"] for row in played["files"]} == dict.fromkeys(given["src"], "fetched")
+    assert (home / kubectl.namespace / "lasting/app/tmp/big").stat().st_size == 400 << 20

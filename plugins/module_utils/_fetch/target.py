@@ -104,16 +104,19 @@ def work_on(cluster: Cluster, plan: Plan, target: Target) -> Done:
     return Done(row, injected=injected or not attached.reused, fetched=fetched)
 
 
-def _in_time(cluster: Cluster, plan: Plan, least: float = 0.0) -> Cluster:
-    """Return the cluster, to be asked for as long as a debugger is waited for, and no longer than the task has, but for what is to
-    be done all the same, for which there are `least` seconds."""
-    left = max(least, plan.options.until - time.monotonic())
+def _in_time(cluster: Cluster, plan: Plan) -> Cluster:
+    """Return the cluster, to be asked for as long as a debugger is waited for, and no longer than the task has."""
+    left = max(_LAST, plan.options.until - time.monotonic())
     if left < plan.wait_timeout:
         return cluster.until(Deadline(left, "deadline"))
     return cluster.until(Deadline(plan.wait_timeout, "debug.wait_timeout"))
 
 
-# seconds to end a debugger in, or to learn what became of the target, when the task's time is up
+def _until(plan: Plan) -> float:
+    return max(plan.options.until + _GRACE, time.monotonic() + _LAST)
+
+
+# when the task's time is up: seconds to say what is left of a target, to learn what became of it, or to end a debugger in
 _LAST = 5.0
 # where something comes all the time, what takes it sees the deadline first, and keeps what it has
 _GRACE = 1.0
@@ -122,7 +125,7 @@ _GRACE = 1.0
 def _end(cluster: Cluster, plan: Plan, attached: Attached) -> list[str]:
     """Ends the debugger. What was fetched counts all the same when it cannot be: a target that ends takes it along."""
     target, name = attached.target, attached.debugger.name
-    in_time = _in_time(cluster, plan, _LAST)
+    in_time = _in_time(cluster, plan)
     try:
         end_debugger(open_session(in_time, target, name, has_outlet=False, until=in_time.deadline.moment))
     except Failure as failure:
@@ -141,12 +144,12 @@ def _fetch(cluster: Cluster, plan: Plan, attached: Attached) -> Fetched:
     def opening() -> Any:
         if ready:
             session = ready.pop()
-            session.timeout, session.until = plan.silence, plan.options.until + _GRACE
+            session.timeout, session.until = plan.silence, _until(plan)
             return session
         again = _in_time(cluster, plan)
         # a target that has ended is not worth another try
         with looking_again(again, target):
-            until = plan.options.until + _GRACE
+            until = _until(plan)
             renewed = _renewed(again, plan, attached)
             if renewed is not None:
                 renewed.timeout, renewed.until = plan.silence, until
@@ -155,7 +158,7 @@ def _fetch(cluster: Cluster, plan: Plan, attached: Attached) -> Fetched:
 
     try:
         about = {**pinned(target), "cluster": cluster.name, "debugger": attached.debugger.name}
-        with looking_again(_in_time(cluster, plan, _LAST), target):
+        with looking_again(_in_time(cluster, plan), target):
             source = Source(
                 about=about,
                 pid=attached.seen.pid,
@@ -170,7 +173,7 @@ def _fetch(cluster: Cluster, plan: Plan, attached: Attached) -> Fetched:
             fetched = fetch(source, options, plan.budget)
         brought = f"{fetched.stats['files']} files here ({show_size(fetched.stats['bytes'])})"
         PROGRESS.say(target.label, f"{brought} after {fetched.stats['elapsed']} s")
-        failure = _failure(_in_time(cluster, plan, _LAST), target, fetched)
+        failure = _failure(_in_time(cluster, plan), target, fetched)
         if failure is not None:
             failure = named_ttl(attached.debugger, cluster.now(), failure)
         return replace(fetched, failure=failure)

@@ -221,7 +221,7 @@ def test_a_credential_plugin_that_takes_too_long_is_ended_with_all_that_it_start
     pids = tmp_path / "pids"
     script = f"sleep 600 & echo $$ $! >{pids}.part; mv {pids}.part {pids}; wait; sleep 600"
     # it begins at once, however busy the machine is
-    ended = ask(cluster, kubeconfig=kubeconfig(tmp_path, cluster.url, exec=plugin(script)), timeout=5)
+    ended = ask(cluster, kubeconfig=kubeconfig(tmp_path, cluster.url, exec=plugin(script)), timeout=8)
     assert ended["reason"] == "ApiUnreachable"
     until = time.monotonic() + 60
     while any(is_there(int(pid)) for pid in pids.read_text(encoding="utf-8").split()):
