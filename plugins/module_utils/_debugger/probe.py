@@ -240,9 +240,12 @@ def main_process(processes: Iterable[Process], target: Target) -> int:
 
 
 def names_container(cgroup: str, container_id: str) -> bool:
-    """Return whether a component of a cgroup path is that container's: its id, or a runtime's scope of it (systemd driver)."""
-    names = {container_id, *(f"{runtime}-{container_id}.scope" for runtime in ("cri-containerd", "crio", "docker"))}
-    return any(component in names for component in cgroup.split("/"))
+    """Return whether a component of a cgroup path is that container's: its id, alone or behind a runtime's name, a runtime's scope of
+    it (systemd driver), or both drivers at once, as where kubelet and runtime differ (kubernetes#106514)."""
+    runtimes = ("cri-containerd", "crio", "docker")
+    names = {container_id, *(f"{runtime}-{container_id}{end}" for runtime in runtimes for end in ("", ".scope"))}
+    ends = tuple(f".slice:{runtime}:{container_id}" for runtime in runtimes)
+    return any(component in names or component.endswith(ends) for component in cgroup.split("/"))
 
 
 def shares_processes(pod: Mapping[str, object]) -> bool:

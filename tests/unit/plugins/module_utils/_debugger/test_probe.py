@@ -97,12 +97,19 @@ def test_a_process_that_cannot_be_understood_is_said() -> None:
         V1,
         f"0::/../cri-containerd-{ID}.scope",
         f"0::/kubepods.slice/pod.slice/crio-{ID}.scope",
+        f"4:memory:/kubepods/besteffort/pod1f0c/crio-{ID}",
+        f"1:name=systemd:/system.slice/containerd.service/kubepods-besteffort-pod1f0c.slice:cri-containerd:{ID}",
         f"3:cpu:/docker/docker-{ID}.scope/init",
     ],
 )
 def test_a_cgroup_names_its_container_by_a_whole_component(path: str) -> None:
     assert names_container(path, ID)
     assert not names_container(path.replace(ID, f"{ID}f"), ID)
+
+
+@pytest.mark.parametrize("component", [f"crio-conmon-{ID}.scope", f"app:cri-containerd:{ID}", f"other-{ID}"])
+def test_what_only_has_the_id_in_it_is_not_the_container(component: str) -> None:
+    assert not names_container(f"0::/kubepods.slice/{component}", ID)
 
 
 def test_the_main_process_is_the_first_whose_parent_is_outside() -> None:
