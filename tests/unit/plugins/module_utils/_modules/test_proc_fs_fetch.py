@@ -93,7 +93,8 @@ class World:
         monkeypatch.setattr(_fetch_target, "open_session", self._open_session)
         monkeypatch.setattr(_fetch_target, "end_debugger", lambda _session: None)
 
-    def until(self, _deadline: object) -> World:
+    def until(self, deadline: Deadline) -> World:
+        self.deadline = deadline
         return self
 
     def work(self, **changes: Any) -> Done:
