@@ -125,7 +125,12 @@ def _with_news(cluster: Cluster, target: Target, work: Callable[[Target], Attach
     except Failure as failure:
         if failure.reason != "Conflict" or failure.changed:
             raise
-    return work(replace(target, manifest=refresh(cluster, target)))
+        now = replace(target, manifest=refresh(cluster, target))
+        before = {entry.name for entry in debuggers(target.manifest)}
+        # a name that somebody else has taken meanwhile is not ours to go round
+        if not all(is_ours(entry.manifest) for entry in debuggers(now.manifest) if entry.name not in before):
+            raise
+    return work(now)
 
 
 def _ensure(
