@@ -160,14 +160,6 @@ def test_a_deadline_ends_a_job_that_goes_on_and_on(session: Session) -> None:
     assert caught.value.reason == "WaitTimeout"
 
 
-def test_the_end_of_a_sessions_time_ends_every_job_of_it(session: Session) -> None:
-    session.until = time.monotonic() + 0.2
-    answer = reader(session.run(b"while :; do echo y; sleep 0.01; done", timeout=60))
-    with pytest.raises(Failure) as caught:
-        list(iter(answer.line, None))
-    assert caught.value.reason == "WaitTimeout"
-
-
 def test_what_a_job_announced_and_did_not_send_is_a_failure_at_once(session: Session) -> None:
     answer = reader(session.run(b"printf 12345"))
     with pytest.raises(Failure, match="in the middle of its answer"):
