@@ -91,7 +91,7 @@ def judged(program: dict[str, Any], **copied: Any) -> dict[str, str]:
 def test_a_program_that_is_linked_statically_can_be_run(look: Look, tmp_path: Path) -> None:
     put(tmp_path, "app", program_for(own_machine()))
     found = judged(look("program", program="/app"))
-    assert found == {"program_fits": "/app is there, its user 7:7 may execute it."}
+    assert found == {"program_fits": "/app is there, its user 7:7 may execute it. Seen whole: program."}
 
 
 def test_a_name_is_looked_for_in_the_path_and_its_loader_is_looked_at(look: Look, tmp_path: Path) -> None:
@@ -101,7 +101,9 @@ def test_a_name_is_looked_for_in_the_path_and_its_loader_is_looked_at(look: Look
     put(tmp_path, "lib/ld.so", b"loader")
     found = judged(look("program", program="server"))
     assert found == {
-        "program_fits": "/bin/server is there, its user 7:7 may execute it, and so is /lib/ld.so, which it needs."
+        "program_fits": (
+            "/bin/server is there, its user 7:7 may execute it, and so is /lib/ld.so, which it needs. Seen whole: program."
+        )
     }
 
 
@@ -261,7 +263,7 @@ def test_a_closed_temporary_directory_is_only_a_warning() -> None:
 def test_the_analyzers_need_only_what_is_collected() -> None:
     of_the_api = parse_collectors(read_checks([str(CHECKS.parent / "collectors")]))
     collected = {entry.name for entry in of_the_api} | COLLECTORS.keys() | DERIVED.keys()
-    assert {name for analyzer in ANALYZERS for name in analyzer.needs} <= collected
+    assert {name for analyzer in ANALYZERS for name in analyzer.needs} <= collected | {"target"}
 
 
 def test_nothing_is_said_of_a_target_of_which_no_copy_was_made() -> None:
