@@ -359,4 +359,4 @@ def test_each_role_takes_answers_as_awx_hands_them_over(kubectl: Kubectl, tmp_pa
         assert (case["examiner"], case["reason"]) in {("1234", "12:30:00"), ("1234", "45000")}
     (process,) = (tmp_path / "cases" / "process_triage").glob("*/findings.json")
     titles = [row["message"] for row in json.loads(process.read_text(encoding="utf-8"))["findings"]]
-    assert "No process has a name of the list of indicators (1 given)." in titles
+    assert "No process has a name of the list of indicators (1 given). Seen whole: processes." in titles
