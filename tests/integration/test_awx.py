@@ -358,5 +358,5 @@ def test_each_role_takes_answers_as_awx_hands_them_over(kubectl: Kubectl, tmp_pa
         case = json.loads(found.read_text(encoding="utf-8"))
         assert (case["examiner"], case["reason"]) in {("1234", "12:30:00"), ("1234", "45000")}
     (process,) = (tmp_path / "cases" / "process_triage").glob("*/findings.json")
-    titles = [row["message"] for row in json.loads(process.read_text(encoding="utf-8"))["findings"]]
-    assert "No process has a name of the list of indicators (1 given). Seen whole: processes." in titles
+    said = {row["analyzer"]: row["message"] for row in json.loads(process.read_text(encoding="utf-8"))["findings"]}
+    assert "Names given: 1." in said["indicator_name"]

@@ -66,7 +66,9 @@ def test_a_healthy_pod_passes(pods: Kubectl, tmp_path: Path) -> None:
     assert case.status == 0, case.printed
     assert case.verdict == "pass", case.said()
     assert case.finding("process_list")["message"] == "1 processes: 1 /app. Seen whole: processes."
-    assert case.finding("indicator_name")["message"].endswith("(1 given). Seen whole: processes.")
+    assert case.finding("indicator_name")["message"] == (
+        "Not found, in 1 looked at: a process has a name of the list of indicators. Names given: 1. Seen whole: processes."
+    )
     assert case.document["facts"][f"{pods.namespace}/healthy/app"]["missing"] == {}
 
 

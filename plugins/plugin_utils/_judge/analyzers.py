@@ -158,7 +158,7 @@ def _analyzer(environment: ImmutableSandboxedEnvironment, entry: object) -> Anal
 
 
 def _otherwise(given: object, sentence: Callable[[str], Callable[..., str]]) -> Callable[..., str]:
-    # true: the sentence is the engine's whole
+    # the claim is the engine's; a text adds the figures that were seen
     return (lambda **_facts: "") if given is True else sentence("otherwise")
 
 
@@ -217,7 +217,8 @@ def _judge(analyzer: Analyzer, facts: dict[str, Any]) -> list[Judgement]:
             return _whole(_matched(analyzer, matches), facts)
         if analyzer.otherwise is None:
             return []
-        return _whole([_judgement(analyzer, "pass", analyzer.otherwise(**facts) or _not_so(analyzer), "")], facts)
+        said = f"{_not_found(analyzer, len(contexts))} {analyzer.otherwise(**facts)}"
+        return _whole([_judgement(analyzer, "pass", said, "")], facts)
     except NOT_JUDGED as error:
         return [_not_judged(analyzer, error)]
 
@@ -254,8 +255,14 @@ def _objection(needs: Iterable[str], facts: Facts) -> tuple[str, str] | None:
     return None
 
 
-def _not_so(analyzer: Analyzer) -> str:
-    return f"{analyzer.title}: not so."
+def _not_found(analyzer: Analyzer, looked_at: int) -> str:
+    """Return what a pass claims: that what the title names was not found, and in how many it was looked for."""
+    title = analyzer.title
+    named = title[:1].lower() + title[1:] if title[1:2].islower() or title[1:2] == " " else title
+    scope = (
+        "" if analyzer.for_each is None else f", in {looked_at} looked at" if looked_at else ", with none to look at"
+    )
+    return f"Not found{scope}: {named}."
 
 
 def _matched(analyzer: Analyzer, matches: list[dict[str, Any]]) -> list[Judgement]:

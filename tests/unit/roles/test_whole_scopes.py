@@ -496,7 +496,8 @@ def test_a_whole_fact_passes_and_a_cut_one_says_what_is_left() -> None:
     (found,) = judged("process_triage", "deleted_binary", processes=CUT["processes"])
     assert found.verdict == "unknown"
     assert found.message == (
-        "Not all was looked at (more processes are there). Of what was: No process runs from a deleted file."
+        "Not all was looked at (more processes are there). Of what was: Not found, in 1 looked at: "
+        "a process runs from a file that was deleted."
     )
 
 

@@ -22,13 +22,14 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._judge.analyze
 ROLES = Path(__file__).parents[5] / "roles"
 FULL = {
     "name": "full",
+    "title": "A disk is full",
     "needs": ["disks"],
     "for_each": "disks",
     "when": "item.percent >= settings.limit",
     "verdict": "fail",
     "message": "{{ item.point }} is full.",
     "next": "Delete something.",
-    "otherwise": "No disk is full.",
+    "otherwise": True,
 }
 
 
@@ -51,10 +52,27 @@ def test_a_setting_that_came_as_text_is_a_number() -> None:
     assert [found.verdict for found in judge(disks(99, 10), limit="95")] == ["fail"]
 
 
-def test_no_match_is_a_pass_where_the_analyzer_has_words_for_it() -> None:
-    assert [(found.verdict, found.message) for found in judge(disks(10))] == [
-        ("pass", "No disk is full. Seen whole: disks.")
-    ]
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, "Not found, in 2 looked at: a disk is full. Seen whole: disks."),
+        ({"for_each": "disks[:0]"}, "Not found, with none to look at: a disk is full. Seen whole: disks."),
+        ({"for_each": None, "when": "false"}, "Not found: a disk is full. Seen whole: disks."),
+        (
+            {"otherwise": "Counted from {{ settings.limit }} % on."},
+            "Not found, in 2 looked at: a disk is full. Counted from 95 % on. Seen whole: disks.",
+        ),
+        # what an analyzer says of its own stands behind the claim, and never in its place
+        ({"title": "DNS fails", "otherwise": "All is well"}, "Not found, in 2 looked at: DNS fails. All is well. Seen"),
+    ],
+)
+def test_a_pass_claims_no_more_than_was_looked_at(changes: dict[str, Any], said: str) -> None:
+    (found,) = judge(disks(10, 20), **changes)
+    assert found.verdict == "pass"
+    assert found.message.startswith(said)
+
+
+def test_no_match_is_nothing_where_no_pass_is_asked_for() -> None:
     assert judge(disks(10), otherwise=None) == []
 
 

@@ -62,7 +62,7 @@ def test_that_indicators_were_looked_for_is_said_and_without_any_nothing() -> No
     given = {"names": ["a"], "paths": ["/a"], "sha256": ["0" * 64], "addresses": ["192.0.2.1"]}
     judgements = analyze(FACTS, ANALYZERS, {"indicators": given})
     assert {judgement.verdict for judgement in judgements} == {"pass"}
-    assert ["(1 given). Seen whole: " in judgement.message for judgement in judgements] == [True] * 4
+    assert [" given: 1. Seen whole: " in judgement.message for judgement in judgements] == [True] * 4
     assert found() == {}
     assert found(names=None, paths=[], sha256=None, addresses=[]) == {}
 

@@ -36,13 +36,13 @@ LATE = parse_analyzers(
             "analyzers": [
                 {
                     "name": "late",
-                    "title": "What the clock says",
+                    "title": "The clock is late",
                     "needs": ["clock"],
                     "when": "clock.date > settings.latest",
                     "verdict": "fail",
                     "message": "It is {{ clock.date }}.",
                     "next": "Set it.",
-                    "otherwise": "It is early.",
+                    "otherwise": True,
                 }
             ]
         }
@@ -63,7 +63,7 @@ def files(folder: CaseFolder) -> set[str]:
 
 @pytest.mark.parametrize(
     ("latest", "verdict", "message"),
-    [(1, "fail", "It is 1795572060."), (2e9, "pass", "It is early. Seen whole: clock.")],
+    [(1, "fail", "It is 1795572060."), (2e9, "pass", "Not found: the clock is late. Seen whole: clock.")],
 )
 def test_what_was_printed_is_judged_and_stands_behind_the_finding(
     folder: CaseFolder, latest: float, verdict: str, message: str
