@@ -7,13 +7,22 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from ansible.plugins.action import ActionBase
+from ansible.plugins.loader import filter_loader, test_loader
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.redaction import without_password
 from ansible_collections.incident.distroless.plugins.plugin_utils._options.catalog import Owner, catalog, take
+
+# The class is loaded in the process that forks the workers, as the first of a role: what the worker of each task after it would
+# look for and import, it has.
+for loader, plugin in ((filter_loader, "incident.distroless.subjects"), (test_loader, "ansible.builtin.changed")):
+    # whatever is wrong with one is for the task to say that uses it
+    with suppress(Exception):
+        loader.get(plugin)
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]
