@@ -215,9 +215,22 @@ options:
   checksum:
     description:
       - Whether sha256 is compared on both ends.
-      - With V(true) a file is unchanged when its sha256 is equal, else when size and time are.
+      - With V(true) a file is unchanged when its sha256 is equal, else when size and time are; O(compare=stat) has a rule of its
+        own.
     type: bool
     default: true
+  compare:
+    description:
+      - How a later run knows a file that has not changed since. V(checksum) hashes it on both ends.
+      - V(stat) reads nothing of a file whose size, times (that of the last change of its inode included), inode and device are
+        what the manifest of an earlier run says, and whose copy has the size, the time and the inode that are noted there. Only
+        files that came whole count, of the same start of the container, on overlay, ext4, xfs, btrfs or tmpfs, and whose inode
+        had been changed more than two seconds before they were read. All others are read.
+      - Such a row keeps the sha256 of the earlier run, and has C(verified=false). A copy that was damaged without a trace in
+        these, or a file that a process writes to by way of a memory map, is found by V(checksum) only.
+    type: str
+    choices: [checksum, stat]
+    default: checksum
   compress:
     description:
       - What to compress files by on their way. They are the same here whatever it is, and the sha256 is of the raw bytes.
@@ -272,6 +285,14 @@ EXAMPLES = r"""
     src: /etc/app
     dest: ./evidence
     keep_debugger: false
+
+- name: What is new since the last time, of a tree whose old files need not be hashed again
+  incident.distroless.proc_fs_fetch:
+    namespace: shop
+    pod: api-0
+    src: /var/log
+    dest: ./evidence
+    compare: stat
 """
 
 RETURN = r"""
@@ -280,6 +301,7 @@ files:
     At most 200 rows, failed ones first; the rest is in the manifest. C(namespace), C(pod), C(container), C(src) (as asked or
     found), C(resolved) (the target's own path), C(dest), C(type), C(size), C(sha256), C(mode), C(uid), C(gid), C(mtime), C(status)
     (V(fetched), V(unchanged), V(changed_while_reading), V(failed)) and C(reason).
+    C(verified) is V(false) where O(compare=stat) took the copy for the file.
     Bytes that are not UTF-8 are shown as C(\xNN), with the exact bytes in C(src_b64), C(resolved_b64) and C(dest_b64).
   returned: always
   type: list

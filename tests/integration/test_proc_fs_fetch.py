@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import stat
+import time
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,23 @@ def test_a_second_run_moves_nothing_and_a_damaged_copy_is_repaired(call: Play, a
     third = call("proc_fs_fetch", pod=app, src=["/data"], dest=str(home), compress="none")
     assert (third["changed"], third["stats"]["transferred_bytes"]) == (True, size)
     assert digest(damaged) == rows(first)["/data/app.log"]["sha256"]
+
+
+def test_what_the_times_tell_unchanged_is_not_read_again(call: Play, app: str, home: Path) -> None:
+    def look() -> Played:
+        return call("proc_fs_fetch", pod=app, src=["/etc/os-release", BLOB], dest=str(home), compare="stat")
+
+    last = time.monotonic() + PATIENCE
+    first = look()
+    # until both were older than two seconds when they were read
+    while not all(row.get("local") for row in json.loads(Path(first["manifests"][0]).read_text())["files"]):
+        assert time.monotonic() < last, first["files"]
+        first = look()
+    second = look()
+    assert (second["changed"], second["stats"]["transferred_bytes"], second["stats"]["unchanged"]) == (False, 0, 2)
+    assert [row.get("verified") for row in second["files"]] == [False, False]
+    # what it says of them is true
+    assert all(digest(Path(row["dest"])) == row["sha256"] for row in second["files"])
 
 
 def test_a_directory_is_taken_whole_whatever_its_names(kubectl: Kubectl, call: Play, app: str, home: Path) -> None:

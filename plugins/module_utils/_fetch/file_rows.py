@@ -17,6 +17,8 @@ from typing import Any, Literal
 from ansible_collections.incident.distroless.plugins.module_utils._core.paths import display
 from ansible_collections.incident.distroless.plugins.module_utils._target_fs.filesystem import Entry
 
+# size in bytes, modification time in nanoseconds and inode of a copy
+Local = tuple[int, int, int]
 Status = Literal["fetched", "unchanged", "skipped", "changed_while_reading", "failed"]
 
 # of each of a result's two lists of rows, for all targets of the task together
@@ -33,7 +35,8 @@ class Row:
 
     resolved, entry, dest and sha256 are None where there is none. offset and length say which part of a file was
     brought, length None: all of it. atime_moved: whether the access time was another one after we
-    had read it, None: not known.
+    had read it, None: not known. local is the copy, where a later run may tell by it and by entry that nothing changed;
+    is_verified: whether this run has not taken it for the same by that alone.
     """
 
     src: bytes
@@ -47,6 +50,8 @@ class Row:
     length: int | None = None
     grew: bool = False
     atime_moved: bool | None = False
+    local: Local | None = None
+    is_verified: bool = True
 
     @property
     def order(self) -> tuple[str, str]:
@@ -73,6 +78,9 @@ class Row:
         }
         if entry is not None and entry.link is not None:
             shown |= _shown("link", entry.link)
+        if self.local is not None:
+            size, mtime_ns, ino = self.local
+            shown["local"] = {"size": size, "mtime_ns": str(mtime_ns), "ino": ino}
         return shown | self._part()
 
     def in_result(self, target: Mapping[str, Any]) -> dict[str, Any]:
@@ -103,7 +111,7 @@ class Row:
 
     def _part(self) -> dict[str, Any]:
         part: dict[str, Any] = {} if self.length is None else {"offset": self.offset, "length": self.length}
-        return part | ({"grew": True} if self.grew else {})
+        return part | ({"grew": True} if self.grew else {}) | ({} if self.is_verified else {"verified": False})
 
 
 def _shown(key: str, path: bytes | None) -> dict[str, Any]:

@@ -32,6 +32,8 @@ _MAX_FOREIGN = 64 << 20
 _PIECE = 256 << 10
 # what tells one target from another; a cluster that could not be asked for its name is None
 _PINS = ("cluster", "pod_uid", "container_id")
+# what tells one start of a container from another
+_RUN = ("container_id", "restart_count")
 # of a task's diff
 _MAX_DIFF_LINES = 500
 
@@ -87,11 +89,13 @@ def _text(lines: list[str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
-    """A manifest that was found: whose it is, and its rows, read anew each time they are asked for."""
+    """A manifest that was found: whose it is, and its rows, read anew each time they are asked for. is_same_run: whether the
+    container has not started again since, and its files are the same ones."""
 
     dest: Dest
     place: Place
     target: Mapping[str, Any]
+    is_same_run: bool = True
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """The rows in their order. Raises Failure DestConflict when it is damaged."""
@@ -99,7 +103,8 @@ class Earlier:
         if file is not None:
             with file:
                 _target, rows = _open(file, self.dest.full(self.place))
-                yield from rows
+                for row in rows:
+                    yield row if self.is_same_run or "local" not in row else {**row, "local": None}
 
 
 def find_earlier(dest: Dest, place: Place, target: Mapping[str, Any], *, overwrite: bool) -> Earlier | None:
@@ -122,7 +127,7 @@ def find_earlier(dest: Dest, place: Place, target: Mapping[str, Any], *, overwri
         raise
     other = [key for key in _PINS if found.get(key) and target.get(key) and found[key] != target[key]]
     if not other:
-        return Earlier(dest, place, found)
+        return Earlier(dest, place, found, all(found.get(key) == target.get(key) is not None for key in _RUN))
     if overwrite:
         return None
     raise Failure("DestConflict", f"{shown} belongs to another {other[0]}: {found[other[0]]}, not {target[other[0]]}.")
@@ -176,7 +181,8 @@ def _order(row: Mapping[str, Any]) -> tuple[str, str]:
     return row["src"], row.get("src_b64") or ""
 
 
-def _exact(row: Mapping[str, Any]) -> bytes:
+def exact_src(row: Mapping[str, Any]) -> bytes:
+    """The bytes of a row's src; none where it is damaged."""
     try:
         return (
             base64.b64decode(row["src_b64"])
@@ -218,7 +224,7 @@ def merge(
 
 def _left(before: dict[str, Any], is_covered: Callable[[bytes], bool], changes: Changes) -> dict[str, Any]:
     """An earlier row that this run has not."""
-    if before.get("gone") or not is_covered(_exact(before)):
+    if before.get("gone") or not is_covered(exact_src(before)):
         return before
     if _line(before):
         changes.gone.append(str(before["src"]))

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import math
 import threading
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from ansible_collections.incident.distroless.plugins.module_utils._localfs.destination import Dest, Place
@@ -54,6 +55,7 @@ class FetchOptions:
     oversize: Oversize = "skip"
     retries: int = 3
     checksum: bool = True
+    compare: Literal["checksum", "stat"] = "checksum"
     compress: Compress = "auto"
     file_mode: int = 0o600
     directory_mode: int = 0o700
@@ -127,11 +129,22 @@ def _names(path: bytes) -> list[bytes]:
 
 
 @dataclass(frozen=True, slots=True)
+class Known:
+    """What an earlier run of the same container wrote down of a file that it brought whole: size, mtime_ns, ctime_ns, ino and dev over there;
+    size, mtime_ns and ino of the copy; its sha256."""
+
+    facts: tuple[int, int, int, int, int]
+    local: tuple[int, int, int]
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class Home:
-    """Where the files of one target lie here: a folder below dest."""
+    """Where the files of one target lie here: a folder below dest. known is what is known of them by their src."""
 
     dest: Dest
     folder: Place
+    known: Mapping[bytes, Known] = field(default_factory=dict)
 
     def place(self, item: Item) -> Place:
         """Return where below dest an item lies."""

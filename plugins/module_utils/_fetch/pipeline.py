@@ -21,6 +21,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._core.errors i
 from ansible_collections.incident.distroless.plugins.module_utils._core.paths import brief, display
 from ansible_collections.incident.distroless.plugins.module_utils._core.progress import PROGRESS
 from ansible_collections.incident.distroless.plugins.module_utils._core.sizes import show_size
+from ansible_collections.incident.distroless.plugins.module_utils._fetch.compare import known_copies
 from ansible_collections.incident.distroless.plugins.module_utils._fetch.denied_groups import (
     NO_GROUPS,
     ClosedGroups,
@@ -134,7 +135,8 @@ def fetch(source: Source, options: FetchOptions, budget: Budget) -> Fetched:
     ):
         earlier = find_earlier(dest, manifest, source.about, overwrite=options.overwrite)
         view = _look(remote, source, options, budget)
-        home = Home(dest, files_place(source.about, is_flat=options.flat))
+        known = known_copies(earlier.rows(), view.steps) if earlier is not None and options.compare == "stat" else {}
+        home = Home(dest, files_place(source.about, is_flat=options.flat), known)
 
         def bring(steps: Sequence[Step]) -> Transferred:
             notify = partial(PROGRESS.moved, source.label)
@@ -198,9 +200,9 @@ def _read_policy(files: TargetFiles, secrets: Sequence[bytes], options: FetchOpt
     """The mounts, with the spec's paths as the target's own links lead: /var/run/secrets is often /run/secrets."""
     resolved = resolve(files, [normal(path) for path in secrets])
     own = {answer.path for answer in resolved if isinstance(answer, Found)}
-    return policy_of(
-        files.mounts(), [*own, *(normal(path) for path in secrets)], include_secrets=options.include_secrets
-    )
+    mounts, now = files.mounts()
+    wanted = [*own, *(normal(path) for path in secrets)]
+    return policy_of(mounts, wanted, include_secrets=options.include_secrets, looked_at=now)
 
 
 def _held(

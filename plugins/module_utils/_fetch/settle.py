@@ -9,11 +9,11 @@ This is a private module utility of incident.distroless; its interface may chang
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
-from ansible_collections.incident.distroless.plugins.module_utils._fetch.file_rows import Row, Status
+from ansible_collections.incident.distroless.plugins.module_utils._fetch.file_rows import Local, Row, Status
 from ansible_collections.incident.distroless.plugins.module_utils._fetch.model import (
     CHECKSUM,
     SECRET,
@@ -30,9 +30,12 @@ from ansible_collections.incident.distroless.plugins.module_utils._target_fs.fil
     Entry,
     TargetFiles,
 )
+from ansible_collections.incident.distroless.plugins.module_utils._target_fs.read_policy import ReadPolicy
 
 # what another look at the file may mend: it was written, rotated or replaced at that moment
 PASSING = {"Replaced", "Shrunk", "ReadError", CHECKSUM}
+# so many seconds after a file's ctime the next write has another one
+_SETTLED = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,27 +105,30 @@ def _path(step: Step) -> bytes:
 
 
 class Settlement:
-    """What the files of one target came to. secrets are the mounts that nothing may come from.
+    """What the files of one target came to. policy has the mounts that nothing may come from.
 
     rows has a row for each file that is done with, by its src; refused is why this side could not have some file, None where
     it took all.
     """
 
-    def __init__(self, home: Home, secrets: Collection[int], options: FetchOptions, budget: Budget) -> None:
+    def __init__(self, home: Home, policy: ReadPolicy, options: FetchOptions, budget: Budget) -> None:
         self.home, self.options = home, options
         self.tries = RetryLedger(options, budget)
         self.rows: dict[bytes, Row] = {}
         self.refused: Failure | None = None
-        self._secrets = secrets
+        self._secrets = policy.secret_ids
+        # a later write may have no later ctime: file systems count it in ticks, some in seconds
+        self._settled_ns = (policy.looked_at - _SETTLED) * 10**9
 
-    def keep(self, step: Step, end: End | None) -> None:
-        """The file here stays as it is."""
+    def keep(self, step: Step, end: End | None, local: Local | None = None, *, known: str | None = None) -> None:
+        """The file here stays as it is. local is what it is now, where it is proven; known its sha256, where an earlier run is trusted."""
         try:
             self.home.dest.claim(self.home.place(step.item))
         except DestFailure as failure:
             self.note(step, "failed", failure.reason)
         else:
-            self.note(step, "unchanged", step.reason, end=end)
+            self.note(step, "unchanged", step.reason, end=end, sha256=known)
+            self._trust(step, local, is_verified=known is None)
 
     def finish(self, step: Step, file: Partial | None, end: End) -> None:
         """Gives a file its name if it is what the target has; else decides whether to try it again, and has no row then.
@@ -172,11 +178,22 @@ class Settlement:
     def _commit(self, step: Step, file: Partial, status: Status, reason: str | None, end: End) -> None:
         entry = step.item.entry
         try:
-            file.commit(length=step.length, sha256=file.sha256, mtime_ns=None if entry is None else entry.mtime_ns)
+            found = file.commit(
+                length=step.length, sha256=file.sha256, mtime_ns=None if entry is None else entry.mtime_ns
+            )
         except Failure as failure:
             self.refuse(step, failure)
         else:
             self.note(step, status, reason, end=end, sha256=file.sha256)
+            if status == "fetched" and not end.grew:
+                self._trust(step, (found.st_size, found.st_mtime_ns, found.st_ino), is_verified=True)
+
+    def _trust(self, step: Step, local: Local | None, *, is_verified: bool) -> None:
+        """Has a later run take the copy for the file, by what both are now, where it is whole and a later write would show."""
+        row, entry = self.rows[step.item.src], step.item.entry
+        is_settled = entry is not None and entry.ctime_ns < self._settled_ns and step.item.origin != "held"
+        is_told = local is not None and is_settled and not step.is_part
+        self.rows[step.item.src] = replace(row, local=local if is_told else None, is_verified=is_verified)
 
     def note(
         self,

@@ -13,7 +13,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
-from ansible_collections.incident.distroless.plugins.module_utils._fetch.compare import compare, may_be_here
+from ansible_collections.incident.distroless.plugins.module_utils._fetch.compare import (
+    compare,
+    keep_known,
+    may_be_here,
+)
 from ansible_collections.incident.distroless.plugins.module_utils._fetch.file_rows import Row
 from ansible_collections.incident.distroless.plugins.module_utils._fetch.model import (
     DEADLINE,
@@ -53,11 +57,14 @@ def transfer(
 ) -> Transferred:
     """Bring the files of steps. Whatever a file, the connection or the disk does to it is in the rows and the failure."""
     mounts = Mounts(policy.readable_ids, policy.unsteady_ids)
-    settlement = Settlement(home, policy.secret_ids, options, budget)
+    settlement = Settlement(home, policy, options, budget)
     receiver = Receiver(remote, mounts, settlement, notify)
     passes = _Passes(remote, settlement)
     wanted = {step.item.src: step for step in steps}
-    twins = {src: step for src, step in wanted.items() if may_be_here(step, settlement)}
+    for step in steps:
+        keep_known(step, policy, settlement)
+    left = {src: step for src, step in wanted.items() if src not in settlement.rows}
+    twins = {src: step for src, step in left.items() if may_be_here(step, settlement)}
     passes.repeat(lambda left: compare(remote, left, mounts, settlement), twins)
     missing = {src: step for src, step in wanted.items() if src not in settlement.rows}
     if options.is_check:

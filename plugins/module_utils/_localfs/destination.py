@@ -170,11 +170,11 @@ class Dest:
             return os.readlink(place[-1], dir_fd=self._open_parent(place[:-1], is_made=False)) == text
         return False
 
-    def facts(self, place: Place) -> tuple[int, int] | None:
-        """Size in bytes and modification time in nanoseconds of the regular file at place; None if there is none."""
+    def facts(self, place: Place) -> tuple[int, int, int] | None:
+        """Size in bytes, modification time in nanoseconds and inode of the regular file at place; None if there is none."""
         with suppress(OSError):
             found = os.stat(place[-1], dir_fd=self._open_parent(place[:-1], is_made=False), follow_symlinks=False)
-            return (found.st_size, found.st_mtime_ns) if stat.S_ISREG(found.st_mode) else None
+            return (found.st_size, found.st_mtime_ns, found.st_ino) if stat.S_ISREG(found.st_mode) else None
         return None
 
     def read(self, place: Place) -> BufferedReader | None:

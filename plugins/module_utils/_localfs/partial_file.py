@@ -155,8 +155,8 @@ class Partial:
                     left, at = left[written:], at + written
         self.length += len(view)
 
-    def commit(self, *, length: int, sha256: str | None, mtime_ns: int | None = None) -> None:
-        """Gives the file its final name if it is `length` bytes long and has that sha256 (None: not known elsewhere).
+    def commit(self, *, length: int, sha256: str | None, mtime_ns: int | None = None) -> os.stat_result:
+        """Gives the file its final name if it is `length` bytes long and has that sha256 (None: not known elsewhere); what it is then.
 
         mtime_ns becomes the file's modification time: with `ls -l` alone a reader sees when the target wrote it.
         """
@@ -177,7 +177,9 @@ class Partial:
             self._taken.check(self._name, self._parent)
             os.replace(self._temporary, self._name, src_dir_fd=self._parent, dst_dir_fd=self._parent)
             self._temporary = b""
-            self._taken.add(os.fstat(self._descriptor), self._name, self._parent)
+            found = os.fstat(self._descriptor)
+            self._taken.add(found, self._name, self._parent)
+        return found
 
     def close(self) -> None:
         """Ends the writing; what was not committed is removed."""

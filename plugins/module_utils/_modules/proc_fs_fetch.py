@@ -75,6 +75,7 @@ def argument_spec() -> dict[str, Any]:
         "retries": {"type": "int", "default": 3},
         "timeout": {"type": "int", "default": 60},
         "checksum": {"type": "bool", "default": True},
+        "compare": {"type": "str", "choices": ["checksum", "stat"], "default": "checksum"},
         "compress": {"type": "str", "choices": ["auto", "zstd", "gzip", "none"], "default": "auto"},
     }
 
@@ -156,6 +157,7 @@ def parse_plan(params: Mapping[str, Any], *, is_check: bool) -> Plan:
         oversize=params["oversize"],
         retries=params["retries"],
         checksum=params["checksum"],
+        compare=params["compare"],
         compress=params["compress"],
         file_mode=parse_mode(params["file_mode"], "file_mode"),
         directory_mode=parse_mode(params["directory_mode"], "directory_mode"),

@@ -9,6 +9,7 @@ This is a private module utility of incident.distroless; its interface may chang
 
 from __future__ import annotations
 
+import re
 import stat
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -246,9 +247,11 @@ class TargetFiles:
                 complaints.check()
                 yield from (Unlisted(here, "ReadError", words) for words in complaints.others)
 
-    def mounts(self) -> list[Mount]:
-        """The target's mounts."""
-        return parse_mounts(self.session.run(b"cat /proc/%d/mountinfo\n" % self.pid).output(_MAX_MOUNTINFO))
+    def mounts(self) -> tuple[list[Mount], int]:
+        """The target's mounts, and what its clock said before: seconds since the epoch, 0 where nobody can tell."""
+        script = b'echo "$(date +%%s 2>/dev/null)"\ncat /proc/%d/mountinfo\n' % self.pid
+        clock, _newline, text = self.session.run(script).output(_MAX_MOUNTINFO).partition(b"\n")
+        return parse_mounts(text), int(clock) if re.fullmatch(rb"[0-9]{1,12}", clock) else 0
 
     def _is_too_long(self, path: bytes) -> bool:
         # the kernel counts the NUL as well

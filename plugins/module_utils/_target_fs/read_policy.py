@@ -27,6 +27,8 @@ _KERNEL_TYPES = set(
 # these note a change in a file's times, that by mmap as well when the page is first written to or written back; tmpfs, network
 # and user space file systems do not, or on a clock of their own (fs/*, page_mkwrite and file_update_time)
 _STEADY_TYPES = set("btrfs erofs ext2 ext3 ext4 f2fs overlay squashfs xfs".split())
+# an inode of these is one file's as long as it is mounted; network and user space file systems may give it to another one
+_STABLE_TYPES = set("btrfs ext4 overlay tmpfs xfs".split())
 # where runtimes and kubelets put credentials by convention, mounted or not
 SECRET_PATHS = (b"/run/secrets", b"/var/run/secrets")
 # what a kubelet calls the folders of its volumes (pkg/volume, GetPluginName with ~ for /): a pod that has the node's folders has those
@@ -43,7 +45,8 @@ class ReadPolicy:
     """The target's mounts by their points, those that are secret, the ids of those that may be read, what is not walked.
     Of what is on unsteady ones the times do not tell all that is written.
 
-    hidden are the paths that count as secret wherever no mount of its own says otherwise.
+    hidden are the paths that count as secret wherever no mount of its own says otherwise. looked_at is what the target's clock
+    said before anything was looked at: seconds since the epoch, 0 where nobody can tell.
     """
 
     points: Mapping[bytes, Mount]
@@ -52,6 +55,7 @@ class ReadPolicy:
     pruned: tuple[bytes, ...]
     hidden: tuple[bytes, ...]
     unsteady_ids: frozenset[int] = frozenset()
+    looked_at: int = 0
 
     def denial(self, path: bytes) -> Denial | None:
         """Why the thing at path must be left out; path is absolute and normalized, no component of it is a link."""
@@ -59,8 +63,13 @@ class ReadPolicy:
             return "Secret"
         if is_below_any(path, self.pruned) and not self._is_shared(path):
             return "KernelFilesystem"
-        mount = next((self.points[point] for point in upwards(path) if point in self.points), None)
+        mount = self._mount_of(path)
         return "Secret" if mount is not None and mount.id in self.secret_ids else None
+
+    def is_stable(self, path: bytes) -> bool:
+        """Whether an inode tells one file from another where path is, which is as in denial."""
+        mount = self._mount_of(path)
+        return mount is not None and mount.fstype in _STABLE_TYPES
 
     def denial_as_asked(self, path: bytes) -> Denial | None:
         """The same for a path as it was asked for, before anything is looked at."""
@@ -68,13 +77,18 @@ class ReadPolicy:
             return "Secret"
         return "KernelFilesystem" if is_below_any(path, KERNEL_PATHS) and not self._is_shared(path) else None
 
+    def _mount_of(self, path: bytes) -> Mount | None:
+        return next((self.points[point] for point in upwards(path) if point in self.points), None)
+
     def _is_shared(self, path: bytes) -> bool:
         """Whether it is in the memory that the pod's processes share."""
         mount = self.points.get(_SHARED_MEMORY)
         return mount is not None and mount.fstype == "tmpfs" and is_below(path, _SHARED_MEMORY)
 
 
-def policy_of(mounts: Iterable[Mount], secret_paths: Iterable[bytes], *, include_secrets: bool) -> ReadPolicy:
+def policy_of(
+    mounts: Iterable[Mount], secret_paths: Iterable[bytes], *, include_secrets: bool, looked_at: int = 0
+) -> ReadPolicy:
     """The policy of a target. secret_paths: where the pod's spec mounts secrets, with links in the target resolved."""
     # of several mounts at one point the last is the one that is seen
     points = {mount.point: mount for mount in mounts}
@@ -99,6 +113,7 @@ def policy_of(mounts: Iterable[Mount], secret_paths: Iterable[bytes], *, include
         hidden=()
         if include_secrets
         else tuple(sorted({*SECRET_PATHS, *(path for path in secret if path not in points)})),
+        looked_at=looked_at,
     )
 
 

@@ -54,12 +54,22 @@ class World:
         self.sessions.append(session)
         return session
 
+    def at(self, seconds: int) -> Callable[[], Session]:
+        """Opens sessions in which the target's clock says this."""
+
+        def opener() -> Session:
+            session = self.open_session()
+            session.define(b"date() { echo %d; }\n" % seconds)
+            return session
+
+        return opener
+
     def fetch(
         self,
         *src: str | bytes,
         opener: Callable[[], Session] | None = None,
         secrets: tuple[bytes, ...] = (),
-        target: dict[str, str] | None = None,
+        target: Mapping[str, Any] | None = None,
         processes: Sequence[int] = (),
         closed: ClosedGroups = NO_GROUPS,
         **changes: Any,

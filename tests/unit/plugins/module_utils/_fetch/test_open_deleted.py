@@ -94,7 +94,7 @@ def test_only_regular_files_without_a_name_are_brought_each_once(world: World, t
         opened += [os.dup(descriptor)]
         with world.open_session() as session:
             files = TargetFiles(session, os.getpid(), root=b"/")
-            policy = policy_of(files.mounts(), [], include_secrets=False)
+            policy = policy_of(files.mounts()[0], [], include_secrets=False)
             found = survey_held(files, [os.getpid()], policy)
         mine = [item for item in found.items if str(tmp_path).encode() in (item.resolved or b"")]
         assert [item.src for item in mine] == [b"/proc/%d/fd/%d" % (os.getpid(), min(descriptor, opened[-1]))]

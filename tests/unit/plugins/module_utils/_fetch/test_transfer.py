@@ -55,7 +55,7 @@ class Work:
         """Look at files as they are now; each is asked for by its own name, and whole."""
         session = self.world.open_session()
         files = TargetFiles(session, os.getpid(), root=os.fsencode(self.world.root))
-        self.policy = policy_of(files.mounts(), [], include_secrets=False)
+        self.policy = policy_of(files.mounts()[0], [], include_secrets=False)
         for entry in files.walk([os.fsencode(path) for path in paths]):
             assert isinstance(entry, Entry)
             item = Item(entry.path, entry.path, entry, "plain")
