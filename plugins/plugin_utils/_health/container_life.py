@@ -158,9 +158,18 @@ def _was_deleted_before(pod: Mapping[str, Any], moment: str | None) -> bool:
 
 def _is_to_stay(pod: Mapping[str, Any], kind: str, spec: Mapping[str, Any]) -> bool:
     """Return whether a container is started again even where it ended well."""
-    # a container may have a rule of its own (KEP-5307)
     policy = spec.get("restartPolicy") or pod["spec"].get("restartPolicy", "Always")
-    return kind == "sidecar" or (kind == "app" and policy == "Always")
+    return kind == "sidecar" or (kind == "app" and (policy == "Always" or bool(rule_for(spec, 0))))
+
+
+def rule_for(spec: Mapping[str, Any], code: int | None) -> Mapping[str, Any]:
+    """Return the container's own rule (KEP-5307) by which it is started again after that exit code; empty where it has none."""
+    for rule in spec.get("restartPolicyRules") or ():
+        codes = rule.get("exitCodes") or {}
+        is_named = code in (codes.get("values") or ())
+        if code is not None and codes.get("operator") == ("In" if is_named else "NotIn"):
+            return dict(rule)
+    return {}
 
 
 def seconds(begin: str | None, end: str | None) -> int | None:

@@ -340,6 +340,11 @@ def _notes(view: View) -> Iterator[str]:
     """Return what is seen and is no trouble yet."""
     if _is_leaving(view):
         yield f"The pod was deleted, and has until {view.pod['metadata']['deletionTimestamp']}."
+    for kind in ("PodResizePending", "PodResizeInProgress"):
+        resize = condition(view.pod, kind)
+        if resize.get("status") == "True":
+            told = f" ({said_of(resize)})" if said_of(resize) else ""
+            yield f"{kind}{told}: the resources that the spec asks for are not all in force."
     elapsed, probe = _starting_for(view), view.spec.get("startupProbe")
     if elapsed is not None and probe:
         yield f"It is starting for {elapsed} s; its startup probe waits for {patience(probe)} s."

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.waiting import NO_IMAGE
 from ansible_collections.incident.distroless.plugins.plugin_utils._health.causes import Cause, because
-from ansible_collections.incident.distroless.plugins.plugin_utils._health.container_life import ON_ITS_WAY
+from ansible_collections.incident.distroless.plugins.plugin_utils._health.container_life import ON_ITS_WAY, rule_for
 from ansible_collections.incident.distroless.plugins.plugin_utils._health.evidence import (
     View,
     condition,
@@ -120,7 +120,7 @@ def why_ended(view: View) -> Cause:
     if view.of_last_run(view.about("FailedPostStartHook")):
         return _hook(view)
     found = _by_last_words(view) or _by_code(view)
-    return found.under(*_beside(view))
+    return found.under(_by_rule(view), *_beside(view))
 
 
 def _ended(view: View) -> str:
@@ -217,13 +217,22 @@ def _by_code(view: View) -> Cause:
     life = view.life
     if life["exit_code"] == 0:
         message = f"{_ended(view)}, and is started again each time ({_restarts(view)})"
-        return because("ended_well", message, remarks=[_said(view)])
+        following = "Take 0 out of its restartPolicyRules, if it may be done." if rule_for(view.spec, 0) else ""
+        return because("ended_well", message, following=following, remarks=[_said(view)])
     following = SIGNALS.get(life["signal"]) or CODES.get(life["exit_code"] or 0) or ""
     if not following and life["signal"]:
         following = f"Something sent it SIG{life['signal']}."
     if view.words is not None and view.words.begins_in_trace:
         following = MORE_LINES
     return because("exit", f"{_ended(view)}, {_restarts(view)}. {_said(view)}", following=following)
+
+
+def _by_rule(view: View) -> str:
+    rule = rule_for(view.spec, view.life["exit_code"])
+    if not rule:
+        return ""
+    what = "all containers of the pod" if rule.get("action") == "RestartAllContainers" else "it"
+    return f"Its restartPolicyRules start {what} again for that code"
 
 
 def _beside(view: View) -> list[str]:

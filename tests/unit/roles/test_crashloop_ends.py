@@ -14,6 +14,7 @@ from ansible_collections.incident.distroless.tests.unit.support.crashloop_judgem
     BACK_OFF,
     CREATING,
     RUNNING,
+    condition,
     ended,
     judged,
     said,
@@ -138,3 +139,32 @@ def test_a_container_that_keeps_a_rule_of_its_own_may_end_well() -> None:
     spec = {"containers": [{"name": "app", "restartPolicy": "OnFailure"}]}
     assert said(judged(status(DONE), spec=spec), "fail") == {}
     assert list(said(judged(status(ended(1)), spec=spec), "fail")) == ["exit"]
+
+
+@pytest.mark.parametrize(
+    ("action", "what"), [("Restart", "start it again"), ("RestartAllContainers", "start all containers")]
+)
+def test_a_rule_that_starts_it_again_for_its_code_is_told(action: str, what: str) -> None:
+    rules = [
+        {"action": action, "exitCodes": {"operator": "In", "values": [75]}},
+        {"action": "Restart", "exitCodes": {"operator": "In", "values": [0]}},
+    ]
+    spec = {"containers": [{"name": "app", "restartPolicy": "Never", "restartPolicyRules": rules}]}
+    assert what in said(judged(status(RUNNING, ended(75)), spec=spec), "fail")["exit"]
+    assert "restartPolicyRules" not in said(judged(status(RUNNING, ended(74)), spec=spec), "fail")["exit"]
+    (again,) = [row for row in judged(status(BACK_OFF, DONE), spec=spec) if row.verdict == "fail"]
+    assert (again.analyzer, again.next) == ("ended_well", "Take 0 out of its restartPolicyRules, if it may be done.")
+
+
+def test_a_resize_that_waits_is_told_beside_a_pass() -> None:
+    row = condition(
+        "PodResizePending",
+        "True",
+        reason="Infeasible",
+        message="Node didn't have enough capacity: cpu, requested: 4000",
+    )
+    (found,) = judged(status(RUNNING, ready=True), conditions=[row])
+    assert found.verdict == "pass"
+    assert "PodResizePending (Infeasible: Node didn't have enough capacity: cpu, requested: 4000)" in found.message
+    (done,) = judged(status(RUNNING, ready=True), conditions=[{**row, "status": "False"}])
+    assert "PodResize" not in done.message

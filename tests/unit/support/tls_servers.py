@@ -53,6 +53,30 @@ def server(
     return context
 
 
+def chained(folder: Path, *above: tuple[str, str, float]) -> ssl.SSLContext:
+    """A server that shows a leaf, and above it these: subject, issuer, days that it has left. The first made the leaf."""
+    shown = [("peer", above[0][0] if above else "away", 90.0), *above]
+    keys = {name: ec.generate_private_key(ec.SECP256R1()) for row in shown for name in row[:2]}
+    now = datetime.now(UTC)
+    made = [
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject)]))
+        .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, issuer)]))
+        .public_key(keys[subject].public_key())
+        .serial_number(number)
+        .not_valid_before(now - timedelta(days=900))
+        .not_valid_after(now + timedelta(days=left))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("orders.example")]), critical=False)
+        .sign(keys[issuer], hashes.SHA256())
+        for number, (subject, issuer, left) in enumerate(shown, 1)
+    ]
+    (folder / "chain.crt").write_bytes(b"".join(row.public_bytes(Encoding.PEM) for row in made))
+    (folder / "chain.key").write_bytes(keys["peer"].private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "chain.crt", folder / "chain.key")
+    return context
+
+
 def flight(context: ssl.SSLContext, hello: bytes) -> bytes:
     """What such a server sends back when it gets these bytes and no more."""
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()

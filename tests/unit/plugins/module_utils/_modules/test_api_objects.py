@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -56,6 +57,11 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(sent)
 
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """What the clock of its machine says."""
+        ahead = getattr(self.server, "ahead", 0)
+        return "" if ahead is None else super().date_time_string((timestamp or time.time()) + ahead)
+
     def log_message(self, *_words: Any) -> None:
         """Say nothing."""
 
@@ -78,12 +84,17 @@ class Module:
 
 
 @pytest.fixture
-def host() -> Iterator[str]:
+def server() -> Iterator[ThreadingHTTPServer]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
+    yield server
     server.shutdown()
     server.server_close()
+
+
+@pytest.fixture
+def host(server: ThreadingHTTPServer) -> str:
+    return f"http://127.0.0.1:{server.server_port}"
 
 
 SHOP = {"namespace": "shop"}
@@ -108,6 +119,17 @@ def test_several_questions_have_their_answers_in_the_same_order(host: str) -> No
         [],
     ]
     assert {row["reason"] for row in answers} == {None}
+
+
+@pytest.mark.parametrize(("ahead", "hours"), [(7200, 2), (-10800, -3), (None, 0)])
+def test_how_far_the_clock_of_the_api_is_ahead_is_told_by_its_own_date(
+    server: ThreadingHTTPServer, host: str, ahead: int | None, hours: int
+) -> None:
+    server.ahead = ahead  # type: ignore[attr-defined]
+    offset = work(Module(host, {"kind": "Pod", "name": "api-0", **SHOP})).fields["clock_offset"]
+    # the answer is on its way for a while, however busy the machine is for less than minutes
+    assert round(offset / 3600) == hours
+    assert (offset == 0) == (ahead is None)
 
 
 def test_values_of_environment_variables_stay_where_they_are(host: str) -> None:

@@ -78,6 +78,25 @@ def test_a_container_that_is_not_to_stay_may_end_well() -> None:
     assert life(done, kind="initContainers", container={"restartPolicy": "Always"})["trouble_age"] == 0
 
 
+@pytest.mark.parametrize(
+    ("operator", "values", "is_to_stay"),
+    [
+        ("In", [0, 42], True),
+        ("NotIn", [42], True),
+        ("In", [42], False),
+        ("NotIn", [0], False),
+        ("NotIn", [0, 1], False),
+        ("", [], False),
+    ],
+)
+def test_rules_of_a_container_s_own_say_whether_it_is_started_again(
+    operator: str, values: list[int], is_to_stay: bool
+) -> None:
+    rules = [{"action": "Restart", "exitCodes": {"operator": operator, "values": values}}]
+    found = life(ended(0, "Completed"), container={"restartPolicy": "Never", "restartPolicyRules": rules})
+    assert found["trouble_age"] == (0 if is_to_stay else None)
+
+
 def test_a_container_that_waits_after_a_bad_end_is_in_trouble_now_however_long_that_is_ago() -> None:
     long_ago = ended(finishedAt="2026-11-20T10:00:00Z")
     assert life({"waiting": {"reason": "ContainerCreating"}}, long_ago)["trouble_age"] == 0

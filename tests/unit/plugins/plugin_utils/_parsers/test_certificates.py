@@ -19,8 +19,9 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._case.folder i
 from ansible_collections.incident.distroless.plugins.plugin_utils._collect.collectors import parse_collectors
 from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.certificates import is_named, tls
 from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.tls_handshake import answer
+from ansible_collections.incident.distroless.tests.unit.support.local_collectors import judged
 from ansible_collections.incident.distroless.tests.unit.support.local_shells import SHELLS
-from ansible_collections.incident.distroless.tests.unit.support.tls_servers import flight, server
+from ansible_collections.incident.distroless.tests.unit.support.tls_servers import chained, flight, server
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -115,6 +116,47 @@ def test_a_server_that_wants_a_certificate_shows_its_own_all_the_same(tmp_path: 
     context.verify_mode = ssl.CERT_REQUIRED
     (peer,) = rows("orders.example", known, flight(context, known))["peers"]
     assert (peer["outcome"], peer["wants_certificate"]) == ("certificates", True)
+
+
+HINTS = ("certificate_expired", "certificate_above_expired", "certificate_alone", "certificate_wanted")
+# made by a root that has expired, and made anew by the one that came after it (2021, DST Root CA X3)
+OLD_ROOT = ("root", "older", -700.0)
+
+
+@pytest.mark.parametrize(
+    ("above", "verdicts"),
+    [
+        ((), {"certificate_expired": "pass", "certificate_alone": "pass"}),
+        ((("sub", "root", 300.0), ("root", "root", 900.0)), {"certificate_expired": "pass"}),
+        (
+            (("sub", "root", 300.0), OLD_ROOT),
+            {"certificate_expired": "pass", "certificate_above_expired": "warn"},
+        ),
+        # nobody gets round an issuer that has expired, but by another of its name
+        ((("sub", "root", -2.0), ("root", "root", 900.0)), {"certificate_expired": "fail"}),
+        (
+            (("sub", "root", -2.0), ("sub", "root", 300.0)),
+            {"certificate_expired": "pass", "certificate_above_expired": "warn"},
+        ),
+    ],
+)
+def test_a_chain_is_judged_by_what_clients_go_through(
+    tmp_path: Path, known: bytes, above: tuple[tuple[str, str, float], ...], verdicts: dict[str, str]
+) -> None:
+    found = rows("orders.example", known, flight(chained(tmp_path, *above), known))
+    assert len(found["certificates"]) == 1 + len(above)
+    assert {row.analyzer: row.verdict for row in judged("network_triage", {"tls": found}, {}, *HINTS)} == verdicts
+
+
+def test_that_a_client_has_to_show_a_certificate_is_a_hint_and_no_trouble(tmp_path: Path, known: bytes) -> None:
+    context = chained(tmp_path, ("sub", "root", 300.0), ("root", "root", 900.0))
+    context.load_verify_locations(tmp_path / "chain.crt")
+    context.verify_mode = ssl.CERT_OPTIONAL
+    found = rows("orders.example", known, flight(context, known))
+    said = {row.analyzer: row for row in judged("network_triage", {"tls": found}, {}, *HINTS)}
+    assert {row.verdict for row in said.values()} == {"pass"}
+    assert said["certificate_wanted"].message.startswith("orders.example port 443 asks for a client's certificate; ")
+    assert "certificate_alone" not in said
 
 
 def test_a_server_that_wants_another_key_is_not_understood(tmp_path: Path, known: bytes) -> None:
