@@ -40,6 +40,7 @@ options:
         to the playbook's directory.
       - C(<namespace>/<pod>/pod.json), C(owner_1.json), C(events.json), C(node.json), C(<container>.log) and
         C(<container>.previous.log), and C(record.json) for all.
+      - One in a sealed case is refused (C(CaseSealed)).
     type: path
     required: true
   what:

@@ -117,6 +117,7 @@ options:
         relative to the playbook's directory.
       - Files land at C(dest/<namespace>/<pod>/<container>/<path>), the manifest at
         C(dest/<namespace>/<pod>/<container>.manifest.json).
+      - One in a sealed case is refused (C(CaseSealed)).
     type: path
     required: true
   flat:

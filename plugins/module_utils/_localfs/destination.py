@@ -14,6 +14,7 @@ This is a private module utility of incident.distroless; its interface may chang
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import stat
 from contextlib import suppress
@@ -43,6 +44,9 @@ _FULL = 16 << 20
 _PIECE = 64 << 10
 # whether so few bytes fit is seen as soon by writing them
 _LITTLE = 64 << 10
+# what a folder that is never changed again has, and what a case has, of one role or of several with a folder each; named in
+# plugin_utils too, which does not run here
+_SEAL, _CASE = "SHA256SUMS", "case.json"
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -76,11 +80,31 @@ def link_stays_inside(place: Place, text: bytes, floor: int) -> bool:
     return is_sound and b".." not in names[climbs:] and climbed <= len(place) - 1 - floor
 
 
+def refuse_sealed(path: str) -> None:
+    """Raise Failure CaseSealed where path is a sealed case or a role's sealed folder in one, or is below it."""
+    # what cannot be looked at is for the opening to say
+    with suppress(OSError, ValueError, RuntimeError):
+        real = Path(path).resolve()
+        for folder in (real, *real.parents):
+            if (folder / _SEAL).is_file() and ((folder / _CASE).is_file() or _is_of_a_role(folder)):
+                shown = os.fsencode(folder).decode("utf-8", "backslashreplace")
+                raise Failure("CaseSealed", f"{shown} is sealed, and a sealed bundle is never changed.")
+
+
+def _is_of_a_role(folder: Path) -> bool:
+    """Whether the case around folder notes it as a role's own. Raises OSError where there is none."""
+    with suppress(ValueError, TypeError, LookupError, RecursionError):
+        looks = json.loads((folder.parent / _CASE).read_bytes())["looks"]
+        return folder.name in [look["folder"] for look in looks]
+    return False
+
+
 class Dest:
     """The directory that the user named, and everything below it. For one thread; each target has its own.
 
     path may lead through links, for it is the user's own; nothing below it may. With is_check nothing is created, and
-    what is not there yet reads as empty. What writes raises Failure DestConflict, DestUnwritable or InvalidRequest.
+    what is not there yet reads as empty. What writes raises Failure DestConflict, DestUnwritable or InvalidRequest; none is made
+    in a sealed case (CaseSealed).
     """
 
     def __init__(
@@ -94,6 +118,7 @@ class Dest:
         self._parent: tuple[Place, int] | None = None
         self._is_swept = False
         self._root: int | None = None
+        refuse_sealed(path)
         with explained(self.path):
             if not is_check:
                 _make_directories(absolute, directory_mode)

@@ -27,7 +27,11 @@ from ansible_collections.incident.distroless.plugins.module_utils._k8s.client im
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.connect import open_client
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.logs import is_lost, lost, read_tail
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.redaction import without_values
-from ansible_collections.incident.distroless.plugins.module_utils._localfs.destination import Dest, Place
+from ansible_collections.incident.distroless.plugins.module_utils._localfs.destination import (
+    Dest,
+    Place,
+    refuse_sealed,
+)
 from ansible_collections.incident.distroless.plugins.module_utils._localfs.partial_file import DestFailure
 from ansible_collections.incident.distroless.plugins.module_utils._modules.arguments import make_module
 from ansible_collections.incident.distroless.plugins.module_utils._modules.runner import Report, judge, run_module
@@ -92,6 +96,7 @@ def work(module: Any) -> Report:
             raise Failure("InvalidRequest", f"{option} must be 1 or more.")
     pods = [_named(index, entry, params["namespace"]) for index, entry in enumerate(params["pods"])]
     plan = Plan(frozenset(params["what"]), params["dest"], params["log_lines"], params["timeout"])
+    refuse_sealed(plan.dest)
     count = f"{len(pods)} pod{'s' if len(pods) != 1 else ''}"
     if module.check_mode:
         return Report(f"Would keep what the API says of {count} in {plan.dest}", True, [], [])

@@ -29,6 +29,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._fetch.model i
 from ansible_collections.incident.distroless.plugins.module_utils._fetch.pipeline import Fetched
 from ansible_collections.incident.distroless.plugins.module_utils._fetch.target import Done, Plan, work_on
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.connect import connect
+from ansible_collections.incident.distroless.plugins.module_utils._localfs.destination import refuse_sealed
 from ansible_collections.incident.distroless.plugins.module_utils._modules.arguments import (
     debugger_defaults,
     debugger_spec,
@@ -163,6 +164,7 @@ def parse_plan(params: Mapping[str, Any], *, is_check: bool) -> Plan:
         directory_mode=parse_mode(params["directory_mode"], "directory_mode"),
         is_check=is_check,
     )
+    refuse_sealed(options.dest)
     check_options(options)
     _check_patterns(options.exclude, "exclude")
     _check_patterns([path for path in options.src if path.strip(b"/")], "src")

@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import fcntl
 import hashlib
 import os
+import re
 import resource
 import signal
 import stat
@@ -26,6 +28,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._localfs.desti
     link_stays_inside,
 )
 from ansible_collections.incident.distroless.plugins.module_utils._localfs.partial_file import DestFailure, explained
+from ansible_collections.incident.distroless.plugins.plugin_utils._case.looks import Opening, open_case
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -54,6 +57,43 @@ def refused(reason: str, dest: Dest, *place: bytes) -> Failure:
         put(dest, *place)
     assert caught.value.reason == reason
     return caught.value
+
+
+@pytest.mark.parametrize("below", ["", "fetched_files", "fetched_files/not/there/yet"])
+@pytest.mark.parametrize("adds", [False, True], ids=["a case", "a role's folder in one"])
+def test_nothing_is_opened_in_what_is_sealed(tmp_path: Path, below: str, adds: bool) -> None:
+    now = dt.datetime(2026, 11, 24, tzinfo=dt.UTC)
+    case = open_case(tmp_path, Opening("evidence_bundle", "one", adds=adds), now, writes=True).folder
+    Dest(str(case / below), is_check=True).__exit__()
+    (case / "SHA256SUMS").write_text("")
+    (tmp_path / "link").symlink_to(case)
+    before = everything_below(tmp_path)
+    for way in (case, tmp_path / "link"):
+        for is_check in (True, False):
+            with pytest.raises(Failure, match=re.escape(f"{case} is sealed")) as caught:
+                Dest(str(way / below), is_check=is_check)
+            assert caught.value.reason == "CaseSealed"
+    assert everything_below(tmp_path) == before
+
+
+def test_what_has_such_a_file_and_is_no_sealed_case_is_written_into(tmp_path: Path) -> None:
+    now = dt.datetime(2026, 11, 24, tzinfo=dt.UTC)
+    sealed = open_case(tmp_path, Opening("evidence_bundle", "one", adds=True), now, writes=True).folder
+    other = open_case(tmp_path, Opening("pod_triage", "one", adds=True), now, writes=True).folder
+    (sealed / "SHA256SUMS").write_text("")
+    # a release's folder, one in a case that no role has, and one beside a file of that name that is none of ours
+    plain = tmp_path / "release"
+    foreign = tmp_path / "foreign/download"
+    for folder in (plain, other / "fetched_files", foreign):
+        folder.mkdir(parents=True)
+        (folder / "SHA256SUMS").write_text("")
+    for text in ("[]", "{", '{"looks": [7]}', '{"looks": [{"folder": "x"}]}', "\xff"):
+        (foreign.parent / "case.json").write_text(text, encoding="latin-1")
+        with Dest(str(foreign)) as dest:
+            put(dest, b"file")
+    for folder in (plain, plain / "new", other, other / "fetched_files", tmp_path / "one"):
+        with Dest(str(folder)) as dest:
+            put(dest, b"file")
 
 
 def test_a_file_lands_with_its_content_mode_and_time(dest: Dest, tmp_path: Path) -> None:

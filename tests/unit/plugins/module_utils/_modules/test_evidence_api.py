@@ -120,6 +120,18 @@ def test_only_what_was_asked_for_is_asked(cluster: FakeCluster, tmp_path: Path) 
     assert ended["cluster"] == {"server": cluster.url, "version": None, "uid": None}
 
 
+@pytest.mark.parametrize("is_check", [True, False])
+def test_a_sealed_case_is_refused_before_anything_is_asked(
+    cluster: FakeCluster, tmp_path: Path, is_check: bool
+) -> None:
+    for name in ("case.json", "SHA256SUMS"):
+        (tmp_path / name).write_text("{}")
+    ended = keep(cluster, tmp_path / "api", is_check=is_check)
+    assert ended["reason"] == "CaseSealed"
+    assert cluster.requests == []
+    assert files(tmp_path) == ["SHA256SUMS", "case.json"]
+
+
 def test_check_mode_asks_nothing_and_leaves_nothing(cluster: FakeCluster, tmp_path: Path) -> None:
     ended = keep(cluster, tmp_path / "case", API_0, {**API_0, "pod": "api-1"}, is_check=True)
     assert ended["msg"] == f"Would keep what the API says of 2 pods in {tmp_path / 'case'}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import time
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -36,6 +37,15 @@ def options(**changes: Any) -> dict[str, Any]:
 
 def plan(**changes: Any) -> Plan:
     return _fetch_task.parse_plan(options(**changes), is_check=False)
+
+
+def test_a_sealed_case_is_refused_before_anything_is_asked(tmp_path: Path) -> None:
+    for name in ("case.json", "SHA256SUMS"):
+        (tmp_path / name).write_text("{}")
+    for is_check in (True, False):
+        with pytest.raises(Failure) as caught:
+            _fetch_task.parse_plan(options(dest=str(tmp_path / "files")), is_check=is_check)
+        assert caught.value.reason == "CaseSealed"
 
 
 @pytest.mark.parametrize(
