@@ -166,6 +166,14 @@ def lost_its_node(pod: Mapping[str, Any]) -> bool:
     return status.get("reason") == "NodeLost" or marked
 
 
+def without_use(pod: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what split_candidates needs of a pod that it leaves out, which is little, and any other pod as it is."""
+    if not is_finished(pod) and not is_terminating(pod):
+        return pod
+    metadata = {key: pod["metadata"].get(key) for key in ("name", "deletionTimestamp")}
+    return {"metadata": metadata, "status": {"phase": (pod.get("status") or {}).get("phase")}}
+
+
 def split_candidates(pods: Iterable[Mapping[str, Any]]) -> tuple[list[Mapping[str, Any]], list[str]]:
     """Return those pods that can be looked into, by name, and a warning for those that are finished or terminating."""
     usable: list[Mapping[str, Any]] = []

@@ -9,7 +9,7 @@ This is a private module utility of incident.distroless; its interface may chang
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._targets.model
     newest_of_jobs,
     split_candidates,
     why_no_pods,
+    without_use,
 )
 
 # kubectl's names of the kinds that own pods: (API group, resource)
@@ -63,7 +64,8 @@ def select(cluster: Cluster, selection: Selection) -> Selected:
     if selection.pod:
         pod = get_pod(cluster, namespace, selection.pod)
         return Selected([make_target(pod, selection.container)], [], [])
-    pods, what, why = _matching(cluster, selection)
+    # of ten thousand that have finished, no more than their names is ever held
+    pods, what, why = _matching(cluster, selection, _whole if selection.finished else without_use)
     usable, warnings = (newest_of_jobs(pods), []) if selection.finished else split_candidates(pods)
     check_count(len(usable), selection.max_pods, what, why)
     targets, failed = make_targets(usable, selection.container)
@@ -72,19 +74,26 @@ def select(cluster: Cluster, selection: Selection) -> Selected:
 
 def matching_pods(cluster: Cluster, selection: Selection) -> tuple[list[dict[str, Any]], str]:
     """Return the pods of a workload or of selectors, whatever their state, and how a message names the selection."""
-    pods, what, _why = _matching(cluster, selection)
-    return pods, what
+    pods, what, _why = _matching(cluster, selection, _whole)
+    return [dict(pod) for pod in pods], what
 
 
-def _matching(cluster: Cluster, selection: Selection) -> tuple[list[dict[str, Any]], str, str]:
-    """Return them, and what the workload itself says of why there may be none."""
+Cut = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+
+
+def _whole(pod: Mapping[str, Any]) -> Mapping[str, Any]:
+    return pod
+
+
+def _matching(cluster: Cluster, selection: Selection, cut: Cut) -> tuple[list[Mapping[str, Any]], str, str]:
+    """Return what cut leaves of each of them, and what the workload itself says of why there may be none."""
     namespace = selection.namespace or ""
     if selection.workload:
-        pods, why = _pods_of_workload(cluster, namespace, selection.workload)
+        pods, why = _pods_of_workload(cluster, namespace, selection.workload, cut)
         return pods, f"{selection.workload} in namespace {namespace}", why
     labels, fields = ",".join(selection.label_selectors), ",".join(selection.field_selectors)
     try:
-        pods = list_pods(cluster, namespace, labels, fields)
+        pods = [cut(pod) for pod in each_pod(cluster, namespace, labels, fields)]
     except Failure as failure:
         if failure.reason == "InvalidRequest":
             given = [option for option, text in (("label_selectors", labels), ("field_selectors", fields)) if text]
@@ -149,7 +158,7 @@ def get_pod(cluster: Cluster, namespace: str, name: str) -> dict[str, Any]:
         raise Failure("NoTarget", f"There is no pod {name} in namespace {namespace}.") from failure
 
 
-def _pods_of_workload(cluster: Cluster, namespace: str, workload: str) -> tuple[list[dict[str, Any]], str]:
+def _pods_of_workload(cluster: Cluster, namespace: str, workload: str, cut: Cut) -> tuple[list[Mapping[str, Any]], str]:
     kind, _slash, name = workload.partition("/")
     group_and_resource = WORKLOADS.get(kind.lower().split(".")[0])
     if group_and_resource is None or not name:
@@ -165,10 +174,10 @@ def _pods_of_workload(cluster: Cluster, namespace: str, workload: str) -> tuple[
         owners = [_get_owner(cluster, namespace, "batch", "jobs", str(job["name"])) for job in running]
     else:
         owners = [owner]
-    pods: list[dict[str, Any]] = []
+    pods: list[Mapping[str, Any]] = []
     for item in owners:
         labels = selector_text((item.get("spec") or {}).get("selector") or {})
-        pods += [pod for pod in list_pods(cluster, namespace, labels, "") if is_owned(pod, item, resource)]
+        pods += [cut(pod) for pod in each_pod(cluster, namespace, labels, "") if is_owned(pod, item, resource)]
     return pods, why_no_pods([owner] if owner in owners else [owner, *owners])
 
 
@@ -218,18 +227,22 @@ def selector_text(selector: Mapping[str, Any]) -> str:
 
 def list_pods(cluster: Cluster, namespace: str, labels: str, fields: str) -> list[dict[str, Any]]:
     """Return the pods of a namespace that label and field selectors (query parameters, empty: all) match."""
+    return [*each_pod(cluster, namespace, labels, fields)]
+
+
+def each_pod(cluster: Cluster, namespace: str, labels: str, fields: str) -> Iterator[dict[str, Any]]:
+    """Yield the same, of which a page at a time is held. Raises Failure."""
     path = api_path("api", "v1", "namespaces", namespace, "pods")
     query: list[tuple[str, str]] = [("limit", str(PAGE))]
     if labels:
         query.append(("labelSelector", labels))
     if fields:
         query.append(("fieldSelector", fields))
-    items: list[dict[str, Any]] = []
     token: Sequence[tuple[str, str]] = ()
     while True:
         answer = cluster.get(path, f"listing the pods that match {labels or fields or 'all'}", [*query, *token])
-        items += answer.get("items") or []
+        yield from answer.get("items") or []
         following = (answer.get("metadata") or {}).get("continue")
         if not following:
-            return items
+            return
         token = (("continue", following),)

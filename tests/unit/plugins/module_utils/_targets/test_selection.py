@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
+from weakref import WeakSet
 
 import pytest
 from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline
@@ -164,6 +166,49 @@ def test_pods_that_have_finished_are_named_where_they_are_wanted_and_of_a_job_th
     with pytest.raises(Failure) as caught:
         select(cluster, parse_selection(params))
     assert caught.value.reason == "NoTarget"
+
+
+class Shown(dict[str, Any]):
+    """A pod of an answer, which can be told to be held still."""
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return id(self)
+
+
+class Pages:
+    """A cluster whose namespace has so many pages of pods, all but one of which have finished. held: how many of them were held
+    whole whenever a page was asked for."""
+
+    def __init__(self, pages: int) -> None:
+        self.pages, self.held, self._shown = pages, list[int](), WeakSet[Any]()
+
+    def get(self, path: str, doing: str, query: Any = ()) -> dict[str, Any]:
+        gc.collect()
+        self.held.append(len(self._shown))
+        number = int(dict(query).get("continue", 0))
+        owner = {"kind": "Job", "name": "x", "uid": "j1", "controller": True}
+        phases = ["Succeeded"] * 19 + ["Running" if number == 1 else "Failed"]
+        items = [
+            Shown(pod(f"p-{number}-{index:02}", phase=phase, metadata={"ownerReferences": [owner]}))
+            for index, phase in enumerate(phases)
+        ]
+        if not path.endswith("/pods"):
+            return {"metadata": {"name": "x", "uid": "j1"}, "spec": {"selector": SELECTOR}}
+        for item in items:
+            self._shown.add(item)
+        following = {"continue": str(number + 1)} if number + 1 < self.pages else {}
+        return {"items": items, "metadata": following}
+
+
+@pytest.mark.parametrize("by", [{"workload": "job/x"}, {"label_selectors": ["app=x"]}], ids=lambda by: next(iter(by)))
+def test_of_thousands_that_have_finished_no_more_than_a_page_is_held(by: dict[str, Any]) -> None:
+    cluster = Pages(10)
+    found = select(cluster, parse_selection({"namespace": "shop", "max_pods": 1, **by}))  # type: ignore[arg-type]
+    assert [target.pod for target in found.targets] == ["p-1-19"]
+    first = ", ".join(f"p-0-{index:02}" for index in range(10))
+    assert found.warnings == [f"left out because finished or terminating: {first} and 189 more"]
+    # the page before the one that is asked for, and the pod that can be looked into
+    assert max(cluster.held) <= 21 < 200
 
 
 QUOTA = 'pods "api-7f9-x" is forbidden: exceeded quota: small, requested: pods=1, used: pods=2, limited: pods=2'
