@@ -140,7 +140,7 @@ def _analyzer(environment: ImmutableSandboxedEnvironment, entry: object) -> Anal
         return environment.compile_expression(str(entry[key]), undefined_to_none=False)
 
     def sentence(key: str) -> Callable[..., str]:
-        return environment.from_string(str(entry.get(key, ""))).render
+        return _rendering(environment, str(entry.get(key, "")))
 
     return Analyzer(
         name=name,
@@ -155,6 +155,15 @@ def _analyzer(environment: ImmutableSandboxedEnvironment, entry: object) -> Anal
         otherwise=_otherwise(entry["otherwise"], sentence) if entry.get("otherwise") else None,
         severity=severity,
     )
+
+
+def _rendering(environment: ImmutableSandboxedEnvironment, text: str) -> Callable[..., str]:
+    """Return what renders a template. Most are none, and to compile one costs a millisecond."""
+    if "{" in text or "\r" in text:
+        return environment.from_string(text).render
+    # as Jinja does
+    plain = text.removesuffix("\n")
+    return lambda **_facts: plain
 
 
 def _otherwise(given: object, sentence: Callable[[str], Callable[..., str]]) -> Callable[..., str]:

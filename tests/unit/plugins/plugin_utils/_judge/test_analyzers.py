@@ -18,6 +18,7 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._judge.analyze
     analyze,
     parse_analyzers,
 )
+from jinja2 import Template
 
 ROLES = Path(__file__).parents[5] / "roles"
 FULL = {
@@ -46,6 +47,16 @@ def test_each_match_is_a_finding() -> None:
     first, second = judge(disks(99, 10, 100))
     assert (first.verdict, first.message, first.next) == ("fail", "/data is full.", "Delete something.")
     assert second.verdict == "fail"
+
+
+@pytest.mark.parametrize(
+    "text", ["Look at 5 % } of #it.", "Two lines\nthat end.\n\n", "From Windows\r\n", " blanks ", "{# none #}x\n"]
+)
+def test_a_text_that_is_no_template_is_what_jinja_makes_of_it(text: str) -> None:
+    entry = {**FULL, "message": text, "next": text, "otherwise": text}
+    (analyzer,) = parse_analyzers({"checks.yml": {"analyzers": [entry]}})
+    assert analyzer.otherwise is not None
+    assert {said(item=1) for said in (analyzer.message, analyzer.next, analyzer.otherwise)} == {Template(text).render()}
 
 
 def test_a_setting_that_came_as_text_is_a_number() -> None:
