@@ -9,6 +9,7 @@ This is a private module utility of incident.distroless; its interface may chang
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -89,7 +90,7 @@ def _matching(cluster: Cluster, selection: Selection, cut: Cut) -> tuple[list[Ma
     """Return what cut leaves of each of them, and what the workload itself says of why there may be none."""
     namespace = selection.namespace or ""
     if selection.workload:
-        pods, why = _pods_of_workload(cluster, namespace, selection.workload, cut)
+        pods, why = _pods_of_workload(cluster, namespace, selection.workload, cut, finished=selection.finished)
         return pods, f"{selection.workload} in namespace {namespace}", why
     labels, fields = ",".join(selection.label_selectors), ",".join(selection.field_selectors)
     try:
@@ -158,7 +159,9 @@ def get_pod(cluster: Cluster, namespace: str, name: str) -> dict[str, Any]:
         raise Failure("NoTarget", f"There is no pod {name} in namespace {namespace}.") from failure
 
 
-def _pods_of_workload(cluster: Cluster, namespace: str, workload: str, cut: Cut) -> tuple[list[Mapping[str, Any]], str]:
+def _pods_of_workload(
+    cluster: Cluster, namespace: str, workload: str, cut: Cut, *, finished: bool
+) -> tuple[list[Mapping[str, Any]], str]:
     kind, _slash, name = workload.partition("/")
     group_and_resource = WORKLOADS.get(kind.lower().split(".")[0])
     if group_and_resource is None or not name:
@@ -172,6 +175,8 @@ def _pods_of_workload(cluster: Cluster, namespace: str, workload: str, cut: Cut)
     if resource == "cronjobs":
         running = (owner.get("status") or {}).get("active") or []
         owners = [_get_owner(cluster, namespace, "batch", "jobs", str(job["name"])) for job in running]
+        if finished and not owners:
+            owners = _last_job(cluster, namespace, owner)
     else:
         owners = [owner]
     pods: list[Mapping[str, Any]] = []
@@ -179,6 +184,29 @@ def _pods_of_workload(cluster: Cluster, namespace: str, workload: str, cut: Cut)
         labels = selector_text((item.get("spec") or {}).get("selector") or {})
         pods += [cut(pod) for pod in each_pod(cluster, namespace, labels, "") if is_owned(pod, item, resource)]
     return pods, why_no_pods([owner] if owner in owners else [owner, *owners])
+
+
+def _last_job(cluster: Cluster, namespace: str, cronjob: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the last Job that a CronJob made and whose pods are there yet, found by them: to list Jobs is one permission more."""
+    # the controller names them after it and the minute that they were due
+    named = re.compile(re.escape(str(cronjob["metadata"]["name"])) + "-([0-9]+)")
+    found = {
+        str(owner["name"]): int(match[1])
+        for pod in each_pod(cluster, namespace, "job-name", "")
+        for owner in pod["metadata"].get("ownerReferences") or ()
+        if owner.get("kind") == "Job" and (match := named.fullmatch(str(owner["name"])))
+    }
+    for name in sorted(found, key=lambda name: -found[name])[:LOOKS]:
+        try:
+            job = _get_owner(cluster, namespace, "batch", "jobs", name)
+        except Failure as failure:
+            if failure.reason != "NoTarget":
+                raise
+            continue
+        owners = job["metadata"].get("ownerReferences") or ()
+        if any(owner.get("uid") == cronjob["metadata"]["uid"] for owner in owners):
+            return [job]
+    return []
 
 
 def _get_owner(cluster: Cluster, namespace: str, group: str, resource: str, name: str) -> dict[str, Any]:

@@ -211,6 +211,72 @@ def test_of_thousands_that_have_finished_no_more_than_a_page_is_held(by: dict[st
     assert max(cluster.held) <= 21 < 200
 
 
+class Scheduled:
+    """A cluster with a CronJob, Jobs and pods, which answers for a Job by its name and for pods by their label or their owner."""
+
+    def __init__(self, active: list[str], *jobs: tuple[str, str | None, list[str]]) -> None:
+        batch = "/apis/batch/v1/namespaces/shop"
+        self.answers: dict[str, Any] = {
+            f"{batch}/cronjobs/tidy": {
+                "metadata": {"name": "tidy", "uid": "c1"},
+                "spec": {},
+                "status": {"active": [{"name": name} for name in active]},
+            }
+        }
+        self.pods: list[dict[str, Any]] = []
+        for name, maker, pods in jobs:
+            owner = {"kind": "Job", "name": name, "uid": f"uid-{name}", "controller": True}
+            about = {"ownerReferences": [owner], "creationTimestamp": "2026-11-30T04:00:00Z"}
+            self.pods += [pod(entry, phase="Failed", metadata=about) for entry in pods]
+            if maker is not None:
+                self.answers[f"{batch}/jobs/{name}"] = {
+                    "metadata": {"name": name, "uid": f"uid-{name}", "ownerReferences": [{"uid": maker}]},
+                    "spec": {"selector": {"matchLabels": {"batch.kubernetes.io/controller-uid": f"uid-{name}"}}},
+                }
+
+    def get(self, path: str, doing: str, query: Any = ()) -> dict[str, Any]:
+        if path == "/api/v1/namespaces/shop/pods":
+            return {"items": self.pods}
+        if path not in self.answers:
+            raise Failure("PodGone", f"{doing}: not found")
+        return dict(self.answers[path])
+
+
+@pytest.mark.parametrize(
+    ("cluster", "expected"),
+    [
+        # of two that have ended the last, by the minute and not by the text of its name
+        (Scheduled([], ("tidy-9", "c1", ["old-1"]), ("tidy-10", "c1", ["new-1", "new-2"])), ["new-1", "new-2"]),
+        # one runs
+        (Scheduled(["tidy-8"], ("tidy-8", "c1", ["runs"]), ("tidy-10", "c1", ["new"])), ["runs"]),
+        # another's, whose name begins alike; one that was made by hand; one that is gone meanwhile
+        (
+            Scheduled(
+                [],
+                ("tidy-up-11", "c2", ["up"]),
+                ("tidy-12", "", ["hand"]),
+                ("tidy-13", None, ["gone"]),
+                ("tidy-5", "c1", ["own"]),
+            ),
+            ["own"],
+        ),
+    ],
+)
+def test_of_a_cronjob_that_runs_nothing_the_last_job_is_looked_at(cluster: Any, expected: list[str]) -> None:
+    params = {"namespace": "shop", "workload": "cronjob/tidy", "max_pods": 10}
+    found = select(cluster, parse_selection({**params, "finished": True}))
+    assert [entry.pod for entry in found.failed] == expected
+
+
+def test_a_cronjob_of_which_nothing_is_there_is_no_target() -> None:
+    params = {"namespace": "shop", "workload": "cronjob/tidy", "max_pods": 10}
+    done = Scheduled([], ("tidy-9", "c1", ["old-1"]))
+    for cluster, finished in ((Scheduled([]), True), (done, False)):
+        with pytest.raises(Failure) as caught:
+            select(cluster, parse_selection({**params, "finished": finished}))  # type: ignore[arg-type]
+        assert caught.value.reason == "NoTarget"
+
+
 QUOTA = 'pods "api-7f9-x" is forbidden: exceeded quota: small, requested: pods=1, used: pods=2, limited: pods=2'
 
 
