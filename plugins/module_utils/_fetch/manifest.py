@@ -127,7 +127,8 @@ def find_earlier(dest: Dest, place: Place, target: Mapping[str, Any], *, overwri
         raise
     other = [key for key in _PINS if found.get(key) and target.get(key) and found[key] != target[key]]
     if not other:
-        return Earlier(dest, place, found, all(found.get(key) == target.get(key) is not None for key in _RUN))
+        is_same_run = all(target.get(key) is not None and found.get(key) == target[key] for key in _RUN)
+        return Earlier(dest, place, found, is_same_run)
     if overwrite:
         return None
     raise Failure("DestConflict", f"{shown} belongs to another {other[0]}: {found[other[0]]}, not {target[other[0]]}.")

@@ -50,11 +50,13 @@ class Looks:
     def copy(self) -> Path:
         return self.world.copy / LOG.lstrip("/")
 
-    def fetch(self, *src: str, later: int = 60, target: dict[str, Any] = RUNNING, **changes: Any) -> Fetched:
+    def fetch(self, *src: str, later: int = 60, target: dict[str, Any] | None = None, **changes: Any) -> Fetched:
         """What comes of it so many seconds after the file's ctime, which is a moment ago in truth."""
         self.hashed = 0
         opener = self.world.at(self.file.stat().st_ctime_ns // 10**9 + later)
-        return self.world.fetch(*(src or ("/log",)), opener=opener, target=target, **{"compare": "stat", **changes})
+        return self.world.fetch(
+            *(src or ("/log",)), opener=opener, target=target or RUNNING, **{"compare": "stat", **changes}
+        )
 
     def rewrite(self, content: bytes) -> None:
         """Other bytes in the same inode, and the time set back."""
