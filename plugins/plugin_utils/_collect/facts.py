@@ -97,6 +97,8 @@ def gather_facts(
             else:
                 if not collector.get("file"):
                     _check(ran.get(name), collector, why)
+                elif gone := _why_no_maker(known, collected["collectors"], target, file_of(collector, target)):
+                    raise ValueError(gone)
                 printed = read(file_of(collector, target))
                 known.facts[name] = PARSERS[collector["parser"]](printed)
                 if _is_cut(collector, printed, known.facts[name]):
@@ -105,7 +107,7 @@ def gather_facts(
             if collector["parser"] == "pod_state" and _is_gone(collector, target, read):
                 known.facts[name] = GONE
                 continue
-            known.missing[name] = _why_no_file(known, collected["collectors"], target, file_of(collector, target))
+            known.missing[name] = f"it could not be had: there is no {file_of(collector, target)}"
         except (ValueError, OSError, LookupError) as error:
             known.missing[name] = printable(str(error))
     if "pod" in known.missing:
@@ -208,14 +210,14 @@ def _is_gone(collector: Mapping[str, Any], target: Mapping[str, Any], read: Call
         return False
 
 
-def _why_no_file(known: Known, collectors: Iterable[Mapping[str, Any]], target: Mapping[str, Any], path: str) -> str:
-    """Return why there is no file: it would be what another collector prints, and that is missing."""
+def _why_no_maker(
+    known: Known, collectors: Iterable[Mapping[str, Any]], target: Mapping[str, Any], path: str
+) -> str | None:
+    """Return why what another collector prints into a file is missing: a part of it, or nothing, is no fact either."""
     makers = (
         row["name"] for row in collectors if not row["api"] and not row.get("file") and file_of(row, target) == path
     )
-    return next(
-        (known.missing[name] for name in makers if name in known.missing), f"it could not be had: there is no {path}"
-    )
+    return next((known.missing[name] for name in makers if name in known.missing), None)
 
 
 def _check(row: Mapping[str, Any] | None, collector: Mapping[str, Any], why: str) -> None:

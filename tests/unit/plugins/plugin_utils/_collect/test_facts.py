@@ -59,6 +59,16 @@ def test_what_never_began_is_missing_with_what_ended_the_look() -> None:
     assert known.missing == dict.fromkeys(("counts", "seen"), "the command did not run: LookBroken: It did not start")
 
 
+def test_what_is_read_from_the_file_of_a_collector_that_failed_is_missing_with_its_cause() -> None:
+    """What it printed until then lies there, which may be nothing, and parsers have words of their own for that."""
+    path = "{namespace}/{pod}/{container}/mounts.txt"
+    failed = command("mounts", rc=127, stderr="the debug image lacks sed\n")
+    collectors = [collector("mounts", "mountinfo"), {**collector("again", "mountinfo"), "file": path}]
+    known = learn(failed, collectors=collectors, files={"shop/api-0/app/mounts.txt": b""})
+    assert known.missing["again"] == known.missing["mounts"]
+    assert "the debug image lacks sed" in known.missing["again"]
+
+
 def test_what_a_parser_does_not_understand_is_missing() -> None:
     files = {"shop/api-0/app/mounts.txt": b"nonsense"}
     known = learn(command("mounts"), collectors=[collector("mounts", "mountinfo")], files=files)
