@@ -44,9 +44,8 @@ _FULL = 16 << 20
 _PIECE = 64 << 10
 # whether so few bytes fit is seen as soon by writing them
 _LITTLE = 64 << 10
-# what a folder that is never changed again has, and what a case has, of one role or of several with a folder each; named in
-# plugin_utils too, which does not run here
-_SEAL, _CASE = "SHA256SUMS", "case.json"
+# what a folder that is never changed again has, and what a case has, of one role or of several with a folder each
+SEAL, RECORD = "SHA256SUMS", "case.json"
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -86,7 +85,7 @@ def refuse_sealed(path: str) -> None:
     with suppress(OSError, ValueError, RuntimeError):
         real = Path(path).resolve()
         for folder in (real, *real.parents):
-            if (folder / _SEAL).is_file() and ((folder / _CASE).is_file() or _is_of_a_role(folder)):
+            if (folder / SEAL).is_file() and ((folder / RECORD).is_file() or _is_of_a_role(folder)):
                 shown = os.fsencode(folder).decode("utf-8", "backslashreplace")
                 raise Failure("CaseSealed", f"{shown} is sealed, and a sealed bundle is never changed.")
 
@@ -94,7 +93,7 @@ def refuse_sealed(path: str) -> None:
 def _is_of_a_role(folder: Path) -> bool:
     """Whether the case around folder notes it as a role's own. Raises OSError where there is none."""
     with suppress(ValueError, TypeError, LookupError, RecursionError):
-        looks = json.loads((folder.parent / _CASE).read_bytes())["looks"]
+        looks = json.loads((folder.parent / RECORD).read_bytes())["looks"]
         return folder.name in [look["folder"] for look in looks]
     return False
 

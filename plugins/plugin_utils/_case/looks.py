@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._localfs.destination import RECORD, SEAL
 from ansible_collections.incident.distroless.plugins.plugin_utils._case.folder import (
     COLLECTED,
     FINDINGS,
@@ -28,10 +29,7 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._case.folder i
     CaseFolder,
 )
 
-RECORD = "case.json"
 SCHEMA = 1
-# of a bundle; a folder that has it is never changed again
-SEAL = "SHA256SUMS"
 QUARANTINE_LOG = "quarantine.jsonl"
 _QUARANTINE = "quarantine"
 # it is the name of a folder too

@@ -91,14 +91,15 @@ def gather_facts(
     why = _why_not_all_ran(collected["failed_targets"], target)
     for collector in collected["collectors"]:
         name = collector["name"]
+        if gone := _why_no_maker(known, collected["collectors"], collector, target):
+            known.missing[name] = gone
+            continue
         try:
             if collector["api"]:
                 _ask(known, collected, target, name)
             else:
                 if not collector.get("file"):
                     _check(ran.get(name), collector, why)
-                elif gone := _why_no_maker(known, collected["collectors"], target, file_of(collector, target)):
-                    raise ValueError(gone)
                 printed = read(file_of(collector, target))
                 known.facts[name] = PARSERS[collector["parser"]](printed)
                 if _is_cut(collector, printed, known.facts[name]):
@@ -211,9 +212,12 @@ def _is_gone(collector: Mapping[str, Any], target: Mapping[str, Any], read: Call
 
 
 def _why_no_maker(
-    known: Known, collectors: Iterable[Mapping[str, Any]], target: Mapping[str, Any], path: str
+    known: Known, collectors: Iterable[Mapping[str, Any]], reader: Mapping[str, Any], target: Mapping[str, Any]
 ) -> str | None:
-    """Return why what another collector prints into a file is missing: a part of it, or nothing, is no fact either."""
+    """Return why what a collector would read of another one's file is missing: a part of it, or nothing, is no fact either."""
+    if reader["api"] or not reader.get("file"):
+        return None
+    path = file_of(reader, target)
     makers = (
         row["name"] for row in collectors if not row["api"] and not row.get("file") and file_of(row, target) == path
     )

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from ansible_collections.incident.distroless.plugins.plugin_utils._case.looks import SEAL
+from ansible_collections.incident.distroless.plugins.module_utils._localfs.destination import SEAL
 
 SUMS = SEAL
 
