@@ -37,6 +37,8 @@ class LocalTree:
     are the round trips, scans those that list, paths and names what was looked at by either."""
 
     def __init__(self, root: Path) -> None:
+        # there before anything is told to enter it: a remote shell does so when its turn comes, not when it is told
+        root.mkdir(exist_ok=True)
         self.root = os.fsencode(root)
         self.questions = self.scans = self.paths = self.names = 0
 
