@@ -9,6 +9,7 @@ This is a private module utility of incident.distroless; its interface may chang
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from typing import Protocol
@@ -242,6 +243,12 @@ class JobOutput:
             if size > MAX_UNREAD:
                 raise self._lost("the job does not stop sending")
         return self.rc or 0
+
+    def drain(self, until: float) -> None:
+        """Reads what is left and throws it away, whatever its size, until the moment (time.monotonic()) at the latest."""
+        self._timeout, self._deadline = math.inf, until
+        for _piece in self.events():
+            pass
 
     def _ended(self) -> bool:
         if self.rc is None and all(mark.rc is not None for mark in self._marks.values()):

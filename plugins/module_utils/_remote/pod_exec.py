@@ -165,6 +165,10 @@ MAX_FRAME = 1 << 20
 # what runc and crun say through containerd and CRI-O of an exec in which nothing has run
 NOT_STARTED = "exec failed: "
 
+# an API server that speaks it (1.30) translates the websocket, and the runtime sees stdin end when the line breaks. Where the
+# kubelet has the websocket itself, in v4, containerd 2 kills the command instead
+_STREAM_CLOSE = "v5.channel.k8s.io"
+
 _EXIT_CODE = re.compile(r"[0-9]{1,9}")
 
 # how long the API server answers `container not running` after the kubelet reported it as running
@@ -176,9 +180,10 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
 class ExecStream:
     """The transport of one exec: sends stdin, receives stdout and stderr, knows the exit code after the end."""
 
-    def __init__(self, connection: Any, doing: str) -> None:
-        """connection is a connected websocket.WebSocket; doing begins the message of every Failure."""
+    def __init__(self, connection: Any, doing: str, *, hears_end: bool = True) -> None:
+        """connection is a connected websocket.WebSocket; doing begins the message of every Failure; hears_end as a Transport's."""
         self.patience = SENDING
+        self.hears_end = hears_end
         self._connection = connection
         self._doing = doing
         self._status: Mapping[str, Any] | None = None
@@ -318,7 +323,7 @@ def open_exec(cluster: Cluster, namespace: str, pod: str, container: str, comman
             connection.connect,
             url,
             header=[f"{name}: {value}" for name, value in cluster.headers(doing)],
-            subprotocols=["v5.channel.k8s.io", "v4.channel.k8s.io"],
+            subprotocols=[_STREAM_CLOSE, "v4.channel.k8s.io"],
             suppress_origin=True,
             redirect_limit=0,
             # else it would decide by itself about proxies, and speak to an https proxy in clear
@@ -344,7 +349,7 @@ def open_exec(cluster: Cluster, namespace: str, pod: str, container: str, comman
             raise Failure(
                 "ApiUnreachable", f"{doing}: no stream to {cluster.place} ({type(error).__name__})"
             ) from error
-        return ExecStream(connection, doing)
+        return ExecStream(connection, doing, hears_end=connection.getsubprotocol() == _STREAM_CLOSE)
 
 
 def _refused(error: Any, cluster: Cluster, place: tuple[str, str], query: Query) -> Failure:

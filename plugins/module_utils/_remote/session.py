@@ -66,6 +66,8 @@ class Transport(Protocol):
 
     # what SENDING is for this one, in seconds
     patience: float
+    # whether the command surely sees the end of its stdin when the connection is dropped; else it is killed before that
+    hears_end: bool
 
     def send(self, data: bytes) -> None:
         """Sends data to its stdin. Raises Failure ConnectionLost."""
@@ -186,14 +188,16 @@ class Session:
 
     def close(self) -> None:
         """Ends the job that runs, if one does, and the connection. Waits at most PARTING seconds, and with an outlet not
-        at all: the remote side ends its job by itself then."""
-        if self.broken is None and self._outlet is None and self._answer is not None and self._answer.rc is None:
+        at all, unless the remote shell would be killed: else it ends its job by itself."""
+        is_killed = not self._transport.hears_end
+        if self.broken is None and (is_killed or (self._outlet is None and self._is_busy())):
             with suppress(Failure):
                 self._part()
         self.drop()
 
     def drop(self) -> None:
-        """Drops the connection at once. The remote side ends what it runs, by itself, but without an outlet see LOADER."""
+        """Drops the connection at once. The remote side ends what it runs, by itself, but without an outlet, or where it does
+        not hear of it, see LOADER."""
         self.fail("it was closed")
 
     def cancel(self) -> None:
@@ -221,8 +225,11 @@ class Session:
         if self._outlet is not None:
             self._outlet.close()
 
+    def _is_busy(self) -> bool:
+        return self._answer is not None and self._answer.rc is None
+
     def _check_ended(self) -> None:
-        if self._answer is not None and self._answer.rc is None:
+        if self._is_busy():
             raise RuntimeError("the answer before was not read to its end")
 
     def _check(self) -> None:
@@ -250,13 +257,18 @@ class Session:
             raise
 
     def _part(self) -> None:
+        """Has the job ended and the shell after it, and waits until it has: nothing is left to be killed with."""
         until = time.monotonic() + PARTING
         self._transport.patience = PARTING
-        self.cancel()
+        running = self._answer if self._is_busy() else None
+        if running is not None:
+            self.cancel()
         self._send(b"", b"quit")
         # what is still on its way is read and thrown away: unread, it would have the runtime kill the remote shell
-        while (left := until - time.monotonic()) > 0:
-            self.receive(left)
+        if running is not None and self._outlet is not None:
+            running.drain(until)
+        while (left := until - time.monotonic()) > 0 and self._transport.receive(left) is not None:
+            pass
 
     def _drain(self, transport: Transport, until: float) -> None:
         size = 0

@@ -63,6 +63,8 @@ SHELLS = _shells()
 class Pipes:
     """A transport over the pipes of a local process."""
 
+    hears_end = True
+
     def __init__(self, argv: Sequence[str], env: Mapping[str, str] | None = None, **options: object) -> None:
         self.process = subprocess.Popen(
             list(argv),
@@ -157,15 +159,16 @@ def open_session(
     inside: Sequence[str] = (),
     has_outlet: bool = False,
     outlet: Pipes | None = None,
+    carried_by: type[Pipes] = Pipes,
 ) -> Session:
     """A session in a shell of this machine; inside is a command that starts it elsewhere, such as nsenter; outlet is one
-    that runs already."""
+    that runs already; carried_by carries each of its streams."""
     nonce = new_nonce()
     kind = SHELLS[shell]
     env = {**os.environ, **kind.env, "LC_ALL": "C.UTF-8"}
 
     def start(words: Sequence[str]) -> Pipes:
-        return Pipes([*inside, *kind.argv, *words[1:]], env)
+        return carried_by([*inside, *kind.argv, *words[1:]], env)
 
     def open_outlet() -> Pipes:
         return outlet or start(OUTLET)

@@ -16,6 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from ansible_collections.incident.distroless.plugins.module_utils._remote import session as session_module
 from ansible_collections.incident.distroless.plugins.module_utils._remote.bootstrap import PROLOGUE
 from ansible_collections.incident.distroless.plugins.module_utils._remote.session import OUTLET, Session
 from ansible_collections.incident.distroless.tests.unit.support.local_shells import SHELLS, Pipes, open_session, reader
@@ -102,6 +103,20 @@ class Outlet(Pipes):
         return piece
 
 
+class Killed(Pipes):
+    """What a dropped connection is to a command behind an API server before 1.30 and containerd 2: a SIGKILL, not the end of stdin."""
+
+    hears_end = False
+
+    def close(self) -> None:
+        """See Transport.close."""
+        # nsenter's child is the command; there is none when it has ended
+        with suppress(OSError):
+            for child in Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split():
+                os.kill(int(child), signal.SIGKILL)
+        super().close()
+
+
 @pytest.fixture
 def namespace() -> Iterator[Namespace]:
     namespace = Namespace()
@@ -128,6 +143,28 @@ def test_fifty_drops_leave_no_process_and_no_zombie(shell: str, has_outlet: bool
             session, chance.choice([0.0, 0.002, 0.01, 0.05]) * chance.random() + (0.03 if count < len(states) else 0.0)
         )
         assert namespace.processes() == {}, state
+
+
+@pytest.mark.parametrize("has_outlet", [True, False], ids=["outlet", "no outlet"])
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_shell_that_a_drop_kills_is_let_end_first(
+    shell: str, has_outlet: bool, namespace: Namespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # a busy machine
+    monkeypatch.setattr(session_module, "PARTING", 120.0)
+    for state, script in BUSY.items():
+        session = open_session(shell, inside=namespace.enter, has_outlet=has_outlet, carried_by=Killed)
+        if script:
+            session.run(script)
+        session.close()
+        assert namespace.processes() == {}, state
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_shell_that_a_drop_kills_leaves_nothing_of_jobs_that_ended(shell: str, namespace: Namespace) -> None:
+    with open_session(shell, inside=namespace.enter, has_outlet=True, carried_by=Killed) as session:
+        assert session.run(b"exit 5").status() == 5
+    assert namespace.processes() == {}
 
 
 @pytest.mark.parametrize("shell", SHELLS)
