@@ -70,6 +70,11 @@ class Incident:
         """The name of its pod on a cluster."""
         return self.name.replace("_", "-")
 
+    @property
+    def is_so_at_once(self) -> bool:
+        """Whether its verdict is true as soon as a cluster has caused it; others are told of a later moment, or of what is changed."""
+        return bool(self.cause) and not self.changes and (self.is_control or not self.later)
+
 
 def load(role: str | None = None) -> list[Incident]:
     """Return the entries of a role, or of all. Raises ValueError that names the file and what is not a valid entry."""

@@ -19,6 +19,8 @@ from tests.incidents import catalogue
 
 from .cases import Case, run_playbook
 from .conftest import Kubectl, bulk
+from .patience import PATIENCE
+from .test_incidents import assert_right
 
 
 @pytest.mark.parametrize("role", ["network_triage", bulk("disk_triage"), bulk("process_triage")])
@@ -31,7 +33,7 @@ def test_what_is_caused_is_judged_as_it_is(role: str, make_namespace: Callable[.
         kubectl.apply(catalogue.manifest(entry))
     for entry in caused:
         # each says by its probe that its cause has come
-        kubectl.run("wait", "--for=condition=Ready", "pod", entry.pod, "--timeout=120s")
+        kubectl.run("wait", "--for=condition=Ready", "pod", entry.pod, f"--timeout={PATIENCE}s")
     targets = [{"namespace": kubectl.namespace, "pod": entry.pod, "container": "app"} for entry in caused]
     case = run_playbook(role, tmp_path, {"targets": targets, "max_pods": len(targets)})
     assert case.status == 0, case.printed
@@ -39,8 +41,9 @@ def test_what_is_caused_is_judged_as_it_is(role: str, make_namespace: Callable[.
         for entry in caused:
             text = json.dumps(_recording(kubectl, case, entry.pod), indent=1, sort_keys=True, ensure_ascii=False)
             (catalogue.RECORDED / f"{entry.name}.json").write_text(f"{text}\n", encoding="utf-8")
-    outcomes = {entry.name: catalogue.outcome(entry, case.of(entry.pod).findings()) for entry in caused}
-    assert {name: came.why for name, came in outcomes.items() if came.word != "right"} == {}
+    assert_right(
+        kubectl, role, {entry.name: catalogue.outcome(entry, case.of(entry.pod).findings()) for entry in caused}
+    )
 
 
 def _recording(kubectl: Kubectl, case: Case, pod: str) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._collect.pod_f
     listeners,
     owners,
     volumes,
+    zombies,
 )
 from ansible_collections.incident.distroless.plugins.plugin_utils._health.container_life import container_life
 from ansible_collections.incident.distroless.plugins.plugin_utils._health.diagnosis import diagnose
@@ -117,8 +118,8 @@ def gather_facts(
     known.facts["target"] = {key: value for key, value in target.items() if key != "commands"}
     _take_health(known, now_of(collected), within)
     _doubt_what_restarted(known, target)
-    for name, derive in _DERIVE.items():
-        _derive(known, name, derive)
+    for name, derivation in _DERIVE.items():
+        _derive(known, name, derivation)
     known.facts["missing"] = known.missing
     known.facts["cut"] = known.cut
     known.facts["stale"] = known.stale
@@ -140,39 +141,42 @@ def _is_cut(collector: Mapping[str, Any], printed: bytes, value: Any) -> bool:
     return collector["parser"] not in ("archive", "pcap", "text") and not completeness(printed)["is_complete"]
 
 
-def zombies(processes: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return the processes that wait for others to take note of their end, by those others, the most first.
-
-    Each: parent (its pid), parent_name ("" where it is in no table), names (of the zombies, each once), count.
-    """
-    rows = list(processes)
-    known = {row["pid"]: row["name"] for row in rows}
-    found: dict[int, list[str]] = {}
-    for row in rows:
-        if row["state"] == "Z":
-            found.setdefault(row["parent"], []).append(row["name"])
-    return [
-        {"parent": pid, "parent_name": known.get(pid, ""), "names": sorted(set(names)), "count": len(names)}
-        for pid, names in sorted(found.items(), key=lambda entry: -len(entry[1]))
-    ]
+def _of_listeners(facts: Mapping[str, Any]) -> tuple[str, ...]:
+    # who holds which socket is asked in a node's network only
+    return ("sockets", "held_sockets") if facts["pod"]["spec"].get("hostNetwork") else ("sockets",)
 
 
-Derive = Callable[[Mapping[str, Any]], Any]
-_DERIVE: dict[str, Derive] = {
-    "limited_volumes": lambda facts: limited_volumes(facts["volumes"], facts["big_folders"]["folders"]),
-    "ephemeral_storage": lambda facts: ephemeral_storage(
-        facts["pod"],
-        facts["target"]["container"],
-        facts["volumes"],
-        facts["big_folders"]["folders"],
-        facts["layer"]["allocated"],
+@dataclass(frozen=True, slots=True)
+class Derivation:
+    """How a fact is read off its sources. of: makes it; cut_by: returns the sources of which a part makes a part of it."""
+
+    of: Callable[[Mapping[str, Any]], Any]
+    cut_by: Callable[[Mapping[str, Any]], tuple[str, ...]]
+
+
+# of volumes each says itself whether it was measured
+_DERIVE: dict[str, Derivation] = {
+    "limited_volumes": Derivation(
+        lambda facts: limited_volumes(facts["volumes"], facts["big_folders"]["folders"]), lambda _facts: ()
     ),
-    "listeners": lambda facts: listeners(facts["sockets"], facts["pod"], facts["held_sockets"]),
-    "zombies": lambda facts: zombies(facts["processes"]),
+    "ephemeral_storage": Derivation(
+        lambda facts: ephemeral_storage(
+            facts["pod"],
+            facts["target"]["container"],
+            facts["volumes"],
+            facts["big_folders"]["folders"],
+            facts["layer"]["allocated"],
+        ),
+        lambda _facts: (),
+    ),
+    "listeners": Derivation(
+        lambda facts: listeners(facts["sockets"], facts["pod"], facts["held_sockets"]), _of_listeners
+    ),
+    "zombies": Derivation(lambda facts: zombies(facts["processes"]), lambda _facts: ("processes",)),
 }
 
 
-def _derive(known: Known, name: str, derive: Derive) -> None:
+def _derive(known: Known, name: str, derivation: Derivation) -> None:
     """Add a fact that is read off others, or why it is missing, where all of them were asked for."""
     sources = DERIVED[name]
     if not all(source in known.facts or source in known.missing for source in sources):
@@ -181,15 +185,12 @@ def _derive(known: Known, name: str, derive: Derive) -> None:
         known.missing[name] = gone
         return
     try:
-        known.facts[name] = derive(known.facts)
+        known.facts[name] = derivation.of(known.facts)
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         # a collector of the user's own has the name and another parser
         known.missing[name] = f"it cannot be read off {' and '.join(sources)}: {type(error).__name__}"
         return
-    # of volumes each says itself whether it was measured; who holds which socket is asked in a node's network only
-    about = known.facts["pod"]["spec"] if name == "listeners" else {}
-    counts = [source for source in sources if source != "held_sockets" or about.get("hostNetwork")]
-    if name not in ("limited_volumes", "ephemeral_storage") and any(source in known.cut for source in counts):
+    if any(source in known.cut for source in derivation.cut_by(known.facts)):
         known.cut.append(name)
 
 
@@ -353,7 +354,7 @@ def _event(event: Mapping[str, Any]) -> dict[str, Any]:
         "time": event.get("lastTimestamp") or event.get("eventTime") or event.get("firstTimestamp"),
         "type": event.get("type"),
         "reason": event.get("reason"),
-        "message": printable(str(event.get("message", ""))),
+        "message": printable(str(event.get("message", "")).strip()),
         "count": event.get("count") or 1,
         "container": _container_of(event),
     }

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is read off a pod's own object: its volumes as the target sees them, without anything that may be secret.
+"""What is read off a pod's own object, and off that and what was seen in it: volumes, listeners, zombies; nothing that may be secret.
 
 This is a private plugin utility of incident.distroless; its interface may change.
 """
@@ -181,4 +181,21 @@ def owners(pod: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [
         {"kind": owner["kind"], "name": owner["name"], "controller": bool(owner.get("controller"))}
         for owner in pod["metadata"].get("ownerReferences") or ()
+    ]
+
+
+def zombies(processes: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the processes that wait for others to take note of their end, by those others, the most first.
+
+    Each: parent (its pid), parent_name ("" where it is in no table), names (of the zombies, each once), count.
+    """
+    rows = list(processes)
+    known = {row["pid"]: row["name"] for row in rows}
+    found: dict[int, list[str]] = {}
+    for row in rows:
+        if row["state"] == "Z":
+            found.setdefault(row["parent"], []).append(row["name"])
+    return [
+        {"parent": pid, "parent_name": known.get(pid, ""), "names": sorted(set(names)), "count": len(names)}
+        for pid, names in sorted(found.items(), key=lambda entry: -len(entry[1]))
     ]

@@ -173,7 +173,10 @@ KINDS: Mapping[str, Kind] = {
         ),
         (
             *("failing_probe", 89, "A probe fails, and the container is started again"),
-            "event Killing: `failed liveness probe` or `failed startup probe, will be restarted`",
+            (
+                "event Killing: `failed liveness probe` or `failed startup probe, will be restarted`; of an earlier run, "
+                "where the kubelet's events of the last one were lost"
+            ),
             (
                 "See whether the app answers there at all, and in time: path, port, timeoutSeconds and failureThreshold of the probe; "
                 "for an app that starts slowly a startupProbe."

@@ -10,6 +10,7 @@ This is a private plugin utility of incident.distroless; its interface may chang
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.waiting import NO_IMAGE
 from ansible_collections.incident.distroless.plugins.plugin_utils._health.causes import Cause, because
@@ -25,6 +26,9 @@ NOT_CREATED = ("RunContainerError", "CreateContainerError")
 START_ERRORS = ("StartError", "ContainerCannotRun")
 LOST = ("ContainerStatusUnknown", "Unknown")
 KILLED = 137
+# how what the kubelet ends comes to its end: by its own handler of TERM, by TERM itself, by KILL
+ENDED_FROM_OUTSIDE = (0, 143, KILLED)
+NOT_TOLD = "in an earlier run, and no event tells of the last one, as not all are kept of a pod that has many"
 PHRASES = {
     "missing_file": (
         "no such file or directory",
@@ -117,8 +121,11 @@ def why_ended(view: View) -> Cause:
         return because("lost", f"How {view.name} ended is not known ({life['end_reason']}){told}")
     if killed := _killed_by_probe(view):
         return killed
-    if view.of_last_run(view.about("FailedPostStartHook")):
-        return _hook(view)
+    if hooks := view.about("FailedPostStartHook"):
+        if view.of_last_run(hooks):
+            return _hook(view)
+        if life["exit_code"] in ENDED_FROM_OUTSIDE and view.lacks_events_of_last_run:
+            return replace(_hook(view), sure="inferred").under(f"That was {NOT_TOLD}")
     found = _by_last_words(view) or _by_code(view)
     return found.under(_by_rule(view), *_beside(view))
 
@@ -171,16 +178,20 @@ def _memory(view: View) -> Cause:
 
 def _killed_by_probe(view: View) -> Cause | None:
     """Return the probe for which the kubelet says that it killed the container: only its own word is one."""
-    kills = view.of_last_run(
-        [row for row in view.about("Killing") if "failed" in row["message"] and "probe" in row["message"]]
-    )
+    kills = [row for row in view.about("Killing") if "failed" in row["message"] and "probe" in row["message"]]
     if not kills:
         return None
     kind = "Startup" if "startup" in kills[-1]["message"] else "Liveness"
     answer = view.unhealthy(kind)
     told = f"{answer['message']} ({answer['count']} times)" if answer else kills[-1]["message"]
     message = f"{told}; the kubelet killed {view.name} for it, and it was started again {view.life['restarts']} times"
-    return because("failing_probe", message, remarks=[_ended(view), _said(view)])
+    found = because("failing_probe", message, remarks=[_ended(view), _said(view)])
+    if view.of_last_run(kills):
+        return found
+    may_be = view.lacks_events_of_last_run or (answer and view.of_last_run([answer]))
+    if view.life["exit_code"] in ENDED_FROM_OUTSIDE and may_be:
+        return replace(found, sure="inferred").under(f"It did so {NOT_TOLD}")
+    return None
 
 
 def _hook(view: View) -> Cause:

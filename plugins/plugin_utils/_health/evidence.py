@@ -75,6 +75,12 @@ class View:
             return list(rows)
         return [row for row in rows if (self.age(row["time"]) or 0) <= ended + run + LATE]
 
+    @property
+    def lacks_events_of_last_run(self) -> bool:
+        """Return whether the kubelet told of earlier runs that they began, and not of the last one: its events are bounded."""
+        told = self.about("Started")
+        return bool(told) and not self.of_last_run(told[-1:])
+
     def unhealthy(self, kind: str) -> Row | None:
         """Return the last event of a failed probe of that kind (Liveness, Readiness, Startup), rather with its answer."""
         rows = [row for row in self.about("Unhealthy") if row["message"].startswith(kind)]

@@ -49,8 +49,10 @@ def judge(
 ) -> dict[str, Any]:
     """Return the content of findings.json for what was collected (collected.json) in a case folder.
 
-    keeps: write what was parsed, and the API's objects, beside the raw files. Raises OSError where that cannot be.
+    keeps: write what was parsed, and the API's objects, beside the raw files. Raises OSError where that cannot be, and ValueError
+    for a setting of the wrong type.
     """
+    within = _within(settings)
     findings: list[Finding] = [failed_finding(collected["role"], failed) for failed in collected["failed_targets"]]
     if collected["ended"] is None:
         findings.append(unfinished_finding(collected))
@@ -58,7 +60,7 @@ def judge(
     entries: list[Entry] = []
     facts: dict[str, dict[str, Any]] = {}
     for target in collected["targets"]:
-        known = gather_facts(collected, target, folder.read, _within(settings))
+        known = gather_facts(collected, target, folder.read, within)
         files = _keep(folder, target, known, collected["collectors"]) if keeps else {}
         findings += findings_of(collected["role"], target, analyze(known.facts, analyzers, settings), files)
         entries += timeline(known.facts, target)
@@ -67,8 +69,15 @@ def judge(
 
 
 def _within(settings: Mapping[str, Any]) -> int:
-    value = str(settings.get("within_seconds", DEFAULT_WITHIN))
-    return int(value) if value.isdigit() else DEFAULT_WITHIN
+    value = settings.get("within_seconds", DEFAULT_WITHIN)
+    # what a playbook templates is text before ansible-core 2.19
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        return int(value)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ValueError(
+            f"The setting within_seconds is not valid: expected a whole number of seconds from 0 up, got {value!r}."
+        )
+    return value
 
 
 def _keep(

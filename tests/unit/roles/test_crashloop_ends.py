@@ -50,6 +50,47 @@ def test_an_app_that_a_liveness_probe_ended_with_0_did_not_end_by_itself() -> No
     assert list(said(found, "fail")) == ["failing_probe"]
 
 
+KILLED = "Container app failed liveness probe, will be restarted"
+# before the run that ended last began, at 08:00
+EARLIER = "07:30:00"
+
+
+@pytest.mark.parametrize("end", [ended(0, "Completed"), ended(143), ended(137)])
+def test_a_kill_of_an_earlier_run_counts_where_events_of_the_last_one_were_lost(end: Any) -> None:
+    """The kubelet bounds its events: of a pod that has many it told no start and no kill of the last run, but a failed probe."""
+    earlier = [warned("Started", "Container started", "app", EARLIER), warned("Killing", KILLED, "app", EARLIER)]
+    (cause,) = judged(status(BACK_OFF, end), *earlier, warned("Unhealthy", DEAF, "app", "10:28:30"))
+    assert (cause.analyzer, cause.verdict) == ("failing_probe", "fail")
+    assert DEAF in cause.message
+    assert "in an earlier run" in cause.message
+
+
+@pytest.mark.parametrize("end", [ended(1), ended(139), ended(2)])
+def test_an_app_that_ends_by_itself_is_not_blamed_on_a_probe_that_an_earlier_run_was_killed_for(end: Any) -> None:
+    earlier = [warned("Started", "Container started", "app", EARLIER), warned("Killing", KILLED, "app", EARLIER)]
+    found = said(judged(status(BACK_OFF, end), *earlier, warned("Unhealthy", DEAF, "app", EARLIER)), "fail")
+    assert list(found) == ["exit"]
+
+
+def test_a_run_of_which_the_kubelet_told_that_it_began_and_no_kill_ended_by_itself() -> None:
+    earlier = [warned("Killing", KILLED, "app", EARLIER), warned("Unhealthy", DEAF, "app", EARLIER)]
+    told = warned("Started", "Container started", "app", "08:00:00")
+    assert list(said(judged(status(BACK_OFF, DONE), *earlier, told), "fail")) == ["ended_well"]
+    hook = warned("FailedPostStartHook", HOOK, "app", EARLIER)
+    assert list(said(judged(status(BACK_OFF, DONE), hook, told), "fail")) == ["ended_well"]
+
+
+@pytest.mark.parametrize(("end", "said_of_it"), [(ended(137), "failing_hook"), (ended(1), "exit")])
+def test_a_hook_that_failed_in_an_earlier_run_counts_where_events_of_the_last_one_were_lost(
+    end: Any, said_of_it: str
+) -> None:
+    earlier = [
+        warned("Started", "Container started", "app", EARLIER),
+        warned("FailedPostStartHook", HOOK, "app", EARLIER),
+    ]
+    assert list(said(judged(status(BACK_OFF, end), *earlier), "fail")) == [said_of_it]
+
+
 def test_a_healthy_run_is_not_blamed_for_the_end_of_the_one_before() -> None:
     healthy = "open /opt/optional.yaml: no such file or directory\nEROFS\npermission denied\n"
     found = said(judged(status(RUNNING, ended()), log=healthy, previous="panic: bad password\n"), "fail")

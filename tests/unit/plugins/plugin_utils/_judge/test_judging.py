@@ -97,3 +97,18 @@ def test_a_case_is_written_for_programs_and_for_people(folder: CaseFolder) -> No
     assert json.loads((folder.path / "findings.json").read_text(encoding="utf-8")) == case
     for name in ("summary.md", "report.html"):
         assert "It is 1795572060." in (folder.path / name).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("value", ["an hour", "", None, True, -1, 1.5, "-5", ["60"], {"seconds": 60}])
+def test_a_setting_of_seconds_that_is_no_number_is_refused_and_nothing_is_written(
+    folder: CaseFolder, value: Any
+) -> None:
+    before = files(folder)
+    with pytest.raises(ValueError, match="within_seconds is not valid: expected a whole number of seconds"):
+        judge(folder, COLLECTED, LATE, {"latest": 1, "within_seconds": value}, keeps=True)
+    assert files(folder) == before
+
+
+@pytest.mark.parametrize("value", [0, 60, "60"])
+def test_seconds_may_be_text_as_templates_make_it(folder: CaseFolder, value: Any) -> None:
+    assert judge(folder, COLLECTED, LATE, {"latest": 1, "within_seconds": value}, keeps=False)["verdict"] == "fail"
