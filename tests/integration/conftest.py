@@ -294,6 +294,11 @@ def warmed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warm]:
 @pytest.fixture
 def call(tmp_path: Path, kubectl: Kubectl, warmed: Warm) -> Play:
     """Calls a module of the installed collection: as `play`, in a tenth of its time, and without ansible-playbook's own part."""
+    return calling(warmed, kubectl.namespace, tmp_path)
+
+
+def calling(warmed: Warm, namespace: str, folder: Path) -> Play:
+    """What calls modules in a folder, with this namespace where none is given: `call` is it, for one test."""
 
     def run(
         module: str,
@@ -304,10 +309,10 @@ def call(tmp_path: Path, kubectl: Kubectl, warmed: Warm) -> Play:
         environment: Mapping[str, str] | None = None,
         **options: Any,
     ) -> Played:
-        options.setdefault("namespace", kubectl.namespace)
+        options.setdefault("namespace", namespace)
         task = {"_ansible_check_mode": check, "_ansible_diff": diff, "_ansible_verbosity": verbosity}
         variables = {**as_user(), **(environment or {})}
-        result, printed = warmed.call(module, {**options, **task}, tmp_path, variables)
+        result, printed = warmed.call(module, {**options, **task}, folder, variables)
         assert result is not None, printed
         return Played(result, 0, printed)
 
