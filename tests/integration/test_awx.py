@@ -24,7 +24,7 @@ import yaml
 from tests.unit.support.awx import extra_vars
 
 from . import controller as awx
-from .conftest import CHECKOUT, STATE, Automation, Credentials, Kubectl, facts, pod_manifest
+from .conftest import CHECKOUT, Automation, Credentials, Kubectl, facts, pod_manifest
 from .oncall import rules_of
 from .patience import PATIENCE
 
@@ -326,37 +326,3 @@ def test_a_job_whose_credential_has_no_authority_says_so_first(
     told = printed.index("is NOT verified")
     assert unverified["K8S_AUTH_HOST"] in printed[told - 100 : told]
     assert told < printed.index("quarantine_namespace is needed.")
-
-
-ROLES = ("disk_triage", "network_triage", "process_triage", "crashloop_triage", "evidence_bundle")
-
-
-def test_each_role_takes_answers_as_awx_hands_them_over(kubectl: Kubectl, tmp_path: Path) -> None:
-    kubectl.apply(pod_manifest("api-0", "incident.test/app:nonroot"))
-    kubectl.wait_until_running("api-0")
-    unanswered = ("workload", "container", "label_selectors", "debug", "max_pods", "case_id", "collectors", "fail_on")
-    answers: dict[str, Any] = {}
-    for role in ROLES:
-        answers |= {f"{role}_{name}": "" for name in unanswered}
-        answers |= {f"{role}_namespace": kubectl.namespace, f"{role}_pod": "api-0", f"{role}_reason": "12:30:00"}
-        answers[f"{role}_dest"] = str(tmp_path / "cases" / role)
-    answers |= {"awx_user_name": "1234", "disk_triage_growth_seconds": "1", "network_triage_tls_ports": "8443"}
-    answers["process_triage_indicators"] = '{"names":["xmrig"]}'
-    (tmp_path / "extravars").write_text(extra_vars(answers), encoding="utf-8")
-    done = subprocess.run(
-        ["ansible-playbook", *(f"incident.distroless.{role}" for role in ROLES), "-e", f"@{tmp_path / 'extravars'}"],
-        env={**os.environ, "K8S_AUTH_KUBECONFIG": os.environ.get("KUBECONFIG", str(STATE / "kubeconfig"))},
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-        timeout=PATIENCE,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    for role in ROLES:
-        (found,) = (tmp_path / "cases" / role).glob("*/findings.json")
-        case = json.loads(found.read_text(encoding="utf-8"))
-        assert (case["examiner"], case["reason"]) in {("1234", "12:30:00"), ("1234", "45000")}
-    (process,) = (tmp_path / "cases" / "process_triage").glob("*/findings.json")
-    said = {row["analyzer"]: row["message"] for row in json.loads(process.read_text(encoding="utf-8"))["findings"]}
-    assert "Names given: 1." in said["indicator_name"]

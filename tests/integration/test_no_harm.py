@@ -24,7 +24,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._remote.job_ou
 from ansible_collections.incident.distroless.plugins.module_utils._remote.session import Session
 from ansible_collections.incident.distroless.plugins.module_utils._targets.model import MANY_RUNNING
 
-from .conftest import Kubectl, Play, pod_manifest
+from .conftest import Kubectl, Play, bulk, pod_manifest
 from .inside import connected, target_of
 from .patience import PATIENCE
 
@@ -43,8 +43,6 @@ done
 """
 # what is in the debugger's own image and in the pod's shared memory, with times of change
 LIST_FILES = b'find / -xdev ! -path "/proc/*" ! -path "/sys/*" ! -path "/dev/pts/*" -exec stat -c "%n %s %z" {} + 2>/dev/null; ls -la /dev/shm\n'
-DROPS = 100
-GIVEN_UP = 30
 # a file that is hashed while it is sent, a stream of small writes, both outputs at once, and nothing that is ever said
 JOBS = (
     b"sha256sum /dev/zero >&2 & cat /dev/zero; wait",
@@ -126,11 +124,13 @@ def test_a_gibibyte_comes_out_of_a_pod_of_64_mebibytes(
     assert (status["restartCount"], "running" in status["state"]) == (0, True)
 
 
-def test_nothing_is_left_of_dropped_connections_and_commands(kubectl: Kubectl, call: Play) -> None:
-    kubectl.apply(pod_manifest("clean", APP))
-    kubectl.wait_until_running("clean")
-    debugger = call("ephemeral_debug", pod="clean").target["debugger"]
-    cluster, target = connected(), target_of(kubectl, "clean")
+@pytest.mark.parametrize("drops", [16, bulk(100)])
+def test_nothing_is_left_of_dropped_connections_and_commands(kubectl: Kubectl, call: Play, drops: int) -> None:
+    pod = f"clean-{drops}"
+    kubectl.apply(pod_manifest(pod, APP))
+    kubectl.wait_until_running(pod)
+    debugger = call("ephemeral_debug", pod=pod).target["debugger"]
+    cluster, target = connected(), target_of(kubectl, pod)
 
     def answer(script: bytes) -> list[str]:
         with open_session(cluster.until(Deadline(240)), target, debugger, has_outlet=False) as session:
@@ -138,34 +138,38 @@ def test_nothing_is_left_of_dropped_connections_and_commands(kubectl: Kubectl, c
 
     processes, files = answer(LIST_PROCESSES), answer(LIST_FILES)
     assert len(files) > 50
-    for number in range(DROPS):
+    for number in range(drops):
         session = open_session(cluster.until(Deadline(240)), target, debugger)
         events = session.run(JOBS[number % len(JOBS)]).read(JobOutput.events)
         # with output on its way the runtime kills the exec that it comes from (see _remote/bootstrap.py)
         if number % len(JOBS) != len(JOBS) - 1:
             sum(len(next(events)[1]) for _piece in range(1 + number))
         session.drop()
-    played = call("ephemeral_debug", pod="clean", commands=["ls / | cat >/dev/null"] * 100)
+    played = call("ephemeral_debug", pod=pod, commands=["ls / | cat >/dev/null"] * drops)
     assert not played.result.get("failed"), played["msg"]
     until = time.monotonic() + PATIENCE
     while (now := answer(LIST_PROCESSES)) != processes and time.monotonic() < until:
         time.sleep(0.2)
     assert now == processes
     assert answer(LIST_FILES) == files
-    call("ephemeral_debug", pod="clean", state="absent")
-    status = kubectl.pod("clean")["status"]
+    call("ephemeral_debug", pod=pod, state="absent")
+    status = kubectl.pod(pod)["status"]
     assert status["containerStatuses"][0]["restartCount"] == 0
-    witness = call("ephemeral_debug", pod="clean", name="witness").target["debugger"]
+    witness = call("ephemeral_debug", pod=pod, name="witness").target["debugger"]
     with open_session(cluster.until(Deadline(240)), target, witness, has_outlet=False) as session:
         after = run_text(session, LIST_PROCESSES)
     assert [line.partition(" ")[2] for line in after] == [line.partition(" ")[2] for line in processes]
 
 
-def test_nothing_is_left_of_jobs_given_up_in_the_middle_of_their_output(kubectl: Kubectl, call: Play) -> None:
-    kubectl.apply(pod_manifest("given-up", APP))
-    kubectl.wait_until_running("given-up")
-    debugger = call("ephemeral_debug", pod="given-up").target["debugger"]
-    cluster, target = connected(), target_of(kubectl, "given-up")
+@pytest.mark.parametrize("count", [6, bulk(30)])
+def test_nothing_is_left_of_jobs_given_up_in_the_middle_of_their_output(
+    kubectl: Kubectl, call: Play, count: int
+) -> None:
+    pod = f"given-up-{count}"
+    kubectl.apply(pod_manifest(pod, APP))
+    kubectl.wait_until_running(pod)
+    debugger = call("ephemeral_debug", pod=pod).target["debugger"]
+    cluster, target = connected(), target_of(kubectl, pod)
 
     def opened() -> Session:
         return open_session(cluster.until(Deadline(240)), target, debugger)
@@ -175,7 +179,7 @@ def test_nothing_is_left_of_jobs_given_up_in_the_middle_of_their_output(kubectl:
             return run_text(session, LIST_PROCESSES)
 
     before = processes()
-    for number in range(GIVEN_UP):
+    for number in range(count):
         with opened() as session:
             events = session.run(JOBS[number % 3]).read(JobOutput.events)
             sum(len(next(events)[1]) for _piece in range(50 + 10 * number))
@@ -185,7 +189,9 @@ def test_nothing_is_left_of_jobs_given_up_in_the_middle_of_their_output(kubectl:
     assert now == before
 
 
-@pytest.mark.parametrize(("state", "count"), [("ended", 1), ("ended", 40), ("running", 1), ("running", MANY_RUNNING)])
+@pytest.mark.parametrize(
+    ("state", "count"), [bulk("ended", 1), bulk("ended", 40), bulk("running", 1), ("running", MANY_RUNNING)]
+)
 def test_a_pod_goes_with_its_debuggers(
     kubectl: Kubectl, measured: Callable[[str], None], state: str, count: int
 ) -> None:

@@ -19,7 +19,7 @@ import pytest
 from tests.unit.support.tls_servers import server
 
 from .cases import Case, run_playbook
-from .conftest import Credentials, Kubectl, pod_manifest
+from .conftest import Credentials, Kubectl, bulk, pod_manifest
 from .network_peers import full_port, knocking, nameserver, open_port, tls_server
 from .oncall import rules_of, variables_of
 
@@ -241,7 +241,7 @@ def test_packets_are_captured_for_as_long_as_it_is_said(kubectl: Kubectl, tmp_pa
     case.assert_evidence(case.finding("captured"))
 
 
-@pytest.mark.parametrize("peer", ["-e:80", "$(id):80", "host"])
+@pytest.mark.parametrize("peer", ["$(id):80", bulk("-e:80"), bulk("host")])
 def test_what_is_no_peer_is_refused_before_anything_is_done(kubectl: Kubectl, tmp_path: Path, peer: str) -> None:
     case = triage(kubectl, tmp_path, pod="healthy", peers=[peer])
     assert case.status == 2

@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 import yaml
 
+from .calling import Warm
 from .cases import Case, run_playbook
-from .conftest import Kubectl, Play, pod_manifest
+from .conftest import Kubectl, Play, calling, pod_manifest
 
 APP = "incident.test/app:nonroot"
 Start = Callable[..., None]
@@ -32,9 +33,9 @@ def pods(kubectl: Kubectl) -> Kubectl:
     return kubectl
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def start(kubectl: Kubectl) -> Iterator[Start]:
-    """Starts programs inside the app's own container, where they run until the test is done."""
+    """Starts programs inside the app's own container, where they run until the tests are done."""
     running: list[subprocess.Popen[bytes]] = []
 
     def run(pod: str, *words: str) -> None:
@@ -61,9 +62,29 @@ def wait_for(command: str) -> str:
     return f"for n in $(seq 100); do {command} && exit; sleep 0.1; done; exit 1"
 
 
-def test_a_healthy_pod_passes(pods: Kubectl, tmp_path: Path) -> None:
-    case = triage(pods, tmp_path, pod="healthy", indicators={"names": ["xmrig"], "addresses": ["192.0.2.1"]})
+@pytest.fixture(scope="module")
+def looked(pods: Kubectl, start: Start, warmed: Warm, tmp_path_factory: pytest.TempPathFactory) -> Case:
+    """What one play says of all that need nothing of their own."""
+    call = calling(warmed, pods.namespace, tmp_path_factory.mktemp("calls"))
+    inside(call, "listening", 'cp "$(readlink -f /proc/self/exe)" "$TARGET_ROOT/tmp/nc"')
+    start("listening", "/tmp/nc", "-l", "-p", "4444")
+    inside(call, "listening", wait_for('grep -qi ":115C .* 0A " /proc/$TARGET_PID/net/tcp /proc/$TARGET_PID/net/tcp6'))
+    # an entry point has ten seconds for what it gives to its user
+    began = 'set -- $(sed "s/.*) //" "/proc/$TARGET_PID/stat"); began=$((${20} / 100))'
+    settled = 'until [ "$(sed "s/[.].*//" /proc/uptime)" -gt "$((began + 12))" ]; do sleep 1; done'
+    change = 'cd "$TARGET_ROOT/etc/app" && echo x > new && echo x > old && touch -d "2020-01-01 00:00:00" old'
+    inside(call, "changed", f"{began}; {settled}; {change}")
+    inside(call, "crowded", 'sleep 2; cd "$TARGET_ROOT/etc/app" && seq 2100 | xargs touch')
+    names = ("healthy", "in-memory", "listening", "changed", "crowded")
+    targets = [{"namespace": pods.namespace, "pod": name, "container": "app"} for name in names]
+    indicators = {"names": ["xmrig"], "addresses": ["192.0.2.1"]}
+    case = triage(pods, tmp_path_factory.mktemp("looked"), targets=targets, indicators=indicators)
     assert case.status == 0, case.printed
+    return case
+
+
+def test_a_healthy_pod_passes(pods: Kubectl, looked: Case) -> None:
+    case = looked.of("healthy")
     assert case.verdict == "pass", case.said()
     assert case.finding("process_list")["message"] == "1 processes: 1 /app. Seen whole: processes."
     assert case.finding("indicator_name")["message"] == (
@@ -88,9 +109,9 @@ def test_a_process_whose_binary_is_deleted(pods: Kubectl, call: Play, start: Sta
 
 
 def test_a_process_that_is_in_no_file_system_and_whose_binary_comes_home(
-    pods: Kubectl, call: Play, tmp_path: Path
+    pods: Kubectl, looked: Case, call: Play, tmp_path: Path
 ) -> None:
-    case = triage(pods, tmp_path, pod="in-memory")
+    case = looked.of("in-memory")
     assert {entry["analyzer"] for entry in case.findings(verdict="fail")} == {"memory_binary"}, case.said()
     assert "runs from /memfd:helper, which is in no file system" in case.finding("memory_binary")["message"]
     case.assert_evidence(case.finding("memory_binary"))
@@ -101,33 +122,22 @@ def test_a_process_that_is_in_no_file_system_and_whose_binary_comes_home(
     assert row["sha256"] == pods.hashes("healthy", "/app")["/app"]
 
 
-def test_a_listener_that_nobody_declared_from_a_place_for_temporary_files(
-    pods: Kubectl, call: Play, start: Start, tmp_path: Path
-) -> None:
-    inside(call, "listening", 'cp "$(readlink -f /proc/self/exe)" "$TARGET_ROOT/tmp/nc"')
-    start("listening", "/tmp/nc", "-l", "-p", "4444")
-    inside(call, "listening", wait_for('grep -qi ":115C .* 0A " /proc/$TARGET_PID/net/tcp /proc/$TARGET_PID/net/tcp6'))
-    case = triage(pods, tmp_path, pod="listening")
+def test_a_listener_that_nobody_declared_from_a_place_for_temporary_files(looked: Case) -> None:
+    case = looked.of("listening")
     assert case.verdict == "fail", case.said()
     assert "runs from /tmp/nc: /tmp/nc -l -p 4444" in case.finding("odd_place")["message"]
     assert "port 4444" in case.finding("undeclared_listener", verdict="warn")["message"]
 
 
-def test_a_file_that_was_changed_and_made_to_look_old(pods: Kubectl, call: Play, tmp_path: Path) -> None:
-    # an entry point has ten seconds for what it gives to its user
-    began = 'set -- $(sed "s/.*) //" "/proc/$TARGET_PID/stat"); began=$((${20} / 100))'
-    settled = 'until [ "$(sed "s/[.].*//" /proc/uptime)" -gt "$((began + 12))" ]; do sleep 1; done'
-    change = 'cd "$TARGET_ROOT/etc/app" && echo x > new && echo x > old && touch -d "2020-01-01 00:00:00" old'
-    inside(call, "changed", f"{began}; {settled}; {change}")
-    case = triage(pods, tmp_path, pod="changed")
+def test_a_file_that_was_changed_and_made_to_look_old(looked: Case) -> None:
+    case = looked.of("changed")
     assert case.verdict == "warn", case.said()
     assert case.finding("new_system_file")["message"].startswith("/etc/app/new ")
     assert case.finding("false_time")["message"].startswith("/etc/app/old ")
 
 
-def test_more_changed_files_than_are_looked_at_are_unknown(pods: Kubectl, call: Play, tmp_path: Path) -> None:
-    inside(call, "crowded", 'sleep 2; cd "$TARGET_ROOT/etc/app" && seq 2100 | xargs touch')
-    case = triage(pods, tmp_path, pod="crowded")
+def test_more_changed_files_than_are_looked_at_are_unknown(pods: Kubectl, looked: Case) -> None:
+    case = looked.of("crowded")
     assert case.verdict == "unknown", case.said()
     # nor is a pass of those that were seen one of all
     unknown = {entry["analyzer"] for entry in case.findings(verdict="unknown")}

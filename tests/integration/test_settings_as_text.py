@@ -101,6 +101,7 @@ def test_each_role_takes_what_awx_makes_of_answers(kubectl: Kubectl, tmp_path: P
         answers |= {f"{role}_{name}": "" if index % 2 else None for index, name in enumerate(names)}
         given = {"namespace": kubectl.namespace, "pod": NUMBER, "dest": str(tmp_path), "case_id": str(100 + number)}
         answers |= {f"{role}_{name}": value for name, value in {**given, "reason": reason, "examiner": NUMBER}.items()}
+    answers |= {"network_triage_tls_ports": "8443", "process_triage_indicators": '{"names":["xmrig"]}'}
     (tmp_path / "extravars").write_text(extra_vars(answers), encoding="utf-8")
     book = tmp_path / "job.yml"
     book.write_text(yaml.safe_dump([{"import_playbook": f"incident.distroless.{role}"} for role in REASONS]))
@@ -112,3 +113,6 @@ def test_each_role_takes_what_awx_makes_of_answers(kubectl: Kubectl, tmp_path: P
         case = json.loads((tmp_path / str(100 + number) / "findings.json").read_text(encoding="utf-8"))
         assert [target["pod"] for target in case["targets"]] == [NUMBER], role
         assert (case["reason"], case["examiner"]) in {(word, NUMBER) for word in words}, role
+        if role == "process_triage":
+            said = {row["analyzer"]: row["message"] for row in case["findings"]}
+            assert "Names given: 1." in said["indicator_name"]

@@ -41,8 +41,9 @@ def at_once(*tasks: Any) -> list[Played]:
 
 @pytest.mark.parametrize("name", [None, "mine"])
 def test_identical_fetches_that_end_their_debugger_end_only_their_own(
-    kubectl: Kubectl, play: Play, tmp_path: Path, name: str | None
+    kubectl: Kubectl, play: Play, call: Play, tmp_path: Path, name: str | None
 ) -> None:
+    task = call if name else play
     pod = f"twins-{name or 'derived'}"
     kubectl.apply(pod_manifest(pod, APP))
     kubectl.wait_until_running(pod)
@@ -50,43 +51,43 @@ def test_identical_fetches_that_end_their_debugger_end_only_their_own(
 
     def fetch(number: int) -> Played:
         dest = str(tmp_path / str(number))
-        return play("proc_fs_fetch", pod=pod, src=["/etc/passwd"], dest=dest, keep_debugger=False, debug=debug)
+        return task("proc_fs_fetch", pod=pod, src=["/etc/passwd"], dest=dest, keep_debugger=False, debug=debug)
 
     done = at_once(*(lambda number=number: fetch(number) for number in range(TWINS)))
     assert [played["failed_targets"] for played in done] == [[]] * TWINS
     assert [played["stats"]["files"] for played in done] == [1] * TWINS
     used = {played.target["debugger"] for played in done}
     assert len(used) == TWINS
-    kept = play("ephemeral_debug", pod=pod, commands=["true"])
+    kept = task("ephemeral_debug", pod=pod, commands=["true"])
     assert (kept.target["reused"], kept.target["debugger"] in used) == (False, False)
 
 
 def test_a_task_that_ends_its_debugger_does_not_end_the_one_that_others_share(
-    kubectl: Kubectl, play: Play, tmp_path: Path
+    kubectl: Kubectl, call: Play, tmp_path: Path
 ) -> None:
     kubectl.apply(pod_manifest("shared", APP))
     kubectl.wait_until_running("shared")
-    own = play("ephemeral_debug", pod="shared", share=False)
-    kept = play("ephemeral_debug", pod="shared")
+    own = call("ephemeral_debug", pod="shared", share=False)
+    kept = call("ephemeral_debug", pod="shared")
     assert (own.target["reused"], kept.target["reused"]) == (False, False)
-    fetched = play("proc_fs_fetch", pod="shared", src=["/etc/passwd"], dest=str(tmp_path), keep_debugger=False)
+    fetched = call("proc_fs_fetch", pod="shared", src=["/etc/passwd"], dest=str(tmp_path), keep_debugger=False)
     assert (fetched.target["reused"], fetched.target["debugger"]) == (True, kept.target["debugger"])
-    play("ephemeral_debug", targets=own["targets"], state="absent")
+    call("ephemeral_debug", targets=own["targets"], state="absent")
     assert states(kubectl, "shared") == {own.target["debugger"]: "terminated", kept.target["debugger"]: "running"}
 
 
-def test_a_selector_that_came_out_empty_ends_nobodys_debugger(kubectl: Kubectl, play: Play) -> None:
+def test_a_selector_that_came_out_empty_ends_nobodys_debugger(kubectl: Kubectl, call: Play) -> None:
     kubectl.apply(pod_manifest("stranger", APP))
     kubectl.wait_until_running("stranger")
-    found = play("ephemeral_debug", pod="stranger")
+    found = call("ephemeral_debug", pod="stranger")
     for empty in ({"label_selectors": [""]}, {"field_selectors": [","]}, {"label_selectors": ""}, {"pod": ""}):
-        refused = play("ephemeral_debug", **empty, state="absent", max_pods=50)
+        refused = call("ephemeral_debug", **empty, state="absent", max_pods=50)
         assert (refused.failure["reason"], refused["changed"]) == ("InvalidRequest", False), empty
     assert states(kubectl, "stranger") == {found.target["debugger"]: "running"}
 
 
-def test_a_command_with_commas_is_one(kubectl: Kubectl, play: Play) -> None:
+def test_a_command_with_commas_is_one(kubectl: Kubectl, call: Play) -> None:
     kubectl.apply(pod_manifest("commas", APP))
     kubectl.wait_until_running("commas")
-    looked = play("ephemeral_debug", pod="commas", commands="echo one,two,three")
+    looked = call("ephemeral_debug", pod="commas", commands="echo one,two,three")
     assert [command["stdout"] for command in looked.target["commands"]] == ["one,two,three\n"]

@@ -17,8 +17,9 @@ from .pythons import Python, missing_sentence
 
 # What the launcher publishes: kubeconfig, and a kubectl of the cluster's own release.
 CLUSTER = cache.CHECKOUT / ".cluster"
-# what pytest is told for the tests of `make test` that need the cluster: those marked as bulk are a part of `make test-matrix`
-EVERY_TEST = ("-m", "not bulk", "tests/integration", "tests/faults")
+# what pytest is told for the tests of `make test`: those marked as bulk are a part of `make unit` or of `make test-matrix`
+NOT_BULK = ("-m", "not bulk")
+EVERY_TEST = (*NOT_BULK, "tests/integration", "tests/faults")
 
 
 def cluster() -> None:

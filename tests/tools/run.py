@@ -84,7 +84,7 @@ def everything() -> None:
         stores = [beside.submit(object_store.places, python.version, core) for python, core in ends()]
         ready: list[Future[Any]] = [cluster, *users, automated, *tools, *stores]
         # the longest first, so that neither core is left alone with one; what needs the cluster when it has had time to start
-        wanted = [*steps("sanity"), *_units(ends(), ends()[-1:]), _branches(), *steps("lint")]
+        wanted = [*steps("sanity"), *_units(ends(), ends()[-1:], live.NOT_BULK), _branches(), *steps("lint")]
         wanted += [_smoke(ready)] if len(ends()) > 1 else []
         wanted += [step for target in ("browser", "types", "docs", "build") for step in steps(target)]
         live.reruns().unlink(missing_ok=True)
