@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
+from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._remote.job_output import JobOutput, broken
 
 Thing = TypeVar("Thing")
@@ -31,7 +32,12 @@ class Job:
 
         Not after cancel(), which parse may call: it knows then that there was more.
         """
-        yield from parse(self._printed)
+        try:
+            yield from parse(self._printed)
+        except Failure as failure:
+            if (why := self._why(failure)) is failure:
+                raise
+            raise why from failure
         self._check(self._printed.end())
 
     def output(self, most: int) -> bytes:
@@ -58,6 +64,17 @@ class Job:
         """Have it ended by the remote side, last process first."""
         self._printed.cancel()
         self._printed.end()
+
+    def _why(self, failure: Failure) -> Failure:
+        """Return why an answer cannot be understood: what printed it may have been killed, as its status says."""
+        if failure.reason != "ConnectionLost":
+            return failure
+        try:
+            status = self._printed.end()
+        except Failure:
+            # the stream itself is broken
+            return failure
+        return broken(status, self._printed.stderr) if status and not self._printed.is_cancelled else failure
 
     def _check(self, status: int) -> None:
         if status and not self._printed.is_cancelled:

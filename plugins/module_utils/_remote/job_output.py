@@ -79,18 +79,24 @@ class _EndMark:
         self._cut = _Cut(mark.encode("ascii") + b" ")
         self._code = b""
         self.rc: int | None = None
+        # whether something came after it: what the job has left behind goes on printing
+        self.is_followed = False
 
     def feed(self, view: memoryview) -> memoryview:
-        """What of view is the job's own. Raises ValueError when something else follows the mark."""
+        """What of view is the job's own. Raises ValueError when no exit code follows the mark."""
+        if self.rc is not None:
+            self.is_followed = self.is_followed or len(view) > 0
+            return view[:0]
         if self._cut.after is None:
             own = self._cut.feed(view)
             self._code = self._cut.after or b""
         else:
             own, self._code = view[:0], self._code + view[:8].tobytes()
-        if len(self._code) > 4 or (self._code and self.rc is not None and not self._code.endswith(b"\n")):
-            raise ValueError("more after the end of the job")
-        if self._code.endswith(b"\n"):
-            self.rc = int(self._code)
+        code, newline, more = self._code.partition(b"\n")
+        if len(code) > 3 or not (code.isdigit() or (code == newline == b"")):
+            raise ValueError("no exit code at the end of the job")
+        if newline:
+            self.rc, self.is_followed = int(code), more != b""
         return own
 
 
@@ -136,11 +142,17 @@ class JobOutput:
         """The next line of stdout without its newline, None when the job has ended. More than limit bytes: ConnectionLost."""
         if self._marks[STDOUT].rc is not None:
             return None
-        line = self.to(b"\n", max(limit, len(self._mark) + 8))
-        if line.startswith(self._mark):
-            self._own(STDOUT, memoryview(line + b"\n"))
-            return None
-        return line
+        line = self.to(b"\n", limit + len(self._mark) + 8)
+        at = line.find(self._mark)
+        if at >= 0:
+            self._own(STDOUT, memoryview(line[at:] + b"\n"))
+            # what stands before it is half a line of something whose parent was killed, and which may go on printing
+            if at and self._marks[STDOUT].rc:
+                raise self._cut_short()
+            line = line[:at]
+        if len(line) > limit:
+            raise self._lost(f"more than {limit} bytes came where less was announced")
+        return None if at == 0 else line
 
     def to(self, marker: bytes, limit: int) -> bytes:
         """Stdout up to marker, which is taken away. More than limit bytes before it: ConnectionLost."""
@@ -272,6 +284,11 @@ class JobOutput:
             if size > MAX_UNREAD and self._sink is None:
                 raise self._lost("the job prints errors without end")
 
+    @property
+    def is_followed(self) -> bool:
+        """Whether something that the job has left behind went on printing after its end."""
+        return any(mark.is_followed for mark in self._marks.values())
+
     def _ended_within_data(self) -> bool:
         """Whether the last bytes taken for data are the job's end: it was killed before it had sent what it announced."""
         rc = self._marks[STDERR].rc
@@ -290,9 +307,14 @@ class JobOutput:
                 raise Failure("WaitTimeout", "The job took longer than its deadline allows.")
             return self._source.receive(timeout)
         except Failure as failure:
-            if failure.reason != "WaitTimeout" or is_brief or RETRIES not in self._stderr:
+            if failure.reason != "WaitTimeout" or is_brief:
                 raise
-            raise broken(FORK_REFUSED[1], self.stderr) from failure
+            if RETRIES in self._stderr:
+                raise broken(FORK_REFUSED[1], self.stderr) from failure
+            # its end was taken for data, in the middle of what an orphan of it printed
+            if self._marks[STDOUT].rc is None and self._marks[STDERR].rc:
+                raise self._cut_short() from failure
+            raise
 
     def _own(self, channel: int, view: memoryview) -> memoryview:
         try:

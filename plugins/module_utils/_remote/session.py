@@ -30,6 +30,9 @@ from ansible_collections.incident.distroless.plugins.module_utils._remote.bootst
 from ansible_collections.incident.distroless.plugins.module_utils._remote.job import Job
 from ansible_collections.incident.distroless.plugins.module_utils._remote.job_output import (
     FORK_REFUSED,
+    MAX_STDERR,
+    STDERR,
+    STDOUT,
     JobOutput,
     broken,
     was_killed,
@@ -231,6 +234,8 @@ class Session:
     def _check_ended(self) -> None:
         if self._is_busy():
             raise RuntimeError("the answer before was not read to its end")
+        if self._answer is not None and self._answer.is_followed:
+            self.fail("What a job left behind goes on printing.")
 
     def _check(self) -> None:
         if self.broken is not None:
@@ -291,14 +296,17 @@ class Session:
         self._outlet = outlet
 
     def _pid_of(self, outlet: Transport) -> int:
-        said = bytearray()
-        while not said.endswith(b"\n") and (piece := outlet.receive(self.timeout)) is not None and len(said) < 16:
-            said += piece[1]
-        if not said:
-            raise _ended(outlet)
-        if not _PID.fullmatch(said):
+        said = {STDOUT: bytearray(), STDERR: bytearray()}
+        while not said[STDOUT].endswith(b"\n") and max(map(len, said.values())) < MAX_STDERR:
+            piece = outlet.receive(self.timeout)
+            if piece is None:
+                # no room for it, for example: the runtime's words are on stderr
+                raise _ended(outlet, bytes(said[STDERR]))
+            channel, view = piece
+            said[channel] += view
+        if not _PID.fullmatch(said[STDOUT]):
             raise Failure("ConnectionLost", "The remote side cannot be understood: it does not say its pid.")
-        return int(said)
+        return int(said[STDOUT])
 
     def _from(self, stream: Transport, timeout: float) -> tuple[int, memoryview] | None:
         """The next piece of the stream that answers come on; keeps it alive meanwhile, and the shell's own line where it is another."""
@@ -331,11 +339,11 @@ class Session:
                 raise _ended(self._transport)
 
 
-def _ended(transport: Transport) -> Failure:
-    """Return the failure of a shell that ended though nobody told it to."""
+def _ended(transport: Transport, said: bytes = b"") -> Failure:
+    """Return the failure of a shell that ended though nobody told it to; said is its stderr where that is known."""
     code = transport.exit_code
     if code is not None and (code in FORK_REFUSED or was_killed(code)):
-        return broken(code, b"the remote shell has ended")
+        return broken(code, said or b"the remote shell has ended")
     return Failure("ConnectionLost", "The remote shell has ended.")
 
 

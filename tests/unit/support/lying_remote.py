@@ -21,6 +21,8 @@ from ansible_collections.incident.distroless.plugins.module_utils._remote.sessio
 class Liar:
     """A transport whose jobs all print the same. Then they end, go on with `forever` without end, or say nothing more."""
 
+    hears_end = True
+
     def __init__(self, answer: bytes, *, forever: bytes = b"", is_silent: bool = False, step: int = 4096) -> None:
         self.sent, self.patience = 0, 0.0
         self._answer, self._forever, self._is_silent, self._step = answer, forever, is_silent, step

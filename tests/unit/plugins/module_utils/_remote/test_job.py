@@ -46,6 +46,20 @@ def test_what_did_not_come_to_its_end_is_no_answer(session: Session, way: str) -
     assert seen == [b"one"]
 
 
+def _numbers(answer: JobOutput) -> Iterator[int]:
+    for line in iter(answer.line, None):
+        if not line.isdigit():
+            raise Failure("ConnectionLost", "that is no number")
+        yield int(line)
+
+
+@pytest.mark.parametrize(("status", "reason"), [(137, "LookBroken"), (0, "ConnectionLost")])
+def test_what_cannot_be_understood_is_judged_by_how_it_ended(session: Session, status: int, reason: str) -> None:
+    with pytest.raises(Failure) as caught:
+        list(session.run(b"echo 1; echo one; echo two; exit %d" % status).read(_numbers))
+    assert caught.value.reason == reason
+
+
 def test_a_question_that_failed_is_no_answer(session: Session) -> None:
     with pytest.raises(Failure) as caught:
         session.ask(b"echo one; (exit 2)").output(99)

@@ -233,8 +233,6 @@ def _read_line(answer: JobOutput) -> object:
 HOSTILE: dict[str, tuple[list[tuple[int, bytes]], Callable[[JobOutput], object]]] = {
     "a line without end": ([(1, b"x" * 99)] * 10, _read_line),
     "a stream cut in a line": ([(1, b"abc")], _read_line),
-    "more after the end": ([(1, END + b"x"), (2, END)], lambda answer: answer.end()),
-    "output after the end": ([(1, END), (1, b"late"), (2, END)], lambda answer: answer.end()),
     "an exit code that is no number": ([(1, NONCE.encode() + b" x\n"), (2, END)], lambda answer: answer.end()),
     "an exit code without end": ([(1, NONCE.encode() + b" 00000000\n"), (2, END)], lambda answer: answer.end()),
     "a channel that there is none of": ([(7, b"x")], lambda answer: answer.end()),
@@ -263,6 +261,68 @@ def test_a_hostile_answer_is_a_lost_connection(case: str) -> None:
         take_all()
     assert caught.value.reason == "ConnectionLost"
     assert stream.failed is not None
+
+
+KILLED = NONCE.encode() + b" 137\n"
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [(1, END + b"late"), (2, END)],
+        [(1, END), (1, b"late"), (2, END)],
+        [(1, END[:-1]), (1, b"\nlate"), (2, END)],
+        [(1, END), (2, END + b"late")],
+    ],
+)
+def test_what_comes_after_the_end_is_not_the_job_s(pieces: list[tuple[int, bytes]]) -> None:
+    """A child of a process that was killed goes on printing; so does what a command leaves in the background."""
+    _stream, answer = told((1, b"whole\n"), *pieces)
+    assert (answer.line(), answer.line(), answer.end()) == (b"whole", None, 0)
+    assert answer.is_followed
+
+
+def test_a_session_that_a_job_goes_on_printing_into_has_no_other_job(session: Session) -> None:
+    # as an orphan does, but in one piece with the end
+    session.define(b'tell_end() { printf "%s %d\nlate\n" "$mark" "$1"; printf "%s %d\n" "$mark" "$1" >&2; }\n')
+    assert session.run(b"exit 3").status() == 3
+    with pytest.raises(Failure) as caught:
+        session.run(b":")
+    assert caught.value.reason == "ConnectionLost"
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [(1, b"half a li" + KILLED + b"ne\nmore\n"), (2, KILLED)],
+        [(2, KILLED), (1, b"half a li"), (1, KILLED[:9]), (1, KILLED[9:]), (1, b"ne\n")],
+    ],
+)
+def test_an_end_in_the_middle_of_a_line_is_the_end(pieces: list[tuple[int, bytes]]) -> None:
+    _stream, answer = told((1, b"whole\n"), *pieces)
+    assert answer.line() == b"whole"
+    with pytest.raises(Failure, match="killed by signal 9") as caught:
+        answer.line()
+    assert caught.value.reason == "LookBroken"
+
+
+def test_the_last_line_of_a_good_job_needs_no_newline(session: Session) -> None:
+    answer = reader(session.run(b"echo one; printf two"))
+    assert (answer.line(), answer.line(), answer.line(), answer.end()) == (b"one", b"two", None, 0)
+
+
+def test_an_end_that_was_taken_for_data_is_known_by_the_other_stream() -> None:
+    stream, answer = told((1, b"data" + KILLED + b"data"), (2, KILLED))
+
+    def silent(timeout: float) -> tuple[int, memoryview]:
+        if not stream.pieces:
+            raise Failure("WaitTimeout", "nothing came")
+        return Stream.receive(stream, timeout)
+
+    stream.receive = silent  # type: ignore[method-assign]
+    with pytest.raises(Failure) as caught:
+        list(answer.exactly(1000))
+    assert caught.value.reason == "LookBroken"
 
 
 @given(st.binary(max_size=300), st.lists(st.integers(1, 40), min_size=1), st.binary(max_size=30))

@@ -44,6 +44,15 @@ def test_an_outlet_that_does_not_say_its_pid_ends_the_session(words: str) -> Non
     assert outlet.process.poll() is not None
 
 
+def test_an_outlet_that_there_is_no_room_for_says_so_in_the_runtimes_words() -> None:
+    outlet = Pipes(
+        ["sh", "-c", "echo 'runtime: failed to create new OS thread (have 3 already; errno=11)' >&2; exit 2"]
+    )
+    with open_session("dash", outlet=outlet) as session, pytest.raises(Failure, match="new OS thread") as caught:
+        session.run(b"echo never")
+    assert caught.value.reason == "LookBroken"
+
+
 @pytest.mark.parametrize("shell", SHELLS)
 def test_where_its_streams_cannot_be_opened_the_shell_answers_itself(shell: str) -> None:
     # no process has it: pids end at 4194304
