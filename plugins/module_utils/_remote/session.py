@@ -124,6 +124,7 @@ class Session:
         # not the nonce: `ps` in a user's command shows that one, and the answer would end there
         self._mark = new_nonce()
         self._answer: JobOutput | None = None
+        self._is_asked = False
         if is_nice:
             self.define(be_nice(nonce))
         self.define(b"mark=%s\n" % self._mark.encode("ascii") + PROLOGUE)
@@ -158,6 +159,7 @@ class Session:
             opening, self._open_outlet = self._open_outlet, None
             self._attach(opening())
         self._say(script, b"run")
+        self._is_asked = False
         timeout, until = self.timeout if timeout is None else timeout, min(self.until, deadline or math.inf)
         self._answer = JobOutput(self, self._mark, timeout, until, stderr_sink)
         return Job(self._answer)
@@ -167,6 +169,7 @@ class Session:
         is through: no process of it is left then, whatever becomes of the connection. Raises Failure ConnectionLost."""
         self._check_ended()
         self._say(script, b"ask")
+        self._is_asked = True
         self._answer = JobOutput(self, self._mark, self.timeout, self.until, None)
         return Job(self._answer)
 
@@ -193,7 +196,9 @@ class Session:
         """Ends the job that runs, if one does, and the connection. Waits at most PARTING seconds, and with an outlet not
         at all, unless the remote shell would be killed: else it ends its job by itself."""
         is_killed = not self._transport.hears_end
-        if self.broken is None and (is_killed or (self._outlet is None and self._is_busy())):
+        # a question says nothing while it has a process: killed with its answer on the way the shell leaves nothing
+        may_leave = self._is_busy() and self._outlet is None and not self._is_asked
+        if self.broken is None and (is_killed or may_leave):
             with suppress(Failure):
                 self._part()
         self.drop()

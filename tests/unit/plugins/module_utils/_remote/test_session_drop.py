@@ -194,6 +194,16 @@ def test_a_question_is_answered_when_no_process_of_it_is_left(shell: str, namesp
 
 
 @pytest.mark.parametrize("shell", SHELLS)
+def test_nobody_parts_from_a_question(shell: str, namespace: Namespace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ends by itself, and until then it says nothing with which it could be killed."""
+    monkeypatch.setattr(Session, "_part", lambda _session: pytest.fail("it was waited for"))
+    session = open_session(shell, inside=namespace.enter)
+    session.ask(b"for x in 1 2 3; do ls / | cat; done; echo end")
+    session.close()
+    assert namespace.processes() == {}
+
+
+@pytest.mark.parametrize("shell", SHELLS)
 def test_a_cancelled_job_leaves_only_the_shell(shell: str, namespace: Namespace) -> None:
     with open_session(shell, inside=namespace.enter) as session:
         for state in (
