@@ -14,7 +14,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
@@ -27,6 +27,8 @@ Answer = TypeVar("Answer")
 MAX_SECONDS = 2**31 - 1
 # a socket waits by poll(2), whose milliseconds are an int: Python cuts off what does not fit, and would wait for less
 LONGEST_WAIT = 2_000_000.0
+# how often it is looked for programs that are to be ended, at most, and the seconds between two looks
+_LOOKS, _BETWEEN_LOOKS = 100, 0.01
 
 
 def check_seconds(seconds: int, option: str, least: int = 1) -> None:
@@ -91,9 +93,20 @@ def within(seconds: float, call: Callable[[], Answer], *, ends_programs: bool = 
     try:
         return future.result(max(0.0, seconds))
     except TimeoutError:
-        if ends_programs and not future.done():
-            _kill_all(_children(Path(f"/proc/self/task/{thread}")))
+        if ends_programs:
+            _end_programs(future, lambda: Path(f"/proc/self/task/{thread}"))
         raise
+
+
+def _end_programs(future: Future[Answer], thread: Callable[[], Path]) -> None:
+    """End the programs that a thread has started, also one that it is just about to, until it is done or starts no more."""
+    looks = 0
+    while not future.done() and looks < _LOOKS:
+        programs = _children(thread())
+        _kill_all(programs)
+        # each that is killed may be followed by another one
+        looks += 1 if programs else _LOOKS // 10
+        wait([future], _BETWEEN_LOOKS)
 
 
 def _kill_all(pids: list[int]) -> None:

@@ -129,16 +129,21 @@ class Cluster:
 
         A list: impersonating several groups repeats a header. Raises Failure.
         """
+        seconds = min(REQUEST_TIMEOUT, self.deadline.remaining(doing))
+        until = time.monotonic() + seconds
         try:
-            return within(min(REQUEST_TIMEOUT, self.deadline.remaining(doing)), self._headers, ends_programs=True)
+            return within(seconds, lambda: self._headers(until), ends_programs=True)
         except TimeoutError as error:
             why = f"{doing}: the credentials for {self.place} cannot be had in time."
             raise Failure("ApiUnreachable", why, PLUGIN_HINT) from error
 
-    def _headers(self) -> list[tuple[str, str]]:
+    def _headers(self, until: float) -> list[tuple[str, str]]:
         headers = [(str(name), str(value)) for name, value in self._default_headers.items()]
         # an expired token sends every thread to the credential plugin: the first one runs it, the others have what it got
         with self._credentials:
+            # else each of those that waited would start it once more, when the first one's time was up and theirs too
+            if time.monotonic() >= until:
+                raise TimeoutError
             settings = self.configuration.auth_settings().values()
         return headers + [
             (str(setting["key"]), str(setting["value"]))

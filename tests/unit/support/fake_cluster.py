@@ -26,6 +26,7 @@ from kubernetes.client import ApiClient, Configuration
 
 from .api_replies import Refused, Reply
 from .api_state import ApiState
+from .fake_exec import accepted
 from .kubelets import Kubelet, Object, runs
 
 TOKEN = "the-on-call-person's"
@@ -45,6 +46,10 @@ class Stream:
 
     events: Sequence[Mapping[str, Any]] = ()
     then: str = END
+
+
+# an answer that never begins, and that of an exec which is accepted and says nothing
+MUTE, SPEECHLESS = Stream(then="mute"), Stream(then="speechless")
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +245,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(b"%x\r\n%s\r\n" % (len(line), line))
 
     def _stream(self, stream: Stream, cluster: FakeCluster) -> None:
+        if stream is SPEECHLESS:
+            self.wfile.write(accepted(self.headers["Sec-WebSocket-Key"].encode()))
+        if stream in (MUTE, SPEECHLESS):
+            self.close_connection = True
+            cluster.over.wait(60)
+            return
         self._begin()
         for event in stream.events:
             self._send(event)

@@ -107,11 +107,7 @@ def _serve(connection: socket.socket, server: Server) -> None:
         # a refused exec may be asked for once more without it, for the words of the refusal
         keys = (line for line in head.split(b"\r\n") if line.lower().startswith(b"sec-websocket-key"))
         key = next(keys, b"").partition(b":")[2].strip()
-        accept = base64.b64encode(hashlib.sha1(key + _GUID.encode(), usedforsecurity=False).digest()).decode()
-        answer = (
-            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            f"Sec-WebSocket-Accept: {accept}\r\nSec-WebSocket-Protocol: v5.channel.k8s.io\r\n\r\n"
-        ).encode()
+        answer = accepted(key)
         if server.lie.handshake is not None:
             server.told += 1
             for piece in _pieces(server.lie.handshake(answer)):
@@ -119,6 +115,15 @@ def _serve(connection: socket.socket, server: Server) -> None:
             return
         connection.sendall(answer)
         _Conversation(connection, server, parse_qs(urlsplit(path).query)["command"]).carry()
+
+
+def accepted(key: bytes) -> bytes:
+    """The head of the answer to a handshake with that key."""
+    accept = base64.b64encode(hashlib.sha1(key + _GUID.encode(), usedforsecurity=False).digest()).decode()
+    return (
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        f"Sec-WebSocket-Accept: {accept}\r\nSec-WebSocket-Protocol: v5.channel.k8s.io\r\n\r\n"
+    ).encode()
 
 
 def _pieces(answer: bytes | Iterable[bytes]) -> Iterable[bytes]:

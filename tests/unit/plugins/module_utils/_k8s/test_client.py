@@ -7,8 +7,12 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline, within
@@ -51,6 +55,33 @@ def test_no_answer_takes_much_longer_than_the_deadline(black_hole: Cluster, call
     # it has never answered: there is nothing that it is slow in
     assert caught.value.reason == "ApiUnreachable"
     assert black_hole.host in caught.value.message
+
+
+def test_a_credential_plugin_that_hangs_is_started_once_for_all_that_wait_for_it(tmp_path: Path) -> None:
+    started = tmp_path / "started"
+
+    def refresh(_configuration: client.Configuration) -> None:
+        # what a kubeconfig's plugin is run by
+        subprocess.run(["sh", "-c", f"echo $$ >>{started}; exec sleep 600"], check=True)
+
+    configuration = client.Configuration(host="https://192.0.2.1")
+    configuration.api_key = {"authorization": "Bearer expired", "BearerToken": "Bearer expired"}
+    configuration.refresh_api_key_hook = refresh
+    cluster = Cluster(client.ApiClient(configuration), Deadline(3))
+    before = set(threading.enumerate())
+    with ThreadPoolExecutor(8) as pool:
+        asked = [pool.submit(cluster.headers, "looking") for _number in range(8)]
+    failures = [future.exception() for future in asked]
+    # on a busy machine some began to ask when the time was up
+    assert {failure.reason for failure in failures if isinstance(failure, Failure)} <= {"ApiUnreachable", "WaitTimeout"}
+    assert None not in failures
+    until = time.monotonic() + 60
+    while set(threading.enumerate()) - before:
+        assert time.monotonic() < until, "somebody still waits for a plugin"
+        time.sleep(0.02)
+    pids = started.read_text(encoding="ascii").split() if started.exists() else []
+    assert len(pids) <= 1
+    assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
 
 
 def test_what_a_call_raises_in_time_is_raised_as_it_is() -> None:
