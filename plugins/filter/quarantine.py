@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.incident.distroless.plugins.plugin_utils._quarantine import isolation, plan
+from ansible_collections.incident.distroless.plugins.plugin_utils._quarantine import impact, isolation, plan
 
 Objects = Sequence[Mapping[str, Any]]
 
@@ -23,10 +23,26 @@ def quarantine_plan(
     keep_labels: Sequence[str] = (),
     record: Mapping[str, Any] | None = None,
     looked: Objects = (),
+    around: Objects = (),
+    allow_no_endpoints: bool = False,
+    taken: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Return what to do to a pod that goes into quarantine."""
+    """Return what to do to a pod that goes into quarantine, and what that does to others."""
     told = {**_plain(record or {}), "reached": isolation.reached(_plain(looked))}
-    return plan.plan(_plain(pod), _plain(services), is_forced=force, keep_labels=_plain(keep_labels), record=told)
+    found, beside = _plain(pod), impact.around(_plain([*around]), _plain(taken))
+    options = {"is_forced": force, "keep_labels": _plain(keep_labels), "record": told}
+    try:
+        made = plan.plan(found, _plain(services), **options)
+        done = impact.impact(found, beside, plan=made, allow_no_endpoints=allow_no_endpoints)
+    except ValueError as error:
+        raise AnsibleFilterError(str(error)) from error
+    return {
+        **made,
+        "refusal": made["refusal"] or done.refusal,
+        "impact": [list(row) for row in done.findings],
+        "told": [f"{verdict}: {message}" for _analyzer, verdict, message in done.findings],
+        "sending": impact.sending(found, beside.slices.objects or ()),
+    }
 
 
 def quarantine_undo(pods: Objects, policies: Objects, name: str) -> dict[str, Any]:
@@ -54,9 +70,11 @@ def quarantine_result(
         raise AnsibleFilterError(str(error)) from error
 
 
-def quarantine_seen(looked: Objects, slices: Objects | None, folder: str) -> dict[str, Any]:
+def quarantine_seen(
+    looked: Objects, slices: Objects | None, folder: str, services: Sequence[str] = ()
+) -> dict[str, Any]:
     """Return what is seen of a pod."""
-    return isolation.seen(_plain(looked), _plain(slices), str(folder))
+    return isolation.seen(_plain(looked), _plain(slices), str(folder), _plain([*services]))
 
 
 def ready_pods(pods: Objects, owner: Mapping[str, str] | None, uid: str) -> list[str]:

@@ -22,8 +22,11 @@ extends_documentation_fragment:
 options:
   requests:
     description:
-      - What to ask for, each with C(kind) (C(EndpointSlice), C(Event), C(NetworkPolicy), C(Node), C(Pod) or C(Service)), C(namespace)
-        (of all but nodes), and either C(name) or any of C(field_selectors) and C(label_selectors) (lists of text).
+      - What to ask for, each with C(kind) (C(EndpointSlice), C(Event), C(NetworkPolicy), C(Node), C(Pod), C(PodDisruptionBudget),
+        C(ResourceQuota) or C(Service)), C(namespace) (of all but nodes), and either C(name) or any of C(field_selectors) and
+        C(label_selectors) (lists of text).
+      - C(fields) (a list of text, such as C(metadata.name) and C(spec.containers.name)) leaves of each object only what these paths
+        lead to, through lists to each of their elements. Without it, all of an object comes back.
       - C(api) is a word of your own, which is given back.
     type: list
     elements: dict

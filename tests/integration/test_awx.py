@@ -282,6 +282,63 @@ def test_a_job_looks_into_several_pods_and_leaves_an_artifact_for_each(
     assert cluster_in_variables["K8S_AUTH_API_KEY"] not in json.dumps(job.events)
 
 
+def machine(number: int, row: int) -> dict[str, str]:
+    """What stands behind an endpoint that is no pod."""
+    return {"kind": "VirtualMachine", "namespace": "machines", "name": f"machine-{number}-{row}"}
+
+
+def test_a_job_that_isolates_a_pod_keeps_the_lists_of_its_namespace_out_of_its_events(
+    kubectl: Kubectl,
+    automation: Automation,
+    installed: Path,
+    credentials: Credentials,
+    tmp_path: Path,
+    measured: Callable[[str], None],
+) -> None:
+    """Beside a Service without a selector, whose endpoints somebody else writes."""
+    kubectl.apply(pod_manifest("legacy-0", "incident.test/app:nonroot"))
+    address = kubectl.wait_until_running("legacy-0")["status"]["podIP"]
+    slices = [
+        {
+            "apiVersion": "discovery.k8s.io/v1",
+            "kind": "EndpointSlice",
+            "metadata": {"name": f"legacy-{number}", "labels": {"kubernetes.io/service-name": "legacy"}},
+            "addressType": "IPv4",
+            "endpoints": [
+                {"addresses": [f"10.{number}.{row // 250}.{row % 250 + 1}"], "targetRef": machine(number, row)}
+                for row in range(999)
+            ]
+            + [{"addresses": [address]}],
+        }
+        for number in range(1, 9)
+    ]
+    service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "legacy"}, "spec": {"ports": [{"port": 80}]}}
+    listed = json.dumps({"apiVersion": "v1", "kind": "List", "items": [service, *slices]})
+    kubectl.run("create", "-f", "-", stdin=listed)
+    assert len(json.dumps(kubectl.json("get", "endpointslices"))) > EVENT_LIMIT
+    oncall = credentials(rules_of("role.yml", "quarantine-role.yml"))
+    environment = {"K8S_AUTH_HOST": oncall["host"], "K8S_AUTH_API_KEY": oncall["api_key"]}
+    job = run_job(
+        tmp_path,
+        automation,
+        installed,
+        "quarantine.yml",
+        {**environment, "K8S_AUTH_VERIFY_SSL": "True", "K8S_AUTH_SSL_CA_CERT": oncall["ca_cert"]},
+        quarantine_namespace=kubectl.namespace,
+        quarantine_pod="legacy-0",
+        quarantine_look_inside="false",
+        quarantine_dest=str(tmp_path / "cases"),
+    )
+    assert job.status == "successful", job.printed
+    assert "has 7992 ready endpoints: " in job.printed
+    # nobody takes it out of them
+    assert "Service legacy goes on sending it traffic, which does not arrive then." in job.printed
+    assert "Service legacy still has the pod among its endpoints." in job.printed
+    biggest = max(len(json.dumps(event["event_data"])) for event in job.events)
+    measured(f"the biggest event of a quarantine beside 8000 endpoints: {biggest / 1000:.0f} kB")
+    assert 0 < biggest < EVENT_LIMIT / 10
+
+
 def test_a_job_fails_where_the_survey_asked_for_it(
     kubectl: Kubectl,
     automation: Automation,

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 import yaml
 
-from .cases import Case, run_playbook
+from .cases import Case, command_line, run_playbook
 from .conftest import Credentials, Kubectl, facts, pod_manifest
 from .enforcing import LAUNCHER, PORT, address, answers, begin, enforcing, firewall, server, talk, until
 from .network_peers import open_port
@@ -29,6 +29,7 @@ from .patience import PATIENCE
 APP = "incident.test/app:nonroot"
 LABEL = "incident.distroless/quarantine"
 RECORD = "incident.distroless/before-quarantine"
+ALONE = "Without the pod Service api has no ready endpoint."
 SECRET = [{"name": "PASSWORD", "value": "very-secret-value"}]
 
 
@@ -75,8 +76,15 @@ def test_a_pod_of_a_deployment_is_replaced_and_kept_and_a_network_that_enforces_
     environment = variables_of(credentials, rules_of("role.yml", "quarantine-role.yml"))
     node = before["status"]["hostIP"]
     environment["USER"] = "mallory"
+    # it is the last ready one of its Service, in check mode as well
+    refused = quarantine(kubectl, tmp_path, "--check", pod=name, environment=environment)
+    assert refused.status == 2, refused.printed
+    assert f"{ALONE} Set quarantine_allow_no_endpoints to do it all the same." in refused.printed
+    assert kubectl.pod(name)["metadata"]["labels"] == before["metadata"]["labels"]
+    assert list(tmp_path.iterdir()) == []
     with open_port(node) as port:
         given = {"pod": name, "probes": [f"{node}:{port}"], "reason": "page 4711", "environment": environment}
+        given["allow_no_endpoints"] = True
         case = quarantine(kubectl, tmp_path, "-vvv", "--diff", **given)
         first = (case.folder / "quarantine.jsonl").read_bytes()
         document = case.document
@@ -85,6 +93,12 @@ def test_a_pod_of_a_deployment_is_replaced_and_kept_and_a_network_that_enforces_
     assert f"{kubectl.namespace}/{name}: not_isolated" in case.printed
     assert f"The pod still reaches {node}:{port}: the cluster's network plugin does not enforce" in case.printed
     assert "It is taken out of Service api." in case.printed
+    for words in (
+        f"warn: {ALONE}",
+        "pass: No PodDisruptionBudget is about it.",
+        "pass: No ResourceQuota limits its namespace.",
+    ):
+        assert words in case.printed
     assert "has 1 of 1 pods ready without it: api-" in case.printed
     assert "very-secret-value" not in case.printed
     # it is the same pod, it runs, it is nobody's, and no other one has its label
@@ -132,9 +146,69 @@ def test_a_pod_of_a_deployment_is_replaced_and_kept_and_a_network_that_enforces_
     assert "changed=0" in again.printed
     assert "not_isolated" in again.printed
     assert "It is taken out of Service api." in again.printed
+    assert "Without the pod Service api has 1 ready endpoint: api-" in again.printed
     assert (again.folder / "quarantine.jsonl").read_bytes().startswith(first)
     assert [row["action"] for row in log_of(again)[4:]] == ["begin", "judged"]
     assert log_of(again)[4]["reached"] == [f"{node}:{port}"]
+
+
+BOTH = """
+- hosts: localhost
+  connection: local
+  gather_facts: false
+  tasks:
+    - ansible.builtin.include_role:
+        name: incident.distroless.quarantine
+      vars:
+        quarantine_pod: "{{ item }}"
+      loop: "{{ pods }}"
+"""
+
+
+def test_what_it_does_to_others_is_said_before_and_two_pods_of_one_play_are_counted_together(
+    make_namespace: Callable[..., Kubectl], tmp_path: Path
+) -> None:
+    kubectl = make_namespace()
+    api = {"matchLabels": {"app": "api"}}
+    spec = {"minAvailable": 2, "selector": api}
+    kubectl.apply({"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": "api"}, "spec": spec})
+    kubectl.run("create", "quota", "team", "--hard=pods=2")
+    workload(kubectl, "Deployment", "api", replicas=1)
+    kubectl.run("expose", "deployment/api", "--port=80")
+    kubectl.run("scale", "deployment/api", "--replicas=2")
+    kubectl.run("rollout", "status", "deployment/api", f"--timeout={PATIENCE}s")
+    for thing, path in (("quota/team", "used.pods"), ("pdb/api", "currentHealthy")):
+        kubectl.run("wait", thing, f"--for=jsonpath={{.status.{path}}}=2", f"--timeout={PATIENCE}s")
+    until(lambda: len(endpoints(kubectl, "api")) == 2)
+    first, second = pods = sorted(endpoints(kubectl, "api"))
+    book = tmp_path / "both.yml"
+    book.write_text(BOTH, encoding="utf-8")
+    given = {"quarantine_namespace": kubectl.namespace, "quarantine_dest": str(tmp_path / "cases"), "pods": pods}
+    _words, environment = command_line("quarantine", tmp_path, {})
+    done = subprocess.run(
+        ["ansible-playbook", str(book), "--check", "--extra-vars", json.dumps(given)],
+        capture_output=True,
+        text=True,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert done.returncode == 2, done.stdout + done.stderr
+    for words in (
+        f"Would take {kubectl.namespace}/{first} out of api and isolate it by",
+        f"pass: Without the pod Service api has 1 ready endpoint: {second}.",
+        "is to make another pod in its place.",
+        "warn: ResourceQuota team leaves no room for another pod like it: pods 2 of 2 used.",
+        "warn: PodDisruptionBudget api allows no disruption now: 2 healthy, 2 needed.",
+        # the second one
+        f"{ALONE} Set quarantine_allow_no_endpoints to do it all the same.",
+    ):
+        assert words in done.stdout, done.stdout
+    assert f"Would take {kubectl.namespace}/{second}" not in done.stdout
+    for pod in pods:
+        assert kubectl.pod(pod)["metadata"]["labels"]["app"] == "api"
+    assert not (tmp_path / "cases").exists()
 
 
 def test_a_pod_that_reached_nobody_before_is_not_isolated_where_it_reaches_somebody_now(

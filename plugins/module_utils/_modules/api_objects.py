@@ -9,7 +9,7 @@ This is a private module utility of incident.distroless; its interface may chang
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -43,20 +43,23 @@ KINDS: dict[str, Kind] = {
     "NetworkPolicy": Kind("networking.k8s.io/v1", "networkpolicies"),
     "Node": Kind("v1", "nodes", is_namespaced=False),
     "Pod": Kind("v1", "pods"),
+    "PodDisruptionBudget": Kind("policy/v1", "poddisruptionbudgets"),
+    "ResourceQuota": Kind("v1", "resourcequotas"),
     "Service": Kind("v1", "services"),
 }
 _SELECTORS = ("field_selectors", "label_selectors")
-_KEYS = frozenset({"api", "kind", "namespace", "name", *_SELECTORS})
+_KEYS = frozenset({"api", "fields", "kind", "namespace", "name", *_SELECTORS})
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """The object of a name, or all objects of a kind that the selectors let through."""
+    """The object of a name, or all objects of a kind that the selectors let through; of each only these fields, or all of it."""
 
     kind: str
     namespace: str | None
     name: str | None
     query: Query
+    fields: tuple[str, ...] = ()
 
 
 def argument_spec() -> dict[str, Any]:
@@ -129,17 +132,36 @@ def parse(index: int, entry: Mapping[str, Any], namespace: str | None) -> Questi
         raise Failure("InvalidRequest", f"{where}.namespace: expected the namespace of a {entry['kind']}, got none.")
     query: list[tuple[str, str]] = []
     for key, parameter in zip(_SELECTORS, ("fieldSelector", "labelSelector"), strict=True):
-        terms = entry.get(key) or []
-        if not isinstance(terms, list) or not all(isinstance(term, str) and term.strip() for term in terms):
-            # a blank one would be every object
-            raise Failure("InvalidRequest", f"{where}.{key}: expected a list of selectors, got {terms!r}.")
+        terms = _texts(entry, key, where, "selectors")
         query += [(parameter, ",".join(terms))] if terms else []
     name = entry.get("name") or None
     if name and query:
         raise Failure(
             "InvalidRequest", f"{where} has a name and selectors.", "One object is asked for by its name alone."
         )
-    return Question(str(entry["kind"]), namespace, name, query)
+    return Question(str(entry["kind"]), namespace, name, query, _texts(entry, "fields", where, "paths of fields"))
+
+
+def _texts(entry: Mapping[str, Any], key: str, where: str, what: str) -> tuple[str, ...]:
+    given = entry.get(key) or []
+    if not isinstance(given, list) or not all(isinstance(text, str) and text.strip() for text in given):
+        # a blank selector would be every object
+        raise Failure("InvalidRequest", f"{where}.{key}: expected a list of {what}, got {given!r}.")
+    return tuple(given)
+
+
+def picked(thing: Any, paths: Sequence[Sequence[str]]) -> Any:
+    """Return of an object what the paths (names of keys, from the top) name and it has; a path goes through a list to each of its elements."""
+    if isinstance(thing, list):
+        return [picked(element, paths) for element in thing]
+    if not isinstance(thing, Mapping):
+        return thing
+    below: dict[str, list[Sequence[str]]] = {}
+    for first, *rest in paths:
+        below.setdefault(first, []).append(rest)
+    return {
+        key: picked(thing[key], rests) if all(rests) else thing[key] for key, rests in below.items() if key in thing
+    }
 
 
 def path_of(kind: Kind, namespace: str | None, name: str | None = None) -> str:
@@ -162,11 +184,12 @@ def ask(cluster: Cluster, timeout: int, question: Question) -> list[Object]:
         if question.name and failure.reason in NOT_THERE:
             return []
         raise
-    if question.name:
-        return [without_values(answer)]
     # the API says once for a whole list what its objects are
     about = {"apiVersion": kind.api_version, "kind": question.kind}
-    return [without_values({**about, **entry}) for entry in answer.get("items") or ()]
+    found = [answer] if question.name else [{**about, **entry} for entry in answer.get("items") or ()]
+    whole = [without_values(entry) for entry in found]
+    paths = [field.split(".") for field in question.fields]
+    return [picked(entry, paths) for entry in whole] if paths else whole
 
 
 def _row(asked: Mapping[str, Any], outcome: list[Object] | Failure) -> dict[str, Any]:

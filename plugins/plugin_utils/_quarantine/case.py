@@ -42,6 +42,16 @@ ABOUT: dict[str, tuple[str, str, tuple[str, ...], int]] = {
         (),
         80,
     ),
+    "endpoints": ("Who else serves its Services", "See why no other pod of these Services is ready.", (), 75),
+    "kept": (
+        "Which Services send it traffic that does not arrive",
+        "Take it out of what the finding names: its labels, or that Service's own endpoints.",
+        (),
+        78,
+    ),
+    "owner": ("Who makes another pod", "Make another one if its work is needed.", (), 40),
+    "quota": ("Whether another pod may be made", "Make room in the quota, or raise it.", (), 65),
+    "budget": ("What disruption budgets allow", "Disturb no other pod of it before one more is healthy.", (), 55),
     "successors": ("Who does its work now", "See why its controller has not as many pods ready as before.", (), 60),
     "probes": ("What restarts it", "Take what is in its memory and in its own files before that.", (), 70),
     "connections": (

@@ -18,6 +18,7 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._judge.analyze
 from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.network import REACHED, peers
 from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.sockets import sockets
 from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.text import printable
+from ansible_collections.incident.distroless.plugins.plugin_utils._quarantine.impact import SERVICE, sending
 from ansible_collections.incident.distroless.plugins.plugin_utils._quarantine.plan import (
     Objects,
     closings,
@@ -57,8 +58,8 @@ def isolation(
     most 20 lines), is_failure.
     """
     labels, policies = pod["metadata"].get("labels") or {}, list(around.policies)
-    sending = endpoints(around.slices or ())
-    still = sorted({row["service"] for row in sending if row["pod"] == pod["metadata"]["name"]})
+    still = None if around.slices is None else sending(pod, around.slices)
+    impact = plan.get("impact") or []
     found = {
         "policies": _policies(pod, policies, labels),
         "enforced": _enforced(
@@ -74,9 +75,12 @@ def isolation(
     }
     word = _word([*found["policies"], *found["enforced"]])
     findings = [
-        {"analyzer": name, "verdict": verdict, "message": printable(message)}
-        for name, rows in found.items()
-        for verdict, message in rows
+        *({"analyzer": name, "verdict": verdict, "message": message} for name, verdict, message in impact),
+        *(
+            {"analyzer": name, "verdict": verdict, "message": printable(message)}
+            for name, rows in found.items()
+            for verdict, message in rows
+        ),
     ]
     findings.sort(key=lambda entry: VERDICTS.index(entry["verdict"]))
     verdict = next((entry["verdict"] for entry in findings), "unknown")
@@ -90,16 +94,16 @@ def isolation(
     }
 
 
-def seen(looked: Rows, slices: Objects | None, folder: str) -> dict[str, Any]:
-    """Return what is seen of a pod, as the case keeps it: reached (None where it was not tried), connections (the same), endpoints (None
-    where they are not known), files (what commands printed, below that folder of the case, with its sha256) and target (how it
+def seen(looked: Rows, slices: Objects | None, folder: str, services: Sequence[str]) -> dict[str, Any]:
+    """Return what is seen of a pod, as the case keeps it: reached (None where it was not tried), connections (the same), endpoints (of
+    these Services; None where they are not known), files (what commands printed, below that folder of the case, with its sha256) and target (how it
     runs, {} where no debugger told)."""
     rows = _sockets(looked)
     keys = ("protocol", "local", "local_port", "remote", "remote_port")
     return {
         "reached": reached(looked),
         "connections": None if rows is None else [{key: row[key] for key in keys} for row in _open(rows)],
-        "endpoints": None if slices is None else endpoints(slices),
+        "endpoints": None if slices is None else [row for row in endpoints(slices) if row["service"] in services],
         "files": {
             row["name"]: {"path": f"{folder}/{row['name']}.txt", "sha256": row["dest_sha256"]}
             for target in looked
@@ -115,7 +119,7 @@ def endpoints(slices: Objects) -> list[dict[str, Any]]:
     rows = {
         (str(service), str(entry["targetRef"]["name"])): (entry.get("conditions") or {}).get("ready") is not False
         for found in slices
-        if (service := (found["metadata"].get("labels") or {}).get("kubernetes.io/service-name"))
+        if (service := (found["metadata"].get("labels") or {}).get(SERVICE))
         for entry in found.get("endpoints") or ()
         if (entry.get("targetRef") or {}).get("kind") == "Pod"
     }
@@ -226,11 +230,13 @@ def _host(peer: str) -> str:
     return peer.rpartition(":")[0]
 
 
-def _services(plan: Mapping[str, Any], selecting: Sequence[str], sending: Sequence[str]) -> Found:
+def _services(plan: Mapping[str, Any], selecting: Sequence[str], still: Sequence[str] | None) -> Found:
     if selecting:
         return [("fail", f"Service {', '.join(selecting)} still selects the pod.")]
-    if sending:
-        return [("fail", f"Service {', '.join(sending)} still has the pod among its endpoints.")]
+    if still:
+        return [("fail", f"Service {', '.join(still)} still has the pod among its endpoints.")]
+    if still is None:
+        return [("unknown", "No Service selects it; whether one still sends it traffic is not known.")]
     if plan["services"]:
         return [("pass", f"It is taken out of Service {', '.join(plan['services'])}.")]
     return [("pass", "No Service selects it.")]
@@ -239,7 +245,8 @@ def _services(plan: Mapping[str, Any], selecting: Sequence[str], sending: Sequen
 def _successors(plan: Mapping[str, Any], successors: Sequence[str], wanted: int) -> Found:
     owner = plan["owner"]
     if owner is None:
-        return [("warn", "No controller makes another pod in its place.")]
+        # told before it was done
+        return []
     ready = f"{owner['kind']} {owner['name']} has {len(successors)} of {wanted} pods ready without it"
     if len(successors) < wanted:
         return [("warn", f"{ready}.")]

@@ -34,11 +34,12 @@ def selects(selector: Mapping[str, Any] | None, labels: Labels) -> bool:
     given = selector or {}
     wanted = given.get("matchLabels") or {}
     return all(labels.get(key) == value for key, value in wanted.items()) and all(
-        _holds(expression, labels) for expression in given.get("matchExpressions") or ()
+        holds(expression, labels) for expression in given.get("matchExpressions") or ()
     )
 
 
-def _holds(expression: Mapping[str, Any], labels: Labels) -> bool:
+def holds(expression: Mapping[str, Any], labels: Labels) -> bool:
+    """Return whether one expression (key, operator, values) of a selector is true of labels. Raises ValueError."""
     key, operator, values = expression["key"], expression["operator"], expression.get("values") or ()
     if operator == "In":
         return labels.get(key) in values
@@ -53,11 +54,14 @@ def _holds(expression: Mapping[str, Any], labels: Labels) -> bool:
 
 
 def services_of(services: Objects, labels: Labels) -> list[str]:
-    """Return the names of the Services that send traffic to a pod with these labels; one without a selector is nobody's."""
+    """Return the names of the Services that send traffic to a pod with these labels; one without a selector is nobody's, and an
+    ExternalName has no endpoints."""
     return sorted(
         service["metadata"]["name"]
         for service in services
-        if (selector := (service.get("spec") or {}).get("selector")) and selects({"matchLabels": selector}, labels)
+        if (selector := (spec := service.get("spec") or {}).get("selector"))
+        and spec.get("type") != "ExternalName"
+        and selects({"matchLabels": selector}, labels)
     )
 
 
@@ -285,10 +289,11 @@ def ready_pods(pods: Objects, owner: Mapping[str, str] | None, uid: str) -> list
         and _owner(pod["metadata"]) == dict(owner)
         and pod["metadata"]["uid"] != uid
         and not pod["metadata"].get("deletionTimestamp")
-        and _is_ready(pod)
+        and is_ready(pod)
     )
 
 
-def _is_ready(pod: Mapping[str, Any]) -> bool:
+def is_ready(pod: Mapping[str, Any]) -> bool:
+    """Return whether the API calls a pod ready."""
     conditions = (pod.get("status") or {}).get("conditions") or ()
     return any(entry["type"] == "Ready" and entry["status"] == "True" for entry in conditions)

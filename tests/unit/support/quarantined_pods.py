@@ -76,5 +76,5 @@ def judged(
     before = pod()
     made = planned(before)
     after = given or patched(before, made["patch"])
-    around = Surroundings([made["policy"], *(others or [])], services or [], slices, successors, wanted=1)
+    around = Surroundings([made["policy"], *(others or [])], services or [], slices or [], successors, wanted=1)
     return isolation(after, around, **{"plan": made, "looked": GONE, "fail_on": "fail", **options})

@@ -15,7 +15,12 @@ from typing import Any
 
 import pytest
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
-from ansible_collections.incident.distroless.plugins.module_utils._modules.api_objects import Question, parse, work
+from ansible_collections.incident.distroless.plugins.module_utils._modules.api_objects import (
+    Question,
+    parse,
+    picked,
+    work,
+)
 from ansible_collections.kubernetes.core.plugins.module_utils.args_common import AUTH_ARG_SPEC
 
 POD = {
@@ -137,6 +142,33 @@ def test_values_of_environment_variables_stay_where_they_are(host: str) -> None:
     assert "secret" not in str(report.as_result())
 
 
+def test_only_the_fields_that_are_asked_for_come_back_and_secrets_in_none_of_them(host: str) -> None:
+    fields = ["metadata.name", "spec.containers.name", "spec.containers.env", "status.phase"]
+    report = work(Module(host, {"kind": "Pod", "name": "api-0", "fields": fields, **SHOP}))
+    container = {"name": "app", "env": [{"name": "A", "value": "(left out)"}]}
+    assert report.fields["answers"][0]["resources"] == [
+        {"metadata": {"name": "api-0"}, "spec": {"containers": [container]}}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("paths", "expected"),
+    [
+        (["a"], {"a": {"b": 1, "c": [{"d": 2, "e": 3}]}}),
+        (["a.b"], {"a": {"b": 1}}),
+        (["a.c.d"], {"a": {"c": [{"d": 2}]}}),
+        # the wider of two
+        (["a.b", "a"], {"a": {"b": 1, "c": [{"d": 2, "e": 3}]}}),
+        # what is no mapping has nothing below it
+        (["a.b.x", "f", "g.h"], {"a": {"b": 1}, "f": None}),
+        (["nothing"], {}),
+    ],
+)
+def test_a_path_of_fields_leads_through_lists_and_to_what_is_there(paths: list[str], expected: dict[str, Any]) -> None:
+    thing = {"a": {"b": 1, "c": [{"d": 2, "e": 3}]}, "f": None}
+    assert picked(thing, [path.split(".") for path in paths]) == expected
+
+
 def test_objects_of_a_list_say_what_they_are(host: str) -> None:
     asked = {"kind": "Event", "field_selectors": ["involvedObject.name=api-0", "type=Warning"], **SHOP}
     (event,) = work(Module(host, asked)).fields["answers"][0]["resources"]
@@ -180,6 +212,7 @@ def test_each_request_has_a_row_where_nothing_can_be_asked() -> None:
         ({"kind": "Pod", "field_selectors": [" "], **SHOP}, "field_selectors: expected a list"),
         ({"kind": "Pod", "name": "a", "label_selectors": ["a=b"], **SHOP}, "a name and selectors"),
         ({"kind": "Pod", "wait": True, **SHOP}, "unknown keys: wait"),
+        ({"kind": "Pod", "fields": "metadata.name", **SHOP}, "requests[3].fields: expected a list of paths of fields"),
     ],
 )
 def test_what_cannot_be_asked_is_refused_by_its_place(entry: dict[str, Any], words: str) -> None:

@@ -369,7 +369,8 @@ def test_what_is_seen_of_a_pod_is_kept_as_values_and_what_is_not_seen_is_not_kno
     found = looked(("10.0.0.1", 443, 0), sockets=f"==> tcp\n{line}")
     found[0] |= {"restart_count": 2, "debugger": "debugger-1"}
     found[0]["commands"][1]["dest_sha256"] = "a" * 64
-    assert seen(found, slices("b", "a", ready=None), "run/before") == {
+    of_others = slices("c", service="other")
+    assert seen(found, slices("b", "a", ready=None) + of_others, "run/before", ["api"]) == {
         "reached": ["10.0.0.1:443"],
         "connections": [
             {"protocol": "tcp", "local": "10.0.0.1", "local_port": 50000, "remote": "10.0.0.9", "remote_port": 5432}
@@ -389,7 +390,7 @@ def test_what_is_seen_of_a_pod_is_kept_as_values_and_what_is_not_seen_is_not_kno
         },
     }
     nothing = {"reached": None, "connections": None, "endpoints": None, "files": {}, "target": {}}
-    assert seen([], None, "") == nothing
+    assert seen([], None, "", []) == nothing
 
 
 def test_open_connections_a_missing_successor_and_a_liveness_probe_are_warnings() -> None:
