@@ -15,6 +15,7 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._actions.case_
 from ansible_collections.incident.distroless.plugins.plugin_utils._case.folder import read_checks
 from ansible_collections.incident.distroless.plugins.plugin_utils._case.looks import Opening, look_again, open_case
 from ansible_collections.incident.distroless.plugins.plugin_utils._collect.collectors import as_rows, parse_collectors
+from ansible_collections.incident.distroless.plugins.plugin_utils._redact.rules import users_rules
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "path": {"type": "str", "required": True},
@@ -23,6 +24,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "add_to_case": {"type": "bool", "default": False},
     "collectors": {"type": "list", "elements": "str", "default": []},
     "borrowed": {"type": "dict", "default": {}},
+    "redact_rules": {"type": "list", "elements": "str", "default": []},
     "look": {"type": "str", "choices": ["new", "continued", "again"], "default": "new"},
 }
 
@@ -41,6 +43,7 @@ class ActionModule(CaseAction):
         try:
             # before the case is made: what cannot be read looks at nothing
             rows = self._collectors(options["collectors"], options["borrowed"])
+            users_rules([str(self.place(folder)) for folder in options["redact_rules"]])
             if look == "again":
                 case, folder = path / case_id, look_again(path / case_id, role)
             else:

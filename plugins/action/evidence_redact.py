@@ -24,11 +24,14 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.bund
 from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.checksums import SUMS
 from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.seal import problems
 from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.signature import sign
+from ansible_collections.incident.distroless.plugins.plugin_utils._redact.rules import users_rules
+from ansible_collections.incident.distroless.plugins.plugin_utils._sharing.file_copy import NOT_UNDERSTOOD
 from ansible_collections.incident.distroless.plugins.plugin_utils._sharing.redacted_copy import derive
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "path": {"type": "str", "required": True},
     "salt": {"type": "str", "no_log": True},
+    "rules": {"type": "list", "elements": "str", "default": []},
     "sign_key": {"type": "path"},
     "archive": {"type": "str", "choices": ["auto", "gz", "zst", "none"], "default": "auto"},
 }
@@ -49,12 +52,13 @@ class ActionModule(CaseAction):
             if wrong:
                 message = f"{path} is not as it was sealed: {wrong[0].path}: {wrong[0].message}"
                 return {"failed": True, "msg": message}
+            rules = users_rules([str(self.place(folder)) for folder in options["rules"]])
             if self._task.check_mode:
                 return {"changed": True, "msg": f"Would make {copy}"}
             collected = parse_collected(CaseFolder(path).read(COLLECTED))
             salt = (options["salt"] or secrets.token_hex(32)).encode()
             with made_beside(copy) as place:
-                derived = derive(path, place, salt, collected["collectors"])
+                derived = derive(path, place, salt, collected["collectors"], rules)
                 if options["sign_key"]:
                     sign(place, str(self.place(options["sign_key"])))
                 archive = packed(place, options["archive"])
@@ -67,6 +71,7 @@ class ActionModule(CaseAction):
             "path": str(copy),
             "replaced": dict(derived.counts),
             "binaries": [row["path"] for row in derived.rows if row["what"] == "binary"][:200],
+            "not_understood": [row["path"] for row in derived.rows if row["what"] in NOT_UNDERSTOOD][:200],
             "sums_sha256": derived.sums_sha256,
             "archive": str(copy.with_name(Path(archive["archive"]).name)) if archive["archive"] else None,
             "archive_sha256": archive["archive_sha256"],

@@ -23,11 +23,14 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._case.folder i
 from ansible_collections.incident.distroless.plugins.plugin_utils._case.looks import held_by, look_again, refuse_writer
 from ansible_collections.incident.distroless.plugins.plugin_utils._judge.analyzers import parse_analyzers
 from ansible_collections.incident.distroless.plugins.plugin_utils._judge.findings import judge
+from ansible_collections.incident.distroless.plugins.plugin_utils._redact.rules import users_rules
 from ansible_collections.incident.distroless.plugins.plugin_utils._report.summary import (
     heading,
     is_failure,
     stats,
     summary_lines,
+    telling,
+    without_secrets,
 )
 from ansible_collections.incident.distroless.plugins.plugin_utils._report.together import write_look
 
@@ -36,6 +39,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "role": {"type": "str"},
     "analyzers": {"type": "list", "elements": "str", "required": True},
     "settings": {"type": "dict", "default": {}},
+    "redact_rules": {"type": "list", "elements": "str", "default": []},
     "fail_on": {"type": "str", "choices": ["never", "fail", "warn"], "default": "never"},
 }
 
@@ -50,6 +54,7 @@ class ActionModule(CaseAction):
         folder = CaseFolder(look_again(path, options["role"]) if options["role"] else path)
         keeps = not self._task.check_mode
         try:
+            rules = users_rules([str(self.place(name)) for name in options["redact_rules"]])
             analyzers = parse_analyzers(read_checks([str(self.place(name)) for name in options["analyzers"]]))
             role = str(parse_collected(folder.read(COLLECTED))["role"])
             refuse_writer(folder.path, role)
@@ -57,21 +62,20 @@ class ActionModule(CaseAction):
                 case = judge(
                     folder, parse_collected(folder.read(COLLECTED)), analyzers, options["settings"], keeps=keeps
                 )
-                if keeps:
-                    write_look(folder, case)
+                told = write_look(folder, case, rules) if keeps else without_secrets(case, telling(rules))
         except (OSError, ValueError) as error:
             return {"failed": True, "msg": str(error)}
         return {
             "changed": not self._task.check_mode,
-            "msg": heading(case),
-            "verdict": case["verdict"],
-            "counts": case["counts"],
-            "summary": summary_lines(case, str(folder.path)),
-            "stats": stats(case, str(folder.path)),
-            "failed_targets": case["failed_targets"],
-            "reached": len(case["targets"]),
+            "msg": heading(told),
+            "verdict": told["verdict"],
+            "counts": told["counts"],
+            "summary": summary_lines(told, str(folder.path)),
+            "stats": stats(told, str(folder.path)),
+            "failed_targets": told["failed_targets"],
+            "reached": len(told["targets"]),
             "path": str(folder.path),
             "findings_path": str(folder.path / FINDINGS),
             "report_path": str(folder.path / REPORT),
-            "is_failure": is_failure(case["verdict"], options["fail_on"]),
+            "is_failure": is_failure(told["verdict"], options["fail_on"]),
         }

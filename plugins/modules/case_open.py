@@ -49,6 +49,11 @@ options:
     description: Further folders, each with the names of those of its collectors that are taken too, unless O(collectors) has one of that name.
     type: dict
     default: {}
+  redact_rules:
+    description: Folders with YAML files of rules of redaction, which are checked before the case is made.
+    type: list
+    elements: str
+    default: []
   look:
     description:
       - V(new) is for a look that begins.

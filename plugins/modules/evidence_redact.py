@@ -21,8 +21,8 @@ description:
   - What collectors marked as secret printed is left out, of every target, also of an acquisition that was cut off.
   - C(summary.md) and C(report.html) are made anew, of the findings in which everything was replaced. Of binary files that report shows
     nothing.
-  - Binary files come along as they are; C(redaction.json) in the copy lists them, and how much was replaced in each other file.
-    Look at them before you share the copy.
+  - Binary files, and texts in an encoding that nothing tells, come along as they are; C(redaction.json) in the copy lists them as
+    C(binary) and C(unknown_encoding), and how much was replaced in each other file. Look at them before you share the copy.
   - The copy is sealed anew, and names the bundle that it was made of. The bundle itself is only read.
   - It is made in a hidden folder beside the bundle, C(.<name>.redacted.partial), and has its name when it is complete. Of a copy that
     fails nothing stays. What a killed run left is known by a file in that folder, C(.incident-distroless.made-here), and is removed by
@@ -41,6 +41,14 @@ options:
       - What makes the markers. With the same salt the same value has the same marker in several bundles.
       - By default it is random, and kept nowhere.
     type: str
+  rules:
+    description:
+      - Folders with YAML files of rules of your own, beside the collection's. A relative path is relative to the playbook's directory.
+      - What a rule is, and which ones the collection has, is described in
+        R(the page on redaction,ansible_collections.incident.distroless.docsite.redaction).
+    type: list
+    elements: str
+    default: []
 attributes:
   check_mode:
     description: Says what it would make, and writes nothing.
@@ -78,6 +86,12 @@ sums_sha256:
   description: The sha256 of the copy's C(SHA256SUMS).
   returned: success
   type: str
+not_understood:
+  description: Those, and files in an encoding that nothing tells; at most 200.
+  returned: success
+  type: list
+  elements: str
+  version_added: 0.1.0
 archive:
   description: The copy's archive, null where none was asked for.
   returned: success

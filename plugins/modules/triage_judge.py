@@ -38,6 +38,15 @@ options:
     type: list
     elements: str
     required: true
+  redact_rules:
+    description:
+      - Folders with YAML files of rules of your own for what is a secret, beside the collection's; see
+        R(the page on redaction,ansible_collections.incident.distroless.docsite.redaction).
+      - In what this returns, in C(summary.md) and in C(report.html) each secret is a marker. C(findings.json) and what was collected stay
+        as they are.
+    type: list
+    elements: str
+    default: []
   settings:
     description: What expressions of analyzers find in C(settings), such as limits.
     type: dict

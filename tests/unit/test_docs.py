@@ -59,6 +59,11 @@ def test_the_page_of_reasons_is_what_its_tool_writes() -> None:
     assert written == tool("reasons").page(REASONS), "run: python3 tests/tool.py reasons"
 
 
+def test_the_page_of_redaction_is_what_its_tool_writes() -> None:
+    written = (PAGES / "redaction.rst").read_text(encoding="utf-8")
+    assert written == tool("redaction").page(tool("redaction").load_rules()), "run: python3 tests/tool.py redaction"
+
+
 def test_the_files_of_the_roles_options_are_what_their_tool_writes() -> None:
     for path, text in tool("options").pages(roles()).items():
         assert (CHECKOUT / path).read_text(encoding="utf-8") == text, "run: python3 tests/tool.py options"

@@ -12,40 +12,15 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Callable
 
-from ansible_collections.incident.distroless.plugins.plugin_utils._redact.assignments import (
+from ansible_collections.incident.distroless.plugins.plugin_utils._redact.names import (
     MARKER,
     STAMP,
-    Mark,
-    is_marker,
+    is_kept,
 )
+from ansible_collections.incident.distroless.plugins.plugin_utils._redact.rules import Mark
 
-_TOKEN = re.compile(
-    rb"(?:(?<![A-Za-z0-9_-])|(?<=\\[nrtbf])|(?<=\\u[0-9a-fA-F]{4})|(?<=%[0-9A-Fa-f]{2})|(?<=[\[;][0-9]m)|(?<=[\[;][0-9]{2}m))(?:"
-    rb"eyJ[A-Za-z0-9_-]{5,}+\.[A-Za-z0-9_-]{5,}+(?:\.[A-Za-z0-9_-]*+){0,3}"  # JWT, JWE
-    rb"|eyJhdXRo[A-Za-z0-9+/_-]{8,}+={0,2}"  # the base64 of {"auths": a registry's login
-    rb"|(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}(?![A-Z0-9])"  # AWS
-    rb"|gh[pousr]_[A-Za-z0-9]{20,}+|github_pat_[A-Za-z0-9_]{20,}+|gl(?:pat|rt|dt|ptt|cbt|soat|agent)-[A-Za-z0-9_.-]{16,}+"
-    rb"|xox[abceoprs]-[A-Za-z0-9-]{10,}+|xapp-[A-Za-z0-9-]{10,}+|AIza[A-Za-z0-9_-]{30,}+|ya29\.[A-Za-z0-9_-]{20,}+"
-    rb"|GOCSPX-[A-Za-z0-9_-]{20,}+|sk-[A-Za-z0-9_-]{20,}+|[rs]k_(?:live|test)_[A-Za-z0-9]{10,}+|whsec_[A-Za-z0-9+/=]{16,}+"
-    rb"|npm_[A-Za-z0-9]{30,}+|pypi-[A-Za-z0-9_-]{50,}+|dckr_(?:pat|oat)_[A-Za-z0-9_-]{20,}+|hf_[A-Za-z0-9]{30,}+"
-    rb"|hv[bsr]\.[A-Za-z0-9_-]{20,}+|SG\.[A-Za-z0-9_-]{16,}+\.[A-Za-z0-9_-]{16,}+|do[opr]_v1_[a-f0-9]{40,}+"
-    rb"|sha256~[A-Za-z0-9_-]{40,}+|shp(?:at|ca|pa|ss)_[A-Fa-f0-9]{32}|dapi[a-f0-9]{32}|AGE-SECRET-KEY-1[A-Z0-9]{40,}+"
-    rb"|ATATT[A-Za-z0-9_=-]{30,}+|glsa_[A-Za-z0-9_]{30,}+|[0-9]{8,10}:AA[A-Za-z0-9_-]{33}"
-    rb"|[a-z0-9]{6}\.(?=[a-z]{0,15}[0-9])[a-z0-9]{16}(?![A-Za-z0-9_.-])"  # of kubeadm
-    rb")"
-)
-# the base64 of -----BEGIN
-_ENCODED_PEM = re.compile(rb"LS0tLS1CRUdJTi[A-Za-z0-9+/=]{8,}+")
-_WEBHOOK = re.compile(
-    rb"(?<=hooks\.slack\.com/)((?:services|workflows|triggers)/)([A-Za-z0-9/]{8,}+)"
-    rb"|(?<=/api/webhooks/)([0-9]{5,}+/)([A-Za-z0-9_-]{8,}+)"
-)
-_BEARER = re.compile(
-    rb"(?i)(?<![a-z])((?:bearer|basic|splunk|apikey)(?:[ \t]|%20){1,4})"
-    rb"(?!(?:auth|token|credential|scheme|realm|error|challenge|information|config|check|access|support)[a-z]*\b)"
-    rb"([A-Za-z0-9._~+/=-]{8,}+)"
-)
 _HEADER = re.compile(
     rb"(?i)((?:authorization|cookie2?)(?:\\*[\"'])?[ \t]{0,8}+(?::|=>)[ \t]{0,8}+)"
     rb"(?:(\\+\"|(?!"
@@ -54,75 +29,23 @@ _HEADER = re.compile(
     + MARKER
     + rb"|[^\]\"'\\\r\n\[]++|\[|\\++(?![\"\\nr])){1,65535})"
     rb"|(\")((?:[^\"\\\r\n]++|\\.){1,65535})|(')((?:[^'\\\r\n]++|\\.){1,65535})"
-    rb"|()((?:[^\r\n\0\"'\\]++|[\"'](?=[^\s,:}\])\\]|,[ ]?[a-z]{1,40}+=)|\\(?![\"'\\nrtu])){1,65535}))"
+    rb"|()((?:[^\r\n\0\"'\\]++|[\"'](?=[^\s,:}\])\\]|,[ ]?[a-z]{1,40}+=)|\\(?![\"'\\nrtu])){1,65535}"
+    # one word that is folded below it
+    rb"(?:\r?\n(?:"
+    + STAMP
+    + rb")?[ \t]{1,8}+(?![\w.-]{1,64}+(?::|=[^=\s]))[^\s\"'<>{}\[\]]{1,4096}+(?=[ \t]*+(?:\r?\n|\Z)))?))"
 )
 _SCHEME = re.compile(
     rb"(?i)(?:bearer|basic|digest|token|api-?key|splunk|negotiate|ntlm|aws4-hmac-sha256|hmac|key|oauth|jwt|bot)(?:[ \t]|%20){1,8}(?=\S)"
 )
-# up to the last @ before the path; a user may be missing, and a password hold a slash where it is no port
-_USERINFO = re.compile(rb"(?<=://)([^\s/@:\"'<>\[]{0,256}+:)([^\s/\"'<>]{1,512}(?=@(?!sha256:)))")
-_USERINFO_SLASH = re.compile(
-    rb"(?<![a-z])(?!https?:)([a-z][a-z0-9+]{1,20}+://[^\s/@:\"'<>\[]{0,256}+:)(?!\[|[0-9]{1,5}+(?:[/?#,\s]|\Z))([^\s\"'<>]{1,512}(?=@(?!sha256:)))"
-)
-_USER = re.compile(rb"(?<=[tT][tT][pP][sS]://)([^\s/@:\"'<>\[]{1,512}+)(?=@)")
-_DRIVER = re.compile(
-    rb"(?<![\w.-])([\w.-]{1,64}+:)([^\s\"'@/]{1,256}+)(?=@(?:tcp|unix)\()"
-    rb"|(?<=oracle:thin:)([^\s/@\"']{1,64}+/)([^\s@\"']{1,256}+)(?=@)"
-)
-_SIGNATURE = re.compile(
-    rb"(?i)((?:[?&]|%3F|%26)(?:sig|key|(?:x-(?:amz|goog)-)?signature)(?:=|%3D))((?:[A-Za-z0-9_.~+/=-]|%(?!26)[0-9a-f]{2}){8,4096})"
-)
-_GAP = rb"(?:[ \t]+|\0|[ \t]*[\"'],?[ \t]*[\"'])"
-# of programs that take a password by a short option; -u takes user:password
-_BEFORE_OPTION = rb"\b[^\n|;]{0,400}?(?<=[ \t\0\"'])"
-_OPTION = re.compile(
-    rb"(?<![\w-])((?:redis-cli"
-    + _BEFORE_OPTION
-    + rb"-a|ldap[a-z]{1,8}+"
-    + _BEFORE_OPTION
-    + rb"-w|(?:sshpass|mysql[a-z]{0,8}+|mariadb[a-z-]{0,8}+|mongo[a-z]{0,8}+|7z|zip)"
-    + _BEFORE_OPTION
-    + rb"-p)(?:"
-    + _GAP
-    + rb")?)(?![ \t\0-])([^\s\0\"']{1,256}+)"
-)
-_LOGIN = re.compile(
-    rb"((?<![\w-])(?:-u|--user|--proxy-user)(?:=|"
-    + _GAP
-    + rb")?[\"']?[^\s\0:\"'=/-][^\s\0:\"'/]{0,128}+:)(?![0-9]{1,10}+(?![^\s\0\"']))([^\s\0\"']{1,256}+)"
-)
-# of configurations whose names and values are words
-_DIRECTIVE = re.compile(
-    rb"(?i)(?<![\w-])((?:requirepass|masterauth|wpa_passphrase|rootpw|bindpw|ENV[ \t]{1,4}+[\w]{0,40}(?:PASSWORD|TOKEN|SECRET|KEY))"
-    rb"[ \t]{1,40}+[\"']?)([^\s\0\"']++)"
-)
-_LOGIN_VALUE = rb"(?=[a-z+/_-]{0,400}[0-9A-Z=])[A-Za-z0-9+/_-]{8,}+={0,2}"
-_AUTH = re.compile(
-    rb"(?<![A-Za-z])([aA]uth(?:\\*[\"'])?[ \t]{0,8}(?::|=>?)[ \t]{0,8}\\*[\"']?)(" + _LOGIN_VALUE + rb")(?![\w.:@/])"
-)
-_NETRC = re.compile(rb"(?i)(\blogin[ \t\n]{1,8}+\S{1,128}+[ \t\n]{1,8}+password[ \t\n]{1,8}+)(\S{1,256}+)")
 
 
-def tokens(data: bytes, mark: Mark) -> bytes:
-    """Return the text with what is known by its form or its place replaced."""
-
-    def second(kind: str, match: re.Match[bytes]) -> bytes:
-        before, value = (group for group in match.groups() if group is not None)
-        return before + (value if is_marker(value) else mark(kind, value))
-
-    data = _ENCODED_PEM.sub(lambda match: mark("key", match[0]), data)
-    data = _TOKEN.sub(lambda match: mark("token", match[0]), data)
-    data = _WEBHOOK.sub(lambda match: second("token", match), data)
-    data = _BEARER.sub(lambda match: second("token", match), data)
-    data = _HEADER.sub(lambda match: _header(match, mark), data)
-    for pattern in (_USERINFO, _USERINFO_SLASH, _DRIVER, _SIGNATURE, _OPTION, _LOGIN, _AUTH, _NETRC, _DIRECTIVE):
-        data = pattern.sub(lambda match: second("secret", match), data)
-    return _USER.sub(lambda match: match[0] if is_marker(match[0]) else mark("secret", match[0]), data)
-
-
-def is_login(value: bytes) -> bool:
-    """Return whether a value is that of "auth" in a registry's configuration."""
-    return re.fullmatch(_LOGIN_VALUE, value) is not None
+def headers(data: bytes, mark: Mark) -> bytes:
+    """Return the text with what authorization and cookies hold replaced, to the end of the header."""
+    lower = data.lower()
+    if b"authorization" not in lower and b"cookie" not in lower:
+        return data
+    return _HEADER.sub(lambda match: _header(match, mark), data)
 
 
 def _header(match: re.Match[bytes], mark: Mark) -> bytes:
@@ -132,7 +55,7 @@ def _header(match: re.Match[bytes], mark: Mark) -> bytes:
     kept = scheme[0] if scheme else b""
     value = value[len(kept) :]
     rest = value.rstrip(b" \t")
-    if not rest or is_marker(rest):
+    if not rest or is_kept(b"", rest):
         return match[0]
     return name + before + kept + mark("secret", rest) + value[len(rest) :]
 
@@ -243,13 +166,43 @@ _KERNEL = re.compile(
 )
 
 
+# what stands in each line in which one of these addresses is; each begins with a sign, which is found fast
+_MAYBE_EMAIL = re.compile(rb"@|%(?:25){0,2}40")
+_MAYBE_IPV4 = re.compile(rb"\.[0-9]{1,3}+\.[0-9]{1,3}+\.[0-9]")
+_MAYBE_IPV6 = re.compile(rb":(?::|[0-9A-Fa-f]{1,4}+:[0-9A-Fa-f]{1,4}+:[0-9A-Fa-f]{1,4}+:)")
+_MAYBE_DASHED = re.compile(rb"-[0-9]{1,3}+-[0-9]{1,3}+-[0-9]")
+_MAYBE_KERNEL = re.compile(
+    rb":[0-9A-F]{4}(?![0-9A-Fa-f])(?<=[0-9A-F]{8}:[0-9A-F]{4})|\t(?=[0-9A-F]{8}\t)| (?<=[0-9a-f]{32} )"
+)
+_MAYBE = (_MAYBE_EMAIL, _MAYBE_IPV4, _MAYBE_IPV6, _MAYBE_DASHED, _MAYBE_KERNEL)
+
+
 def addresses(data: bytes, mark: Mark) -> bytes:
     """Return the text with each address replaced, but those that are the same everywhere."""
-    data = _EMAIL.sub(lambda match: mark("email", _plain_email(match[0])), data)
-    data = _DASHED.sub(lambda match: (match[1] or b"") + _dashed(match, mark), data)
-    data = _IPV6.sub(lambda match: _ipv6(match, mark), data)
-    data = _IPV4.sub(lambda match: _marker(match[0], mark) or match[0], data)
-    return _KERNEL.sub(lambda match: _kernel(match[0], mark), data)
+    data = _in_lines(_MAYBE_EMAIL, _EMAIL, data, lambda match: mark("email", _plain_email(match[0])))
+    data = _in_lines(_MAYBE_DASHED, _DASHED, data, lambda match: (match[1] or b"") + _dashed(match, mark))
+    data = _in_lines(_MAYBE_IPV6, _IPV6, data, lambda match: _ipv6(match, mark))
+    data = _in_lines(_MAYBE_IPV4, _IPV4, data, lambda match: _ipv4(match, mark))
+    return _in_lines(_MAYBE_KERNEL, _KERNEL, data, lambda match: _kernel(match[0], mark))
+
+
+def maybe_address(data: bytes) -> bool:
+    """Return whether a text can hold an address."""
+    return any(maybe.search(data) for maybe in _MAYBE)
+
+
+def _in_lines(
+    maybe: re.Pattern[bytes], pattern: re.Pattern[bytes], data: bytes, marker: Callable[[re.Match[bytes]], bytes]
+) -> bytes:
+    """Return the text with what a pattern finds replaced, which is looked for only in lines that hold what it needs."""
+    pieces: list[bytes] = []
+    done = 0
+    while found := maybe.search(data, done):
+        start, stop = data.rfind(b"\n", done, found.start()) + 1 or done, data.find(b"\n", found.start())
+        stop = len(data) if stop == -1 else stop
+        pieces += [data[done:start], pattern.sub(marker, data[start:stop])]
+        done = stop
+    return b"".join([*pieces, data[done:]]) if pieces else data
 
 
 def _plain_email(text: bytes) -> bytes:
@@ -273,9 +226,60 @@ def _marker(text: bytes, mark: Mark) -> bytes | None:
         return None
     address = getattr(address, "ipv4_mapped", None) or address
     # they are the same everywhere and name nobody
-    if address.is_loopback or address.is_unspecified:
+    if address.is_loopback or address.is_unspecified or _is_common(address, text):
         return None
     return mark("ip", str(address).encode())
+
+
+# of IPv6 only these are given to anybody, or stand for IPv4; what is outside, as a::b, is a name of a language
+_GIVEN = [ipaddress.ip_network(text) for text in ("2000::/3", "fc00::/7", "fe80::/10", "ff00::/8", "64:ff9b::/96")]
+# networks that are the same everywhere, by their address
+_NETWORKS = {
+    ipaddress.ip_network(text).network_address: text
+    for text in (
+        "10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 100.64.0.0/10 169.254.0.0/16 198.18.0.0/15 224.0.0.0/4 240.0.0.0/4"
+    ).split()
+    + ("2000::/3 fc00::/7 fe80::/10 ff00::/8 64:ff9b::/96 2001:db8::/32 2002::/16").split()
+} | {ipaddress.ip_address("fd00::"): "fd00::/8"}
+# a version has as many numbers as an address
+_VERSION_BEFORE = re.compile(
+    rb"(?i)(?:(?<![a-z])(?:v|ver|version|release|rev|build|firmware)(?:[\"' \t]{0,4}[:=/]?[\"' \t]{0,4})|[a-z_+]-)\Z"
+)
+_VERSION_BEHIND = re.compile(
+    rb"-r?[0-9]{1,3}(?![0-9.])|[-+](?:alpha|beta|rc|dev|deb|ubuntu|el[0-9])|\.(?:jar|whl|tar|tgz|zip|so|gem|rpm|deb|apk)\b"
+)
+
+
+def _is_common(address: ipaddress.IPv4Address | ipaddress.IPv6Address, text: bytes) -> bool:
+    if address.version == 6:
+        return b"." not in text and not any(address in network for network in _GIVEN)
+    # a netmask
+    inverted = ~int(address) & 0xFFFFFFFF
+    return address.packed[0] == 255 and inverted & (inverted + 1) == 0
+
+
+def _is_network(text: bytes, behind: bytes) -> bool:
+    """Return whether an address with what follows it is a network that is the same everywhere, as 10.0.0.0/8."""
+    length = _LENGTH.match(behind)
+    if length is None:
+        return False
+    try:
+        return _NETWORKS.get(ipaddress.ip_address(text.decode("ascii"))) == (text + length[0]).decode("ascii").lower()
+    except ValueError:
+        return False
+
+
+_LENGTH = re.compile(rb"/[0-9]{1,3}(?![0-9.])")
+
+
+def _ipv4(match: re.Match[bytes], mark: Mark) -> bytes:
+    text, line = match[0], match.string
+    behind = line[match.end() : match.end() + 16]
+    before = line[max(0, match.start() - 16) : match.start()]
+    is_version = _VERSION_BEFORE.search(before) or _VERSION_BEHIND.match(behind)
+    if is_version or _is_network(text, behind):
+        return text
+    return _marker(text, mark) or text
 
 
 def _ipv6(match: re.Match[bytes], mark: Mark) -> bytes:
@@ -296,6 +300,8 @@ def _ipv6(match: re.Match[bytes], mark: Mark) -> bytes:
         behinds.append(address[address.rfind(b":") :])
     if address.endswith(b":"):
         behinds.append(b":")
+    if _is_network(address, match.string[match.end() : match.end() + 5]):
+        return text
     for behind in behinds:
         if found := _marker(address[: len(address) - len(behind)], mark):
             return before + found + behind

@@ -23,21 +23,29 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.incident.distroless.plugins.plugin_utils._redact.assignments import (
-    assigned,
+from ansible_collections.incident.distroless.plugins.plugin_utils._redact.assignments import assigned, name_before
+from ansible_collections.incident.distroless.plugins.plugin_utils._redact.names import (
+    Names,
     is_harmless,
     is_kept,
-    is_secret,
-    name_before,
+    names,
 )
 from ansible_collections.incident.distroless.plugins.plugin_utils._redact.patterns import (
     MAX_PEM,
     addresses,
-    is_login,
+    headers,
+    maybe_address,
     pem,
-    tokens,
 )
+from ansible_collections.incident.distroless.plugins.plugin_utils._redact.rules import (
+    Rule,
+    compiled,
+    own_rules,
+    replaced,
+)
+from ansible_collections.incident.distroless.plugins.plugin_utils._redact.yaml_text import secrets
 
+_LOGIN = re.compile(rb"(?=[a-z+/_-]{0,400}[0-9A-Z=])[A-Za-z0-9+/_-]{8,}+={0,2}")
 _BEGIN = re.compile(rb"\{[ \t]*\"|\[[ \t]*[\[{\"]")
 # so many places of a line are tried that only look like JSON; a line has one or two, and each try reads the line
 _TRIES = 4
@@ -130,16 +138,18 @@ def is_reference(value: Mapping[str, Any]) -> bool:
 
 
 def is_header(value: list[Any]) -> bool:
-    """Return whether an array is a header's name and its value: ["Authorization", "Token ..."]."""
-    if len(value) != 2 or not all(isinstance(entry, str) for entry in value) or not _HEADER.fullmatch(value[0]):
-        return False
-    return is_secret(value[0].encode())
+    """Return whether an array can be a header's name and its value: ["Authorization", "Token ..."]."""
+    return len(value) == 2 and all(isinstance(entry, str) for entry in value) and bool(_HEADER.fullmatch(value[0]))
+
+
+# what is secret of a key as JSON has it (RFC 7518, section 6)
+_JWK = dict.fromkeys(("d", "p", "q", "dp", "dq", "qi", "oth", "k"), "private_key")
 
 
 def secret_names(value: Mapping[str, Any]) -> dict[str, str]:
     """Return the names that values of an object have elsewhere in it: {"name": "DB_PASSWORD", "value": ...}."""
-    if value.get("kind") == "Secret":
-        return {"data": "secret", "stringData": "secret"}
+    if isinstance(value.get("kty"), str):
+        return _JWK
     lower = {name.lower(): name for name in value}
     named = next(
         (value[lower[name]] for name in _PAIR_NAMES if name in lower and isinstance(value[lower[name]], str)), ""
@@ -147,9 +157,11 @@ def secret_names(value: Mapping[str, Any]) -> dict[str, str]:
     return {lower[name]: named for name in _PAIR_VALUES if named and name in lower}
 
 
-__all__ = ["MAX_PEM", "Redactor", "is_binary"]
+__all__ = ["MAX_PEM", "Redactor"]
 
 _HEX = re.compile(rb"(?<![0-9A-Za-z])(_?)([0-9a-f]{16,}+)(?![0-9A-Za-z])")
+# of keys in PEM, of Secrets of Kubernetes, and of escapes behind which anything can be
+_ALWAYS = (b"-----begin ", b"-----end ", b"secret", b"_b64", b"\\u", b"\\/")
 _CONTROL = re.compile(rb"[\x01-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f]")
 _DIGESTS = (16, 20, 28, 32, 48, 64)
 # a word alone, and a time: most of what the strings of a log are
@@ -158,10 +170,34 @@ _QUIET = re.compile(r"[A-Za-z_]{0,15}|[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-
 
 @dataclass(slots=True)
 class Redactor:
-    """Replaces, and counts by kind what it replaced. salt: who has it can tell a value's marker."""
+    """Replaces, and counts by kind what it replaced. salt: who has it can tell a value's marker; rules: the collection's, and a user's."""
 
     salt: bytes = field(repr=False)
+    rules: tuple[Rule, ...] = field(default_factory=own_rules, repr=False)
+    # e-mail and IP addresses name somebody; who looks into a pod has to see them
+    hides_addresses: bool = True
     counts: Counter[str] = field(default_factory=Counter)
+    _names: Names = field(init=False, repr=False)
+    _forms: tuple[Rule, ...] = field(init=False, repr=False)
+    _others: tuple[Rule, ...] = field(init=False, repr=False)
+    # one of these stands where anything is to be replaced
+    _words: tuple[bytes, ...] = field(init=False, repr=False)
+    _hints: tuple[re.Pattern[bytes], ...] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Sorts the rules by what reads them."""
+        self._names = names(self.rules)
+        self._forms = tuple(rule for rule in self.rules if rule.where == "text" and rule.is_form)
+        self._others = tuple(rule for rule in self.rules if rule.where == "text" and not rule.is_form)
+        # of a rule without keywords and hint nothing is known beforehand
+        words = [word for rule in self.rules for word in rule.keywords if not rule.hint]
+        self._words = tuple(dict.fromkeys([*_ALWAYS, *words]))
+        hints = [rule.hint or rb"" for rule in self.rules if rule.hint or not rule.keywords]
+        self._hints = (_HEX, *(compiled(hint) for hint in hints))
+
+    def anew(self) -> Redactor:
+        """Return one that replaces the same, and has counted nothing."""
+        return Redactor(self.salt, self.rules, self.hides_addresses)
 
     def mark(self, kind: str, value: bytes) -> bytes:
         """Return the marker of a value."""
@@ -171,16 +207,42 @@ class Redactor:
 
     def text(self, data: bytes) -> bytes:
         """Return text of any kind, with what it holds replaced. JSON in it stays JSON."""
+        if self.is_plain(data):
+            return data
         pieces: list[bytes] = []
-        for before, value, raw in segments(data):
-            if before:
-                pieces.append(_HEX.sub(self._hex, self._plain(before)))
+        waiting: list[bytes] = []
+        for before, value, raw in segments(secrets(data, self.mark)):
+            waiting.append(before)
+            name = name_before(before)
+            if raw and self.is_plain(raw) and not self._names.is_secret(name.encode("utf-8", "replace")):
+                # of it nothing is replaced, nor is what stands around it read in so many pieces
+                waiting.append(raw)
+                continue
+            pieces.append(self._digits(self._plain(b"".join(waiting))))
+            waiting.clear()
             if raw:
-                pieces.append(self._json(value, raw, name_before(before)))
+                pieces.append(self._json(value, raw, name))
         return b"".join(pieces)
 
+    def _digits(self, data: bytes) -> bytes:
+        return _HEX.sub(self._hex, data)
+
+    def is_plain(self, data: bytes) -> bool:
+        """Return whether nothing in a text can be what a rule finds; most of what a log has is so, and is not read further."""
+        lower = data.lower()
+        for word in self._words:
+            if word in lower:
+                return False
+        if any(hint.search(data) for hint in self._hints):
+            return False
+        return not (self.hides_addresses and maybe_address(data))
+
     def _plain(self, data: bytes) -> bytes:
-        return addresses(assigned(tokens(pem(data, self.mark), self.mark), self.mark), self.mark)
+        data = pem(data, self.mark)
+        # what has a form of its own is named by it, before a name or a header says only that it is a secret
+        data = headers(replaced(self._forms, data, self.mark), self.mark)
+        data = assigned(replaced(self._others, data, self.mark), self.mark, self._names)
+        return addresses(data, self.mark) if self.hides_addresses else data
 
     def _json(self, value: Any, raw: bytes, name: str) -> bytes:
         """Return one object or array of a line; it stays as it was written where nothing of it is replaced."""
@@ -190,7 +252,7 @@ class Redactor:
             return raw if self.counts == counted else written(found, raw)
         except (ValueError, RecursionError):
             self.counts = counted
-            return _HEX.sub(self._hex, self._plain(raw))
+            return self._digits(self._plain(raw))
 
     def value(self, value: Any, key: str = "") -> Any:
         """Return what JSON holds, with its strings and keys replaced.
@@ -203,7 +265,7 @@ class Redactor:
         """Return a value, whose key is shown by another name where that was replaced: either decides, so that a second time is the same."""
         name, also = key.encode("utf-8", "replace"), shown.encode("utf-8", "replace")
         is_about = is_harmless(name) and is_harmless(also)
-        is_whole = is_secret(name) or is_secret(also) or (inherits and not is_about)
+        is_whole = self._names.is_secret(name) or self._names.is_secret(also) or (inherits and not is_about)
         if isinstance(value, dict):
             return self._object(value, inherits=is_whole and not is_reference(value))
         if isinstance(value, list):
@@ -217,14 +279,40 @@ class Redactor:
             return value if is_kept(name, text) else self.mark("secret", text).decode("ascii")
         return value
 
-    def _object(self, value: dict[str, Any], *, inherits: bool) -> dict[str, Any]:
-        names, found = secret_names(value), dict[str, Any]()
+    def _object(self, value: dict[str, Any], *, inherits: bool, is_of_secrets: bool = False) -> dict[str, Any]:
+        told, found = secret_names(value), dict[str, Any]()
+        is_of_secrets = is_of_secrets or value.get("kind") in ("Secret", "SecretList")
         for name, entry in value.items():
-            # what a pair names is a secret where either of its names says so
-            is_whole = inherits or is_secret(names.get(name, "").encode("utf-8", "replace"))
             shown = self.words(name)
-            found[numbered(shown, found)] = self._value(entry, name, shown, inherits=is_whole)
+            place = numbered(shown, found)
+            if is_of_secrets and name in ("data", "stringData"):
+                found[place] = self._whole(entry)
+            elif is_of_secrets and name == "items" and isinstance(entry, list):
+                found[place] = [
+                    self._object(row, inherits=inherits, is_of_secrets=True)
+                    if isinstance(row, dict)
+                    else self._value(row, name, shown, inherits=inherits)
+                    for row in entry
+                ]
+            else:
+                # what a pair names is a secret where either of its names says so
+                is_whole = inherits or self._names.is_secret(told.get(name, "").encode("utf-8", "replace"))
+                found[place] = self._value(entry, name, shown, inherits=is_whole)
         return found
+
+    def _whole(self, value: Any) -> Any:
+        """Return what a Secret of Kubernetes holds, with each value replaced, whatever its name."""
+        if isinstance(value, dict):
+            found = dict[str, Any]()
+            for name, entry in value.items():
+                found[numbered(self.words(name), found)] = self._whole(entry)
+            return found
+        if isinstance(value, list):
+            return [self._whole(entry) for entry in value]
+        if value is None or isinstance(value, bool):
+            return value
+        data = value.encode("utf-8", "surrogatepass") if isinstance(value, str) else json.dumps(value).encode()
+        return value if is_kept(b"", data) else self.mark("secret", data).decode("ascii")
 
     def _list(self, value: list[Any], key: str, shown: str, *, inherits: bool) -> list[Any]:
         if not inherits and all(isinstance(entry, str) for entry in value) and any(e[:1] == "-" for e in value):
@@ -232,13 +320,13 @@ class Redactor:
             words = self.words("\0".join(value)).split("\0")
             if len(words) == len(value):
                 return words
-        if is_header(value):
+        if is_header(value) and self._names.is_secret(value[0].encode()):
             return [self.words(value[0]), self._string(value[1], value[0].encode(), is_whole=True)]
         return [self._value(entry, key, shown, inherits=inherits) for entry in value]
 
     def _string(self, value: str, name: bytes, *, is_whole: bool) -> str:
         data = value.encode("utf-8", "surrogatepass")
-        if (is_whole and not is_kept(name, data)) or (name.lower() == b"auth" and is_login(data)):
+        if (is_whole and not is_kept(name, data)) or (name.lower() == b"auth" and _LOGIN.fullmatch(data)):
             return self.mark("secret", data).decode("ascii")
         return self.words(value)
 
@@ -294,19 +382,3 @@ def _is_text(data: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
-
-
-def is_binary(data: bytes) -> bool:
-    """Return whether a file whose beginning this is can be damaged by replacing text in it.
-
-    A log whose beginning was cut off is all zeros there, and text all the same; a tar of texts is no text.
-    """
-    if b"\0" not in data:
-        return data.startswith((b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PK\x03\x04"))
-    if data[257:262] == b"ustar":
-        return True
-    try:
-        data.replace(b"\0", b"")[:-4].decode("utf-8")
-    except UnicodeDecodeError:
-        return True
-    return False

@@ -32,7 +32,12 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._case.folder i
 )
 from ansible_collections.incident.distroless.plugins.plugin_utils._judge.findings import rows_of
 from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.text import printable
-from ansible_collections.incident.distroless.plugins.plugin_utils._report.summary import markdown
+from ansible_collections.incident.distroless.plugins.plugin_utils._redact.rules import Rule
+from ansible_collections.incident.distroless.plugins.plugin_utils._report.summary import (
+    markdown,
+    telling,
+    without_secrets,
+)
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
@@ -285,12 +290,22 @@ VERDICT_SENTENCES = {
 _PARTS = Path(__file__).parents[3] / "roles" / "triage" / "files" / "report"
 
 
-def write_case(folder: CaseFolder, case: Mapping[str, Any]) -> None:
-    """Write the content of findings.json into its file, and what people read of it beside that. Raises OSError."""
+def write_case(folder: CaseFolder, case: Mapping[str, Any], rules: tuple[Rule, ...] = ()) -> dict[str, Any]:
+    """Write the content of findings.json (case) into its file, and what people read of it beside that. Return what they read: the same
+    without its secrets, which a user's rules tell too. Raises OSError."""
+    redactor = telling(rules)
+    told = without_secrets(case, redactor)
     folder.write_json(FINDINGS, case)
-    folder.write(SUMMARY, markdown(case))
+    folder.write(SUMMARY, markdown(told))
     paths = {piece["path"] for finding in case["findings"] for piece in finding["evidence"]}
-    folder.write(REPORT, html(case, {path: folder.beginning(path, EXCERPT + 1) for path in paths}))
+    beginnings = {path: _readable(folder.beginning(path, EXCERPT + 1)) for path in paths}
+    folder.write(REPORT, html(told, {path: redactor.text(data) for path, data in beginnings.items()}))
+    return told
+
+
+def _readable(data: bytes) -> bytes:
+    """Return a beginning as a reader sees it: of UTF-16 every second byte is nothing."""
+    return data.replace(b"\0", b"") if data.count(0) * 4 > len(data) else data
 
 
 def html(case: Mapping[str, Any], excerpts: Mapping[str, bytes]) -> str:

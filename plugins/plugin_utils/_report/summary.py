@@ -9,18 +9,50 @@ This is a private plugin utility of incident.distroless; its interface may chang
 
 from __future__ import annotations
 
+import json
 import re
+import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.incident.distroless.plugins.plugin_utils._judge.analyzers import VERDICTS
 from ansible_collections.incident.distroless.plugins.plugin_utils._judge.findings import counts, worst
+from ansible_collections.incident.distroless.plugins.plugin_utils._redact.redactor import Redactor
+from ansible_collections.incident.distroless.plugins.plugin_utils._redact.rules import Rule, own_rules
 
 MAX_LINES = 20
 MAX_MARKDOWN = 50
 MAX_WIDTH = 300
 # AWX keeps what set_stats sets in one row of its database, for all pods of a job together
 MAX_STATS_FINDINGS = 5
+
+
+def telling(rules: tuple[Rule, ...] = ()) -> Redactor:
+    """Return what replaces secrets in all that people and later tasks are told of a case. Addresses stay: a finding is about them.
+    rules: a user's, beside the collection's own."""
+    return Redactor(secrets.token_bytes(32), (*own_rules(), *rules), hides_addresses=False)
+
+
+def without_secrets(case: Mapping[str, Any], redactor: Redactor) -> dict[str, Any]:
+    """Return the content of findings.json as people are told it. What a pod said stands whole in the case's own files alone."""
+    findings = [
+        {**_told({**finding, "evidence": []}, redactor), "evidence": finding["evidence"]}
+        for finding in case["findings"]
+    ]
+    facts = {
+        label: {name: _told(fact, redactor) for name, fact in found.items()} for label, found in case["facts"].items()
+    }
+    rest = {
+        key: _told(case[key], redactor) for key in ("reason", "targets", "failed_targets", "timeline") if key in case
+    }
+    return {**case, **rest, "findings": findings, "facts": facts}
+
+
+def _told(value: Any, redactor: Redactor) -> Any:
+    """Return a value without its secrets; a list is looked at row by row where it can have one at all."""
+    if redactor.is_plain(json.dumps(value, ensure_ascii=False, default=str).encode("utf-8", "surrogatepass")):
+        return value
+    return [redactor.value(row) for row in value] if isinstance(value, list) else redactor.value(value)
 
 
 def summary_lines(case: Mapping[str, Any], path: str) -> list[str]:

@@ -23,23 +23,26 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._judge.finding
     in_order,
     worst,
 )
+from ansible_collections.incident.distroless.plugins.plugin_utils._redact.rules import Rule
 from ansible_collections.incident.distroless.plugins.plugin_utils._report.html_page import write_case
 
 Document = Mapping[str, Any]
 
 
-def write_look(folder: CaseFolder, case: Document) -> None:
-    """Write what a look found (the content of findings.json) into its folder and, in a case of several, on top of them all.
+def write_look(folder: CaseFolder, case: Document, rules: tuple[Rule, ...] = ()) -> dict[str, Any]:
+    """Write what a look found (the content of findings.json) into its folder and, in a case of several, on top of them all. Return it as
+    people are told it, without its secrets. rules: a user's for what is one.
 
     Raises OSError, and ValueError for another look's findings that are not understood.
     """
-    write_case(folder, case)
+    told = write_case(folder, case, rules)
     if not is_added(folder.path):
-        return
+        return told
     above = CaseFolder(folder.path.parent)
     with above.locked():
         found = {look.folder: _findings(above.path / look.folder) for look in read_looks(above.path).looks}
-        write_case(above, together({name: case for name, case in found.items() if case}, above.path.name))
+        write_case(above, together({name: case for name, case in found.items() if case}, above.path.name), rules)
+    return told
 
 
 def _findings(folder: Path) -> Document:

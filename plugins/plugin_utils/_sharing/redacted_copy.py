@@ -46,9 +46,15 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.bund
 from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.checksums import SUMS, sums
 from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.seal import link_rows
 from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.text import shown
-from ansible_collections.incident.distroless.plugins.plugin_utils._redact.redactor import MAX_PEM, Redactor, is_binary
+from ansible_collections.incident.distroless.plugins.plugin_utils._redact.redactor import Redactor
+from ansible_collections.incident.distroless.plugins.plugin_utils._redact.rules import Rule, own_rules
 from ansible_collections.incident.distroless.plugins.plugin_utils._report.html_page import EXCERPT, html
 from ansible_collections.incident.distroless.plugins.plugin_utils._report.summary import markdown
+from ansible_collections.incident.distroless.plugins.plugin_utils._sharing.file_copy import (
+    MAX_DOCUMENT,
+    NOT_UNDERSTOOD,
+    copied,
+)
 from jinja2 import TemplateError
 
 _NAME = b"[^/]+"
@@ -100,8 +106,8 @@ class SharedNames:
     above: bytes of the path of the copy itself; reserved: names that stay as they are and that no other file gets.
     """
 
-    def __init__(self, salt: bytes, above: int, reserved: Iterable[bytes]) -> None:
-        self._redactor = Redactor(salt)
+    def __init__(self, redactor: Redactor, above: int, reserved: Iterable[bytes]) -> None:
+        self._redactor = redactor.anew()
         self._room = _MAX_PATH - above - 1
         self._ours = {name: name for name in reserved}
         self._taken = set(self._ours)
@@ -192,9 +198,6 @@ _OWN = {name.encode() for name in (LOG, MANIFEST, REDACTION, SIGNATURE, SUMS)}
 # they are made of the findings
 _PAGES = {name.encode() for name in PAGES}
 _FINDINGS = FINDINGS.encode()
-_CHUNK = 8 << 20
-# a document is replaced as a whole where it is not larger than this, else as text
-_MAX_DOCUMENT = 64 << 20
 
 
 @dataclass(slots=True)
@@ -211,13 +214,16 @@ class Derived:
         self.counts += replaced
 
 
-def derive(original: Path, copy: Path, salt: bytes, collectors: Sequence[Mapping[str, Any]]) -> Derived:
+def derive(
+    original: Path, copy: Path, salt: bytes, collectors: Sequence[Mapping[str, Any]], rules: tuple[Rule, ...] = ()
+) -> Derived:
     """Makes copy, which must not be there, from a sealed bundle, and seals it. collectors: rows of collected.json; what those of
-    them printed that are secret does not come along.
+    them printed that are secret does not come along. rules: a user's, beside the collection's own.
 
     Raises OSError and ValueError.
     """
-    making = _Making(copy, salt, SharedNames(salt, len(os.fsencode(copy)), {*_OWN, *_PAGES, _FINDINGS}))
+    redactor = Redactor(salt, (*own_rules(), *rules))
+    making = _Making(copy, redactor, SharedNames(redactor, len(os.fsencode(copy)), {*_OWN, *_PAGES, _FINDINGS}))
     secret = secret_paths(collectors)
     findings: bytes | None = None
     pages: list[bytes] = []
@@ -235,16 +241,16 @@ def derive(original: Path, copy: Path, salt: bytes, collectors: Sequence[Mapping
             making.file(name, entry.path)
     case = making.findings(findings, secret_names(collectors)) if findings else None
     making.pages(pages, case)
-    _seal(original, copy, making.derived, Redactor(salt))
+    _seal(original, copy, making.derived, redactor)
     return making.derived
 
 
 @dataclass(slots=True)
 class _Making:
-    """A copy while it is made. texts: path as it is shown -> path in the copy, of files that were no binaries."""
+    """A copy while it is made. texts: path as it is shown -> path in the copy, of files that were understood."""
 
     copy: Path
-    salt: bytes
+    redactor: Redactor
     names: SharedNames
     derived: Derived = field(default_factory=Derived)
     texts: dict[str, bytes] = field(default_factory=dict)
@@ -255,18 +261,18 @@ class _Making:
         self.derived.add(ours, "link", Counter())
 
     def file(self, name: bytes, path: bytes) -> None:
-        ours, redactor = self.names.of(name), Redactor(self.salt)
+        ours, redactor = self.names.of(name), self.redactor.anew()
         with opened(path) as file, _created(_place(self.copy, ours)) as target:
-            what = _copy(file, target, redactor, is_document=name.endswith((b".json", b".jsonl")))
-        if what != "binary":
+            what = copied(file, target, redactor, is_document=name.endswith((b".json", b".jsonl")))
+        if what not in NOT_UNDERSTOOD:
             self.texts[shown(ours)] = ours
         self.derived.add(ours, what, redactor.counts)
 
     def findings(self, path: bytes, secrets: frozenset[str]) -> dict[str, Any] | None:
         """Adds findings.json; its content, None where it is not understood and was copied as any file."""
-        redactor = Redactor(self.salt)
+        redactor = self.redactor.anew()
         with opened(path) as file:
-            is_small = os.fstat(file.fileno()).st_size <= _MAX_DOCUMENT
+            is_small = os.fstat(file.fileno()).st_size <= MAX_DOCUMENT
             case = shared_case(file.read(), redactor, self.names.of, secrets) if is_small else None
         if case is None:
             self.file(_FINDINGS, path)
@@ -323,56 +329,3 @@ def _place(copy: Path, name: bytes) -> Path:
 def _created(place: Path) -> IO[bytes]:
     descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     return os.fdopen(descriptor, "wb")
-
-
-def _copy(file: IO[bytes], target: IO[bytes], redactor: Redactor, *, is_document: bool) -> str:
-    """Copies one file; what was done with it: binary (as it is), replaced, or unchanged."""
-    if is_binary(_beginning(file)):
-        while piece := file.read(_CHUNK):
-            target.write(piece)
-        return "binary"
-    size = os.fstat(file.fileno()).st_size
-    document = redactor.document(file.read()) if is_document and size <= _MAX_DOCUMENT else None
-    if document is not None:
-        target.write(document)
-    else:
-        redactor.counts.clear()
-        file.seek(0)
-        for piece in pieces(file):
-            target.write(redactor.text(piece))
-    return "replaced" if redactor.counts else "unchanged"
-
-
-def _beginning(file: IO[bytes]) -> bytes:
-    """Return the first piece of a file that is not all zeros; it stands at its beginning again afterwards."""
-    found = b""
-    while piece := file.read(1 << 16):
-        found = piece
-        if piece.strip(b"\0"):
-            break
-    file.seek(0)
-    return found
-
-
-def pieces(file: IO[bytes], size: int = _CHUNK) -> Iterator[bytes]:
-    """Return a text in pieces that end with a line where they can, and never within a key that has its end near by."""
-    rest = b""
-    while chunk := file.read(size):
-        data = rest + chunk
-        cut = _cut(data, size)
-        rest = data[cut:]
-        if cut:
-            yield data[:cut]
-    if rest:
-        yield rest
-
-
-def _cut(data: bytes, size: int) -> int:
-    cut = data.rfind(b"\n") + 1
-    begin = data.rfind(b"-----BEGIN ", max(0, len(data) - MAX_PEM))
-    if begin != -1 and data.find(b"-----END ", begin) == -1:
-        cut = min(cut, begin) if cut else begin
-    if cut or len(data) < 2 * size:
-        return cut
-    # a line without an end: between two words of it, where there are some
-    return max(data.rfind(mark) for mark in (b" ", b",", b"\t")) + 1 or len(data)

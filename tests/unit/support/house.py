@@ -13,7 +13,7 @@ from pathlib import Path
 COLLECTION = "ansible_collections.incident.distroless.plugins."
 ORDER = {
     "module_utils": "_core _k8s _targets _remote _localfs _debugger _pod_copy _target_fs _read _fetch _modules".split(),
-    "plugin_utils": "_actions _options _case _parsers _health _collect _judge _report _evidence _redact _sharing _quarantine".split(),
+    "plugin_utils": "_actions _options _case _parsers _health _collect _judge _redact _report _evidence _sharing _quarantine".split(),
 }
 # what code on the controller takes from the modules' side: values and rules that both need, and the modules' whole tasks;
 # nothing else that acts on a cluster

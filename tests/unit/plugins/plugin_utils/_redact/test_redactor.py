@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.incident.distroless.plugins.plugin_utils._redact.redactor import Redactor, is_binary
+from ansible_collections.incident.distroless.plugins.plugin_utils._redact.redactor import Redactor
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -539,20 +539,3 @@ def test_hostile_text_takes_no_longer_than_any_other(piece: bytes) -> None:
     Redactor(b"salt").text(data)
     # a pattern that tries all would take 64 Ki squared steps, which is minutes
     assert time.process_time() - started < 10.0
-
-
-@pytest.mark.parametrize(
-    ("data", "binary"),
-    [
-        (b"plain", False),
-        ("gr\u00fc\u00dfe".encode("latin-1"), False),
-        (b"\0" * 4096 + b"text after a hole", False),
-        (b"\x7fELF\x02\x01\x01\0\0\0\xff\xfe" * 10, True),
-        (b"\x1f\x8b\x08\x00data", True),
-        (b"PK\x03\x04", True),
-        (b"a.txt".ljust(257, b"\0") + b"ustar\0" + b"password=x", True),
-        (b"", False),
-    ],
-)
-def test_what_is_binary_is_told_by_what_it_holds(data: bytes, binary: bool) -> None:
-    assert is_binary(data) is binary

@@ -25,7 +25,7 @@ DEEPER = b"/".join([b"d"] * 400)
 
 
 def named() -> SharedNames:
-    return SharedNames(b"salt", 20, [b"manifest.json"])
+    return SharedNames(Redactor(b"salt"), 20, [b"manifest.json"])
 
 
 def test_a_name_is_replaced_and_the_same_name_is_the_same_again() -> None:
