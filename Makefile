@@ -15,7 +15,7 @@ help:
 
 ## incident.distroless: debug containers for shell-less pods, and their files brought home
 ##
-##   make demo                 set up, start a cluster, bring files home from a shell-less pod, and judge two broken ones
+##   make demo                 set up, start a cluster, say what is wrong with two pods, and bring files home from one without a shell
 ##   make test                 set up, run every test on that cluster, end with pytest's closing line
 ##   make cluster              a real one-node Kubernetes; its kubeconfig is .cluster/kubeconfig
 ##   make cluster-down         stop it and leave nothing behind

@@ -48,6 +48,11 @@ def with_copies(targets: Rows, copies: Rows) -> list[dict[str, Any]]:
     return _subjects.with_copies(targets, copies)
 
 
+def with_subjects(targets: Rows, subjects: Rows) -> list[dict[str, Any]]:
+    """Return the targets that were looked into, and of the others what the API says of them."""
+    return _subjects.with_subjects(targets, subjects)
+
+
 def log_requests(collectors: Rows, targets: Rows) -> list[dict[str, Any]]:
     """Return collectors as the containers of pod_logs."""
     return _collectors.log_requests(collectors, targets)
@@ -83,4 +88,5 @@ class FilterModule:
             "parse": parse,
             "subjects": subjects,
             "with_copies": with_copies,
+            "with_subjects": with_subjects,
         }

@@ -27,6 +27,8 @@ options:
         C(label_selectors) (lists of text).
       - C(fields) (a list of text, such as C(metadata.name) and C(spec.containers.name)) leaves of each object only what these paths
         lead to, through lists to each of their elements. Without it, all of an object comes back.
+      - C(like) with the name of a pod, in place of C(name) and selectors, asks for other pods of its workload, five at most, those first
+        that are ready.
       - C(api) is a word of your own, which is given back.
     type: list
     elements: dict

@@ -2,8 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""`make demo`: the incident of the README on a real cluster, first by hand with kubectl, then by one playbook; and two incidents
-that end with a report.
+"""`make demo`: two pods of a real cluster misbehave, and one playbook says what is wrong with each; then files of a pod without a shell
+are brought home, first by hand with kubectl, then by one playbook.
 
 Needs ansible-playbook with the collection on PATH, and KUBECTL and KUBECONFIG in the environment; `make demo` sees to that.
 """
@@ -135,6 +135,7 @@ def clock() -> None:
 
 def main() -> None:
     deploy()
+    incidents.investigate()
     contrast()
     headline("By playbook, with incident.distroless")
     playbook("api-0", *FILES)
@@ -144,7 +145,6 @@ def main() -> None:
     describe("api-0")
     headline("How long it takes")
     clock()
-    incidents.investigate()
     headline("Where it is")
     for name in ("api-0", "legacy-0"):
         folder = DEST / NAMESPACE / name

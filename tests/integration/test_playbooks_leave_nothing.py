@@ -27,6 +27,7 @@ PLAYBOOKS: dict[str, dict[str, Any]] = {
     "evidence_bundle": {"files": ["/data"], "open_deleted": True},
     "fetch_files": {},
     "network_triage": {"names": ["db"], "timeout": 1, "capture_seconds": 1},
+    "pod_triage": {"growth_seconds": 1, "timeout": 1, "fetch": ["/etc/hosts"]},
     "process_triage": {},
     "quarantine": {},
 }

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.incident.distroless.plugins.plugin_utils._options.catalog import catalog
-from ansible_collections.incident.distroless.plugins.plugin_utils._options.kinds import Choice, Text
+from ansible_collections.incident.distroless.plugins.plugin_utils._options.kinds import Choice, Many, Text
 
 CHECKOUT = Path(__file__).parents[2]
 PLAYBOOKS = CHECKOUT / "playbooks"
@@ -73,7 +73,9 @@ def test_a_survey_asks_for_variables_of_its_role_and_offers_what_the_role_takes(
     assert set(template["extra_vars"]) <= set(known)
     for question in template["survey"]:
         option = known[question["variable"]]
-        assert isinstance(option.kind, (Choice, Text))
+        # a list is asked for line by line
+        is_list = isinstance(option.kind, Many) and question["type"] == "textarea"
+        assert is_list or isinstance(option.kind, (Choice, Text))
         if "default" in question:
             assert question["default"] == option.default
         # what is secret there is a secret here

@@ -54,6 +54,35 @@ def is_terminating(pod: Mapping[str, Any]) -> bool:
     return bool(pod["metadata"].get("deletionTimestamp"))
 
 
+def is_ready(pod: Mapping[str, Any]) -> bool:
+    """Return whether the API says that the pod takes traffic, and nobody has deleted it."""
+    conditions = (pod.get("status") or {}).get("conditions") or ()
+    says = any(row.get("type") == "Ready" and row.get("status") == "True" for row in conditions)
+    return says and not is_terminating(pod)
+
+
+def controller_of(pod: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the reference to what made the pod and keeps it; empty where nothing does."""
+    owners = pod["metadata"].get("ownerReferences") or ()
+    return next((owner for owner in owners if owner.get("controller")), {})
+
+
+def is_sibling(pod: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Return whether another pod is of the same workload, of whatever revision: a Deployment's ReplicaSets are named after it and
+    a hash that their pods have as a label."""
+    own, its = controller_of(pod), controller_of(other)
+    if not own or pod["metadata"].get("uid") == other["metadata"].get("uid") or own.get("kind") != its.get("kind"):
+        return False
+    return own.get("uid") == its.get("uid") or _deployment(pod) == _deployment(other) != ""
+
+
+def _deployment(pod: Mapping[str, Any]) -> str:
+    owner = controller_of(pod)
+    ending = f"-{(pod['metadata'].get('labels') or {}).get('pod-template-hash')}"
+    name = str(owner.get("name") or "")
+    return name.removesuffix(ending) if owner.get("kind") == "ReplicaSet" and name.endswith(ending) else ""
+
+
 # well-known labels of nodes (k8s.io/api/core/v1, well_known_labels.go)
 _OS_LABELS = ("kubernetes.io/os", "beta.kubernetes.io/os")
 

@@ -20,6 +20,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._core.errors i
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.api_errors import NOT_THERE
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import Cluster, Query, api_path
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.connect import connect
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.pods import controller_of, is_ready, is_sibling
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.redaction import without_values
 from ansible_collections.incident.distroless.plugins.module_utils._modules.arguments import make_module
 from ansible_collections.incident.distroless.plugins.module_utils._modules.runner import Report, judge, run_module
@@ -48,18 +49,28 @@ KINDS: dict[str, Kind] = {
     "Service": Kind("v1", "services"),
 }
 _SELECTORS = ("field_selectors", "label_selectors")
-_KEYS = frozenset({"api", "fields", "kind", "namespace", "name", *_SELECTORS})
+_KEYS = frozenset({"api", "fields", "kind", "like", "namespace", "name", *_SELECTORS})
+# labels that tell pods of one workload apart
+_OWN_LABELS = (
+    *("pod-template-hash", "controller-revision-hash", "pod-template-generation"),
+    *("statefulset.kubernetes.io/pod-name", "apps.kubernetes.io/pod-index"),
+    *("batch.kubernetes.io/job-completion-index",),
+)
+# of a workload's pods: how many are listed, and how many are given back
+_LISTED, _KEPT = 100, 5
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """The object of a name, or all objects of a kind that the selectors let through; of each only these fields, or all of it."""
+    """The object of a name, or all objects of a kind that the selectors let through; of each only these fields, or all of it. like: of all
+    pods those of this one's workload."""
 
     kind: str
     namespace: str | None
     name: str | None
     query: Query
     fields: tuple[str, ...] = ()
+    like: str | None = None
 
 
 def argument_spec() -> dict[str, Any]:
@@ -124,7 +135,7 @@ def parse(index: int, entry: Mapping[str, Any], namespace: str | None) -> Questi
     kind = KINDS.get(str(entry.get("kind")))
     if kind is None:
         raise Failure("InvalidRequest", f"{where}.kind: expected one of {', '.join(KINDS)}, got {entry.get('kind')!r}.")
-    for key in ("namespace", "name"):
+    for key in ("namespace", "name", "like"):
         if not isinstance(entry.get(key), str | None):
             raise Failure("InvalidRequest", f"{where}.{key}: expected text, got {entry[key]!r}.")
     namespace = (entry.get("namespace") or namespace) if kind.is_namespaced else None
@@ -139,7 +150,11 @@ def parse(index: int, entry: Mapping[str, Any], namespace: str | None) -> Questi
         raise Failure(
             "InvalidRequest", f"{where} has a name and selectors.", "One object is asked for by its name alone."
         )
-    return Question(str(entry["kind"]), namespace, name, query, _texts(entry, "fields", where, "paths of fields"))
+    like = entry.get("like") or None
+    if like and (name or query or entry["kind"] != "Pod"):
+        raise Failure("InvalidRequest", f"{where}.like is for pods, and goes with neither a name nor selectors.")
+    fields = _texts(entry, "fields", where, "paths of fields")
+    return Question(str(entry["kind"]), namespace, name, query, fields, like)
 
 
 def _texts(entry: Mapping[str, Any], key: str, where: str, what: str) -> tuple[str, ...]:
@@ -177,6 +192,10 @@ def ask(cluster: Cluster, timeout: int, question: Question) -> list[Object]:
     whose = " ".join(word for word in (question.kind, question.name) if word)
     doing = f"asking for {whose}" + (f" in namespace {question.namespace}" if question.namespace else "")
     path = path_of(kind, question.namespace, question.name)
+    if question.like:
+        return _cut(
+            question, _alike(cluster.until(Deadline(timeout, "timeout")), question.namespace or "", question.like)
+        )
     try:
         answer = cluster.until(Deadline(timeout, "timeout")).get(path, doing, question.query)
     except Failure as failure:
@@ -187,9 +206,28 @@ def ask(cluster: Cluster, timeout: int, question: Question) -> list[Object]:
     # the API says once for a whole list what its objects are
     about = {"apiVersion": kind.api_version, "kind": question.kind}
     found = [answer] if question.name else [{**about, **entry} for entry in answer.get("items") or ()]
+    return _cut(question, found)
+
+
+def _cut(question: Question, found: list[Object]) -> list[Object]:
     whole = [without_values(entry) for entry in found]
     paths = [field.split(".") for field in question.fields]
     return [picked(entry, paths) for entry in whole] if paths else whole
+
+
+def _alike(cluster: Cluster, namespace: str, name: str) -> list[Object]:
+    """Return other pods of the workload that a pod is of, those first that are ready."""
+    doing = f"asking for pods like {name} in namespace {namespace}"
+    pod = cluster.get(path_of(KINDS["Pod"], namespace, name), doing)
+    labels = pod["metadata"].get("labels") or {}
+    terms = [f"{key}={value}" for key, value in labels.items() if key not in _OWN_LABELS]
+    if not controller_of(pod) or not terms:
+        return []
+    query = [("labelSelector", ",".join(terms)), ("limit", str(_LISTED))]
+    answer = cluster.get(path_of(KINDS["Pod"], namespace), doing, query)
+    found = [entry for entry in answer.get("items") or () if is_sibling(pod, entry)]
+    found.sort(key=lambda entry: not is_ready(entry))
+    return found[:_KEPT]
 
 
 def _row(asked: Mapping[str, Any], outcome: list[Object] | Failure) -> dict[str, Any]:

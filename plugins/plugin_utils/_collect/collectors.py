@@ -17,11 +17,12 @@ from typing import Any
 
 from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.registry import PARSERS
 
-API_SOURCES = ("pod", "events", "node", "owners", "log", "previous_log")
+API_SOURCES = ("pod", "events", "node", "owners", "siblings", "log", "previous_log")
 # names in the facts that are not a collector's to take
 RESERVED = (
     *(*API_SOURCES, "target", "missing", "cut", "volumes", "container", "last_run", "settings", "item"),
     *("limited_volumes", "ephemeral_storage", "listeners", "zombies", "health", "stale"),
+    *("comparison", "role"),
 )
 DEFAULT_VOLATILITY = 50
 DEFAULT_TIMEOUT = 60
@@ -322,6 +323,8 @@ def api_requests(collectors: Iterable[Mapping[str, Any]], targets: Sequence[Mapp
         only = names[0] if len(names) == 1 else None
         if wanted & {"pod", "owners"}:
             requests.append(_request("pod", "Pod", namespace, only))
+        if "siblings" in wanted and only:
+            requests.append({**_request("siblings", "Pod", namespace, None), "like": only})
         if "events" in wanted:
             about = ["involvedObject.kind=Pod", *([f"involvedObject.name={only}"] if only else [])]
             requests.append({**_request("events", "Event", namespace, None), "field_selectors": about})

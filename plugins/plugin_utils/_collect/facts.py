@@ -10,7 +10,6 @@ This is a private plugin utility of incident.distroless; its interface may chang
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,7 +20,9 @@ from ansible_collections.incident.distroless.plugins.module_utils._k8s.pods impo
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.redaction import without_values
 from ansible_collections.incident.distroless.plugins.plugin_utils._collect.collectors import file_of
 from ansible_collections.incident.distroless.plugins.plugin_utils._collect.pod_facts import (
+    comparison,
     ephemeral_storage,
+    event_row,
     limited_volumes,
     listeners,
     owners,
@@ -46,6 +47,7 @@ DERIVED = {
     "ephemeral_storage": ("pod", "big_folders", "layer"),
     "listeners": ("pod", "sockets", "held_sockets"),
     "zombies": ("processes",),
+    "comparison": ("pod", "siblings"),
 }
 # of a log, for the analyzers; the file beside them has all that was read
 MAX_LINES = 200
@@ -173,6 +175,9 @@ _DERIVE: dict[str, Derivation] = {
         lambda facts: listeners(facts["sockets"], facts["pod"], facts["held_sockets"]), _of_listeners
     ),
     "zombies": Derivation(lambda facts: zombies(facts["processes"]), lambda _facts: ("processes",)),
+    "comparison": Derivation(
+        lambda facts: comparison(facts["pod"], facts["target"]["container"], facts["siblings"]), lambda _facts: ()
+    ),
 }
 
 
@@ -196,9 +201,14 @@ def _derive(known: Known, name: str, derivation: Derivation) -> None:
 
 def _why_not_all_ran(failed: Iterable[Mapping[str, Any]], target: Mapping[str, Any]) -> str:
     """Return what ended the look into a target, as words that go on after others; "" where nothing did."""
-    place = tuple(target[key] for key in ("namespace", "pod", "container"))
-    rows = (row for row in failed if tuple(row.get(key) for key in ("namespace", "pod", "container")) == place)
+    rows = (row for row in failed if is_about(row, target))
     return next((f": {row['reason']}: {row['message'].rstrip('.')}" for row in rows), "")
+
+
+def is_about(failed: Mapping[str, Any], target: Mapping[str, Any]) -> bool:
+    """Return whether a row of failed_targets is about a target; of a pod that was not even begun with it names no container."""
+    names = (failed.get("namespace"), failed.get("pod"), failed.get("container") or target["container"])
+    return names == (target["namespace"], target["pod"], target["container"])
 
 
 def _is_gone(collector: Mapping[str, Any], target: Mapping[str, Any], read: Callable[[str], bytes]) -> bool:
@@ -314,11 +324,18 @@ def _ask(known: Known, collected: Mapping[str, Any], target: Mapping[str, Any], 
     elif name == "node":
         answer = _answer(answers, api=name, name=target["node"])
         known.facts[name] = known.objects[name] = _named(answer["objects"], target["node"])
+    elif name == "siblings":
+        # of several pods of a namespace all were asked for already
+        wanted = {"namespace": target["namespace"]}
+        all_of_it = {"api": "pod", "name": None, **wanted}
+        has_all = any(all(row.get(key) == value for key, value in all_of_it.items()) for row in answers)
+        answer = _answer(answers, **(all_of_it if has_all else {"api": name, **wanted}))
+        known.facts[name] = [without_values(entry) for entry in answer["objects"]]
     elif name == "events":
         answer = _answer(answers, api=name, namespace=target["namespace"])
         about = [event for event in answer["objects"] if _is_about(event, target)]
         known.objects[name] = about
-        known.facts[name] = sorted(map(_event, about), key=lambda event: when(event["time"]))
+        known.facts[name] = sorted(map(event_row, about), key=lambda event: when(event["time"]))
     else:
         pod = _named(_answer(answers, api="pod", namespace=target["namespace"])["objects"], target["pod"])
         known.objects["pod"] = known.facts["pod"] = without_values(pod)
@@ -347,23 +364,6 @@ def _is_about(event: Mapping[str, Any], target: Mapping[str, Any]) -> bool:
     about = event.get("involvedObject") or {}
     # a pod of the same name that was there before is another one
     return bool(about.get("name") == target["pod"] and about.get("uid", target["pod_uid"]) == target["pod_uid"])
-
-
-def _event(event: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "time": event.get("lastTimestamp") or event.get("eventTime") or event.get("firstTimestamp"),
-        "type": event.get("type"),
-        "reason": event.get("reason"),
-        "message": printable(str(event.get("message", "")).strip()),
-        "count": event.get("count") or 1,
-        "container": _container_of(event),
-    }
-
-
-def _container_of(event: Mapping[str, Any]) -> str | None:
-    """Return the container that an event of a pod is about: its fieldPath is such as spec.containers{app}."""
-    path = re.fullmatch(r"spec\.\w+\{([^{}]+)\}", (event.get("involvedObject") or {}).get("fieldPath") or "")
-    return path[1] if path else None
 
 
 def api_answers(results: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -10,11 +10,20 @@ This is a private plugin utility of incident.distroless; its interface may chang
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from ansible_collections.incident.distroless.plugins.module_utils._k8s.pods import container_spec, containers
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.pods import (
+    container_spec,
+    container_status,
+    containers,
+    controller_of,
+    is_ready,
+    is_sibling,
+)
+from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.text import printable
 
 Row = Mapping[str, Any]
 # net.ipv4.ip_local_port_range, as the kernel has it from the start
@@ -147,6 +156,23 @@ def listeners(sockets: Iterable[Row], pod: Mapping[str, Any], held: Row) -> list
     return rows
 
 
+def zombies(processes: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the processes that wait for others to take note of their end, by those others, the most first.
+
+    Each: parent (its pid), parent_name ("" where it is in no table), names (of the zombies, each once), count.
+    """
+    rows = list(processes)
+    known = {row["pid"]: row["name"] for row in rows}
+    found: dict[int, list[str]] = {}
+    for row in rows:
+        if row["state"] == "Z":
+            found.setdefault(row["parent"], []).append(row["name"])
+    return [
+        {"parent": pid, "parent_name": known.get(pid, ""), "names": sorted(set(names)), "count": len(names)}
+        for pid, names in sorted(found.items(), key=lambda entry: -len(entry[1]))
+    ]
+
+
 def _is_loopback(address: str) -> bool:
     return address.startswith("127.") or address == "::1"
 
@@ -176,6 +202,49 @@ def quantity(value: object) -> int:
     return math.ceil(amount)
 
 
+def comparison(pod: Row, container: str, others: Iterable[Row]) -> dict[str, Any] | None:
+    """Return how a container differs from that of a healthy pod of the same workload, of which others may hold some; None without one.
+
+    pod (its name), node, differences: each what, here and there (text). Of environment variables only names are compared.
+    """
+    alike = [other for other in others if is_sibling(pod, other) and is_ready(other)]
+    if not alike:
+        return None
+    # one of the same revision differs least, and of those the one that has stood longest
+    owner = controller_of(pod)
+    other = min(alike, key=lambda row: (controller_of(row) != owner, str(row["metadata"].get("creationTimestamp"))))
+    here, there = _traits(pod, container), _traits(other, container)
+    rows = [{"what": what, "here": value, "there": there[what]} for what, value in here.items() if value != there[what]]
+    return {"pod": other["metadata"]["name"], "node": other["spec"].get("nodeName"), "differences": rows}
+
+
+def _traits(pod: Row, container: str) -> dict[str, str]:
+    specs = [row for row in containers(pod) if row["name"] == container]
+    spec: Row = specs[0] if specs else {}
+    status = container_status(pod, container)
+    resources = spec.get("resources") or {}
+    names = [row["name"] for row in spec.get("env") or ()]
+    sources = [
+        f"all of {source.get('name')}"
+        for row in spec.get("envFrom") or ()
+        for source in row.values()
+        if isinstance(source, Mapping)
+    ]
+    return {
+        "node": str(pod["spec"].get("nodeName") or "none"),
+        "image": str(spec.get("image") or "none"),
+        "image id": str(status.get("imageID") or "none"),
+        "limits": _said(resources.get("limits")),
+        "requests": _said(resources.get("requests")),
+        "restarts": str(status.get("restartCount", 0)),
+        "environment names": ", ".join(sorted({*names, *sources})) or "none",
+    }
+
+
+def _said(amounts: Mapping[str, Any] | None) -> str:
+    return ", ".join(f"{name} {amount}" for name, amount in sorted((amounts or {}).items())) or "none"
+
+
 def owners(pod: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return who made the pod, as its object says: kind, name, controller (bool)."""
     return [
@@ -184,18 +253,19 @@ def owners(pod: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def zombies(processes: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return the processes that wait for others to take note of their end, by those others, the most first.
+def event_row(event: Row) -> dict[str, Any]:
+    """Return what of an event is a fact: time, type, reason, message, count, container (the one that it is about, or None)."""
+    return {
+        "time": event.get("lastTimestamp") or event.get("eventTime") or event.get("firstTimestamp"),
+        "type": event.get("type"),
+        "reason": event.get("reason"),
+        "message": printable(str(event.get("message", "")).strip()),
+        "count": event.get("count") or 1,
+        "container": _container_of(event),
+    }
 
-    Each: parent (its pid), parent_name ("" where it is in no table), names (of the zombies, each once), count.
-    """
-    rows = list(processes)
-    known = {row["pid"]: row["name"] for row in rows}
-    found: dict[int, list[str]] = {}
-    for row in rows:
-        if row["state"] == "Z":
-            found.setdefault(row["parent"], []).append(row["name"])
-    return [
-        {"parent": pid, "parent_name": known.get(pid, ""), "names": sorted(set(names)), "count": len(names)}
-        for pid, names in sorted(found.items(), key=lambda entry: -len(entry[1]))
-    ]
+
+def _container_of(event: Row) -> str | None:
+    """Return the container that an event of a pod is about: its fieldPath is such as spec.containers{app}."""
+    path = re.fullmatch(r"spec\.\w+\{([^{}]+)\}", (event.get("involvedObject") or {}).get("fieldPath") or "")
+    return path[1] if path else None

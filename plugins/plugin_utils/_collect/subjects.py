@@ -61,6 +61,13 @@ def subjects(found: Mapping[str, Any], answers: Rows, container: str, now: str) 
     return {"targets": targets, "failed_targets": [dict(row) for row in failed]}
 
 
+def with_subjects(looked: Rows, outside: Rows) -> list[dict[str, Any]]:
+    """Return the targets that were looked into (rows of ephemeral_debug), and those of `subjects` that were not."""
+    rows = [dict(row) for row in looked]
+    seen = {(row["namespace"], row["pod"], row["container"]) for row in rows}
+    return rows + [dict(row) for row in outside if (row["namespace"], row["pod"], row["container"]) not in seen]
+
+
 def _is_there(failed: Mapping[str, Any]) -> bool:
     return bool(failed.get("namespace") and failed.get("pod")) and failed["reason"] != "NoTarget"
 

@@ -69,7 +69,7 @@ def diagnose(view: View) -> Health:
             stale = found.message if found.kind.name == "node_lost" else ""
             return Health((found,), (), stale)
     causes = [cause for cause in (_of_container(view), _disrupted(view)) if cause]
-    causes.sort(key=lambda cause: (("fail", "unknown", "warn").index(cause.verdict), -cause.kind.severity))
+    causes.sort(key=lambda cause: (("fail", "warn", "unknown").index(cause.verdict), -cause.kind.severity))
     return Health(tuple(causes), tuple(_notes(view)), "")
 
 

@@ -27,6 +27,8 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 # the worst first: what is not known may be worse than what is only dubious
 VERDICTS = ("fail", "unknown", "warn", "pass")
+# what was found is read before what was not seen
+READ = ("fail", "warn", "unknown", "pass")
 DEFAULT_SEVERITY = 50
 # of one analyzer in one target; a pod with ten thousand full volumes must not fill the report
 MAX_MATCHES = 20
@@ -58,6 +60,14 @@ Facts = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
+class Following:
+    """What an analyzer's failures follow from: failures of one of these analyzers in the same target, where `when` holds."""
+
+    of: frozenset[str]
+    when: Callable[..., Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Analyzer:
     """One judgement, compiled. given says whether it is made of a target at all; for_each is None where it is made once."""
 
@@ -73,6 +83,7 @@ class Analyzer:
     next: Callable[..., str]
     otherwise: Callable[..., str] | None
     severity: int
+    follows: tuple[Following, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,17 +109,43 @@ def parse_analyzers(files: Mapping[str, Any]) -> list[Analyzer]:
     for path, content in files.items():
         if (
             not isinstance(content, Mapping)
-            or list(content) != ["analyzers"]
-            or not isinstance(content["analyzers"], list)
+            or not isinstance(content.get("analyzers"), list)
+            or not isinstance(content.get("consequences", []), list)
+            or content.keys() - {"analyzers", "consequences"}
         ):
-            raise ValueError(f"{path}: a list under the key analyzers, and no other key, is needed.")
+            raise ValueError(
+                f"{path}: a list under the key analyzers is needed, and no other key but a list of consequences."
+            )
         for index, entry in enumerate(content["analyzers"]):
             try:
                 analyzer = _analyzer(environment, entry)
             except (ValueError, TemplateError) as error:
                 raise ValueError(f"{path}: analyzers[{index}]: {error}") from error
             found[analyzer.name] = analyzer
+    # of analyzers in whatever file
+    for path, content in files.items():
+        for index, entry in enumerate(content.get("consequences", [])):
+            try:
+                found |= _with_consequence(environment, found, entry)
+            except (ValueError, TemplateError) as error:
+                raise ValueError(f"{path}: consequences[{index}]: {error}") from error
     return list(found.values())
+
+
+def _with_consequence(
+    environment: ImmutableSandboxedEnvironment, known: Mapping[str, Analyzer], entry: object
+) -> dict[str, Analyzer]:
+    """Return the analyzers that an entry names as consequences, with what they follow from. Raises ValueError, and what Jinja raises."""
+    if not isinstance(entry, Mapping) or not {"are", "of"} <= entry.keys() <= {"are", "of", "when"}:
+        raise ValueError("are and of are needed, and no other key but when.")
+    names = [entry["are"], entry["of"]]
+    if not all(isinstance(row, list) and row and all(name in known for name in row) for row in names):
+        raise ValueError("are and of are lists of names of analyzers.")
+    if set(entry["are"]) & set(entry["of"]):
+        raise ValueError("nothing follows from itself.")
+    when = environment.compile_expression(str(entry.get("when", "true")), undefined_to_none=False)
+    row = Following(frozenset(entry["of"]), when)
+    return {name: replace(known[name], follows=(*known[name].follows, row)) for name in entry["are"]}
 
 
 def _environment() -> ImmutableSandboxedEnvironment:
@@ -191,6 +228,7 @@ def analyze(facts: Facts, analyzers: Iterable[Analyzer], settings: Mapping[str, 
     plain = json.loads(
         json.dumps(
             {
+                "role": "",
                 "missing": {},
                 "cut": [],
                 "stale": {},
@@ -199,7 +237,38 @@ def analyze(facts: Facts, analyzers: Iterable[Analyzer], settings: Mapping[str, 
             }
         )
     )
-    return [judgement for analyzer in analyzers for judgement in _judge(analyzer, plain)]
+    every = list(analyzers)
+    return _one_cause([judgement for analyzer in every for judgement in _judge(analyzer, plain)], every, plain)
+
+
+def _one_cause(judgements: list[Judgement], analyzers: Iterable[Analyzer], facts: dict[str, Any]) -> list[Judgement]:
+    """Return the judgements, in which a failure that follows from another one is a warning that says so."""
+    titles = {row.analyzer: row.title for row in judgements if row.verdict == "fail"}
+    causes = {row.name: _cause_of(row, titles, facts) for row in analyzers if row.name in titles and row.follows}
+    # of failures that all follow from each other one has to lead
+    if not any(causes.values()) or all(causes.get(name) for name in titles):
+        return judgements
+    return [
+        replace(
+            row, verdict="warn", message=_sentence(f"{row.message.rstrip('.')}. It is taken to follow from: {cause}.")
+        )
+        if row.verdict == "fail" and (cause := causes.get(row.analyzer))
+        else row
+        for row in judgements
+    ]
+
+
+def _cause_of(analyzer: Analyzer, failing: Mapping[str, str], facts: dict[str, Any]) -> str:
+    """Return the title of the failure that those of an analyzer follow from, or ""."""
+    for following in analyzer.follows:
+        leading = [title for name, title in failing.items() if name in following.of]
+        try:
+            if leading and following.when(**facts):
+                return leading[0]
+        except NOT_JUDGED:
+            # without the facts that would show it nothing is said to follow
+            continue
+    return ""
 
 
 def _number(value: object) -> object:

@@ -22,9 +22,11 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._collect.facts
     DERIVED,
     Known,
     gather_facts,
+    is_about,
     label,
 )
 from ansible_collections.incident.distroless.plugins.plugin_utils._judge.analyzers import (
+    READ,
     VERDICTS,
     Analyzer,
     Judgement,
@@ -53,16 +55,28 @@ def judge(
     for a setting of the wrong type.
     """
     within = _within(settings)
-    findings: list[Finding] = [failed_finding(collected["role"], failed) for failed in collected["failed_targets"]]
+    role = collected["role"]
+    outside = outside_of(collected)
+    findings: list[Finding] = [
+        failed_finding(role, failed)
+        for failed in collected["failed_targets"]
+        if not any(is_about(failed, target) for target in outside.values())
+    ]
     if collected["ended"] is None:
         findings.append(unfinished_finding(collected))
     findings += clock_findings(collected)
     entries: list[Entry] = []
     facts: dict[str, dict[str, Any]] = {}
+    inside = inside_facts(collected["collectors"])
     for target in collected["targets"]:
         known = gather_facts(collected, target, folder.read, within)
         files = _keep(folder, target, known, collected["collectors"]) if keeps else {}
-        findings += findings_of(collected["role"], target, analyze(known.facts, analyzers, settings), files)
+        made = analyzers
+        if label(target) in outside:
+            made = [analyzer for analyzer in analyzers if not inside.intersection(analyzer.needs)]
+            findings.append(outside_finding(collected, target, len(analyzers) - len(made)))
+        judged = analyze({**known.facts, "role": role}, made, settings)
+        findings += findings_of(role, target, judged, files)
         entries += timeline(known.facts, target)
         facts[label(target)] = known.facts
     return document(collected, findings, entries, facts)
@@ -143,6 +157,42 @@ def failed_finding(role: str, failed: Mapping[str, Any]) -> Finding:
     }
 
 
+def inside_facts(collectors: Iterable[Mapping[str, Any]]) -> frozenset[str]:
+    """Return the names of the facts that only a look inside tells."""
+    own = {row["name"] for row in collectors if not row["api"]}
+    return frozenset(own | {name for name, sources in DERIVED.items() if own.intersection(sources)})
+
+
+def outside_of(collected: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Return, by their labels, the targets of which only the API told, in a case that is about such ones too."""
+    if not collected.get("outside_too"):
+        return {}
+    return {label(target): target for target in collected["targets"] if not target["commands"]}
+
+
+def outside_finding(collected: Mapping[str, Any], target: Mapping[str, Any], left: int) -> Finding:
+    """Return the finding that a target was not looked into, why, and how many checks were not made for that."""
+    failed = next((row for row in collected["failed_targets"] if is_about(row, target)), None)
+    looked = [
+        row["container"] for row in collected["targets"] if row["pod_uid"] == target["pod_uid"] and row["commands"]
+    ]
+    if failed:
+        why, following = f"{failed['reason']}: {failed['message']}", failed.get("hint") or ""
+    else:
+        why = f"Of this pod {', '.join(looked) or 'another container'} was to be looked into."
+        following = f"Name {target['container']} in {collected['role']}_container to look into it."
+    return {
+        **failed_finding(collected["role"], {**target, "reason": "", "message": "", "hint": following}),
+        "target": label(target),
+        "title": "What only a look inside tells was out of sight",
+        "message": printable(
+            f"{why} What the API says was judged; checks that need a look inside and were not made: {left}."
+        ),
+        # what is known leads
+        "severity": 90,
+    }
+
+
 def unfinished_finding(collected: Mapping[str, Any]) -> Finding:
     """Return the finding of a case whose acquisition was cut off: what is not here may only not have been looked at."""
     return {
@@ -184,8 +234,8 @@ def clock_findings(collected: Mapping[str, Any]) -> list[Finding]:
 
 
 def in_order(findings: Iterable[Finding]) -> list[Finding]:
-    """Return the worst verdict first, then the higher severity, then by target."""
-    return sorted(findings, key=lambda entry: (VERDICTS.index(entry["verdict"]), -entry["severity"], entry["target"]))
+    """Return what is wrong first, then what was not seen, then what passed; in each the higher severity first, then by target."""
+    return sorted(findings, key=lambda entry: (READ.index(entry["verdict"]), -entry["severity"], entry["target"]))
 
 
 def counts(findings: Iterable[Mapping[str, Any]]) -> dict[str, int]:

@@ -137,7 +137,7 @@ def catalog() -> Mapping[str, Owner]:
     """Return every role and playbook that has options, by its name."""
     source = _source()
     owners = {**source["roles"], **source["playbooks"]}
-    return {name: _owner(name, entry, source["groups"]) for name, entry in owners.items()}
+    return {name: _owner(name, entry, source) for name, entry in owners.items()}
 
 
 def roles() -> Sequence[Owner]:
@@ -188,20 +188,24 @@ def _setting(value: Any) -> Any:
     return int(value) if isinstance(value, bool) else value
 
 
-def _owner(name: str, entry: Mapping[str, Any], groups: Mapping[str, Any]) -> Owner:
-    rows = [row for listed in entry["options"] for row in _rows(listed, groups)]
+def _owner(name: str, entry: Mapping[str, Any], source: Mapping[str, Any]) -> Owner:
+    rows = [row for listed in entry["options"] for row in _rows(listed, source)]
     return Owner(
         name, entry["title"], _paragraphs(entry.get("about", []), name), tuple(_option(row, name) for row in rows)
     )
 
 
-def _rows(listed: Mapping[str, Any], groups: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """An entry of an owner's list is an option, or a group of them, of which some say something else here (`but`)."""
-    if "group" not in listed:
-        yield listed
-        return
-    for row in groups[listed["group"]]:
-        yield {**row, **listed.get("but", {}).get(row["name"], {})}
+def _rows(listed: Mapping[str, Any], source: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """An entry of an owner's list is an option, a group of them, or those of a role (`of`) that are in no group; of which some say
+    something else here (`but`), or only some are meant (`only`)."""
+    if "group" in listed:
+        rows = source["groups"][listed["group"]]
+    elif "of" in listed:
+        rows = [row for row in source["roles"][listed["of"]]["options"] if "name" in row]
+    else:
+        rows = [listed]
+    names = listed.get("only") or [row["name"] for row in rows]
+    yield from ({**row, **listed.get("but", {}).get(row["name"], {})} for row in rows if row["name"] in names)
 
 
 def _option(row: Mapping[str, Any], owner: str) -> Option:

@@ -58,6 +58,7 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.text 
 )
 
 _STATUSES = ("initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses")
+_OF_A_FILE = ("src", "status", "reason", "type", "size", "sha256", "dest")
 
 Parser = Callable[[bytes], Any]
 
@@ -94,6 +95,16 @@ def pod_state(data: bytes) -> dict[str, Any]:
         raise not_understood(data) from error
 
 
+def manifest(data: bytes) -> list[dict[str, Any]]:
+    """Return what proc_fs_fetch's manifest (JSON) says of files: src, status, reason, type, size, sha256, dest. Of folders only those with
+    a failure."""
+    try:
+        rows = [{key: row.get(key) for key in _OF_A_FILE} for row in json.loads(data)["files"]]
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise not_understood(data) from error
+    return [row for row in rows if row["type"] != "directory" or row["status"] == "failed"]
+
+
 def escaped_lines(data: bytes) -> list[str]:
     """Return the lines, with what is not printable escaped."""
     return [printable(line.decode("utf-8", "backslashreplace")) for line in lines(data)]
@@ -118,6 +129,7 @@ PARSERS: dict[str, Parser] = {
     "limits": limits,
     "lines": escaped_lines,
     "lookups": lookups,
+    "manifest": manifest,
     "mountinfo": mountinfo,
     "open_files": open_files,
     "pcap": pcap,

@@ -14,7 +14,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.incident.distroless.plugins.plugin_utils._judge.analyzers import VERDICTS
+from ansible_collections.incident.distroless.plugins.plugin_utils._judge.analyzers import READ
 from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.network import REACHED, peers
 from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.sockets import sockets
 from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.text import printable
@@ -82,7 +82,7 @@ def isolation(
             for verdict, message in rows
         ),
     ]
-    findings.sort(key=lambda entry: VERDICTS.index(entry["verdict"]))
+    findings.sort(key=lambda entry: READ.index(entry["verdict"]))
     verdict = next((entry["verdict"] for entry in findings), "unknown")
     name = f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"
     return {

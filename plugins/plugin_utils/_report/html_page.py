@@ -30,7 +30,7 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._case.folder i
     SUMMARY,
     CaseFolder,
 )
-from ansible_collections.incident.distroless.plugins.plugin_utils._judge.findings import rows_of
+from ansible_collections.incident.distroless.plugins.plugin_utils._judge.findings import rows_of, worst
 from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.text import printable
 from ansible_collections.incident.distroless.plugins.plugin_utils._redact.rules import Rule
 from ansible_collections.incident.distroless.plugins.plugin_utils._report.summary import (
@@ -337,11 +337,11 @@ def excerpt(data: bytes) -> str:
 
 
 def _verdicts(case: Mapping[str, Any]) -> dict[str, str]:
-    """Return the worst verdict of each target: the findings are sorted, the worst first."""
-    found: dict[str, str] = {}
+    """Return the worst verdict of each target."""
+    by_target: dict[str, list[Row]] = {}
     for finding in case["findings"]:
-        found.setdefault(finding["target"], finding["verdict"])
-    return found
+        by_target.setdefault(finding["target"], []).append(finding)
+    return {target: worst(found) for target, found in by_target.items()}
 
 
 @cache

@@ -24,7 +24,7 @@ from jinja2 import Environment, meta
 ROLES = Path(__file__).parents[3] / "roles"
 FILES = sorted([*ROLES.glob("*/analyzers/*.yml"), *ROLES.glob("*/*/analyzers/*.yml")])
 # what is there whatever was collected
-GIVEN = {"target", "missing", "cut", "stale", "settings", "item", "namespace"}
+GIVEN = {"role", "target", "missing", "cut", "stale", "settings", "item", "namespace"}
 FAILS: dict[str, Any] = {
     "missing": {"missing": "nobody collected it"},
     "timed out": {"missing": "the command took longer than 60 s"},
@@ -36,7 +36,9 @@ FAILS: dict[str, Any] = {
 
 
 def of(path: Path) -> list[Analyzer]:
-    return parse_analyzers({str(path): yaml.safe_load(path.read_text(encoding="utf-8"))})
+    # what follows from what is said across files
+    analyzers = yaml.safe_load(path.read_text(encoding="utf-8"))["analyzers"]
+    return parse_analyzers({str(path): {"analyzers": analyzers}})
 
 
 def passing(analyzer: Analyzer) -> Analyzer:

@@ -29,8 +29,37 @@ POD = {
     "metadata": {"name": "api-0"},
     "spec": {"containers": [{"name": "app", "env": [{"name": "A", "value": "secret"}]}]},
 }
+
+
+def of_the_web(name: str, revision: str, ready: str = "False") -> dict[str, Any]:
+    """A pod of the Deployment web."""
+    owner = {"kind": "ReplicaSet", "name": f"web-{revision}", "uid": f"uid-{revision}", "controller": True}
+    labels = {"app": "web", "pod-template-hash": revision}
+    return {
+        "metadata": {"name": name, "uid": f"uid-{name}", "labels": labels, "ownerReferences": [owner]},
+        "status": {"conditions": [{"type": "Ready", "status": ready}]},
+    }
+
+
 ANSWERS: dict[str, tuple[int, Mapping[str, Any]]] = {
     "/api/v1/namespaces/shop/pods/api-0": (200, POD),
+    "/api/v1/namespaces/shop/pods/web-a": (200, {"spec": {}, **of_the_web("web-a", "1a")}),
+    "/api/v1/namespaces/shop/pods/alone": (
+        200,
+        {"metadata": {"name": "alone", "uid": "1", "labels": {"app": "x"}}, "spec": {}},
+    ),
+    # the labels that all of them have
+    "/api/v1/namespaces/shop/pods?labelSelector=app%3Dweb&limit=100": (
+        200,
+        {
+            "items": [
+                {"spec": {}, **of_the_web("web-a", "1a")},
+                {"spec": {}, **of_the_web("web-b", "1a")},
+                {"spec": {}, **of_the_web("web-c", "2b", "True")},
+                {"spec": {}, "metadata": {"name": "other", "uid": "uid-other", "labels": {"app": "web"}}},
+            ]
+        },
+    ),
     "/api/v1/namespaces/shop/pods/gone": (404, {"message": 'pods "gone" not found'}),
     "/api/v1/namespaces/shop/events?fieldSelector=involvedObject.name%3Dapi-0%2Ctype%3DWarning": (
         200,
@@ -233,3 +262,15 @@ def test_a_number_that_nothing_can_be_done_with_is_refused(host: str, option: st
     with pytest.raises(Failure) as caught:
         work(Module(host, **{option: 0}))
     assert caught.value.reason == "InvalidRequest"
+
+
+def test_pods_like_another_are_those_of_its_workload_and_the_ready_ones_come_first(host: str) -> None:
+    report = work(Module(host, {"kind": "Pod", "like": "web-a", **SHOP}, {"kind": "Pod", "like": "alone", **SHOP}))
+    names = [[entry["metadata"]["name"] for entry in row["resources"]] for row in report.fields["answers"]]
+    assert names == [["web-c", "web-b"], []]
+
+
+@pytest.mark.parametrize("more", [{"name": "api-0"}, {"label_selectors": ["a=b"]}, {"kind": "Service"}, {"like": 5}])
+def test_what_is_asked_for_by_a_likeness_is_pods_and_nothing_else(more: dict[str, Any]) -> None:
+    with pytest.raises(Failure, match=r"requests\[3\]\.like"):
+        parse(3, {"kind": "Pod", "like": "web-a", **SHOP, **more}, None)

@@ -74,14 +74,14 @@ def test_evidence_names_the_file_and_its_hash_and_what_is_read_off_the_pod_point
     ]
 
 
-def test_the_worst_is_first_and_what_is_not_known_comes_before_a_warning() -> None:
+def test_what_is_wrong_is_first_and_what_is_not_known_comes_after_a_warning() -> None:
     rows = [("pass", 90), ("warn", 10), ("unknown", 5), ("fail", 1), ("fail", 99)]
     findings = findings_of("r", TARGET, [judgement(verdict, "x", severity) for verdict, severity in rows], {})
     assert [(entry["verdict"], entry["severity"]) for entry in in_order(findings)] == [
         ("fail", 99),
         ("fail", 1),
-        ("unknown", 5),
         ("warn", 10),
+        ("unknown", 5),
         ("pass", 90),
     ]
 

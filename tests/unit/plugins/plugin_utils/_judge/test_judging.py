@@ -112,3 +112,54 @@ def test_a_setting_of_seconds_that_is_no_number_is_refused_and_nothing_is_writte
 @pytest.mark.parametrize("value", [0, 60, "60"])
 def test_seconds_may_be_text_as_templates_make_it(folder: CaseFolder, value: Any) -> None:
     assert judge(folder, COLLECTED, LATE, {"latest": 1, "within_seconds": value}, keeps=False)["verdict"] == "fail"
+
+
+FAILED = {
+    "namespace": "shop",
+    "pod": "api-0",
+    "container": None,
+    "reason": "PodSecurityDenied",
+    "message": "No.",
+    "hint": "Ask.",
+}
+OUTSIDE: dict[str, Any] = {
+    **COLLECTED,
+    "ended": "2026-11-25T02:01:00Z",
+    "outside_too": True,
+    "failed_targets": [FAILED],
+    "targets": [{**TARGET, "pod_uid": "u", "commands": []}],
+}
+ALWAYS = parse_analyzers(
+    {
+        "checks.yml": {
+            "analyzers": [{"name": "there", "needs": ["target"], "verdict": "warn", "message": "It is there."}]
+        }
+    }
+)
+
+
+def test_what_only_a_look_inside_tells_is_one_finding_that_says_why_it_was_not_seen(folder: CaseFolder) -> None:
+    case = judge(folder, OUTSIDE, [*LATE, *ALWAYS], {"latest": 1}, keeps=False)
+    there, unseen = case["findings"]
+    assert (there["analyzer"], there["verdict"], case["verdict"]) == ("there", "warn", "unknown")
+    assert unseen["target"] == "shop/api-0/app"
+    assert unseen["message"] == (
+        "PodSecurityDenied: No. What the API says was judged; checks that need a look inside and were not made: 1."
+    )
+    assert unseen["next"] == "Ask."
+
+
+def test_of_a_container_beside_the_one_that_was_looked_into_it_is_said_which_that_was(folder: CaseFolder) -> None:
+    looked = {**TARGET, "pod_uid": "u", "commands": [CLOCK]}
+    targets = [looked, {**looked, "container": "side", "commands": []}]
+    case = judge(folder, {**OUTSIDE, "failed_targets": [], "targets": targets}, LATE, {"latest": 1}, keeps=False)
+    late, unseen = case["findings"]
+    assert (late["target"], late["verdict"]) == ("shop/api-0/app", "fail")
+    assert unseen["message"].startswith("Of this pod app was to be looked into. ")
+    assert unseen["next"] == "Name side in evidence_bundle_container to look into it."
+
+
+def test_a_pod_of_which_nothing_is_known_stays_a_finding_of_its_own(folder: CaseFolder) -> None:
+    case = judge(folder, {**OUTSIDE, "targets": []}, LATE, {"latest": 1}, keeps=False)
+    (finding,) = case["findings"]
+    assert (finding["analyzer"], finding["message"]) == ("reached", "PodSecurityDenied: No.")

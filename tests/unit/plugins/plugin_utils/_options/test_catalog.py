@@ -174,3 +174,12 @@ def test_what_the_engine_knows_under_the_same_name_is_handed_on(owner: Owner) ->
     for name in shared:
         (value,) = re.findall(rf"^    triage_{name}: (.*(?:\n      .*)*)", text, re.MULTILINE)
         assert f"{owner.name}_given.options.{name}" in value
+
+
+def test_a_role_has_the_options_of_another_with_their_one_text_and_its_own_name() -> None:
+    own, other = ({option.name: option for option in catalog()[name].options} for name in ("pod_triage", "disk_triage"))
+    assert own["growth_seconds"] == other["growth_seconds"]
+    assert own["within_seconds"].is_setting
+    # a capture takes its time alone, and a copy of a pod is another pod
+    assert not {"capture_seconds", "copy"} & own.keys()
+    assert "pod_triage_pod" in str(own["pod"].about)

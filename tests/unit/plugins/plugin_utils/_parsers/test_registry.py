@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -284,3 +285,16 @@ def test_what_stat_prints_of_a_file_system_is_what_the_parser_takes(tmp_path: Pa
     (row,) = disk_usage(b"/x ext4 1:2 " + numbers)
     here = os.statvfs(tmp_path)
     assert row["size"] == here.f_blocks * here.f_frsize
+
+
+def test_of_a_manifest_files_are_told_and_folders_that_failed() -> None:
+    row = {"src": "/a", "status": "fetched", "type": "file", "size": 3, "sha256": "ab", "mode": "0644"}
+    rows = [row, {**row, "src": "/d", "type": "directory"}, {"src": "/n", "type": None, "status": "failed"}]
+    found = PARSERS["manifest"](json.dumps({"schema": 1, "files": rows}).encode())
+    assert [(entry["src"], entry["status"], entry["size"]) for entry in found] == [
+        ("/a", "fetched", 3),
+        ("/n", "failed", None),
+    ]
+    for broken in (b"", b"[]", b'{"files": [1]}'):
+        with pytest.raises(ValueError, match="not understood"):
+            PARSERS["manifest"](broken)

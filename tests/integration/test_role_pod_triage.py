@@ -1,0 +1,174 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is wrong with a pod, whatever it is: one look, one case, one headline. Pods share the plays."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .cases import Case, run_playbook
+from .conftest import Credentials, Kubectl, pod_manifest
+from .oncall import rules_of, variables_of
+from .patience import PATIENCE
+
+APP = "incident.test/app:nonroot"
+SECRET = "a-value-that-no-case-may-hold"
+MISSING = "/etc/shop/config.yaml"
+
+
+def web(**container: Any) -> dict[str, Any]:
+    """A Deployment that keeps its old pods: a new one counts only after minutes, and one that crashes is ready for moments."""
+    app = {"name": "app", "image": APP, "imagePullPolicy": "Never", **container}
+    labels = {"app": "web"}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "web"},
+        "spec": {
+            "replicas": 1,
+            "minReadySeconds": 500,
+            "strategy": {"rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
+            "selector": {"matchLabels": labels},
+            "template": {
+                "metadata": {"labels": labels},
+                "spec": {"terminationGracePeriodSeconds": 1, "containers": [app]},
+            },
+        },
+    }
+
+
+def wait_for(kubectl: Kubectl, is_so: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    """The pod of the namespace that is so, when there is one."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        pods = kubectl.json("get", "pods")["items"]
+        if found := next(filter(is_so, pods), None):
+            return dict(found)
+        time.sleep(0.5)
+    pytest.fail(f"no pod came to that: {kubectl.text('get', 'pods')}")
+
+
+def statuses(pod: dict[str, Any]) -> list[dict[str, Any]]:
+    return pod.get("status", {}).get("containerStatuses") or []
+
+
+def has_crashed(pod: dict[str, Any]) -> bool:
+    rows = statuses(pod)
+    return pod["metadata"]["name"].startswith("web-") and any(row["lastState"].get("terminated") for row in rows)
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Pods in trouble of each kind, by what they are: web is well, and crashing is a newer revision of it."""
+
+    open: Kubectl
+    closed: Kubectl
+    web: str
+    crashing: str
+
+    @property
+    def targets(self) -> list[dict[str, str]]:
+        names = (self.web, self.crashing, "full", "done")
+        return [
+            *({"namespace": self.open.namespace, "pod": name} for name in names),
+            {"namespace": self.closed.namespace, "pod": "closed"},
+        ]
+
+
+@pytest.fixture(scope="module")
+def world(kubectl: Kubectl, make_namespace: Callable[..., Kubectl]) -> World:
+    closed = make_namespace()
+    closed.apply(pod_manifest("closed", "incident.test/app:root"))
+    filling = {"args": ["--blob", "/cache/blob", "--blob-size", str(8 << 20)]}
+    mounted = {"volumeMounts": [{"name": "cache", "mountPath": "/cache"}]}
+    memory = {"name": "cache", "emptyDir": {"medium": "Memory", "sizeLimit": "8Mi"}}
+    kubectl.apply(pod_manifest("full", APP, container={**filling, **mounted}, volumes=[memory]))
+    kubectl.apply(
+        pod_manifest("done", APP, container={"command": ["/app", "sha256", "/etc/hosts"]}, restartPolicy="Never")
+    )
+    kubectl.apply(web(env=[{"name": "SHOP", "value": SECRET}]))
+    well = wait_for(
+        kubectl, lambda pod: any(row["ready"] for row in statuses(pod)) and "web-" in pod["metadata"]["name"]
+    )
+    variables = [{"name": "SHOP", "value": SECRET}, {"name": "SHOP_CONFIG", "value": MISSING}]
+    kubectl.apply(web(env=variables, command=["/app", "sha256", MISSING]))
+    crashing = wait_for(kubectl, has_crashed)
+    kubectl.wait_until_running("full")
+    kubectl.run("wait", "pod/done", "--for=jsonpath={.status.phase}=Succeeded", f"--timeout={PATIENCE}s")
+    closed.wait_until_running("closed")
+    # a namespace that was closed after its pod was let in
+    closed.run("label", "namespace", closed.namespace, "pod-security.kubernetes.io/enforce=restricted")
+    return World(kubectl, closed, well["metadata"]["name"], crashing["metadata"]["name"])
+
+
+def verdicts(case: Case, pod: str) -> dict[str, set[str]]:
+    """What is not a pass of a pod: verdict -> analyzers."""
+    rows = [entry for entry in case.of(pod).findings() if entry["verdict"] != "pass"]
+    return {verdict: {row["analyzer"] for row in rows if row["verdict"] == verdict} for verdict in ("fail", "unknown")}
+
+
+def test_pods_in_trouble_of_each_kind_are_one_case_with_one_look(world: World, tmp_path: Path) -> None:
+    kubectl = world.open
+    given = {"targets": world.targets, "fetch": ["/etc/hosts", "/nope"], "growth_seconds": 1, "timeout": 1}
+    case = run_playbook("pod_triage", tmp_path, given)
+    assert case.status == 0, case.printed
+    document = case.document
+    order = [entry["verdict"] for entry in document["findings"]]
+    assert order == sorted(order, key=("fail", "warn", "unknown", "pass").index)
+    assert document["verdict"] == "fail"
+
+    # the one cause of each, and what was out of sight
+    assert verdicts(case, "full") == {"fail": {"volume_full"}, "unknown": {"not_fetched"}}, case.said()
+    assert verdicts(case, world.crashing) == {"fail": {"missing_file"}, "unknown": {"reached"}}, case.said()
+    assert verdicts(case, "done") == {"fail": set(), "unknown": {"reached"}}, case.said()
+    assert verdicts(case, "closed") == {"fail": set(), "unknown": {"reached"}}, case.said()
+    assert verdicts(case, world.web)["fail"] == set(), case.said()
+    (unseen,) = case.of("closed").findings(verdict="unknown")
+    assert "PodSecurityDenied" in unseen["message"]
+    assert "and were not made: " in unseen["message"]
+    assert MISSING in case.of(world.crashing).finding("missing_file")["message"]
+
+    # one debugger of each that takes one
+    assert {name: len(kubectl.debuggers(name)) for name in ("full", world.web, world.crashing, "done")} == {
+        "full": 1,
+        world.web: 1,
+        world.crashing: 0,
+        "done": 0,
+    }
+    assert world.closed.debuggers("closed") == []
+
+    # the files that were asked for, in the same case
+    brought = case.folder / "fetched_files" / kubectl.namespace / "full" / "app" / "etc" / "hosts"
+    (fetched,) = case.of("full").findings("fetched")
+    assert "/etc/hosts" in fetched["message"]
+    case.assert_evidence(fetched)
+    rows = json.loads((brought.parents[2] / "app.manifest.json").read_text(encoding="utf-8"))["files"]
+    truth = kubectl.hashes("full", "/etc/hosts")
+    assert {row["src"]: row["sha256"] for row in rows if row["status"] == "fetched"} == truth
+    assert brought.is_file()
+
+
+def test_with_the_least_role_a_crash_is_compared_with_the_revision_that_is_well(
+    world: World, credentials: Credentials, tmp_path: Path
+) -> None:
+    oncall = variables_of(credentials, rules_of("role.yml", "triage-role.yml"))
+    given = {"namespace": world.open.namespace, "pod": world.crashing, "fail_on": "fail"}
+    case = run_playbook("pod_triage", tmp_path, given, environment=oncall)
+    # what it asked for is written before it fails
+    assert case.status == 2, case.printed
+    assert case.findings()[0]["analyzer"] == "missing_file", case.said()
+    said = case.finding("differs")["message"]
+    assert world.web in said
+    assert "environment names SHOP, SHOP_CONFIG and SHOP" in said
+    written = b"".join(path.read_bytes() for path in case.folder.rglob("*") if path.is_file())
+    assert SECRET.encode() not in written
+    assert SECRET not in case.printed
