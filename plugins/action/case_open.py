@@ -15,7 +15,7 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._actions.case_
 from ansible_collections.incident.distroless.plugins.plugin_utils._case.folder import read_checks
 from ansible_collections.incident.distroless.plugins.plugin_utils._case.looks import Opening, look_again, open_case
 from ansible_collections.incident.distroless.plugins.plugin_utils._collect.collectors import as_rows, parse_collectors
-from ansible_collections.incident.distroless.plugins.plugin_utils._redact.rules import users_rules
+from ansible_collections.incident.distroless.plugins.plugin_utils._redact.ruleset import users_rules
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "path": {"type": "str", "required": True},

@@ -24,7 +24,7 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.bund
 from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.checksums import SUMS
 from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.seal import problems
 from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.signature import sign
-from ansible_collections.incident.distroless.plugins.plugin_utils._redact.rules import users_rules
+from ansible_collections.incident.distroless.plugins.plugin_utils._redact.ruleset import users_rules
 from ansible_collections.incident.distroless.plugins.plugin_utils._sharing.file_copy import NOT_UNDERSTOOD
 from ansible_collections.incident.distroless.plugins.plugin_utils._sharing.redacted_copy import derive
 

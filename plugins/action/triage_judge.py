@@ -23,7 +23,7 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._case.folder i
 from ansible_collections.incident.distroless.plugins.plugin_utils._case.looks import held_by, look_again, refuse_writer
 from ansible_collections.incident.distroless.plugins.plugin_utils._judge.analyzers import parse_analyzers
 from ansible_collections.incident.distroless.plugins.plugin_utils._judge.findings import judge
-from ansible_collections.incident.distroless.plugins.plugin_utils._redact.rules import users_rules
+from ansible_collections.incident.distroless.plugins.plugin_utils._redact.ruleset import users_rules
 from ansible_collections.incident.distroless.plugins.plugin_utils._report.summary import (
     heading,
     is_failure,

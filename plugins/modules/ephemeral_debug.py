@@ -40,8 +40,8 @@ options:
       - Commands to run in the debugger of each target, in this order. A string in place of a list is one command, commas and all.
       - A string is a line for the debugger's C(sh). A dictionary takes exactly one of C(cmd) (a shell line) and C(argv) (a
         list, run without a shell), and C(name), C(stdin), C(env) (a dictionary), C(chdir), C(timeout) (seconds, default 60),
-        C(max_output) (bytes kept of each stream in the result, default 65536), C(dest) and C(changed) (a boolean, default
-        true). Other keys are an error.
+        C(max_output) (bytes kept of each stream in the result, default 65536), C(max_stdout) (the same of stdout alone, 0 for
+        none of it), C(dest) and C(changed) (a boolean, default true). Other keys are an error.
       - A command with C(beside) true begins with the first and runs while the others do, as one that watches.
       - C(stdin) is text of at most 1 MiB, which the command reads exactly as given, without a newline added. It may be less
         where much of it is control characters, single quotes or backslashes, since the debugger holds it in escaped form. It

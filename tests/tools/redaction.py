@@ -40,7 +40,7 @@ where an e-mail or an IP address was. ``findings.json`` and the evidence in the 
 marker wherever it stands; without the salt it tells nothing.
 
 The rules below are data, whose examples are run by
-``tests/unit/plugins/plugin_utils/_redact/test_rules.py::test_a_rule_replaces_of_its_examples_what_they_say_and_nothing_else``. Beside them,
+``tests/unit/plugins/plugin_utils/_redact/test_ruleset.py::test_a_rule_replaces_of_its_examples_what_they_say_and_nothing_else``. Beside them,
 code reads what no pattern can: keys in PEM, also those that were cut off; the headers ``Authorization`` and ``Cookie`` to their end; how
 far the value of a name reaches, in several lines too; the ``data`` of a Secret of Kubernetes and of a list of them, in JSON and YAML; pairs
 of name and value; e-mail and IP addresses, but those that are the same everywhere (loopback, netmasks, ``10.0.0.0/8``, versions such as

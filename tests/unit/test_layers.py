@@ -110,6 +110,12 @@ def test_importers_are_counted_by_the_file_whichever_way_they_import(tmp_path: P
     assert counts == [0, 1, 1, 2, 3]
 
 
+def test_no_folder_has_the_name_of_a_module_beside_it() -> None:
+    """Ansible's loader of collections takes a folder for a package, also one without Python in it, and the module is hidden."""
+    hidden = [path for path in PLUGINS.rglob("*.py") if path.with_suffix("").is_dir()]
+    assert hidden == []
+
+
 def test_the_map_for_contributors_has_the_packages_in_their_order() -> None:
     text = (CHECKOUT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     rooms = re.findall(r"^\| `(_\w+)` \|", text, flags=re.MULTILINE)

@@ -40,8 +40,8 @@ MAX_ESCAPED_STDIN = 5 << 18
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One command: a shell line (str) or an argv (tuple). timeout in seconds, max_output in bytes of each stream; dest is
-    an absolute path of this host; beside: it runs while the others do."""
+    """One command: a shell line (str) or an argv (tuple). timeout in seconds, max_output in bytes of each stream, of stdout max_stdout
+    where that is given; dest is an absolute path of this host; beside: it runs while the others do."""
 
     run: str | tuple[str, ...]
     name: str | None = None
@@ -53,6 +53,7 @@ class Command:
     stdin: bytes | None = field(default=None, repr=False)
     dest: str | None = None
     beside: bool = False
+    max_stdout: int | None = None
 
 
 def parse_commands(entries: Sequence[object]) -> list[Command]:
@@ -127,6 +128,10 @@ def _count(value: object) -> int:
     return int(value)
 
 
+def _count_or_none(value: object) -> int:
+    return 0 if value in (0, "0") and not isinstance(value, bool) else _count(value)
+
+
 def _seconds(value: object) -> int:
     seconds = _count(value)
     if seconds > MAX_SECONDS:
@@ -167,6 +172,7 @@ _PARSERS: dict[str, Callable[[object], Any]] = {
     "dest": _file,
     "env": _env,
     "max_output": _count,
+    "max_stdout": _count_or_none,
     "name": _text,
     "stdin": _stdin,
     "timeout": _seconds,
@@ -268,7 +274,8 @@ def run_command(
 
 
 def _run(opening: Callable[..., Session], command: Command, sight: ProbeResult, file: _File | None) -> Ran:
-    captures = {STDOUT: _Capture(command.max_output), STDERR: _Capture(command.max_output)}
+    kept_of_stdout = command.max_output if command.max_stdout is None else command.max_stdout
+    captures = {STDOUT: _Capture(kept_of_stdout), STDERR: _Capture(command.max_output)}
     started = time.time()
     until = time.monotonic() + command.timeout
     rc: int | None = None

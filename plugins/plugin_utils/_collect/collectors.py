@@ -295,7 +295,9 @@ def debug_commands(
             "env": env,
             "timeout": row["timeout"],
             "dest": f"{folder.rstrip('/')}/{row['name']}.{row.get('suffix', DEFAULT_SUFFIX)}",
-            # nothing is not possible: one byte of a secret is a digit of a process id
+            # what it prints stands in that file alone: command lines of the app are in no result of a task
+            "max_stdout": 0,
+            # an image's own words: which tool was killed, and why
             "max_output": 1 if row.get("secret") else MAX_RESULT,
             "changed": False,
             # a case of an earlier version does not know it

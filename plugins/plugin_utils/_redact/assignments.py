@@ -27,7 +27,7 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._redact.names 
     is_harmless,
     is_kept,
 )
-from ansible_collections.incident.distroless.plugins.plugin_utils._redact.rules import Mark
+from ansible_collections.incident.distroless.plugins.plugin_utils._redact.ruleset import Mark
 from ansible_collections.incident.distroless.plugins.plugin_utils._redact.yaml_text import OPENS_BLOCK, block, continued
 
 _ENTITY = rb"&(?:quot|\#3[49]|apos|\#x2[27]);"

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from ansible_collections.incident.distroless.plugins.plugin_utils._redact.rules import Rule, compiled
+from ansible_collections.incident.distroless.plugins.plugin_utils._redact.ruleset import Rule, compiled
 
 MARKER = rb"\[(?:email|ip|key|name|secret|token)-[0-9a-f]{12}\]"
 _IS_MARKER = re.compile(MARKER)

@@ -19,7 +19,7 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._redact.names 
     STAMP,
     is_kept,
 )
-from ansible_collections.incident.distroless.plugins.plugin_utils._redact.rules import Mark
+from ansible_collections.incident.distroless.plugins.plugin_utils._redact.ruleset import Mark
 
 _HEADER = re.compile(
     rb"(?i)((?:authorization|cookie2?)(?:\\*[\"'])?[ \t]{0,8}+(?::|=>)[ \t]{0,8}+)"

@@ -37,7 +37,7 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._redact.patter
     maybe_address,
     pem,
 )
-from ansible_collections.incident.distroless.plugins.plugin_utils._redact.rules import (
+from ansible_collections.incident.distroless.plugins.plugin_utils._redact.ruleset import (
     Rule,
     compiled,
     own_rules,

@@ -18,7 +18,7 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._redact.names 
     is_harmless,
     is_kept,
 )
-from ansible_collections.incident.distroless.plugins.plugin_utils._redact.rules import Mark
+from ansible_collections.incident.distroless.plugins.plugin_utils._redact.ruleset import Mark
 
 # what may stand on the name's own line where its value is below
 OPENS_BLOCK = re.compile(rb"(?:[!&][^\s]{0,64}+[ \t]*+){0,4}([|>][0-9+-]{0,2}+[ \t]*+)?(?:#[^\n]*+)?\r?")

@@ -32,7 +32,7 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._case.folder i
 )
 from ansible_collections.incident.distroless.plugins.plugin_utils._judge.findings import rows_of, worst
 from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.text import printable
-from ansible_collections.incident.distroless.plugins.plugin_utils._redact.rules import Rule
+from ansible_collections.incident.distroless.plugins.plugin_utils._redact.ruleset import Rule
 from ansible_collections.incident.distroless.plugins.plugin_utils._report.summary import (
     markdown,
     telling,

@@ -18,7 +18,7 @@ from typing import Any
 from ansible_collections.incident.distroless.plugins.plugin_utils._judge.analyzers import VERDICTS
 from ansible_collections.incident.distroless.plugins.plugin_utils._judge.findings import counts, worst
 from ansible_collections.incident.distroless.plugins.plugin_utils._redact.redactor import Redactor
-from ansible_collections.incident.distroless.plugins.plugin_utils._redact.rules import Rule, own_rules
+from ansible_collections.incident.distroless.plugins.plugin_utils._redact.ruleset import Rule, own_rules
 
 MAX_LINES = 20
 MAX_MARKDOWN = 50

@@ -23,7 +23,7 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._judge.finding
     in_order,
     worst,
 )
-from ansible_collections.incident.distroless.plugins.plugin_utils._redact.rules import Rule
+from ansible_collections.incident.distroless.plugins.plugin_utils._redact.ruleset import Rule
 from ansible_collections.incident.distroless.plugins.plugin_utils._report.html_page import write_case
 
 Document = Mapping[str, Any]

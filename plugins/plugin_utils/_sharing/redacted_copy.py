@@ -47,7 +47,7 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.chec
 from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.seal import link_rows
 from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.text import shown
 from ansible_collections.incident.distroless.plugins.plugin_utils._redact.redactor import Redactor
-from ansible_collections.incident.distroless.plugins.plugin_utils._redact.rules import Rule, own_rules
+from ansible_collections.incident.distroless.plugins.plugin_utils._redact.ruleset import Rule, own_rules
 from ansible_collections.incident.distroless.plugins.plugin_utils._report.html_page import EXCERPT, html
 from ansible_collections.incident.distroless.plugins.plugin_utils._report.summary import markdown
 from ansible_collections.incident.distroless.plugins.plugin_utils._sharing.file_copy import (

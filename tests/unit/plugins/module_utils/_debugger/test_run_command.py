@@ -85,6 +85,12 @@ def test_a_file_gets_all_of_stdout_and_the_result_its_beginning(run: Run, tmp_pa
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
+def test_a_result_can_have_nothing_of_stdout_and_the_end_of_what_went_wrong(run: Run, tmp_path: Path) -> None:
+    row = run(Command("echo secret; echo no file >&2", max_stdout=0, dest=str(tmp_path / "x"))).row
+    assert (row["stdout"], row["stdout_truncated"], row["stderr"]) == ("", True, "no file\n")
+    assert (tmp_path / "x").read_text() == "secret\n"
+
+
 def test_bytes_that_are_no_text_are_exact_in_the_file_and_replaced_in_the_result(run: Run, tmp_path: Path) -> None:
     row = run(Command(r"printf 'a\000b\377\303\n'", dest=str(tmp_path / "x"))).row
     assert (tmp_path / "x").read_bytes() == b"a\0b\xff\xc3\n"

@@ -244,4 +244,4 @@ def test_what_is_secret_stands_in_its_file_only() -> None:
     entry = {"name": "values", "command": "env", "secret": True, "suffix": "bin"}
     (row,) = as_rows(parse_collectors({"a.yml": {"collectors": [entry]}}))
     (command,) = debug_commands([row], "case", {})
-    assert (command["max_output"], command["dest"]) == (1, "case/values.bin")
+    assert (command["max_stdout"], command["max_output"], command["dest"]) == (0, 1, "case/values.bin")

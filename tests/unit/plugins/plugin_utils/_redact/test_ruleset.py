@@ -11,9 +11,9 @@ from typing import Any, ClassVar
 
 import pytest
 import yaml
-from ansible_collections.incident.distroless.plugins.plugin_utils._redact import rules
+from ansible_collections.incident.distroless.plugins.plugin_utils._redact import ruleset
 from ansible_collections.incident.distroless.plugins.plugin_utils._redact.redactor import Redactor
-from ansible_collections.incident.distroless.plugins.plugin_utils._redact.rules import (
+from ansible_collections.incident.distroless.plugins.plugin_utils._redact.ruleset import (
     KINDS,
     MAX_WAYS,
     WINDOW,
@@ -170,9 +170,9 @@ def test_a_pattern_that_people_write_is_not(pattern: str) -> None:
 def test_a_users_pattern_reads_bounded_pieces_and_finds_what_stands_between_two(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    rule = rules._rule(GIVEN, is_own=True)
+    rule = ruleset._rule(GIVEN, is_own=True)
     read: list[int] = []
-    pattern = rules.compiled(rule.pattern)
+    pattern = ruleset.compiled(rule.pattern)
 
     class Counting:
         """Notes how much a search may read; what a pattern tries in it is bounded by the number of its ways."""
@@ -183,7 +183,7 @@ def test_a_users_pattern_reads_bounded_pieces_and_finds_what_stands_between_two(
             read.append(stop - start)
             return pattern.finditer(data, start, stop)
 
-    monkeypatch.setattr(rules, "compiled", lambda _pattern: Counting())
+    monkeypatch.setattr(ruleset, "compiled", lambda _pattern: Counting())
     # in each place of a piece once
     for before in range(WINDOW - 16, WINDOW + 2):
         read.clear()
