@@ -32,15 +32,16 @@ from ansible_collections.incident.distroless.plugins.module_utils._targets.selec
     matching_pods,
 )
 
+# of the names of pods that are too many, how many a message holds
+_SHOWN = 10
+
 
 def find_original(cluster: Cluster, selection: Selection) -> Target:
     """Return the one pod to copy, with its target container. Crashing, finished, pending and static ones are what is asked for.
 
     Raises Failure NoTarget, TooManyPods, PodGone, WindowsNode, ContainerNotFound or InvalidRequest.
     """
-    pods, what, wanted = _selected(cluster, selection)
-    check_count(len(pods), min(1, selection.max_pods), f"{what} ({', '.join(_names(pods))})")
-    pod = pods[0]
+    pod, wanted = _selected(cluster, selection)
     if copy_of(pod) is not None:
         raise Failure(
             "InvalidRequest",
@@ -102,31 +103,30 @@ def _wanted(cluster: Cluster, selection: Selection) -> set[tuple[str, str]]:
     namespace = selection.namespace or ""
     if selection.pod:
         return {(namespace, selection.pod)}
-    pods, what = matching_pods(cluster, selection)
-    check_count(len(pods), selection.max_pods, what)
-    return {(namespace, name) for name in _names(pods)}
+    names, what = matching_pods(cluster, selection)
+    check_count(len(names), selection.max_pods, what)
+    return {(namespace, name) for name in names}
 
 
-def _selected(cluster: Cluster, selection: Selection) -> tuple[list[dict[str, Any]], str, str | None]:
-    """Return the pods of a selection, how a message names it, and the container that it asks for."""
+def _selected(cluster: Cluster, selection: Selection) -> tuple[dict[str, Any], str | None]:
+    """Return the one pod of a selection, and the container that it asks for."""
     if selection.targets is not None:
         check_count(len({_place(index, row) for index, row in enumerate(selection.targets)}), 1, "targets")
         (namespace, name), earlier = _place(0, selection.targets[0]), selection.targets[0]
         pod = get_pod(cluster, namespace, name)
         if earlier.get("pod_uid") not in (None, pod["metadata"]["uid"]):
             raise Failure("PodGone", f"Pod {namespace}/{name} is another one than in targets: its uid is not the same.")
-        return [pod], "targets", selection.container or earlier.get("container")
+        return pod, selection.container or earlier.get("container")
+    namespace = selection.namespace or ""
     if selection.pod:
-        return [get_pod(cluster, selection.namespace or "", selection.pod)], "pod", selection.container
-    pods, what = matching_pods(cluster, selection)
+        return get_pod(cluster, namespace, selection.pod), selection.container
     # a copy that keeps its labels is one more that matches
-    return [pod for pod in pods if not is_copy(pod)], what, selection.container
+    names, what = matching_pods(cluster, selection, lambda pod: not is_copy(pod))
+    some = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
+    check_count(len(names), 1, f"{what} ({some})")
+    return get_pod(cluster, namespace, names[0]), selection.container
 
 
 def _place(index: int, row: Mapping[str, Any]) -> tuple[str, str]:
     check_row(index, row)
     return str(row["namespace"]), str(row["pod"])
-
-
-def _names(pods: list[dict[str, Any]]) -> list[str]:
-    return sorted(str(pod["metadata"]["name"]) for pod in pods)

@@ -166,12 +166,24 @@ def lost_its_node(pod: Mapping[str, Any]) -> bool:
     return status.get("reason") == "NodeLost" or marked
 
 
+# what of a pod that cannot be looked into says why
+_OF_ITS_OWN = ("name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "ownerReferences")
+_OF_ITS_NODE = ("nodeName", "os", "nodeSelector", "affinity")
+
+
 def without_use(pod: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return what split_candidates needs of a pod that it leaves out, which is little, and any other pod as it is."""
+    """Return what is said of a pod that has finished or is terminating, which is little, and any other pod as it is."""
     if not is_finished(pod) and not is_terminating(pod):
         return pod
-    metadata = {key: pod["metadata"].get(key) for key in ("name", "deletionTimestamp")}
-    return {"metadata": metadata, "status": {"phase": (pod.get("status") or {}).get("phase")}}
+    metadata, spec = pod["metadata"], pod.get("spec") or {}
+    kept = {key: metadata[key] for key in _OF_ITS_OWN if key in metadata}
+    if MIRROR_POD in (metadata.get("annotations") or {}):
+        kept["annotations"] = {MIRROR_POD: ""}
+    return {
+        "metadata": kept,
+        "spec": {key: spec[key] for key in _OF_ITS_NODE if key in spec},
+        "status": {"phase": (pod.get("status") or {}).get("phase")},
+    }
 
 
 def split_candidates(pods: Iterable[Mapping[str, Any]]) -> tuple[list[Mapping[str, Any]], list[str]]:

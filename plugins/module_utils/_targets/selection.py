@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from ansible_collections.incident.distroless.plugins.module_utils._core.concurrency import run_concurrently
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
@@ -65,28 +65,32 @@ def select(cluster: Cluster, selection: Selection) -> Selected:
     if selection.pod:
         pod = get_pod(cluster, namespace, selection.pod)
         return Selected([make_target(pod, selection.container)], [], [])
-    # of ten thousand that have finished, no more than their names is ever held
-    pods, what, why = _matching(cluster, selection, _whole if selection.finished else without_use)
+    # of ten thousand that have finished, no more than what a message says of them is ever held
+    pods, what, why = _matching(cluster, selection, without_use)
     usable, warnings = (newest_of_jobs(pods), []) if selection.finished else split_candidates(pods)
     check_count(len(usable), selection.max_pods, what, why)
     targets, failed = make_targets(usable, selection.container)
     return Selected(targets, failed, warnings)
 
 
-def matching_pods(cluster: Cluster, selection: Selection) -> tuple[list[dict[str, Any]], str]:
-    """Return the pods of a workload or of selectors, whatever their state, and how a message names the selection."""
-    pods, what, _why = _matching(cluster, selection, _whole)
-    return [dict(pod) for pod in pods], what
+def matching_pods(
+    cluster: Cluster, selection: Selection, fits: Callable[[Mapping[str, Any]], bool] = bool
+) -> tuple[list[str], str]:
+    """Return the names of the pods of a workload or of selectors, whatever their state, of those alone that fit; and how a
+    message names the selection."""
+
+    def name_of(pod: Mapping[str, Any]) -> str | None:
+        return str(pod["metadata"]["name"]) if fits(pod) else None
+
+    names, what, _why = _matching(cluster, selection, name_of)
+    return sorted(name for name in names if name is not None), what
 
 
-Cut = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+Left = TypeVar("Left")
+Cut = Callable[[Mapping[str, Any]], Left]
 
 
-def _whole(pod: Mapping[str, Any]) -> Mapping[str, Any]:
-    return pod
-
-
-def _matching(cluster: Cluster, selection: Selection, cut: Cut) -> tuple[list[Mapping[str, Any]], str, str]:
+def _matching(cluster: Cluster, selection: Selection, cut: Cut[Left]) -> tuple[list[Left], str, str]:
     """Return what cut leaves of each of them, and what the workload itself says of why there may be none."""
     namespace = selection.namespace or ""
     if selection.workload:
@@ -160,8 +164,8 @@ def get_pod(cluster: Cluster, namespace: str, name: str) -> dict[str, Any]:
 
 
 def _pods_of_workload(
-    cluster: Cluster, namespace: str, workload: str, cut: Cut, *, finished: bool
-) -> tuple[list[Mapping[str, Any]], str]:
+    cluster: Cluster, namespace: str, workload: str, cut: Cut[Left], *, finished: bool
+) -> tuple[list[Left], str]:
     kind, _slash, name = workload.partition("/")
     group_and_resource = WORKLOADS.get(kind.lower().split(".")[0])
     if group_and_resource is None or not name:
@@ -179,7 +183,7 @@ def _pods_of_workload(
             owners = _last_job(cluster, namespace, owner)
     else:
         owners = [owner]
-    pods: list[Mapping[str, Any]] = []
+    pods: list[Left] = []
     for item in owners:
         labels = selector_text((item.get("spec") or {}).get("selector") or {})
         pods += [cut(pod) for pod in each_pod(cluster, namespace, labels, "") if is_owned(pod, item, resource)]

@@ -211,6 +211,28 @@ def test_of_thousands_that_have_finished_no_more_than_a_page_is_held(by: dict[st
     assert max(cluster.held) <= 21 < 200
 
 
+def test_of_thousands_that_have_finished_no_more_than_a_page_is_held_where_they_are_wanted_either() -> None:
+    cluster = Pages(10)
+    given: Any = {"namespace": "shop", "max_pods": 10, "label_selectors": ["app=x"], "finished": True}
+    found = select(cluster, parse_selection(given))  # type: ignore[arg-type]
+    # the newest of the one Job that all of them are of
+    assert len(found.targets) + len(found.failed) == 10
+    assert all(
+        lost.failure.message.endswith((" is finished (Succeeded).", " is finished (Failed).")) for lost in found.failed
+    )
+    assert max(cluster.held) <= 21 < 200
+
+
+def test_of_thousands_of_pods_one_of_which_is_to_be_copied_names_alone_are_held() -> None:
+    cluster = Pages(10)
+    given: Any = {"namespace": "shop", "max_pods": 10, "label_selectors": ["app=x"]}
+    with pytest.raises(Failure) as caught:
+        find_original(cluster, parse_selection(given))  # type: ignore[arg-type]
+    assert caught.value.reason == "TooManyPods"
+    assert "p-0-09 and 190 more" in caught.value.message
+    assert max(cluster.held) <= 21 < 200
+
+
 class Scheduled:
     """A cluster with a CronJob, Jobs and pods, which answers for a Job by its name and for pods by their label or their owner."""
 
