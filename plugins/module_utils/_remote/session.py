@@ -115,7 +115,7 @@ class Session:
         self.until = math.inf
         self.broken: str | None = None
         # a side that takes in nothing is as silent as one that says nothing; a command that may be silent for an hour still listens
-        transport.patience = min(SENDING, max(PARTING, timeout))
+        self._patience = transport.patience = min(SENDING, max(PARTING, timeout))
         self._transport = transport
         self._open_outlet = open_outlet
         self._outlet: Transport | None = None
@@ -260,6 +260,8 @@ class Session:
         if b"\0" in script:
             raise ValueError("a script cannot hold a NUL byte")
         newline = b"" if not script or script.endswith(b"\n") else b"\n"
+        # the end of a session's time ends a send as well, but for what ends a job
+        self._transport.patience = min(self._patience, max(PARTING, self.until - time.monotonic()))
         try:
             self._transport.send(b"%s%s%s %s\n" % (script, newline, self._nonce.encode("ascii"), verb))
         except Failure as failure:
@@ -269,7 +271,7 @@ class Session:
     def _part(self) -> None:
         """Has the job ended and the shell after it, and waits until it has: nothing is left to be killed with."""
         until = time.monotonic() + PARTING
-        self._transport.patience = PARTING
+        self._patience = PARTING
         running = self._answer if self._is_busy() else None
         if running is not None:
             self.cancel()
