@@ -13,7 +13,7 @@ short_description: Check whether a bundle is as it was sealed
 version_added: 0.1.0
 author: incident.distroless maintainers (@incident-distroless)
 description:
-  - Checks a bundle that M(incident.distroless.evidence_seal) sealed, a folder or an archive, and fails where a byte was changed,
+  - Checks a bundle that M(incident.distroless.evidence_seal) sealed, a folder or an archive, and fails where a byte of a file was changed,
     a file or link was added or taken away, or a line of its log was changed or taken out.
   - Fails for a case that is not sealed too, and says how many lines its log has so far, and whether they, and the files that they name, are
     as they were written.

@@ -55,8 +55,16 @@ def read_acquired(case: CaseFolder, collected_now: str | None = None, fetch_now:
 
 
 def next_log(case: CaseFolder, acquired: Acquired) -> Chain:
-    """Return the log that continues the one in the folder, if one stands there. Raises OSError, and ValueError where it was changed."""
+    """Return the log that continues the one in the folder, or begins it where nothing was done yet.
+
+    Raises OSError, and ValueError where the one that stood was changed or taken away.
+    """
     path = case.path / LOG
+    # the first line stands before anything is asked: what would be made anew is what whoever took the log away wants it to say
+    if not path.is_file() and (acquired.before or acquired.collected["looked"]):
+        raise ValueError(
+            f"the log of what was done is not there any more ({LOG}), and is not made anew from what can be forged"
+        )
     return continued(path.read_bytes() if path.is_file() else b"", log_rows(acquired))
 
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.incident.distroless.plugins.module_utils._core.times import epoch
+from ansible_collections.incident.distroless.plugins.module_utils._core.times import epoch, when
 from ansible_collections.incident.distroless.plugins.plugin_utils._collect.facts import label
 from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.processes import counters
 
@@ -65,20 +65,7 @@ def log_rows(acquired: Acquired) -> Iterator[Row]:
             "cluster": acquired.before["cluster"],
         }
     yield from _of_record(BEFORE, acquired.before)
-    titles = {row["name"]: row for row in collected["collectors"]}
-    for failed in collected["failed_targets"]:
-        keys = ("namespace", "pod", "container")
-        yield {
-            "time": collected["looked"],
-            "action": "refused",
-            "target": "/".join(str(failed[key]) for key in keys if failed.get(key)),
-            "reason": failed["reason"],
-            "message": failed["message"],
-        }
-    for target in collected["targets"]:
-        yield _of_debugger(target)
-        for command in target["commands"]:
-            yield _of_command(target, command, titles.get(command["name"], {}))
+    yield from sorted(_of_look(collected), key=lambda row: when(row["time"]))
     for entry in acquired.files:
         yield _of_file(entry, acquired.fetch)
     yield from _of_record(AFTER, acquired.after)
@@ -104,10 +91,30 @@ def _of_record(folder: str, record: Given) -> Iterator[Row]:
         }
 
 
-def _of_debugger(target: Given) -> Row:
+def _of_look(collected: Given) -> Iterator[Row]:
+    titles = {row["name"]: row for row in collected["collectors"]}
+    for target in collected["targets"]:
+        yield _of_debugger(target, collected["looked"])
+        for command in target["commands"]:
+            yield _of_command(target, command, titles.get(command["name"], {}))
+    for failed in collected["failed_targets"]:
+        keys = ("namespace", "pod", "container")
+        yield {
+            "time": collected["looked"],
+            "action": "refused",
+            "target": "/".join(str(failed[key]) for key in keys if failed.get(key)),
+            "reason": failed["reason"],
+            "message": failed["message"],
+        }
+
+
+def _of_debugger(target: Given, looked: str) -> Row:
+    """Return the row of a debugger. It was there by the time of its first command; when it started is said by the node's clock."""
+    times = [command["start"] for command in target["commands"] if command.get("start")]
     keys = ("pod_uid", "node", "container_id", "image_id", "debugger", "image", "profile", "identity", "isolation")
     return {
-        "time": target["started_at"],
+        "time": min(times, key=when, default=looked),
+        "debugger_started": target["started_at"],
         "action": "reuse" if target["reused"] else "inject",
         "target": label(target),
         **{key: target.get(key) for key in keys},

@@ -168,7 +168,8 @@ KINDS: Mapping[str, Kind] = {
             "the end's reason is OOMKilled",
             (
                 "Give it a higher resources.limits.memory, or find out what grows in it; what it writes to an emptyDir with medium "
-                "Memory counts, and stays after a restart."
+                "Memory counts, and stays after a restart. If it held far less (kubectl top pod), the node ran out: see its events of "
+                "SystemOOM."
             ),
         ),
         (

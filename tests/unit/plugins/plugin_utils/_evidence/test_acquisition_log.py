@@ -16,6 +16,7 @@ from email.utils import formatdate
 from typing import Any
 
 import pytest
+from ansible_collections.incident.distroless.plugins.module_utils._core.times import epoch
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.redaction import without_values
 from ansible_collections.incident.distroless.plugins.module_utils._modules.evidence_api import clock
 from ansible_collections.incident.distroless.plugins.plugin_utils._case.hash_chain import chain, continued
@@ -65,7 +66,7 @@ def acquired(**changes: Any) -> Acquired:
 
 
 def test_the_log_tells_what_was_done_in_its_order() -> None:
-    first, who, asked_before, refused, inject, run, *fetched, asked_after = log_rows(acquired())
+    first, who, asked_before, inject, run, refused, *fetched, asked_after = log_rows(acquired())
     assert (first["action"], first["examiner"]) == ("open", COLLECTED["examiner"])
     assert (who["action"], who["who"], who["cluster"]["uid"]) == ("identify", {"username": "me@shop"}, "1-2-3")
     assert who["time"] == asked_before["time"]
@@ -73,6 +74,8 @@ def test_the_log_tells_what_was_done_in_its_order() -> None:
     assert (asked_before["action"], asked_before["audit_id"], asked_before["rc"]) == ("ask", "audit-1", 0)
     assert (refused["action"], refused["target"]) == ("refused", "shop/api-1")
     assert (inject["action"], inject["isolation"]) == ("inject", "same_uid")
+    # the debugger's start is told by the node's clock, and is no time of the log
+    assert (inject["time"], inject["debugger_started"]) == (run["time"], "2026-11-25T01:59:59Z")
     assert (run["action"], run["command"]) == ("run", "date")
     assert (run["path"], run["sha256"]) == ("shop/api-0/app/clock.txt", "b" * 64)
     assert [row["action"] for row in fetched] == ["fetch", "fetch"]
@@ -81,6 +84,25 @@ def test_the_log_tells_what_was_done_in_its_order() -> None:
     assert fetched[0]["path"] == "fetched_files/shop/api-0/app/data/a"
     assert "path" not in fetched[1]
     assert asked_after["path"] == "api_after/shop/api-0/pod.json"
+
+
+def test_a_debugger_that_was_there_for_days_is_used_after_the_case_was_opened() -> None:
+    """Its start is of another clock, and of another day; two targets are looked into side by side."""
+    there = {**TARGET, "reused": True, "started_at": "2026-11-20T08:00:00Z"}
+    later = {**TARGET["commands"][0], "start": "2026-11-25T02:00:00.500Z"}
+    idle = {**there, "pod": "api-2", "commands": []}
+    other = {**there, "pod": "api-1", "commands": [later]}
+    rows = list(log_rows(acquired(collected={**COLLECTED, "targets": [idle, other, there]})))
+    look = [(row["action"], row["target"]) for row in rows if row["action"] in ("reuse", "run")]
+    assert look == [
+        ("reuse", "shop/api-0/app"),
+        ("run", "shop/api-0/app"),
+        ("reuse", "shop/api-1/app"),
+        ("run", "shop/api-1/app"),
+        ("reuse", "shop/api-2/app"),
+    ]
+    times = [epoch(row["time"]) for row in rows if row["action"] not in ("fetch", "ask")]
+    assert times == sorted(times)
 
 
 BEGUN = {"start": "2026-11-25T02:00:02Z", "end": None}

@@ -20,7 +20,7 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._case.hash_cha
 from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.acquired import next_log, read_acquired
 from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.acquisition_log import Acquired, log_rows
 from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.bundle import read_folder
-from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.seal import lost_files, problems
+from ansible_collections.incident.distroless.plugins.plugin_utils._evidence.seal import lost_files, problems, seal
 from ansible_collections.incident.distroless.plugins.plugin_utils._judge.findings import unfinished_finding
 from ansible_collections.incident.distroless.plugins.plugin_utils._report.html_page import html
 from ansible_collections.incident.distroless.plugins.plugin_utils._report.summary import markdown
@@ -55,11 +55,12 @@ def write_json(path: Path, value: Any) -> None:
 @pytest.fixture
 def case(tmp_path: Path) -> CaseFolder:
     """A case that was begun: the API was asked, and the log stands."""
+    found = CaseFolder(tmp_path)
+    write_json(tmp_path / "collected.json", OPENED)
+    write_log(found)
     write_json(tmp_path / "api_before" / "record.json", {**RECORD, "requests": [KEPT]})
     (tmp_path / "api_before" / "shop" / "api-0").mkdir(parents=True)
     (tmp_path / "api_before" / "shop" / "api-0" / "pod.json").write_bytes(POD)
-    write_json(tmp_path / "collected.json", OPENED)
-    found = CaseFolder(tmp_path)
     write_log(found)
     return found
 
@@ -81,7 +82,7 @@ def test_what_comes_later_continues_the_log_that_stands(case: CaseFolder) -> Non
     assert log_of(case) == log.text
     assert log.text.startswith(before)
     actions = [json.loads(line)["action"] for line in log.text.splitlines()]
-    assert actions == ["open", "identify", "ask", "refused", "inject", "run"]
+    assert actions == ["open", "identify", "ask", "inject", "run", "refused"]
     assert links(log.text).breaks == ()
     assert (case.path / "acquisition.jsonl").stat().st_mode & 0o777 == 0o600
 
@@ -124,6 +125,21 @@ def test_a_log_is_not_continued_where_it_or_what_it_was_made_of_was_changed(
     with pytest.raises(ValueError, match=f"line {line} of the log"):
         write_log(case)
     assert log_of(case) == before
+
+
+@pytest.mark.parametrize("is_looked_into", [False, True])
+def test_a_log_that_was_taken_away_is_not_made_anew(case: CaseFolder, is_looked_into: bool) -> None:
+    """Neither continued nor sealed: it would say what whoever took it away has put into the case."""
+    if is_looked_into:
+        look(case)
+        (case.path / "api_before" / "record.json").unlink()
+    (case.path / "acquisition.jsonl").unlink()
+    with pytest.raises(ValueError, match="not there any more"):
+        write_log(case)
+    with pytest.raises(ValueError, match="not there any more"):
+        seal(case.path, None)
+    assert not (case.path / "acquisition.jsonl").exists()
+    assert not (case.path / "SHA256SUMS").exists()
 
 
 @contextmanager
