@@ -44,6 +44,10 @@ def parse_collected(content: bytes | str) -> dict[str, Any]:
     return {**collected, **{key: str(value) for key, value in given.items() if value is not None}}
 
 
+class TooLarge(ValueError):
+    """A file of a case that is there, and too large to be parsed."""
+
+
 @dataclass(frozen=True, slots=True)
 class CaseFolder:
     """One case's folder. Paths in it are relative, with names that the API server lets through as names only."""
@@ -62,10 +66,10 @@ class CaseFolder:
             os.close(descriptor)
 
     def read(self, name: str) -> bytes:
-        """Return a file of the case. Raises OSError, and ValueError for one that is too large to be parsed."""
+        """Return a file of the case. Raises OSError, and TooLarge for one that is too large to be parsed."""
         file = self.path / name
         if file.stat().st_size > MAX_PARSED:
-            raise ValueError(f"{name} is larger than {MAX_PARSED} bytes")
+            raise TooLarge(f"it was taken, and is not read here: {name} is larger than {MAX_PARSED} bytes")
         return file.read_bytes()
 
     def beginning(self, name: str, size: int) -> bytes:

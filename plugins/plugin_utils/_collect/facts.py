@@ -18,6 +18,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._core.times im
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.logs import is_lost
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.pods import container_status
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.redaction import without_values
+from ansible_collections.incident.distroless.plugins.plugin_utils._case.folder import TooLarge
 from ansible_collections.incident.distroless.plugins.plugin_utils._collect.collectors import file_of
 from ansible_collections.incident.distroless.plugins.plugin_utils._collect.pod_facts import (
     comparison,
@@ -64,14 +65,15 @@ OF_THE_KUBELET = ("pod", "container", "health")
 
 @dataclass(slots=True)
 class Known:
-    """What is known of one target: facts for the analyzers, objects of the API as they came, why something is missing, the
-    names of those facts that are not whole, and why facts are of another time than they speak of."""
+    """What is known of one target: facts for the analyzers, objects of the API as they came, why something is missing, the names
+    of those facts that are not whole, why facts are of another time than they speak of, and what was taken and is too large."""
 
     facts: dict[str, Any] = field(default_factory=dict)
     objects: dict[str, Any] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
     cut: list[str] = field(default_factory=list)
     stale: dict[str, str] = field(default_factory=dict)
+    unread: list[str] = field(default_factory=list)
 
 
 def label(target: Mapping[str, Any]) -> str:
@@ -114,6 +116,8 @@ def gather_facts(
             known.missing[name] = f"it could not be had: there is no {file_of(collector, target)}"
         except (ValueError, OSError, LookupError) as error:
             known.missing[name] = printable(str(error))
+            if isinstance(error, TooLarge):
+                known.unread.append(name)
     if "pod" in known.missing:
         known.missing |= dict.fromkeys(("volumes", "owners", "container"), known.missing["pod"])
     _take_last_run(known)
@@ -125,6 +129,7 @@ def gather_facts(
     known.facts["missing"] = known.missing
     known.facts["cut"] = known.cut
     known.facts["stale"] = known.stale
+    known.facts["unread"] = known.unread
     return known
 
 

@@ -232,6 +232,7 @@ def analyze(facts: Facts, analyzers: Iterable[Analyzer], settings: Mapping[str, 
                 "missing": {},
                 "cut": [],
                 "stale": {},
+                "unread": [],
                 **facts,
                 "settings": {key: _number(value) for key, value in settings.items()},
             }

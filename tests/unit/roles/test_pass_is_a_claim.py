@@ -24,7 +24,7 @@ from jinja2 import Environment, meta
 ROLES = Path(__file__).parents[3] / "roles"
 FILES = sorted([*ROLES.glob("*/analyzers/*.yml"), *ROLES.glob("*/*/analyzers/*.yml")])
 # what is there whatever was collected
-GIVEN = {"role", "target", "missing", "cut", "stale", "settings", "item", "namespace"}
+GIVEN = {"role", "target", "missing", "cut", "stale", "unread", "settings", "item", "namespace"}
 FAILS: dict[str, Any] = {
     "missing": {"missing": "nobody collected it"},
     "timed out": {"missing": "the command took longer than 60 s"},

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible_collections.incident.distroless.plugins.plugin_utils._case.folder import CaseFolder
 from ansible_collections.incident.distroless.plugins.plugin_utils._collect.facts import Known, gather_facts
 
 POD = {
@@ -99,8 +100,14 @@ def answer(api: str, *objects: dict[str, Any], **changes: Any) -> dict[str, Any]
 
 
 def learn(
-    *commands: dict[str, Any], collectors: list[dict[str, Any]], api: Any = (), files: Any = (), failed: Any = ()
+    *commands: dict[str, Any],
+    collectors: list[dict[str, Any]],
+    api: Any = (),
+    files: Any = (),
+    failed: Any = (),
+    case: CaseFolder | None = None,
 ) -> Known:
+    """What is known by these. files: path -> content, of no case."""
     contents = dict(files)
 
     def read(path: str) -> bytes:
@@ -110,7 +117,7 @@ def learn(
         return data
 
     collected = {"collectors": collectors, "api": list(api), "failed_targets": list(failed)}
-    return gather_facts({**collected, "ended": "2026-11-24T11:00:00Z"}, target(*commands), read)
+    return gather_facts({**collected, "ended": "2026-11-24T11:00:00Z"}, target(*commands), case.read if case else read)
 
 
 def log(api: str, text: str = "", error: str | None = None) -> dict[str, Any]:

@@ -11,13 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.incident.distroless.plugins.plugin_utils._case.folder import read_checks
+from ansible_collections.incident.distroless.plugins.plugin_utils._case.folder import (
+    MAX_PARSED,
+    CaseFolder,
+    read_checks,
+)
 from ansible_collections.incident.distroless.plugins.plugin_utils._collect.facts import GONE
 from ansible_collections.incident.distroless.plugins.plugin_utils._judge.analyzers import analyze, parse_analyzers
 from ansible_collections.incident.distroless.tests.unit.support.collected_facts import POD, collector, learn
 
 ANALYZERS = parse_analyzers(read_checks([str(Path(__file__).parents[5] / "roles" / "evidence_bundle" / "analyzers")]))
 APP = {"name": "app", "container_id": "containerd://1", "restart_count": 2, "state": "running", "ready": True}
+LARGE = (("capture", "pcap"), ("executables", "archive"))
 PROXY = {**APP, "name": "proxy", "container_id": "containerd://2", "restart_count": 0}
 
 
@@ -105,6 +110,24 @@ def test_what_could_not_be_taken_is_told_and_nothing_is_judged_without_it() -> N
     told = {row.analyzer: row.message for row in analyze(lost, ANALYZERS, {}) if row.verdict == "unknown"}
     assert set(told) == {"restarted", "replaced_container", "replaced_pod", "changed_phase", "taken"}
     assert "pod_after is missing (gone)" in told["replaced_pod"]
+
+
+def test_what_was_taken_and_is_too_large_to_be_read_here_is_not_called_missing(tmp_path: Path) -> None:
+    """A capture of some minutes, an archive with one program of Go."""
+    case = CaseFolder(tmp_path)
+    rows = [{**collector(name, parser), "file": f"{{namespace}}/{{pod}}/{name}"} for name, parser in LARGE]
+    for name, _parser in LARGE:
+        case.write_bytes(f"shop/api-0/{name}", b"")
+        with (tmp_path / "shop" / "api-0" / name).open("r+b") as file:
+            file.truncate(MAX_PARSED + 1)
+    known = learn(collectors=rows, case=case)
+    assert known.unread == ["capture", "executables"]
+    assert "it was taken" in known.missing["capture"]
+    of_taken = [row for row in analyze(known.facts, ANALYZERS, {}) if row.analyzer == "taken"]
+    assert [row.verdict for row in of_taken] == ["pass"]
+    gone = analyze({**known.facts, "missing": {**known.missing, "maps": "it ended with 1"}}, ANALYZERS, {})
+    (told,) = [row for row in gone if row.analyzer == "taken"]
+    assert (told.verdict, told.message) == ("unknown", "Not taken: maps (it ended with 1)")
 
 
 def test_what_was_taken_in_part_is_told() -> None:
