@@ -35,6 +35,10 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._judge.analyze
 from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.text import printable
 
 SCHEMA = 1
+# what coverage says of a fact that is not missing
+WHOLE, IN_PART = "whole", "in part"
+# lines of what a container said before it ended, for the report
+MAX_SAID = 8
 # rows of a table in the report; the parsed file beside the raw one has all of them
 MAX_ROWS = 200
 
@@ -67,6 +71,7 @@ def judge(
     findings += clock_findings(collected)
     entries: list[Entry] = []
     facts: dict[str, dict[str, Any]] = {}
+    seen: dict[str, dict[str, str]] = {}
     inside = inside_facts(collected["collectors"])
     for target in collected["targets"]:
         known = gather_facts(collected, target, folder.read, within)
@@ -79,7 +84,24 @@ def judge(
         findings += findings_of(role, target, judged, files)
         entries += timeline(known.facts, target)
         facts[label(target)] = known.facts
-    return document(collected, findings, entries, facts)
+        seen[label(target)] = _coverage(collected["collectors"], known)
+    return {
+        **document(collected, findings, entries, facts),
+        "coverage": seen,
+        "last_words": {name: said for name, found in facts.items() if (said := _last_words(found))},
+    }
+
+
+def _coverage(collectors: Iterable[Mapping[str, Any]], known: Known) -> dict[str, str]:
+    """Return by the title of each thing that was to be looked at whether it was seen whole, in part, or not and why."""
+    names = {row["name"]: printable(str(row.get("title") or row["name"])) for row in collectors}
+    return {title: known.missing.get(name, IN_PART if name in known.cut else WHOLE) for name, title in names.items()}
+
+
+def _last_words(facts: Mapping[str, Any]) -> list[str]:
+    """Return what a container that something is wrong with said last."""
+    health = facts.get("health")
+    return list(facts.get("last_run") or ())[-MAX_SAID:] if health and not health["is_well"] else []
 
 
 def _within(settings: Mapping[str, Any]) -> int:

@@ -33,6 +33,7 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._case.folder i
 from ansible_collections.incident.distroless.plugins.plugin_utils._judge.findings import rows_of, worst
 from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.text import printable
 from ansible_collections.incident.distroless.plugins.plugin_utils._redact.ruleset import Rule
+from ansible_collections.incident.distroless.plugins.plugin_utils._report.overview import bars, coverage
 from ansible_collections.incident.distroless.plugins.plugin_utils._report.summary import (
     markdown,
     telling,
@@ -296,7 +297,7 @@ def write_case(folder: CaseFolder, case: Mapping[str, Any], rules: tuple[Rule, .
     redactor = telling(rules)
     told = without_secrets(case, redactor)
     folder.write_json(FINDINGS, case)
-    folder.write(SUMMARY, markdown(told))
+    folder.write(SUMMARY, markdown(told, str(folder.path)))
     paths = {piece["path"] for finding in case["findings"] for piece in finding["evidence"]}
     beginnings = {path: _readable(folder.beginning(path, EXCERPT + 1)) for path in paths}
     folder.write(REPORT, html(told, {path: redactor.text(data) for path, data in beginnings.items()}))
@@ -318,6 +319,9 @@ def html(case: Mapping[str, Any], excerpts: Mapping[str, bytes]) -> str:
         first=case["findings"][0] if case["findings"] else None,
         sentence=VERDICT_SENTENCES[case["verdict"]],
         excerpts={path: excerpt(data) for path, data in excerpts.items()},
+        bars=bars(case["facts"]),
+        coverage=coverage(case, labels),
+        said={label: "\n".join(map(printable, lines)) for label, lines in case.get("last_words", {}).items()},
         comparisons=comparisons(case["targets"], _verdicts(case), labels),
         # a case of an earlier version does not know it
         tables=tables(case["facts"], case.get("left_out", {})),

@@ -21,7 +21,9 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._redact.redact
 from ansible_collections.incident.distroless.plugins.plugin_utils._redact.ruleset import Rule, own_rules
 
 MAX_LINES = 20
-MAX_MARKDOWN = 50
+# a chat takes no more in one message
+MAX_MARKDOWN = 4000
+MAX_MESSAGE = 600
 MAX_WIDTH = 300
 # AWX keeps what set_stats sets in one row of its database, for all pods of a job together
 MAX_STATS_FINDINGS = 5
@@ -43,7 +45,9 @@ def without_secrets(case: Mapping[str, Any], redactor: Redactor) -> dict[str, An
         label: {name: _told(fact, redactor) for name, fact in found.items()} for label, found in case["facts"].items()
     }
     rest = {
-        key: _told(case[key], redactor) for key in ("reason", "targets", "failed_targets", "timeline") if key in case
+        key: _told(case[key], redactor)
+        for key in ("reason", "targets", "failed_targets", "timeline", "last_words", "coverage")
+        if key in case
     }
     return {**case, **rest, "findings": findings, "facts": facts}
 
@@ -88,19 +92,40 @@ def _cut(line: str) -> str:
     return line if len(line) <= MAX_WIDTH else f"{line[: MAX_WIDTH - 4]} ..."
 
 
-def markdown(case: Mapping[str, Any]) -> str:
-    """Return the case as short Markdown. What comes from a pod is escaped: it makes no link, no picture and calls nobody."""
-    lines = [f"# {_plain(heading(case))}", ""]
-    lines += [f"Case {_plain(case['case_id'])}, {case['started']} {_until(case)}.", ""]
+def markdown(case: Mapping[str, Any], path: str = "") -> str:
+    """Return the case as short Markdown, of at most MAX_MARKDOWN characters but for its path, where it is, which is never cut.
+
+    What comes from a pod is escaped: it makes no link, no picture and calls nobody. What is left out is said.
+    """
+    head = [f"# {_plain(heading(case))}", ""]
+    head += [f"Case {_plain(case['case_id'])}, {case['started']} {_until(case)}.", ""]
     if case["reason"]:
-        lines += [f"Reason: {_plain(case['reason'])}", ""]
-    for entry in case["findings"][:MAX_MARKDOWN]:
-        lines.append(f"- **{entry['verdict']}** {_plain(entry['target'])}: {_plain(entry['message'])}")
-        if entry["next"] and entry["verdict"] != "pass":
-            lines.append(f"  Next: {_plain(entry['next'])}")
-    if (more := len(case["findings"]) - MAX_MARKDOWN) > 0:
-        lines.append(f"- {more} more findings are in findings.json and report.html.")
-    return "\n".join(lines) + "\n"
+        head += [f"Reason: {_plain(_at_most(case['reason']))}", ""]
+    place = f"Case: {_plain(path)}" if path else ""
+    entries = [_entry(entry) for entry in case["findings"]]
+    left = MAX_MARKDOWN - len("\n".join([*head, place])) - len(_more(len(entries))) - 3
+    shown = 0
+    for entry in entries:
+        left -= len(entry) + 1
+        if left < 0:
+            break
+        shown += 1
+    more = [_more(len(entries) - shown)] if shown < len(entries) else []
+    return "\n".join([*head, *entries[:shown], *more, *(["", place] if place else [])]) + "\n"
+
+
+def _entry(entry: Mapping[str, Any]) -> str:
+    said = f"- **{entry['verdict']}** {_plain(entry['target'])}: {_plain(_at_most(entry['message']))}"
+    following = f"\n  Next: {_plain(_at_most(entry['next']))}" if entry["next"] and entry["verdict"] != "pass" else ""
+    return said + following
+
+
+def _more(count: int) -> str:
+    return f"- {count} more findings are in findings.json and report.html."
+
+
+def _at_most(text: str) -> str:
+    return text if len(text) <= MAX_MESSAGE else f"{text[: MAX_MESSAGE - 4]} ..."
 
 
 def _until(case: Mapping[str, Any]) -> str:

@@ -78,6 +78,8 @@ def together(cases: Mapping[str, Document], case_id: str) -> dict[str, Any]:
         "timeline": sorted(
             (entry for case in each for entry in case["timeline"]), key=lambda entry: when(entry["time"])
         ),
+        "coverage": {},
+        "last_words": {label: said for case in each for label, said in case.get("last_words", {}).items()},
         "facts": {},
         "left_out": {},
     }

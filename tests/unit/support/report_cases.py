@@ -96,6 +96,8 @@ def bad_night() -> dict[str, Any]:
         "events": [{"time": "2026-11-24T02:10:00Z", "reason": "Unhealthy", "message": "probe failed", "count": 3}],
     }
     extra = [*common["processes"], process(66, 1, "miner", exe="/tmp/miner")]
+    memory = {"limit": 64 << 20, "kept": 60 << 20, "percent": 94}
+    log = {"collector": "previous_log", "path": "shop/api-0/app/previous_log.txt", "sha256": "9f86d081884c7d65" * 4}
     return {
         "schema": 1,
         "role": "disk_triage",
@@ -109,7 +111,7 @@ def bad_night() -> dict[str, Any]:
         "targets": [target(), target("api-1", restart_count=4)],
         "failed_targets": [],
         "findings": [
-            finding(),
+            finding(evidence=[*finding()["evidence"], log]),
             finding(
                 verdict="warn", title="A file grows fast", message="/data/app.log grows by 2 MiB a second.", evidence=[]
             ),
@@ -132,9 +134,21 @@ def bad_night() -> dict[str, Any]:
             },
         ],
         "facts": {
-            "shop/api-0/app": {**common, "disk_usage": [full], "processes": extra, "missing": {}},
+            "shop/api-0/app": {
+                **common,
+                "disk_usage": [full],
+                "memory_use": memory,
+                "cpu_use": {"limit": None, "used": 0.2},
+                "processes": extra,
+                "missing": {},
+            },
             "shop/api-1/app": {**common, "disk_usage": [full], "missing": {}},
         },
+        "coverage": {
+            "shop/api-0/app": {"Mounts": "whole", "Big folders": "in part"},
+            "shop/api-1/app": {"Mounts": "whole", "Big folders": "the command took longer than 60 s"},
+        },
+        "last_words": {"shop/api-0/app": ["app: write /data/app.log: no space left on device", "x" * 300]},
     }
 
 
@@ -147,7 +161,7 @@ def hostile_night() -> dict[str, Any]:
             title=text,
             next=text,
             target=text,
-            evidence=[{"collector": text, "path": PATH, "sha256": text}],
+            evidence=[{"collector": name, "path": PATH, "sha256": text} for name in (text, "log")],
             verdict=verdict,
         )
         for verdict in ("fail", "pass")
@@ -163,4 +177,7 @@ def hostile_night() -> dict[str, Any]:
         for text in HOSTILE
     }
     case["targets"] = [target(text, node=text, image_id=text) for text in HOSTILE[:4]]
+    labels = [f"shop/{text}/app" for text in HOSTILE[:4]]
+    case["coverage"] = {label: dict.fromkeys(HOSTILE, HOSTILE[0]) for label in labels}
+    case["last_words"] = dict.fromkeys(HOSTILE, HOSTILE)
     return {**case, "case_id": HOSTILE[3], "examiner": HOSTILE[0], "reason": HOSTILE[1]}

@@ -26,6 +26,7 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._judge.finding
 )
 from ansible_collections.incident.distroless.plugins.plugin_utils._report.summary import (
     MAX_LINES,
+    MAX_MARKDOWN,
     is_failure,
     markdown,
     stats,
@@ -132,8 +133,24 @@ def test_a_summary_has_at_most_twenty_lines_and_says_where_the_rest_is() -> None
 
 
 def test_a_summary_for_chat_says_how_much_it_leaves_out() -> None:
-    assert markdown(case(*[judgement()] * 53)).endswith("- 3 more findings are in findings.json and report.html.\n")
-    assert "more findings" not in markdown(case(*[judgement()] * 50))
+    found = case(*[judgement(message=f"It is full of {number} and {'x' * 60}.") for number in range(53)])
+    text = markdown(found, "/cases/case")
+    told = text.count("**fail**")
+    assert text.endswith(f"- {53 - told} more findings are in findings.json and report.html.\n\nCase: /cases/case\n")
+    assert 20 < told < 53
+    assert len(text) <= MAX_MARKDOWN
+    assert "more findings" not in markdown(case(*[judgement()] * 20))
+
+
+@pytest.mark.parametrize("message", ["x" * 5000, "*" * 5000, "word " * 2000])
+def test_a_summary_for_chat_is_short_and_where_the_case_is_stands_whole_in_it(message: str) -> None:
+    found = {**case(*[judgement(message=message)] * 9), "reason": message}
+    path = "/cases/" + "deep/" * 60
+    text = markdown(found, path)
+    assert text.endswith(f"Case: {path}\n")
+    assert len(text) <= MAX_MARKDOWN
+    # the headline is never what is left out
+    assert "**fail**" in text
 
 
 def test_a_short_summary_says_all() -> None:
