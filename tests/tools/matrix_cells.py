@@ -88,6 +88,7 @@ FURTHER = (
     "test_matrix.py::test_the_least_debugger_that_can_read[not-dumpable-elevated]",
     "test_matrix.py::test_the_least_debugger_that_can_read[shared-processes]",
     "test_no_harm.py::test_nothing_is_left_of_dropped_connections_and_commands",
+    "test_no_harm.py::test_nothing_is_left_of_jobs_given_up_in_the_middle_of_their_output",
     "test_proc_fs_fetch.py::test_a_directory_is_taken_whole_whatever_its_names",
 )
 
@@ -102,6 +103,12 @@ class Known:
 
 
 KNOWN: tuple[Known, ...] = (
+    Known(
+        ("kubernetes-1.29", "lowest"),
+        ("test_nothing_is_left_of_dropped_connections_and_commands",),
+        "behind an API server before Kubernetes 1.30 containerd 2 kills the shell of a line that breaks, and what it ran stays; one that the "
+        "collection closes leaves nothing (test_nothing_is_left_of_jobs_given_up_in_the_middle_of_their_output)",
+    ),
     Known(
         ("core-2.16",),
         ("test_every_module_gives_the_same_both_ways",),
