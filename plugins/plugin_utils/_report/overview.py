@@ -60,7 +60,8 @@ def _bars(label: str, facts: Row) -> Iterator[Bar]:
             by_device.setdefault(row.get("device") or row.get("point"), row)
     for row in by_device.values():
         point = printable(str(row.get("point")))
-        of = f"{_size(row.get('used'))} of {_size(row.get('size'))}" if row.get("size") else ""
+        # what is kept for root, or for others, is no room: the percents are not those of used and size
+        of = f"{_size(row.get('available'))} of {_size(row.get('size'))} left" if row.get("size") else ""
         yield from _bar(label, f"disk {point}", row.get("use_percent"), of)
         if row.get("inodes"):
             count = f"{row.get('inodes_used')} of {row['inodes']}"

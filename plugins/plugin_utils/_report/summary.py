@@ -63,8 +63,12 @@ def summary_lines(case: Mapping[str, Any], path: str) -> list[str]:
     """Return at most 20 lines that say what was found (case: the content of findings.json), the worst first."""
     head, found = heading(case), [entry for entry in case["findings"] if entry["verdict"] != "pass"]
     passed = [entry for entry in case["findings"] if entry["verdict"] == "pass"]
-    body = [line for entry in found for line in _lines_of(entry)] + [_line(entry) for entry in passed]
+    wrong = [line for entry in found for line in _lines_of(entry)]
     room = MAX_LINES - 2
+    body = wrong + [_line(entry) for entry in passed]
+    if len(body) > room and len(passed) > 1:
+        # a choice of them would tell nothing
+        body = [*wrong, f"pass    {len(passed)} checks, each with what it saw: see report.html"]
     if len(body) > room:
         body = [*body[: room - 1], "... more in findings.json and summary.md"]
     return [head, *body, f"Case: {path}"]

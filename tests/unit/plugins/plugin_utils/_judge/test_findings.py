@@ -132,6 +132,14 @@ def test_a_summary_has_at_most_twenty_lines_and_says_where_the_rest_is() -> None
     assert lines[-2:] == ["... more in findings.json and summary.md", "Case: /cases/1"]
 
 
+def test_what_passed_is_one_line_where_not_all_of_it_has_room() -> None:
+    found = case(judgement(), *[judgement("pass", "All is well.")] * 40)
+    lines = summary_lines(found, "/cases/1")
+    assert lines[3:] == ["pass    40 checks, each with what it saw: see report.html", "Case: /cases/1"]
+    few = case(judgement(), *[judgement("pass", "All is well.")] * 3)
+    assert [line[:5] for line in summary_lines(few, "/cases/1")].count("pass ") == 3
+
+
 def test_a_summary_for_chat_says_how_much_it_leaves_out() -> None:
     found = case(*[judgement(message=f"It is full of {number} and {'x' * 60}.") for number in range(53)])
     text = markdown(found, "/cases/case")

@@ -13,7 +13,7 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._report.html_p
 from ansible_collections.incident.distroless.plugins.plugin_utils._report.overview import Bar, bars, coverage
 from ansible_collections.incident.distroless.tests.unit.support.report_cases import bad_night, finding
 
-DISK = {"point": "/data", "device": "8:1", "size": 100 << 20, "used": 99 << 20, "use_percent": 99, "inodes": 0}
+DISK = {"point": "/data", "device": "8:1", "size": 100 << 20, "available": 1 << 20, "use_percent": 99, "inodes": 0}
 OTHER = {**DISK, "point": "/etc/hosts", "use_percent": 99}
 TMP = {
     "point": "/tmp",
@@ -34,7 +34,7 @@ def test_a_device_is_one_bar_and_the_fullest_comes_first() -> None:
         ("inodes /tmp", 90, "warn"),
         ("disk /tmp", 50, ""),
     ]
-    assert found[0].text == "99 MiB of 100 MiB"
+    assert found[0].text == "1 MiB of 100 MiB left"
 
 
 def test_what_has_no_limit_has_figures_and_no_bar() -> None:
