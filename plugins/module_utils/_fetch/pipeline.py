@@ -264,9 +264,7 @@ def _stats(rows: Sequence[Row], transferred: int, codec: Codec, elapsed: float) 
     statuses = Counter(row.status for row in [*brought, *(row for row in rows if row.status in ("failed", "skipped"))])
     return {
         "files": len(brought),
-        "bytes": sum(
-            row.length if row.length is not None else row.entry.size for row in brought if row.entry is not None
-        ),
+        "bytes": sum(map(_length, brought)),
         "transferred_bytes": transferred,
         **{key: statuses[key] for key in ("unchanged", "changed_while_reading", "failed", "skipped")},
         "codec": codec,
@@ -276,8 +274,15 @@ def _stats(rows: Sequence[Row], transferred: int, codec: Codec, elapsed: float) 
 
 def _would_move(rows: Iterable[Row]) -> int:
     """Return the bytes of the files that are not here as the target has them."""
-    files = (row.entry for row in rows if row.status == "fetched" and row.entry is not None)
-    return sum(entry.size for entry in files if entry.type == "file")
+    fetched = (row for row in rows if row.status == "fetched")
+    return sum(_length(row) for row in fetched if row.entry is not None and row.entry.type == "file")
+
+
+def _length(row: Row) -> int:
+    """Return how many bytes of a file are brought: of one that is too long for its limit a part."""
+    if row.length is not None:
+        return row.length
+    return row.entry.size if row.entry is not None else 0
 
 
 def _gone(changes: Changes) -> list[str]:

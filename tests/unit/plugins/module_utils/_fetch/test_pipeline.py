@@ -266,6 +266,9 @@ def test_check_mode_lists_and_writes_nothing(world: World) -> None:
     assert statuses(done) == {"/a/one": ("fetched", None), "/a/link": ("fetched", None)}
     assert done.diff["after"] == "not read yet  /a/one\n"
     assert done.stats["transferred_bytes"] == len(b"hello")
+    # of a file over the limit only its end would come
+    cut = world.fetch("/a/one", is_check=True, max_size=2, oversize="tail")
+    assert cut.stats["transferred_bytes"] == cut.stats["bytes"] == 2
     assert not world.home.exists()
     world.fetch("/a")
     before = (world.home / "shop/app-0/app.manifest.json").read_bytes()
