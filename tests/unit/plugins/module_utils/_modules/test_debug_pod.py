@@ -192,8 +192,18 @@ def test_a_copy_that_does_not_come_up_and_cannot_be_taken_away_is_named(cluster:
 def test_a_copy_in_the_place_of_the_original_is_kept_whatever_becomes_of_it(cluster: FakeCluster) -> None:
     cluster.state.kubelet = without_image
     ended = make(cluster, replace=True)
-    assert ended["reason"] == "ImagePullFailed"
-    assert len(copies(cluster)) == 1
+    (name,) = copies(cluster)
+    # the original is gone, whatever else failed
+    assert (ended["reason"], ended["changed"]) == ("ImagePullFailed", True)
+    assert name in ended["msg"]
+
+
+def test_an_original_that_cannot_be_deleted_stays_beside_its_copy_and_both_are_named(cluster: FakeCluster) -> None:
+    cluster.state.denied.add("delete pods")
+    ended = make(cluster, replace=True, copy_to="mine")
+    assert (ended["reason"], ended["changed"]) == ("RbacDenied", True)
+    assert "The copy mine stays, and so does the original." in ended["msg"]
+    assert cluster.state.names() == ["api-0", "mine"]
 
 
 def test_without_wait_the_copy_is_handed_over_as_the_server_took_it(cluster: FakeCluster) -> None:
@@ -255,6 +265,18 @@ def test_a_copy_that_takes_its_time_to_end_is_waited_for(cluster: FakeCluster) -
     ended = remove(cluster, copy_to="mine")
     assert ended["msg"] == "1 copy deleted"
     assert cluster.state.names() == ["api-0"]
+
+
+def test_a_copy_that_is_still_there_when_the_time_is_over_is_named_and_was_changed(cluster: FakeCluster) -> None:
+    make(cluster, copy_to="mine")
+    cluster.state.kubelet = lambda _pod: ()
+    # on a busy machine the time can be over before the copy is found
+    for seconds in (1, 10, 60):
+        ended = remove(cluster, copy_to="mine", wait_timeout=seconds)
+        if ended["changed"]:
+            break
+    assert (ended["changed"], ended["reason"]) == (True, "WaitTimeout")
+    assert [(row["pod"], row["reason"]) for row in ended["failed_targets"]] == [("mine", "WaitTimeout")]
 
 
 @pytest.mark.parametrize("goes_on", [True, False])

@@ -197,6 +197,10 @@ def test_a_task_ends_in_time_whichever_part_falls_silent(
             took.append(time.monotonic() - began)
             assert ended.has_failed
             assert reason_of(ended) in REASONS, ended.result
+            if reason_of(ended) == "ApiUnreachable":
+                # with its port, or by what says where it is
+                server = options.get("host", cluster.url) or "the server of the kubeconfig"
+                assert server in ended["msg"], ended.result
         monkeypatch.undo()
     print(f"{part.__name__}, {task.__name__}: {took[-1]:.1f} s of {LIMIT}")
     assert took[-1] <= 2 * LIMIT + 10
