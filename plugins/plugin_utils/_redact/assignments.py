@@ -123,7 +123,7 @@ def assigned(data: bytes, mark: Mark, names: Names) -> bytes:
             continue
         at = key.end()
         word, indent = _place(data, key)
-        if _is_no_name(word, key):
+        if _is_no_name(word, key) or _is_path(data, key):
             continue
         opens = indent is not None and key["sign"] == b":" and _opening(data, at)
         if opens:
@@ -208,6 +208,11 @@ def _is_no_name(word: bytes, key: re.Match[bytes]) -> bool:
     if key["blank"]:
         return _BLANK_NAMES.search(key["name"]) is None
     return key["sign"] == b":" and (word.startswith(b"--") or word.endswith(b"PASS"))
+
+
+def _is_path(data: bytes, key: re.Match[bytes]) -> bool:
+    """Return whether it is the end of a file's path, of which something is said: /etc/passwd: permission denied."""
+    return data[key.start() - 1 : key.start()] == b"/" and key["sign"] == b":" and key["pair"] is None
 
 
 def _opening(data: bytes, at: int) -> re.Match[bytes] | None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 from ansible_collections.incident.distroless.plugins.plugin_utils._redact.ruleset import Rule, compiled
 
@@ -43,11 +43,22 @@ class Names:
 
     def is_secret(self, name: bytes) -> bool:
         """Return whether a name calls its value a secret."""
-        return not is_harmless(name) and self.inside(name, 0, len(name))
+        return _is_secret(self.pattern, name) if len(name) <= _MAX_KNOWN else _is_called(self.pattern, name)
 
     def inside(self, data: bytes, start: int, stop: int) -> bool:
         """Return whether a word of a text holds what makes a name call its value a secret."""
         return compiled(self.pattern).search(data, start, stop) is not None
+
+
+# the keys of a document's rows are the same in each
+_MAX_KNOWN = 64
+
+
+def _is_called(pattern: bytes, name: bytes) -> bool:
+    return not is_harmless(name) and compiled(pattern).search(name) is not None
+
+
+_is_secret = lru_cache(maxsize=4096)(_is_called)
 
 
 @cache

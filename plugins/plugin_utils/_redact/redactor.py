@@ -191,7 +191,9 @@ class Redactor:
         self._others = tuple(rule for rule in self.rules if rule.where == "text" and not rule.is_form)
         # of a rule without keywords and hint nothing is known beforehand
         words = [word for rule in self.rules for word in rule.keywords if not rule.hint]
-        self._words = tuple(dict.fromkeys([*_ALWAYS, *words]))
+        known = dict.fromkeys([*_ALWAYS, *words])
+        # auth-pass is there where pass is
+        self._words = tuple(word for word in known if not any(other != word and other in word for other in known))
         hints = [rule.hint or rb"" for rule in self.rules if rule.hint or not rule.keywords]
         self._hints = (_HEX, *(compiled(hint) for hint in hints))
 

@@ -56,7 +56,7 @@ def _told(value: Any, redactor: Redactor) -> Any:
     """Return a value without its secrets; a list is looked at row by row where it can have one at all."""
     if redactor.is_plain(json.dumps(value, ensure_ascii=False, default=str).encode("utf-8", "surrogatepass")):
         return value
-    return [redactor.value(row) for row in value] if isinstance(value, list) else redactor.value(value)
+    return [_told(row, redactor) for row in value] if isinstance(value, list) else redactor.value(value)
 
 
 def summary_lines(case: Mapping[str, Any], path: str) -> list[str]:

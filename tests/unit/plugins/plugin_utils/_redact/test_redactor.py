@@ -529,6 +529,20 @@ HOSTILE = [
     b"\npass.a=x ",
     b'\\\\\\"token\\\\\\":\\\\\\"',
     b"token\\",
+    b"user a on >x ",
+    b"define('pass', '",
+    b'{pass, "',
+    b"$6$a$",
+    b"kind: Secret\ndata: {",
+    b"{kind: Secret, data: {a: ",
+    b'{"kty":"x","d":"',
+    b"Private-Lines: 1\nAAAA\n",
+    b":1:2:3:4:",
+    b"*:*:*:*:",
+    b'password: "x\n',
+    b"password: x\n  y\n",
+    b"--fernet-key ",
+    b"Authorization: x\n y",
 ]
 
 
