@@ -91,8 +91,9 @@ def test_a_rule_starts_a_playbook_with_variables_of_its_role_and_names_only(acti
     used = {
         word for text in action["extra_vars"].values() for word in text.replace("}", " ").split() if "event" in word
     }
-    # keys that the filter gives, each proven to be a name
-    assert used <= {"event.alertname", "event.namespace", "event.pod", "event.container"}
+    # keys that the filter gives, each proven to be a name, and a reason in which no template can stand
+    assert used <= {"event.reason", "event.namespace", "event.pod", "event.container"}
+    assert action["extra_vars"][f"{playbook}_reason"] == "{{ event.reason }}"
     assert action["extra_vars"][f"{playbook}_pod"] == "{{ event.pod | tojson }}"
 
 
