@@ -20,7 +20,7 @@ from .conftest import Kubectl, built, pod_manifest
 
 PASSWORD = "the-password-of-the-key-40c1"
 # what sealing writes
-SEALED = ("SHA256SUMS", "SHA256SUMS.sig", "manifest.json", "acquisition.jsonl")
+SEALED = ("SHA256SUMS", "SHA256SUMS.sig", "manifest.json")
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,7 @@ import yaml
 from .calling import Warm
 from .cases import Case, run_playbook
 from .conftest import Kubectl, Play, calling, pod_manifest
+from .patience import PATIENCE
 
 APP = "incident.test/app:nonroot"
 Start = Callable[..., None]
@@ -50,7 +51,7 @@ def start(kubectl: Kubectl) -> Iterator[Start]:
 
 def inside(call: Play, pod: str, command: str) -> None:
     """Does something to the target's files, as the target's own user could."""
-    played = call("ephemeral_debug", pod=pod, commands=[command])
+    played = call("ephemeral_debug", pod=pod, commands=[{"cmd": command, "timeout": PATIENCE}])
     assert not played.result.get("failed"), played["msg"]
 
 
@@ -69,12 +70,12 @@ def looked(pods: Kubectl, start: Start, warmed: Warm, tmp_path_factory: pytest.T
     inside(call, "listening", 'cp "$(readlink -f /proc/self/exe)" "$TARGET_ROOT/tmp/nc"')
     start("listening", "/tmp/nc", "-l", "-p", "4444")
     inside(call, "listening", wait_for('grep -qi ":115C .* 0A " /proc/$TARGET_PID/net/tcp /proc/$TARGET_PID/net/tcp6'))
-    # an entry point has ten seconds for what it gives to its user
+    inside(call, "crowded", 'sleep 2; cd "$TARGET_ROOT/etc/app" && seq 2100 | xargs touch')
+    # an entry point has a minute for what it gives to its user
     began = 'set -- $(sed "s/.*) //" "/proc/$TARGET_PID/stat"); began=$((${20} / 100))'
-    settled = 'until [ "$(sed "s/[.].*//" /proc/uptime)" -gt "$((began + 12))" ]; do sleep 1; done'
+    settled = 'until [ "$(sed "s/[.].*//" /proc/uptime)" -gt "$((began + 62))" ]; do sleep 1; done'
     change = 'cd "$TARGET_ROOT/etc/app" && echo x > new && echo x > old && touch -d "2020-01-01 00:00:00" old'
     inside(call, "changed", f"{began}; {settled}; {change}")
-    inside(call, "crowded", 'sleep 2; cd "$TARGET_ROOT/etc/app" && seq 2100 | xargs touch')
     names = ("healthy", "in-memory", "listening", "changed", "crowded")
     targets = [{"namespace": pods.namespace, "pod": name, "container": "app"} for name in names]
     indicators = {"names": ["xmrig"], "addresses": ["192.0.2.1"]}
