@@ -91,7 +91,6 @@ not_understood:
   returned: success
   type: list
   elements: str
-  version_added: 0.1.0
 archive:
   description: The copy's archive, null where none was asked for.
   returned: success
