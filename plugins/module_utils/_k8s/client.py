@@ -130,7 +130,8 @@ class Cluster:
         A list: impersonating several groups repeats a header. Raises Failure.
         """
         seconds = min(REQUEST_TIMEOUT, self.deadline.remaining(doing))
-        until = time.monotonic() + seconds
+        # the same moment for all that share the deadline
+        until = min(time.monotonic() + REQUEST_TIMEOUT, self.deadline.moment)
         try:
             return within(seconds, lambda: self._headers(until), ends_programs=True)
         except TimeoutError as error:
