@@ -45,9 +45,9 @@ def bars(facts: Mapping[str, Row]) -> list[Bar]:
     """Return what is in use in each target, the fullest first; of many targets only what is half full at least."""
     found: list[Bar] = []
     for label, of_target in facts.items():
-        rows = sorted(_bars(label, of_target), key=lambda bar: -1 if bar.percent is None else -bar.percent - 1)
+        rows = sorted(_bars(label, of_target), key=lambda row: -1 if row.percent is None else -row.percent - 1)
         found += (
-            rows[:MAX_BARS] if len(facts) <= FEW else [bar for bar in rows if (bar.percent or 0) >= MUCH][:MAX_BARS]
+            rows[:MAX_BARS] if len(facts) <= FEW else [row for row in rows if (row.percent or 0) >= MUCH][:MAX_BARS]
         )
     return found
 
@@ -93,7 +93,7 @@ def _mapping(value: object) -> Row:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and value == value and abs(value) < 1 << 63
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1 << 63
 
 
 def _size(value: object) -> str:

@@ -29,7 +29,7 @@ TMP = {
 
 def test_a_device_is_one_bar_and_the_fullest_comes_first() -> None:
     found = bars({"a": {"disk_usage": [TMP, DISK, OTHER]}})
-    assert [(bar.what, bar.percent, bar.level) for bar in found] == [
+    assert [(row.what, row.percent, row.level) for row in found] == [
         ("disk /data", 99, "fail"),
         ("inodes /tmp", 90, "warn"),
         ("disk /tmp", 50, ""),
@@ -52,7 +52,7 @@ def test_what_has_no_limit_has_figures_and_no_bar() -> None:
 
 def test_of_many_pods_only_what_is_half_full_is_a_bar() -> None:
     facts = {str(number): {"disk_usage": [{**TMP, "use_percent": number}]} for number in range(47, 53)}
-    assert [(bar.target, bar.what) for bar in bars(facts) if bar.what == "disk /tmp"] == [
+    assert [(row.target, row.what) for row in bars(facts) if row.what == "disk /tmp"] == [
         (str(number), "disk /tmp") for number in (50, 51, 52)
     ]
 
@@ -62,7 +62,7 @@ def test_of_many_pods_only_what_is_half_full_is_a_bar() -> None:
 )
 def test_what_a_users_own_check_made_of_a_name_makes_no_bar_and_no_error(value: Any) -> None:
     facts = dict.fromkeys(("disk_usage", "memory_use", "cpu_use", "pids_use"), value)
-    assert all(bar.percent is None for bar in bars({"a": facts}))
+    assert all(row.percent is None for row in bars({"a": facts}))
 
 
 def test_what_was_seen_whole_is_a_sentence_and_the_rest_a_table() -> None:
