@@ -21,6 +21,8 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.unit.support.local_processes import is_there
+
 from .conftest import ACTIONS, STATE, Kubectl, Play, bulk, pod_manifest
 
 
@@ -70,16 +72,9 @@ def marked(mark: str) -> list[int]:
     found: list[int] = []
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
-            if mark.encode() in (folder / "environ").read_bytes() and is_alive(int(folder.name)):
+            if mark.encode() in (folder / "environ").read_bytes() and is_there(int(folder.name)):
                 found.append(int(folder.name))
     return found
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 def is_waiting(kubectl: Kubectl, pod: str, debugger: str, wait: str) -> bool:
@@ -138,7 +133,7 @@ def started(kubectl: Kubectl, options: Mapping[str, Any], way: str, words: Seque
         assert pid, "the task never started"
         wait = "a command" if "commands" in given else "an image"
         assert until(lambda: is_waiting(kubectl, given["pod"], given["name"], wait), PATIENCE), "it never came to wait"
-        assert is_alive(pid), controller.communicate()[0]
+        assert is_there(pid), controller.communicate()[0]
         yield Started(controller, pid, mark)
     finally:
         for left in marked(mark):
@@ -163,7 +158,7 @@ def test_a_task_that_is_told_to_end_does_not_wait_any_longer(
     with started(kubectl, {"pod": app, **WAITS[wait]}, way) as task:
         begun = time.monotonic()
         os.kill(task.worker, number)
-        assert until(lambda: not is_alive(task.worker), PATIENCE), (
+        assert until(lambda: not is_there(task.worker), PATIENCE), (
             f"still there {time.monotonic() - begun:.1f} s after {number.name}"
         )
         printed, _nothing = task.controller.communicate(timeout=PATIENCE)
@@ -190,7 +185,7 @@ def test_an_interrupted_play_leaves_nothing_here_or_there(kubectl: Kubectl, app:
 def test_a_child_ends_with_its_worker(kubectl: Kubectl, app: str, call: Play) -> None:
     with started(kubectl, {"pod": app, **WAITS["a command"]}, "child") as task:
         os.kill(ancestors(task.worker)[0], signal.SIGKILL)
-        assert until(lambda: not is_alive(task.worker), PATIENCE)
+        assert until(lambda: not is_there(task.worker), PATIENCE)
     assert_that_nothing_waits_in(app, call)
 
 

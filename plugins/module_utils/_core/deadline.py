@@ -117,7 +117,11 @@ def _kill_all(pids: list[int]) -> None:
             os.kill(pid, signal.SIGSTOP)
         _kill_all([child for thread in _threads(pid) for child in _children(thread)])
         with suppress(OSError):
+            group = os.getpgid(pid)
             os.kill(pid, signal.SIGKILL)
+            # one that made a group of its own has those in it whose parent is gone as well
+            if group != os.getpgrp():
+                os.killpg(group, signal.SIGKILL)
 
 
 def _threads(pid: int) -> list[Path]:

@@ -4,14 +4,20 @@
 
 from __future__ import annotations
 
+import subprocess
+import time
+from pathlib import Path
+
 import pytest
 from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import (
     LONGEST_WAIT,
     MAX_SECONDS,
     Deadline,
     check_seconds,
+    within,
 )
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+from ansible_collections.incident.distroless.tests.unit.support.local_processes import is_there
 
 
 @pytest.mark.parametrize(("seconds", "least"), [(0, 1), (-1, 0), (MAX_SECONDS + 1, 1), (10_000_000_000, 0)])
@@ -31,3 +37,23 @@ def test_nothing_waits_longer_at_once_than_a_socket_can_be_told_to() -> None:
     assert LONGEST_WAIT * 1000 < 2**31
     assert Deadline(MAX_SECONDS).remaining("waiting") == LONGEST_WAIT
     assert Deadline(60).remaining("waiting") <= 60
+
+
+def test_a_program_is_ended_with_its_group_where_it_made_one(tmp_path: Path) -> None:
+    said = tmp_path / "pid"
+    # whose parent is gone, so that nothing but the group leads to it
+    orphan = f"(sleep 600 & echo $! >{said}.part; mv {said}.part {said})"
+    seconds = 1.0
+    # on a busy machine it has not come to that when its time is up
+    while not said.exists() and seconds < 600:
+        with pytest.raises(TimeoutError):
+            within(
+                seconds,
+                lambda: subprocess.run(["setsid", "sh", "-c", f"{orphan}; sleep 600"], check=False),
+                ends_programs=True,
+            )
+        seconds *= 2
+    until = time.monotonic() + 60
+    while is_there(int(said.read_text(encoding="ascii"))):
+        assert time.monotonic() < until
+        time.sleep(0.05)

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from ansible_collections.incident.distroless.plugins.module_utils._modules import pod_logs
 from ansible_collections.incident.distroless.tests.unit.support.fake_cluster import TOKEN, FakeCluster, fake_cluster
+from ansible_collections.incident.distroless.tests.unit.support.local_processes import is_there
 from ansible_collections.incident.distroless.tests.unit.support.pods import pod
 from ansible_collections.incident.distroless.tests.unit.support.tasks import Ended, run_task
 from ansible_collections.kubernetes.core.plugins.module_utils.k8s import client as kubernetes_core
@@ -205,14 +206,6 @@ def test_what_an_issuer_refuses_while_the_client_is_made_keeps_its_reason(
     ended = ask(cluster, **cluster.options())
     assert (ended.has_failed, ended["reason"]) == (True, "Unauthorized")
     assert ("renew it" in ended["msg"]) is bool(body)
-
-
-def is_there(pid: int) -> bool:
-    """Whether a process runs; one that has ended and nobody has asked for does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 def test_a_credential_plugin_that_takes_too_long_is_ended_with_all_that_it_started(

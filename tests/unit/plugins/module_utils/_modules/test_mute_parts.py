@@ -31,6 +31,7 @@ from ansible_collections.incident.distroless.tests.unit.support.fake_cluster imp
     Stream,
     fake_cluster,
 )
+from ansible_collections.incident.distroless.tests.unit.support.local_processes import is_there
 from ansible_collections.incident.distroless.tests.unit.support.pods import pod
 from ansible_collections.incident.distroless.tests.unit.support.tasks import Ended, run_task
 
@@ -213,13 +214,6 @@ def test_a_task_ends_in_time_whichever_part_falls_silent(
 def assert_nobody_runs(pids: Path) -> None:
     """The programs that a task started have ended."""
     until = time.monotonic() + 60
-    while any(runs(pid) for pid in (pids.read_text(encoding="ascii").split() if pids.exists() else ())):
+    while any(is_there(int(pid)) for pid in (pids.read_text(encoding="ascii").split() if pids.exists() else ())):
         assert time.monotonic() < until
         time.sleep(0.02)
-
-
-def runs(pid: str) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
