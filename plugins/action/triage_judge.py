@@ -22,7 +22,7 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._case.folder i
 )
 from ansible_collections.incident.distroless.plugins.plugin_utils._case.looks import held_by, look_again, refuse_writer
 from ansible_collections.incident.distroless.plugins.plugin_utils._judge.analyzers import parse_analyzers
-from ansible_collections.incident.distroless.plugins.plugin_utils._judge.findings import judge
+from ansible_collections.incident.distroless.plugins.plugin_utils._judge.findings import judge, unreached
 from ansible_collections.incident.distroless.plugins.plugin_utils._redact.ruleset import users_rules
 from ansible_collections.incident.distroless.plugins.plugin_utils._report.summary import (
     heading,
@@ -77,5 +77,5 @@ class ActionModule(CaseAction):
             "path": str(folder.path),
             "findings_path": str(folder.path / FINDINGS),
             "report_path": str(folder.path / REPORT),
-            "is_failure": is_failure(told["verdict"], options["fail_on"]),
+            "is_failure": is_failure(told["verdict"], options["fail_on"], has_unreached=bool(unreached(told))),
         }

@@ -53,7 +53,8 @@ options:
     default: {}
   fail_on:
     description:
-      - When RV(is_failure) is true. V(warn) is for any verdict but pass.
+      - When RV(is_failure) is true. V(fail) is for fail, and for unknown where a target was not looked at at all. V(warn) is for any verdict
+        but pass.
     type: str
     choices: [never, fail, warn]
     default: never

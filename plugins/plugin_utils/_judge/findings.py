@@ -179,6 +179,11 @@ def failed_finding(role: str, failed: Mapping[str, Any]) -> Finding:
     }
 
 
+def unreached(case: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return of a findings.json the failed targets of which nothing was looked at, not even what the API says of them."""
+    return [row for row in case["failed_targets"] if not any(is_about(row, target) for target in case["targets"])]
+
+
 def inside_facts(collectors: Iterable[Mapping[str, Any]]) -> frozenset[str]:
     """Return the names of the facts that only a look inside tells."""
     own = {row["name"] for row in collectors if not row["api"]}

@@ -169,6 +169,14 @@ def _worst_of(findings: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def is_failure(verdict: str, fail_on: str) -> bool:
-    """Return whether a play ends with failure for this verdict. warn: for anything but pass; what is not known is no pass."""
-    return {"never": False, "fail": verdict == "fail", "warn": verdict != "pass"}[fail_on]
+def is_failure(verdict: str, fail_on: str, *, has_unreached: bool = False) -> bool:
+    """Return whether a play ends with failure for this verdict. warn: for anything but pass; what is not known is no pass.
+
+    fail: for fail, and for unknown where a target was not looked at at all (has_unreached).
+    """
+    failing = {
+        "never": (),
+        "fail": ("fail", "unknown") if has_unreached else ("fail",),
+        "warn": ("fail", "unknown", "warn"),
+    }
+    return verdict in failing[fail_on]

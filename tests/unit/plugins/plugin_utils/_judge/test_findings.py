@@ -22,6 +22,7 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._judge.finding
     failed_finding,
     findings_of,
     in_order,
+    unreached,
     worst,
 )
 from ansible_collections.incident.distroless.plugins.plugin_utils._report.summary import (
@@ -191,12 +192,27 @@ def test_stats_have_one_key_for_each_pod_and_stay_small() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fail_on", "failing"),
-    [("never", set()), ("fail", {"fail"}), ("warn", {"fail", "unknown", "warn"})],
+    ("fail_on", "has_unreached", "failing"),
+    [
+        ("never", True, set()),
+        ("fail", False, {"fail"}),
+        ("fail", True, {"fail", "unknown"}),
+        ("warn", False, {"fail", "unknown", "warn"}),
+    ],
 )
-def test_which_verdicts_fail_a_play(fail_on: str, failing: set[str]) -> None:
+def test_which_verdicts_fail_a_play(fail_on: str, has_unreached: bool, failing: set[str]) -> None:
     verdicts = ("fail", "unknown", "warn", "pass")
-    assert {verdict for verdict in verdicts if is_failure(verdict, fail_on)} == failing
+    assert {verdict for verdict in verdicts if is_failure(verdict, fail_on, has_unreached=has_unreached)} == failing
+
+
+def test_a_target_is_unreached_where_nothing_of_it_was_looked_at() -> None:
+    looked = {"namespace": "shop", "pod": "api-0", "container": "app"}
+    by_the_api = {**looked, "reason": "PodSecurityDenied"}
+    # of a pod that was not even begun with no container is known
+    nothing = {"namespace": "shop", "pod": "api-1", "reason": "PodGone"}
+    case = {"targets": [looked], "failed_targets": [by_the_api, nothing]}
+    assert unreached(case) == [nothing]
+    assert unreached({**case, "failed_targets": [by_the_api]}) == []
 
 
 def test_a_case_is_for_its_owner_only_and_a_file_is_whole_or_not_there(tmp_path: Path) -> None:
