@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.incident.distroless.plugins.plugin_utils._options.catalog import catalog
-from ansible_collections.incident.distroless.plugins.plugin_utils._options.kinds import Choice, Many, Text
+from ansible_collections.incident.distroless.plugins.plugin_utils._options.kinds import Choice, Flag, Many, Text
 
 CHECKOUT = Path(__file__).parents[2]
 PLAYBOOKS = CHECKOUT / "playbooks"
@@ -75,12 +75,16 @@ def test_a_survey_asks_for_variables_of_its_role_and_offers_what_the_role_takes(
         option = known[question["variable"]]
         # a list is asked for line by line
         is_list = isinstance(option.kind, Many) and question["type"] == "textarea"
-        assert is_list or isinstance(option.kind, (Choice, Text))
+        # AWX knows no question whose answer is true or false: it is one of two texts
+        is_flag = isinstance(option.kind, Flag)
+        assert is_list or is_flag or isinstance(option.kind, (Choice, Text))
         if "default" in question:
-            assert question["default"] == option.default
+            assert question["default"] == (str(option.default).lower() if is_flag else option.default)
         # what is secret there is a secret here
         assert (question["type"] == "password") == option.is_secret
-        assert question.get("choices", []) == list(getattr(option.kind, "among", []))
+        assert question.get("choices", []) == (
+            ["false", "true"] if is_flag else list(getattr(option.kind, "among", []))
+        )
 
 
 @pytest.mark.parametrize("action", actions(), ids=lambda action: action["name"])
