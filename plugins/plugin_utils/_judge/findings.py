@@ -37,8 +37,9 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.text 
 SCHEMA = 1
 # what coverage says of a fact that is not missing
 WHOLE, IN_PART = "whole", "in part"
-# lines of what a container said before it ended, for the report
-MAX_SAID = 8
+# Lines of what a container said before it ended. The report shows the last of them; what begins a secret that goes over many lines,
+# such as a key, has to be among them so that it is known for one
+MAX_SAID = 80
 # rows of a table in the report; the parsed file beside the raw one has all of them
 MAX_ROWS = 200
 

@@ -280,6 +280,8 @@ def _comparison(title: str, values: Sequence[str]) -> Comparison:
 # bytes of a raw file that the page shows, and its lines
 EXCERPT = 4096
 EXCERPT_LINES = 60
+# of what a container said before it ended, lines that stand beside the finding
+SAID = 8
 
 VERDICT_SENTENCES = {
     "fail": "Something is wrong.",
@@ -321,7 +323,7 @@ def html(case: Mapping[str, Any], excerpts: Mapping[str, bytes]) -> str:
         excerpts={path: excerpt(data) for path, data in excerpts.items()},
         bars=bars(case["facts"]),
         coverage=coverage(case, labels),
-        said={label: "\n".join(map(printable, lines)) for label, lines in case.get("last_words", {}).items()},
+        said={label: "\n".join(map(printable, lines[-SAID:])) for label, lines in case.get("last_words", {}).items()},
         comparisons=comparisons(case["targets"], _verdicts(case), labels),
         # a case of an earlier version does not know it
         tables=tables(case["facts"], case.get("left_out", {})),

@@ -46,10 +46,17 @@ def without_secrets(case: Mapping[str, Any], redactor: Redactor) -> dict[str, An
     }
     rest = {
         key: _told(case[key], redactor)
-        for key in ("reason", "targets", "failed_targets", "timeline", "last_words", "coverage")
+        for key in ("reason", "targets", "failed_targets", "timeline", "coverage")
         if key in case
     }
-    return {**case, **rest, "findings": findings, "facts": facts}
+    said = {label: _lines_told(lines, redactor) for label, lines in case.get("last_words", {}).items()}
+    return {**case, **rest, "last_words": said, "findings": findings, "facts": facts}
+
+
+def _lines_told(lines: Sequence[str], redactor: Redactor) -> list[str]:
+    """Return lines of a log without their secrets, of which one can go over many lines."""
+    text = redactor.text("\n".join(lines).encode("utf-8", "surrogatepass"))
+    return text.decode("utf-8", "surrogatepass").split("\n") if lines else []
 
 
 def _told(value: Any, redactor: Redactor) -> Any:

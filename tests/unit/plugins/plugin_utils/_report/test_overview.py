@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from ansible_collections.incident.distroless.plugins.plugin_utils._report.html_page import html
 from ansible_collections.incident.distroless.plugins.plugin_utils._report.overview import Bar, bars, coverage
+from ansible_collections.incident.distroless.plugins.plugin_utils._report.summary import telling, without_secrets
 from ansible_collections.incident.distroless.tests.unit.support.report_cases import bad_night, finding
 
 DISK = {"point": "/data", "device": "8:1", "size": 100 << 20, "available": 1 << 20, "use_percent": 99, "inodes": 0}
@@ -84,6 +85,19 @@ def test_the_last_words_stand_beside_the_crash_and_nowhere_else() -> None:
     page = html(night, {})
     # in the headline and on its card
     assert page.count("FATAL: &lt;no&gt; disk\ngoodbye</pre>") == 2
+
+
+def test_a_secret_that_goes_over_many_lines_is_none_of_the_last_words_though_only_its_end_is_shown() -> None:
+    body = [f"MIIsecret{number:02}" * 4 for number in range(50)]
+    key = ["-----BEGIN PRIVATE KEY-----", *body, "-----END PRIVATE KEY-----"]
+    of_yaml = ["kind: Secret", "data:", "  db: c2VjcmV0Zm9yZGI=", "password: |", "  hunter2hunter2"]
+    piece = {"collector": "previous_log", "path": "x", "sha256": "y"}
+    for lines, secrets in ((key, body), (of_yaml, ["c2VjcmV0Zm9yZGI=", "hunter2hunter2"])):
+        said = {"shop/api-0/app": ["starting", *lines, "FATAL: cannot go on"]}
+        night = {**bad_night(), "last_words": said, "findings": [finding(evidence=[piece])]}
+        page = html(without_secrets(night, telling()), {})
+        assert "FATAL: cannot go on</pre>" in page
+        assert [secret for secret in secrets if secret in page] == []
 
 
 def test_a_headline_that_is_less_bad_than_the_case_says_so() -> None:
