@@ -117,11 +117,8 @@ def _kill_all(pids: list[int]) -> None:
             os.kill(pid, signal.SIGSTOP)
         _kill_all([child for thread in _threads(pid) for child in _children(thread)])
         with suppress(OSError):
-            group = os.getpgid(pid)
-            os.kill(pid, signal.SIGKILL)
-            # one that made a group of its own has those in it whose parent is gone as well
-            if group != os.getpgrp():
-                os.killpg(group, signal.SIGKILL)
+            # a group that it made has those in it as well whose parent is gone; one that it only joined is somebody else's
+            (os.killpg if os.getpgid(pid) == pid else os.kill)(pid, signal.SIGKILL)
 
 
 def _threads(pid: int) -> list[Path]:
