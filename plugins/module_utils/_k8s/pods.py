@@ -54,11 +54,15 @@ def is_terminating(pod: Mapping[str, Any]) -> bool:
     return bool(pod["metadata"].get("deletionTimestamp"))
 
 
+def is_called_ready(pod: Mapping[str, Any]) -> bool:
+    """Return whether the API calls a pod ready, which it also does of one that is being deleted."""
+    conditions = (pod.get("status") or {}).get("conditions") or ()
+    return any(row.get("type") == "Ready" and row.get("status") == "True" for row in conditions)
+
+
 def is_ready(pod: Mapping[str, Any]) -> bool:
     """Return whether the API says that the pod takes traffic, and nobody has deleted it."""
-    conditions = (pod.get("status") or {}).get("conditions") or ()
-    says = any(row.get("type") == "Ready" and row.get("status") == "True" for row in conditions)
-    return says and not is_terminating(pod)
+    return is_called_ready(pod) and not is_terminating(pod)
 
 
 def controller_of(pod: Mapping[str, Any]) -> Mapping[str, Any]:

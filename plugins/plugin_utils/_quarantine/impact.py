@@ -14,13 +14,13 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.pods import is_called_ready
 from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.text import printable
 from ansible_collections.incident.distroless.plugins.plugin_utils._quarantine.plan import (
     HARM,
     HARMLESS,
     LABEL,
     Objects,
-    is_ready,
     selects,
     services_of,
 )
@@ -165,7 +165,7 @@ def _left(pod: Mapping[str, Any], around: Around, plan: Mapping[str, Any]) -> li
     of: dict[str, list[_Endpoint]] = {}
     for row in rows:
         of.setdefault(row.service, []).append(row)
-    ready = is_ready(pod)
+    ready = is_called_ready(pod)
     # its Services of before; or those whose endpoints do not have it yet
     names = {
         name
@@ -273,7 +273,7 @@ def _stays(
 
 def _is_ready_now(entry: Mapping[str, Any], pods: Mapping[str, Mapping[str, Any]]) -> bool:
     found = _pod_of(entry, pods)
-    return found is None or is_ready(found)
+    return found is None or is_called_ready(found)
 
 
 def _owner(plan: Mapping[str, Any], labels: Mapping[str, str]) -> Found:
@@ -331,7 +331,7 @@ def _budget(pod: Mapping[str, Any], answer: Answer) -> Found:
         for entry in answer.objects
         if (entry.get("spec") or {}).get("selector") is not None and selects(entry["spec"]["selector"], labels)
     ]
-    return [_of_budget(entry, is_counted=is_ready(pod)) for entry in own] or [
+    return [_of_budget(entry, is_counted=is_called_ready(pod)) for entry in own] or [
         ("pass", "No PodDisruptionBudget is about it.")
     ]
 

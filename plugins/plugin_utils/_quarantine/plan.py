@@ -17,6 +17,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.pods import is_ready
 from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.text import printable
 
 Labels = Mapping[str, str]
@@ -288,12 +289,5 @@ def ready_pods(pods: Objects, owner: Mapping[str, str] | None, uid: str) -> list
         if owner is not None
         and _owner(pod["metadata"]) == dict(owner)
         and pod["metadata"]["uid"] != uid
-        and not pod["metadata"].get("deletionTimestamp")
         and is_ready(pod)
     )
-
-
-def is_ready(pod: Mapping[str, Any]) -> bool:
-    """Return whether the API calls a pod ready."""
-    conditions = (pod.get("status") or {}).get("conditions") or ()
-    return any(entry["type"] == "Ready" and entry["status"] == "True" for entry in conditions)
