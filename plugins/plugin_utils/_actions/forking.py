@@ -24,6 +24,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import NoReturn
 
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.incident.distroless.plugins.module_utils._modules.forked import Job, run_and_end
@@ -119,7 +120,9 @@ def run_in_child(
     with ExitStack() as opened:
         stdout, stderr = os.memfd_create("stdout"), os.memfd_create("stderr")
         ours, theirs = os.pipe()
-        for descriptor in (stdout, stderr, ours):
+        # the child begins when its parent knows of it: a process with threads can be interrupted before os.fork has returned here
+        known, make_known = os.pipe()
+        for descriptor in (stdout, stderr, ours, known):
             opened.callback(os.close, descriptor)
         before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         job = Job(run, arguments, theirs, stdout, stderr, folder, environment, os.getpid(), before)
@@ -128,8 +131,10 @@ def run_in_child(
             try:
                 child = os.fork()
                 if child == 0:
-                    run_and_end(job)
+                    _run_when_known(job, known, make_known)
+                os.write(make_known, b"\n")
             finally:
+                os.close(make_known)
                 os.close(theirs)
                 # what arrived meanwhile arrives here
                 signal.pthread_sigmask(signal.SIG_SETMASK, before)
@@ -141,6 +146,16 @@ def run_in_child(
         _pid, status = os.waitpid(child, 0)
         code = os.waitstatus_to_exitcode(status)
         return Ended(answer, _end_of(stdout), _end_of(stderr), code, -code if code < 0 else None)
+
+
+def _run_when_known(job: Job, known: int, make_known: int) -> NoReturn:
+    """Run a task in this process, the child, when its parent says that it can end it; a parent that never can closes the pipe."""
+    try:
+        os.close(make_known)
+        if os.read(known, 1):
+            run_and_end(job)
+    finally:
+        os._exit(1)
 
 
 def _answer(descriptor: int, heard: Heard | None) -> bytes:

@@ -261,6 +261,24 @@ def test_a_task_that_does_not_listen_is_ended_too(tmp_path: Path, monkeypatch: p
     assert not Path("/proc", begun.read_text()).exists()
 
 
+def test_a_child_of_which_its_parent_cannot_know_does_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # a signal that another thread of the parent takes interrupts it between the fork and the assignment of what it returned
+    fork, begun, children = os.fork, tmp_path / "begun", []
+
+    def interrupted() -> int:
+        if pid := fork():
+            children.append(pid)
+            raise TimeIsUpError
+        return pid
+
+    monkeypatch.setattr(os, "fork", interrupted)
+    with pytest.raises(TimeIsUpError):
+        child(begun.touch)
+    _pid, status = os.waitpid(children[0], 0)
+    assert os.waitstatus_to_exitcode(status) == 1
+    assert not begun.exists()
+
+
 def test_a_child_ends_with_its_parent_however_that_ends(tmp_path: Path) -> None:
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
