@@ -41,8 +41,11 @@ options:
       - A string is a line for the debugger's C(sh). A dictionary takes exactly one of C(cmd) (a shell line) and C(argv) (a
         list, run without a shell), and C(name), C(stdin), C(env) (a dictionary), C(chdir), C(timeout) (seconds, default 60),
         C(max_output) (bytes kept of each stream in the result, default 65536), C(max_stdout) (the same of stdout alone, 0 for
-        none of it), C(dest) and C(changed) (a boolean, default true). Other keys are an error.
+        none of it), C(dest), C(beside), C(shared) and C(changed) (a boolean, default true). Other keys are an error.
       - A command with C(beside) true begins with the first and runs while the others do, as one that watches.
+      - Commands with C(shared) true run in one shell, one after the other, which takes a fraction of the time and of the node's CPU
+        that a shell for each takes. Such a command leaves no process behind, and may be run once more where the line to its shell
+        is lost.
       - C(stdin) is text of at most 1 MiB, which the command reads exactly as given, without a newline added. It may be less
         where much of it is control characters, single quotes or backslashes, since the debugger holds it in escaped form. It
         travels inside the stream of the exec, touches no disk of the pod, and is shown nowhere. Without it the command reads

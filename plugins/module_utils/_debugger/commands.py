@@ -23,6 +23,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._core.paths im
 from ansible_collections.incident.distroless.plugins.module_utils._core.times import rfc3339
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.container import variables
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.probe import ProbeResult, run_text
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.shell import Shells
 from ansible_collections.incident.distroless.plugins.module_utils._localfs.destination import Dest, Place
 from ansible_collections.incident.distroless.plugins.module_utils._localfs.partial_file import DestFailure, Partial
 from ansible_collections.incident.distroless.plugins.module_utils._remote.job import Job
@@ -41,7 +42,7 @@ MAX_ESCAPED_STDIN = 5 << 18
 @dataclass(frozen=True, slots=True)
 class Command:
     """One command: a shell line (str) or an argv (tuple). timeout in seconds, max_output in bytes of each stream, of stdout max_stdout
-    where that is given; dest is an absolute path of this host; beside: it runs while the others do."""
+    where given; dest is an absolute path here; beside: it runs while the others do; shared: others run in its shell."""
 
     run: str | tuple[str, ...]
     name: str | None = None
@@ -54,6 +55,7 @@ class Command:
     dest: str | None = None
     beside: bool = False
     max_stdout: int | None = None
+    shared: bool = False
 
 
 def parse_commands(entries: Sequence[object]) -> list[Command]:
@@ -174,6 +176,7 @@ _PARSERS: dict[str, Callable[[object], Any]] = {
     "max_output": _count,
     "max_stdout": _count_or_none,
     "name": _text,
+    "shared": _flag,
     "stdin": _stdin,
     "timeout": _seconds,
 }
@@ -260,20 +263,24 @@ class _File:
 _NO_FILE = {"dest": None, "dest_size": None, "dest_sha256": None}
 
 
-def run_command(
-    opening: Callable[..., Session], command: Command, sight: ProbeResult, folders: tuple[str, ...] = ()
-) -> Ran:
-    """Runs one command in an exec of its own. rc is what channel 3 says, None after a time-out.
+def run_command(shells: Shells, command: Command, sight: ProbeResult, folders: tuple[str, ...] = ()) -> Ran:
+    """Runs one command. rc is what channel 3 says, None after a time-out; of one that shares a shell, what that shell says.
 
-    opening opens a session and takes silence, the seconds without output that are too many; folders go before the name of
-    the command's dest. Raises Failure when the stream breaks or the file cannot be written: an output that was cut is no
-    result. Then, and after a time-out, dest is as it was.
+    folders go before the name of its dest. Raises Failure when the stream breaks or the file cannot be written: an output
+    that was cut is no result. Then, and after a time-out, dest is as it was.
     """
-    with _file_for(command.dest, folders) as file:
-        return _run(opening, command, sight, file)
+    is_later = shells.has(is_shared=command.shared)
+    try:
+        with _file_for(command.dest, folders) as file:
+            return _run(shells, command, sight, file)
+    except Failure as failure:
+        # a line that carries many commands may be too old for a proxy on its way, which each one's own would not have been
+        if failure.reason != "ConnectionLost" or not is_later:
+            raise
+    return run_command(shells, command, sight, folders)
 
 
-def _run(opening: Callable[..., Session], command: Command, sight: ProbeResult, file: _File | None) -> Ran:
+def _run(shells: Shells, command: Command, sight: ProbeResult, file: _File | None) -> Ran:
     kept_of_stdout = command.max_output if command.max_stdout is None else command.max_stdout
     captures = {STDOUT: _Capture(kept_of_stdout), STDERR: _Capture(command.max_output)}
     started = time.time()
@@ -285,15 +292,18 @@ def _run(opening: Callable[..., Session], command: Command, sight: ProbeResult, 
         if file is not None and channel == STDOUT:
             file.partial.write(chunk)
 
-    session = opening(silence=float(command.timeout))
+    session = shells.take(command.timeout, is_shared=command.shared)
     try:
         _check_target(session, sight)
         # whatever is over before the command has begun is not the command's time
-        job = session.run(script_for(command, sight), deadline=until)
-        rc = _status(session, job, take, until)
+        job = session.run(script_for(command, sight), timeout=float(command.timeout), deadline=until)
+        rc = _status(session, job, take, None if command.shared else until)
     finally:
-        # a drop: the remote shell sees the end of its stdin and ends the command's processes
-        session.close()
+        if command.shared and rc is not None:
+            shells.keep(session)
+        else:
+            # a drop: the remote shell sees the end of its stdin and ends the command's processes
+            session.close()
     ended = time.time()
     kept = _NO_FILE if file is None or rc is None else file.commit()
     row = {
@@ -310,10 +320,12 @@ def _run(opening: Callable[..., Session], command: Command, sight: ProbeResult, 
     return Ran(row, file is not None and file.wrote)
 
 
-def _status(session: Session, job: Job, take: Callable[[int, memoryview], None], until: float) -> int | None:
-    """Return the exit code of a command that has begun, None where its time is over. Raises Failure ConnectionLost."""
+def _status(session: Session, job: Job, take: Callable[[int, memoryview], None], until: float | None) -> int | None:
+    """Return the exit code of a command, None where its time is over; until: of its shell, None where that goes on. Raises Failure."""
     try:
-        job.copy(take)
+        status = job.copy(take)
+        if until is None:
+            return status
         # the streams end with the last process that holds them
         session.timeout = max(0.1, until - time.monotonic())
         rc = session.finish(status_of_job=True)

@@ -51,7 +51,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._debugger.mode
     debuggers,
 )
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.output_limit import limit_output
-from ansible_collections.incident.distroless.plugins.module_utils._debugger.shell import open_session
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.shell import Shells, open_session
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.target_row import target_row, unseen_row
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.terminate import end_debugger
 from ansible_collections.incident.distroless.plugins.module_utils._k8s import waiting
@@ -70,6 +70,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._modules.runne
     run_module,
     was_changed,
 )
+from ansible_collections.incident.distroless.plugins.module_utils._remote.session import Session
 from ansible_collections.incident.distroless.plugins.module_utils._targets.model import (
     FailedTarget,
     Target,
@@ -246,18 +247,22 @@ def _run_commands(cluster: Cluster, plan: Plan, attached: Attached, started: flo
 def _run_row(cluster: Cluster, plan: Plan, attached: Attached, row: Row) -> Row:
     target = attached.target
     folders = (target.namespace, target.pod, target.container) if plan.has_folders else ()
-    for index, command in row.commands:
-        PROGRESS.say(target.label, f"{_title(index, command.name)} runs")
+
+    def opening(silence: float) -> Session:
         in_time = cluster.until(Deadline(plan.wait_timeout))
-        opening = partial(open_session, in_time, target, attached.debugger.name)
-        try:
-            ran = run_command(opening, command, attached.seen, folders)
-        except Exception as lost:  # noqa: BLE001 - what the commands before have brought is kept, whatever this one met
-            row.failure = what_became(cluster.until(Deadline(plan.wait_timeout)), target, failure_of(lost))
-            break
-        row.ran[index] = ran
-        ended = "timed out" if ran.row["timed_out"] else f"rc {ran.row['rc']}"
-        PROGRESS.say(target.label, f"{_title(index, command.name)}: {ended} after {ran.row['delta']} s")
+        return open_session(in_time, target, attached.debugger.name, silence=silence)
+
+    with Shells(opening) as shells:
+        for index, command in row.commands:
+            PROGRESS.say(target.label, f"{_title(index, command.name)} runs")
+            try:
+                ran = run_command(shells, command, attached.seen, folders)
+            except Exception as lost:  # noqa: BLE001 - what the commands before have brought is kept, whatever this one met
+                row.failure = what_became(cluster.until(Deadline(plan.wait_timeout)), target, failure_of(lost))
+                break
+            row.ran[index] = ran
+            ended = "timed out" if ran.row["timed_out"] else f"rc {ran.row['rc']}"
+            PROGRESS.say(target.label, f"{_title(index, command.name)}: {ended} after {ran.row['delta']} s")
     return row
 
 

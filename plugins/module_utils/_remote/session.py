@@ -233,6 +233,13 @@ class Session:
         if self._outlet is not None:
             self._outlet.close()
 
+    @property
+    def is_free(self) -> bool:
+        """Whether another job can run in it, and nothing of those before would be in its answer as far as is known."""
+        return (
+            self.broken is None and not self._is_busy() and not (self._answer is not None and self._answer.is_followed)
+        )
+
     def _is_busy(self) -> bool:
         return self._answer is not None and self._answer.rc is None
 

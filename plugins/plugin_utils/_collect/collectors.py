@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -119,7 +119,8 @@ class Collector:
     """One thing to look at. Exactly one of command (a shell line), argv, api and file is set; timeout in seconds.
 
     file: a path in the case folder, where something else puts it; suffix: of the file that a command's output goes to;
-    secret: what it prints stands in that file and nowhere else; beside: it runs while the others do; tools: those of TOOLS that it calls.
+    secret: what it prints stands in that file and nowhere else; beside: it runs while the others do; shared: it leaves no process
+    behind, so that others can run in its shell; tools: those of TOOLS that it calls.
     """
 
     name: str
@@ -135,6 +136,7 @@ class Collector:
     timeout: int
     tools: tuple[str, ...] = ()
     beside: bool = False
+    shared: bool = False
 
 
 def parse_collectors(files: Mapping[str, Any]) -> list[Collector]:
@@ -144,26 +146,31 @@ def parse_collectors(files: Mapping[str, Any]) -> list[Collector]:
     """
     found: dict[str, Collector] = {}
     for path, content in files.items():
-        prelude, entries = _content(path, content)
+        prelude, shared, entries = _content(path, content)
         for index, entry in enumerate(entries):
             try:
-                collector = _collector(entry, prelude)
+                collector = replace(_collector(entry, prelude), shared=shared)
             except ValueError as error:
                 raise ValueError(f"{path}: collectors[{index}]: {error}") from error
             found[collector.name] = collector
     return sorted(found.values(), key=lambda collector: collector.volatility)
 
 
-def _content(path: str, content: object) -> tuple[str, Sequence[object]]:
+def _content(path: str, content: object) -> tuple[str, bool, Sequence[object]]:
+    """Return what stands before the commands of a file, whether they share a shell, and its collectors. Raises ValueError."""
     if not isinstance(content, Mapping) or not isinstance(content.get("collectors"), list):
         raise ValueError(f"{path}: a list under the key collectors is missing.")
-    if unknown := sorted(map(str, content.keys() - {"collectors", "prelude", "uses"})):
+    if unknown := sorted(map(str, content.keys() - {"collectors", "prelude", "shared", "uses"})):
         raise ValueError(f"{path}: unknown keys: {', '.join(unknown)}.")
     uses = content.get("uses", [])
     if not isinstance(uses, list) or not all(isinstance(name, str) and name in PIECES for name in uses):
         raise ValueError(f"{path}: uses is not a list of names out of {', '.join(sorted(PIECES))}.")
     pieces = [PIECES[name].read_text(encoding="utf-8") for name in uses]
-    return "\n".join([*pieces, str(content.get("prelude", ""))]), content["collectors"]
+    try:
+        shared = _flag(content, "shared")
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    return "\n".join([*pieces, str(content.get("prelude", ""))]), shared, content["collectors"]
 
 
 def _collector(entry: object, prelude: str) -> Collector:
@@ -302,6 +309,7 @@ def debug_commands(
             "changed": False,
             # a case of an earlier version does not know it
             "beside": row.get("beside", False),
+            "shared": row.get("shared", False),
         }
         for row in collectors
         if not row["api"] and not row.get("file")

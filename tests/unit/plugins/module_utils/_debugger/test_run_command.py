@@ -9,10 +9,11 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
@@ -24,6 +25,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._debugger.comm
     run_command,
 )
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.probe import Credentials, ProbeResult
+from ansible_collections.incident.distroless.plugins.module_utils._debugger.shell import Shells
 from ansible_collections.incident.distroless.plugins.module_utils._remote.session import (
     Session,
     exec_command,
@@ -44,7 +46,7 @@ def run(request: pytest.FixtureRequest) -> Run:
         def opening(silence: float) -> Session:
             return open_session(request.param, timeout=silence)
 
-        return run_command(opening, command, SIGHT, folders)
+        return run_command(Shells(opening), command, SIGHT, folders)
 
     return run_in_shell
 
@@ -154,7 +156,7 @@ def test_a_stream_that_breaks_leaves_no_file(tmp_path: Path) -> None:
         return Session(Breaking(exec_command(nonce)), nonce, timeout=silence)
 
     with pytest.raises(Failure) as caught:
-        run_command(opening, Command("echo begun; sleep 1; echo end", dest=str(tmp_path / "x")), SIGHT)
+        run_command(Shells(opening), Command("echo begun; sleep 1; echo end", dest=str(tmp_path / "x")), SIGHT)
     assert caught.value.reason == "ConnectionLost"
     assert list(tmp_path.iterdir()) == []
 
@@ -175,7 +177,8 @@ def test_a_pid_that_became_another_process_is_not_looked_into(shell: str, tmp_pa
     opening = partial(open_session, shell)
 
     def run(sight: ProbeResult) -> Ran:
-        return run_command(lambda silence: opening(timeout=silence), Command(f"touch {tmp_path}/ran"), sight)
+        shells = Shells(lambda silence: opening(timeout=silence))
+        return run_command(shells, Command(f"touch {tmp_path}/ran"), sight)
 
     for gone in (replace(there, started=own_start() + 1), replace(there, pid=2**22 + 1)):
         with pytest.raises(Failure) as caught:
@@ -197,5 +200,100 @@ def test_a_command_that_never_began_fails_with_the_openings_own_reason(shell: st
         return session
 
     with pytest.raises(Failure, match="exec in shop/api-0/debugger") as caught:
-        run_command(opening, Command("true"), SIGHT)
+        run_command(Shells(opening), Command("true"), SIGHT)
     assert caught.value.reason == "WaitTimeout"
+
+
+class Opened:
+    """Shells for commands, each with the session that it was opened as."""
+
+    def __init__(self, shell: str) -> None:
+        self._shell = shell
+        self.sessions: list[Session] = []
+        self.shells = Shells(self.open)
+
+    def open(self, silence: float) -> Session:
+        self.sessions.append(open_session(self._shell, timeout=silence))
+        return self.sessions[-1]
+
+    def run(self, line: str, **options: Any) -> Ran:
+        return run_command(self.shells, Command(line, **{"shared": True, **options}), SIGHT)
+
+
+@pytest.fixture(params=SHELLS)
+def opened(request: pytest.FixtureRequest) -> Iterator[Opened]:
+    made = Opened(request.param)
+    with made.shells:
+        yield made
+
+
+def test_commands_that_share_a_shell_know_nothing_of_each_other(opened: Opened, tmp_path: Path) -> None:
+    first = opened.run(
+        "X=1; cd /; trap '' TERM; exec 5>&1; echo one; echo oops >&2; exit 3", env={"Y": "2"}, chdir=str(tmp_path)
+    )
+    other = opened.run(
+        'echo "${X-none} ${Y-none} $(pwd)"; read -r line || echo end; { echo >&5; } 2>/dev/null || echo 5'
+    )
+    assert (first.row["rc"], first.row["stdout"], first.row["stderr"]) == (3, "one\n", "oops\n")
+    assert other.row["stdout"] == f"none none {Path.cwd()}\nend\n5\n"
+    assert (other.row["rc"], len(opened.sessions)) == (0, 1)
+
+
+def test_of_commands_that_share_a_shell_each_has_all_of_its_output(opened: Opened, tmp_path: Path) -> None:
+    rows = [opened.run(f"head -c {size} /dev/zero", dest=str(tmp_path / str(size))).row for size in (300000, 0, 7)]
+    assert [row["dest_size"] for row in rows] == [300000, 0, 7]
+    assert len(opened.sessions) == 1
+
+
+def test_a_command_of_another_kind_has_its_own_shell_between_those_that_share_one(opened: Opened) -> None:
+    counted = []
+    for shared in (True, False, True):
+        opened.run("true", shared=shared)
+        counted.append(len(opened.sessions))
+    assert counted == [1, 2, 2]
+    assert [session.is_free for session in opened.sessions] == [True, False]
+
+
+def test_a_time_out_ends_the_shell_that_was_shared_and_the_next_has_another(opened: Opened, tmp_path: Path) -> None:
+    opened.run("true")
+    late = opened.run(f"touch {tmp_path}/begun; sleep 30", timeout=3)
+    assert (late.row["timed_out"], late.row["rc"]) == (True, None)
+    assert (opened.run("echo on").row["stdout"], len(opened.sessions)) == ("on\n", 2)
+
+
+def test_a_shell_into_which_something_still_prints_is_not_used_again(opened: Opened) -> None:
+    opened.run("true")
+    (session,) = opened.sessions
+    assert session._answer is not None
+    # what came together with the end of the last answer
+    session._answer._marks[1].feed(memoryview(b"late"))
+    opened.shells.take(60, is_shared=True)
+    opened.shells.keep(session)
+    assert opened.run("echo clean").row["stdout"] == "clean\n"
+    assert len(opened.sessions) == 2
+
+
+def test_a_shared_line_that_is_lost_costs_no_command(opened: Opened, tmp_path: Path) -> None:
+    opened.run("true")
+    opened.sessions[0]._transport.close()
+    ran = opened.run("echo there", dest=str(tmp_path / "x"))
+    assert (ran.row["stdout"], (tmp_path / "x").read_text()) == ("there\n", "there\n")
+    assert len(opened.sessions) == 2
+
+
+def test_a_line_that_no_command_ran_on_is_not_opened_again(opened: Opened) -> None:
+    def open_broken(silence: float) -> Session:
+        session = Opened.open(opened, silence)
+        session._transport.close()
+        return session
+
+    opened.shells._opening = open_broken
+    with pytest.raises(Failure, match="stdin"):
+        opened.run("true")
+    assert len(opened.sessions) == 1
+
+
+def test_when_all_have_run_the_shared_shell_has_ended(opened: Opened) -> None:
+    with opened.shells:
+        opened.run("true")
+    assert opened.sessions[0]._transport.exit_code == 0
