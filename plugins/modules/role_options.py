@@ -25,7 +25,9 @@ options:
     description: Whose options.
     type: str
     required: true
-    choices: [awx_setup, crashloop_triage, disk_triage, evidence_bundle, evidence_verify, fetch_files, network_triage, pod_triage, process_triage, quarantine]
+    choices:
+      [awx_setup, crashloop_triage, disk_triage, evidence_bundle, evidence_verify, fetch_files, network_triage, pod_triage, preflight,
+      process_triage, quarantine]
 attributes:
   check_mode:
     description: Does the same.

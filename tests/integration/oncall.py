@@ -22,7 +22,11 @@ def rules_of(*names: str) -> list[dict[str, Any]]:
 
 def variables_of(credentials: Credentials, rules: list[dict[str, Any]]) -> dict[str, str]:
     """The environment variables of one who may do exactly that."""
-    oncall = credentials(rules)
+    return as_variables(credentials(rules))
+
+
+def as_variables(oncall: dict[str, Any]) -> dict[str, str]:
+    """The environment variables that say what the options do."""
     return {
         **oncall["environment"],
         "K8S_AUTH_HOST": oncall["host"],

@@ -107,7 +107,8 @@ def test_awx_is_set_up_once_and_secrets_stay_where_they_belong(
         assert template["project"] == project["id"]
         assert controller.attached[template["id"]] == [credential["id"]]
         questions = controller.surveys[template["id"]]["spec"]
-        assert {f"{playbook}_namespace", f"{playbook}_pod"} <= {question["variable"] for question in questions}
+        where = "namespaces" if playbook == "preflight" else "namespace"
+        assert {f"{playbook}_{where}", f"{playbook}_pod"} <= {question["variable"] for question in questions}
         # AWX sends the default of a question that nobody answers
         assert [question for question in questions if question.get("default") == ""] == []
 

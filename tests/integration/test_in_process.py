@@ -101,6 +101,7 @@ TASKS = [
         "api_objects",
         {"requests": [{"kind": "Service", "name": "shop"}, {"kind": "Pod", "name": "missing"}]},
     ),
+    task("foretold", "preflight", {**POD, "uses": ["look", "copy"]}),
     task("would_change", "api_change", {"state": "patched", "definition": LABELLED}, check_mode=True, diff=True),
     task("changed", "api_change", {"state": "patched", "definition": LABELLED}, diff=True),
     task("unchanged", "api_change", {"state": "patched", "definition": LABELLED}),
@@ -202,6 +203,8 @@ VARYING = {
     *("ansible_job_id", "results_file", "frame", "dest_b64"),
     *("delta", "elapsed", "offset", "uncertainty", "audit_id", "date", "transferred_bytes"),
     *("resourceVersion", "managedFields", "mtime"),
+    # preflight's, in which the clocks' row stands once more
+    "table",
 }
 PATTERNS = {
     r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)?": "<time>",
@@ -209,6 +212,7 @@ PATTERNS = {
     r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}": "<uid>",
     r"containerd://[0-9a-f]{64}": "<container>",
     r"debugger-[0-9a-f]{8}": "<debugger>",
+    r"incident-distroless-[0-9a-f]{8}": "<condition>",
     r"(distroless/request: )\w+": r"\1<digest>",
     r"\b10\.\d+\.\d+\.\d+": "<address>",
     r"after \d+(\.\d+)? s": "after <seconds>",
@@ -229,7 +233,12 @@ def alike(text: str, namespace: str, way: str) -> str:
 def without_varying(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: without_varying(entry) for key, entry in value.items() if key not in VARYING}
-    return [without_varying(entry) for entry in value] if isinstance(value, list) else value
+    if not isinstance(value, list):
+        return value
+    # a busy machine can tell less of the server's clock
+    return [
+        without_varying(entry) for entry in value if not (isinstance(entry, dict) and entry.get("check") == "clocks")
+    ]
 
 
 def test_every_module_gives_the_same_both_ways(ways: tuple[Way, Way]) -> None:
@@ -243,6 +252,7 @@ def test_every_module_gives_the_same_both_ways(ways: tuple[Way, Way]) -> None:
     assert [item["failed"] for item in results["in_a_loop"]["results"]] == [False, True, False]
     assert results["too_late"]["timedout"]
     assert results["commanded"]["targets"][0]["commands"][0]["stdout"] == f"{TEMPLATE}\n"
+    assert [row["status"] for row in results["foretold"]["uses"]] == ["ok", "ok"]
     assert results["said"]["logs"][0]["log"] == f"{TEMPLATE}\n"
     assert f"home/<namespace>/api/app/data/{TEMPLATE}.log" in child.files
     assert results["unverified"]["warnings"] == module.results["unverified"]["warnings"] != []

@@ -32,14 +32,14 @@ LINES_A_SECOND, BURST = 4.0, 16.0
 BETWEEN = 2.0
 
 
-def visible(text: str) -> str:
+def visible(text: str, most: int = MAX_LINE) -> str:
     """Return one line of printable characters: terminal escapes, newlines and marks that change the direction of text are shown
-    as Python escapes them. Cut to MAX_LINE characters."""
+    as Python escapes them. Cut to so many characters."""
     shown = "".join(
         character if character.isprintable() else character.encode("unicode_escape", "surrogatepass").decode("ascii")
-        for character in text[:MAX_LINE]
+        for character in text[:most]
     )
-    return shown if len(text) <= MAX_LINE and len(shown) <= MAX_LINE else f"{shown[: MAX_LINE - 3]}..."
+    return shown if len(text) <= most and len(shown) <= most else f"{shown[: most - 3]}..."
 
 
 class Rate:

@@ -74,9 +74,9 @@ def with_port(url: str) -> str:
 
 @dataclass(slots=True)
 class _Learned:
-    """What an API server's answers have shown: how far its clock is ahead of ours in seconds, and that there is one."""
+    """What an API server's answers have shown: how far its clock is ahead of ours in seconds, if they say so, and that there is one."""
 
-    clock_offset: float = 0.0
+    clock_offset: float | None = None
     has_answered: bool = False
 
 
@@ -117,12 +117,17 @@ class Cluster:
 
     def now(self) -> float:
         """Seconds since the epoch on the API server's clock, by the Date of its last answer."""
-        return time.time() + self._learned.clock_offset
+        return time.time() + self.clock_offset
 
     @property
     def clock_offset(self) -> float:
         """Return the seconds by which the API server's clock is ahead of this machine's, by the Date of its last answer."""
-        return self._learned.clock_offset
+        return self._learned.clock_offset or 0.0
+
+    @property
+    def has_clock(self) -> bool:
+        """Return whether an answer had a Date."""
+        return self._learned.clock_offset is not None
 
     def headers(self, doing: str) -> list[tuple[str, str]]:
         """Return authentication and impersonation headers; a refreshing token is asked for again, within the deadline.

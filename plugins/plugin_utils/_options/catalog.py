@@ -78,6 +78,7 @@ KINDS: dict[str, Callable[..., Kind]] = {
     "peers": lambda: Many(
         Text(rf"(tls://)?{_ADDRESS}", "host:port or tls://host:port", is_trimmed=True), by_comma=True
     ),
+    "uses": lambda: Many(Choice(("look", "fetch", "copy", "quarantine", "evidence")), by_comma=True),
     "probes": lambda: Many(Text(_ADDRESS, "host:port", is_trimmed=True), by_comma=True, most=5),
     "targets": lambda: Many(Object()),
     "texts_by_name": lambda: Object(of=Text()),

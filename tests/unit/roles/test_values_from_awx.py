@@ -27,6 +27,7 @@ from tests.unit.support.awx import extra_vars
 READS_AGAIN = tuple(int(part) for part in core.split(".")[:2]) >= (2, 19)
 OWNERS = [pytest.param(owner, id=owner.name) for owner in catalog().values()]
 NEEDED = {"quarantine": ("namespace", "pod"), "fetch_files": ("src",), "evidence_verify": ("path",)}
+NEEDED["preflight"] = ("namespaces",)
 NEEDED["awx_setup"] = ("image", "project_url", "kubernetes_host", "kubernetes_token")
 
 
@@ -39,7 +40,9 @@ def answered(owner: Owner, **answers: Any) -> Taken:
 
 def option_of(owner: Owner) -> str:
     """An option of this one that takes any text."""
-    return {"fetch_files": "pod", "evidence_verify": "sums_sha256", "awx_setup": "name"}.get(owner.name, "reason")
+    return {"fetch_files": "pod", "evidence_verify": "sums_sha256", "awx_setup": "name", "preflight": "pod"}.get(
+        owner.name, "reason"
+    )
 
 
 @pytest.mark.parametrize("owner", OWNERS)

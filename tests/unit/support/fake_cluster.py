@@ -111,6 +111,11 @@ class FakeCluster:
                 review = {"kind": "SelfSubjectReview", "apiVersion": "authentication.k8s.io/v1"}
                 metadata = {"creationTimestamp": "2026-11-23T03:00:00Z"}
                 return Reply(201, {**review, "metadata": metadata, "status": {"userInfo": USER}})
+            case ["apis", "authorization.k8s.io", "v1", "selfsubjectaccessreviews"]:
+                about = given["spec"]["resourceAttributes"]
+                what = "/".join(part for part in (about["resource"], about.get("subresource")) if part)
+                allowed = f"{about['verb']} {what}" not in self.state.denied
+                return Reply(201, {**given, "status": {"allowed": allowed}})
             case ["api", "v1", "namespaces", namespace, resource, *rest]:
                 pass
             case ["apis", ("apps" | "batch"), "v1", "namespaces", namespace, resource, *rest]:

@@ -1,0 +1,16 @@
+# Copyright (c) 2026, incident.distroless maintainers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The controller's part of preflight."""
+
+from __future__ import annotations
+
+from ansible_collections.incident.distroless.plugins.module_utils._modules.preflight import run
+from ansible_collections.incident.distroless.plugins.plugin_utils._actions.module_action import Action
+
+
+class ActionModule(Action):
+    """Finds the files that the task names."""
+
+    task = staticmethod(run)
