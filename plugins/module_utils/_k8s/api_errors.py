@@ -38,6 +38,16 @@ _QUOTA = re.compile(r"exceeded quota|failed quota")
 _NOT_THERE = re.compile(r'(?P<resource>[a-z0-9.]+)(?:/[a-z]+)? "[^"]*" not found')
 _POD_NOT_THERE = re.compile(r"pods?\b[^<\n]{0,300}\bdoes not exist")
 
+
+class ListExpired(Failure):
+    """A list, or a watch, asked about what the API server does not remember any more (410). following: the token with which
+    it goes on with a list, empty where it gave none."""
+
+    def __init__(self, message: str, following: str) -> None:
+        super().__init__("ApiUnreachable", message, "Try again: it has forgotten the state that was asked for.")
+        self.following = following
+
+
 # the reasons of an object that is not there, a pod or any other
 NOT_THERE = ("PodGone", "NoTarget")
 
@@ -124,5 +134,14 @@ def failure_from_status(http_status: int, status: Mapping[str, Any], doing: str)
         return Failure("InvalidRequest", message)
     if http_status == 405 or http_status == 415:
         return Failure("ApiUnsupported", message)
+    return _unanswered(http_status, status, message)
+
+
+def _unanswered(http_status: int, status: Mapping[str, Any], message: str) -> Failure:
+    message = f"{message} (HTTP {http_status})"
+    if http_status == 410:
+        metadata = status.get("metadata")
+        following = metadata.get("continue") if isinstance(metadata, Mapping) else None
+        return ListExpired(message, following if isinstance(following, str) else "")
     busy = "The API server has too much to do: lower concurrency, or try again later." if http_status == 429 else None
-    return Failure("ApiUnreachable", f"{message} (HTTP {http_status})", busy)
+    return Failure("ApiUnreachable", message, busy)

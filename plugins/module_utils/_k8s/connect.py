@@ -34,19 +34,25 @@ from ansible_collections.incident.distroless.plugins.module_utils._k8s.client im
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.redaction import without_password
 
 
-def connect(module: Any, deadline: Deadline) -> Cluster:
-    """Return the cluster that the module's options name, to be asked until the deadline. Raises Failure."""
-    return Cluster(open_client(module, deadline), deadline)
+def connect(module: Any, deadline: Deadline, *, uses_environment: bool = True) -> Cluster:
+    """Return the cluster that the module's options name, to be asked until the deadline. Raises Failure.
+
+    uses_environment: what is not given comes from K8S_AUTH_*, which must not be asked of several clusters at once: the token of one
+    would be sent to the others.
+    """
+    return Cluster(open_client(module, deadline, uses_environment=uses_environment), deadline)
 
 
-def open_client(module: Any, deadline: Deadline) -> Any:
+def open_client(module: Any, deadline: Deadline, *, uses_environment: bool = True) -> Any:
     """Return a kubernetes.client.ApiClient for the module's options. Raises Failure. The server is not asked for anything.
 
     Warns where the options say that its certificate is not verified.
     """
     try:
         # a credential plugin of a kubeconfig takes its time
-        client = within(min(REQUEST_TIMEOUT, deadline.left()), lambda: _make(module), ends_programs=True)
+        client = within(
+            min(REQUEST_TIMEOUT, deadline.left()), lambda: _make(module, uses_environment), ends_programs=True
+        )
     except TimeoutError as error:
         why = f"connecting to {_whom(module)}: the credentials cannot be had in time."
         raise Failure("ApiUnreachable", why, PLUGIN_HINT) from error
@@ -58,6 +64,11 @@ def open_client(module: Any, deadline: Deadline) -> Any:
     return client
 
 
+_OPTIONS_OF_HEADERS = {
+    "Impersonate-User": "impersonate_user",
+    "Impersonate-Group": "impersonate_groups",
+    "Accept": "accept",
+}
 _default_lock = threading.Lock()
 
 
@@ -78,16 +89,24 @@ def _no_default() -> Iterator[None]:
             Configuration._default = before  # noqa: SLF001
 
 
-def _make(module: Any) -> Any:
+def _make(module: Any, uses_environment: bool) -> Any:
+    from ansible_collections.kubernetes.core.plugins.module_utils.args_common import AUTH_ARG_MAP
     from ansible_collections.kubernetes.core.plugins.module_utils.k8s import client as kubernetes_core
     from kubernetes.client import ApiClient
     from kubernetes.config import ConfigException
 
+    def is_given(option: str) -> bool:
+        return module.params.get(option) is not None
+
     try:
         settings = kubernetes_core._create_auth_spec(module)  # noqa: SLF001 - its public function connects as well
+        headers = kubernetes_core._create_headers(module)  # noqa: SLF001
+        if not uses_environment:
+            settings = {key: value for key, value in settings.items() if is_given(AUTH_ARG_MAP[key])}
+            headers = {key: value for key, value in headers.items() if is_given(_OPTIONS_OF_HEADERS[key])}
         with _no_default():
             client = ApiClient(kubernetes_core._create_configuration(settings))  # noqa: SLF001
-        for header, value in kubernetes_core._create_headers(module).items():  # noqa: SLF001
+        for header, value in headers.items():
             kubernetes_core._set_header(client, header, value)  # noqa: SLF001
         verify_as_kubectl(client.rest_client.pool_manager)
     except Failure:

@@ -87,6 +87,15 @@ def _deployment(pod: Mapping[str, Any]) -> str:
     return name.removesuffix(ending) if owner.get("kind") == "ReplicaSet" and name.endswith(ending) else ""
 
 
+def workload_of(pod: Mapping[str, Any]) -> tuple[str, str]:
+    """Return kind and name of the workload that a pod is of, of a ReplicaSet's the Deployment where its name tells; both are
+    empty where nothing keeps the pod."""
+    owner = controller_of(pod)
+    if deployment := _deployment(pod):
+        return "Deployment", deployment
+    return str(owner.get("kind") or ""), str(owner.get("name") or "")
+
+
 # well-known labels of nodes (k8s.io/api/core/v1, well_known_labels.go)
 _OS_LABELS = ("kubernetes.io/os", "beta.kubernetes.io/os")
 

@@ -18,6 +18,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._core.concurre
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.api_errors import NOT_THERE
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import Cluster, api_path, pod_path
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.lists import each_item
 from ansible_collections.incident.distroless.plugins.module_utils._targets.model import (
     FailedTarget,
     Selection,
@@ -43,9 +44,6 @@ WORKLOADS: dict[str, tuple[str, str]] = {
 
 # requests at once for the pods of an earlier result
 LOOKS = 8
-
-# a list is read in pages, so that a namespace of thousands of pods is never one answer
-PAGE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,17 +262,7 @@ def list_pods(cluster: Cluster, namespace: str, labels: str, fields: str) -> lis
 
 def each_pod(cluster: Cluster, namespace: str, labels: str, fields: str) -> Iterator[dict[str, Any]]:
     """Yield the same, of which a page at a time is held. Raises Failure."""
+    given = (("labelSelector", labels), ("fieldSelector", fields))
     path = api_path("api", "v1", "namespaces", namespace, "pods")
-    query: list[tuple[str, str]] = [("limit", str(PAGE))]
-    if labels:
-        query.append(("labelSelector", labels))
-    if fields:
-        query.append(("fieldSelector", fields))
-    token: Sequence[tuple[str, str]] = ()
-    while True:
-        answer = cluster.get(path, f"listing the pods that match {labels or fields or 'all'}", [*query, *token])
-        yield from answer.get("items") or []
-        following = (answer.get("metadata") or {}).get("continue")
-        if not following:
-            return
-        token = (("continue", following),)
+    doing = f"listing the pods that match {labels or fields or 'all'}"
+    yield from each_item(cluster, path, doing, [(key, text) for key, text in given if text])

@@ -73,10 +73,16 @@ class ApiState:
                 raise not_found(resource, name)
             return copy.deepcopy(self._objects[namespace, resource, name])
 
+    def keys(self, namespace: str, resource: str) -> list[Key]:
+        """Return the keys of what there is, of pods in all namespaces for none."""
+        with self.changed:
+            everywhere = resource == "pods" and not namespace
+            return sorted(key for key in self._objects if key[1] == resource and (everywhere or key[0] == namespace))
+
     def names(self, namespace: str = "shop", resource: str = "pods") -> list[str]:
         """Return the names of what there is."""
         with self.changed:
-            return sorted(name for where, what, name in self._objects if (where, what) == (namespace, resource))
+            return [name for _where, _what, name in self.keys(namespace, resource)]
 
     def remove(self, name: str, namespace: str = "shop", resource: str = "pods") -> None:
         """Take an object away."""
@@ -89,7 +95,7 @@ class ApiState:
     def items(self, namespace: str, resource: str, query: Mapping[str, str]) -> Object:
         """Return a page of a list."""
         with self.changed:
-            found = [self.get(name, namespace, resource) for name in self.names(namespace, resource)]
+            found = [self.get(name, where, what) for where, what, name in self.keys(namespace, resource)]
             found = [entry for entry in found if matches(entry, query)]
             start, limit = int(query.get("continue", 0)), int(query.get("limit", 0)) or len(found)
             end = start + limit

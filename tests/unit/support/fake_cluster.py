@@ -120,7 +120,7 @@ class FakeCluster:
                 pass
             case ["apis", ("apps" | "batch"), "v1", "namespaces", namespace, resource, *rest]:
                 pass
-            case ["api", "v1", ("namespaces" | "nodes") as resource, *rest]:
+            case ["api", "v1", ("namespaces" | "nodes" | "pods") as resource, *rest]:
                 namespace = ""
             case _:
                 return Reply(404, b"404 page not found\n", {"Content-Type": "text/plain"})
@@ -148,7 +148,7 @@ class FakeCluster:
         if user == USER["username"] and f"{verb} {what}" not in self.state.denied:
             return
         of = f'{resource} "{name}"' if name else resource
-        where = f' in the namespace "{namespace}"' if namespace else ""
+        where = f' in the namespace "{namespace}"' if namespace else " at the cluster scope"
         words = f'User "{user}" cannot {verb} resource "{what}" in API group ""{where}'
         details = {"kind": resource, **({"name": name} if name else {})}
         raise Refused(403, "Forbidden", f"{of} is forbidden: {words}", details=details)

@@ -12,14 +12,14 @@ from pathlib import Path
 
 COLLECTION = "ansible_collections.incident.distroless.plugins."
 ORDER = {
-    "module_utils": "_core _k8s _targets _remote _localfs _debugger _pod_copy _target_fs _read _fetch _preflight _modules".split(),
+    "module_utils": "_core _k8s _targets _remote _localfs _debugger _pod_copy _target_fs _read _fetch _preflight _modules _hosts".split(),
     "plugin_utils": "_actions _options _case _parsers _health _collect _judge _redact _report _evidence _sharing _quarantine".split(),
 }
 # what code on the controller takes from the modules' side: values and rules that both need, and the modules' whole tasks;
 # nothing else that acts on a cluster
 BORROWED = frozenset(
     (
-        "_core.errors _core.proc_stat _core.progress _core.sizes _core.times _k8s.logs _k8s.pods _k8s.redaction _k8s.waiting "
+        "_core.errors _core.proc_stat _core.progress _core.sizes _core.times _hosts.pods _k8s.logs _k8s.pods _k8s.redaction _k8s.waiting "
         "_localfs.destination _localfs.partial_file _modules.api_change _modules.api_objects _modules.debug_pod "
         "_modules.ephemeral_debug _modules.evidence_api _modules.forked _modules.pod_logs _modules.preflight _modules.proc_fs_fetch "
         "_modules.runner"
