@@ -31,8 +31,8 @@ PLAYBOOKS: dict[str, dict[str, Any]] = {
     "process_triage": {},
     "quarantine": {},
 }
-# of those that are about no pod
-WITHOUT_A_POD = {"awx_setup", "evidence_verify"}
+# of those that are about no pod, or send it dry runs alone
+WITHOUT_A_POD = {"awx_setup", "evidence_verify", "preflight"}
 
 
 def in_the_namespace_of(kubectl: Kubectl, pod: str) -> list[str]:
