@@ -17,6 +17,7 @@ import re
 import select
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, Literal, NamedTuple, Protocol
 from urllib.parse import urlencode
@@ -161,6 +162,8 @@ STDIN, STDOUT, STDERR, STATUS = 0, 1, 2, 3
 
 # a data frame is one channel byte and at most 32 KiB (remotecommand's copy buffer); more is not what we spoke to
 MAX_FRAME = 1 << 20
+# of what stands unread on a line that broke, in bytes: sockets and their buffers hold less
+MAX_UNREAD = 16 << 20
 
 # what runc and crun say through containerd and CRI-O of an exec in which nothing has run
 NOT_STARTED = "exec failed: "
@@ -207,7 +210,7 @@ class ExecStream:
             for start in range(0, len(view), 32768):
                 self._connection.send_binary(bytes([STDIN]) + view[start : start + 32768])
         except (OSError, websocket.WebSocketException) as error:
-            raise Failure("ConnectionLost", f"{self._doing}: the stream broke ({type(error).__name__})") from error
+            raise self._broken(error) from error
 
     def receive(self, timeout: float) -> tuple[int, memoryview] | None:
         """The next piece of stdout or stderr, None after the clean end.
@@ -245,7 +248,9 @@ class ExecStream:
                 # who does not read answers gets none (RFC 6455, 5.5.3): waiting for room would be a wait beyond the time-out
                 if message.kind == "ping" and _has_room(self._connection.sock):
                     self._connection.settimeout(self.patience)
-                    self._connection.pong(message.payload.tobytes())
+                    # a line that broke since is told by what is read behind the ping
+                    with suppress(OSError, websocket.WebSocketException):
+                        self._connection.pong(message.payload.tobytes())
         except TimeoutError as error:
             raise self._nothing(timeout) from error
         except FrameError as error:
@@ -276,7 +281,19 @@ class ExecStream:
             self._connection.settimeout(self.patience)
             self._connection.ping()
         except (OSError, websocket.WebSocketException) as error:
-            raise Failure("ConnectionLost", f"{self._doing}: the stream broke ({type(error).__name__})") from error
+            raise self._broken(error) from error
+
+    def _broken(self, error: Exception) -> Failure:
+        """Return why the other side takes in nothing any more: what it said at its end may stand unread behind its last output."""
+        lost = Failure("ConnectionLost", f"{self._doing}: the stream broke ({type(error).__name__})")
+        unread = MAX_UNREAD
+        try:
+            # all of it is here already; long enough for a ping in between
+            while unread > 0 and (piece := self.receive(1.0)) is not None:
+                unread -= len(piece[1])
+        except Failure as failure:
+            return failure if failure.reason == "LookBroken" else lost
+        return lost
 
     def close(self) -> None:
         """Drops the connection; what runs remotely sees the end of its stdin."""

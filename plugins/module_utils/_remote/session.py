@@ -73,7 +73,8 @@ class Transport(Protocol):
     hears_end: bool
 
     def send(self, data: bytes) -> None:
-        """Sends data to its stdin. Raises Failure ConnectionLost."""
+        """Sends data to its stdin. Raises Failure ConnectionLost, after which the exit code is known where it arrived, and LookBroken
+        when the command could not be started."""
 
     def receive(self, timeout: float) -> tuple[int, memoryview] | None:
         """The next piece of stdout (1) or stderr (2), valid until the next call; None after the clean end.
@@ -271,9 +272,11 @@ class Session:
         self._transport.patience = min(self._patience, max(PARTING, self.until - time.monotonic()))
         try:
             self._transport.send(b"%s%s%s %s\n" % (script, newline, self._nonce.encode("ascii"), verb))
-        except Failure as failure:
+        except Failure as lost:
+            # a shell that was killed before it read this has said so
+            failure = lost if self._transport.exit_code is None else _ended(self._transport)
             self.fail(failure.message)
-            raise
+            raise failure from lost
 
     def _part(self) -> None:
         """Has the job ended and the shell after it, and waits until it has: nothing is left to be killed with."""

@@ -88,3 +88,38 @@ def test_any_other_end_is_one_without_an_answer(message: str, code: str | None) 
     theirs.sendall(said(message, code))
     assert stream.receive(5.0) is None
     assert stream.exit_code == (code and int(code))
+
+
+def sending(stream: ExecStream) -> None:
+    """Sends until the other side, which is gone, takes in nothing."""
+    for _each in range(100):
+        stream.send(bytes(MUCH))
+
+
+@pytest.mark.parametrize("says", ["a script", "a ping"])
+def test_an_end_that_stands_unread_is_why_nothing_can_be_sent(says: str) -> None:
+    say = sending if says == "a script" else ExecStream.keep_alive
+    for message, code, reason in ((FULL, None, "LookBroken"), (ENDED, "137", "ConnectionLost")):
+        stream, theirs = streams()
+        # output that nobody read, a question, and the end
+        theirs.sendall(b"\x82\x05\x01some" + b"\x89\x00" + said(message, code))
+        theirs.close()
+        with pytest.raises(Failure) as caught:
+            say(stream)
+        assert (caught.value.reason, stream.exit_code) == (reason, code and int(code))
+
+
+def test_a_line_that_ends_without_a_word_says_what_broke() -> None:
+    stream, theirs = streams()
+    theirs.close()
+    with pytest.raises(Failure, match="the stream broke .BrokenPipeError"):
+        stream.send(b"x")
+    assert stream.exit_code is None
+
+
+def test_a_question_that_cannot_be_answered_hides_nothing_behind_it() -> None:
+    stream, theirs = streams()
+    theirs.sendall(b"\x89\x00" + said(ENDED, "3"))
+    theirs.close()
+    assert stream.receive(5.0) is None
+    assert stream.exit_code == 3
