@@ -23,7 +23,7 @@ from .table import PAGE, page
 from .trials import Bench, Outcome, Trial, plan
 from .truth import claims_hold
 
-TRIALS = int(os.environ.get("FAULT_TRIALS", "46"))
+TRIALS = int(os.environ.get("FAULT_TRIALS", "23"))
 FIRST_SEED = int(os.environ.get("FAULT_SEED", "1"))
 # most of a trial is spent waiting
 SIDE_BY_SIDE = 12

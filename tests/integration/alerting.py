@@ -104,4 +104,4 @@ def running(folder: Path, port: int, webhook: int, token: str) -> Iterator[Alert
         yield manager
     finally:
         process.terminate()
-        process.wait(timeout=60)
+        process.wait(timeout=PATIENCE)

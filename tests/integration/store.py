@@ -156,11 +156,12 @@ def free_port() -> int:
 
 def wait_until_it_answers(process: subprocess.Popen[bytes], port: int, authority: Path, log: Path) -> None:
     trust = ssl.create_default_context(cafile=authority)
-    for _attempt in range(600):
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until:
         assert process.poll() is None, log.read_text(encoding="utf-8", errors="replace")
         try:
             with (
-                socket.create_connection(("127.0.0.1", port), timeout=60) as plain,
+                socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as plain,
                 trust.wrap_socket(plain, server_hostname="127.0.0.1"),
             ):
                 return

@@ -145,13 +145,12 @@ def test_a_failed_update_is_made_good_and_what_is_there_stays(
 
     someones = controller.make("credentials", {"name": "aws", "inputs": {"username": "AKIA"}})
     controller.attached[template["id"]].append(someones["id"])
-    rotated = set_up(controller, automation, installed, kubernetes_token="a-newer-token", update_token="true")
+    changed = {"kubernetes_token": "a-newer-token", "verify_ssl": "false"}
+    rotated = set_up(controller, automation, installed, **changed, update_token="true")
     assert "a-newer-token" not in rotated
     assert someones["id"] in controller.attached[template["id"]]
-    assert controller.environment(name) == {**verified, "K8S_AUTH_API_KEY": "a-newer-token"}
-
-    set_up(controller, automation, installed, verify_ssl="false", update_token="true")
-    assert controller.environment(name)["K8S_AUTH_VERIFY_SSL"] == "False"
+    now = {"K8S_AUTH_API_KEY": "a-newer-token", "K8S_AUTH_VERIFY_SSL": "False"}
+    assert controller.environment(name) == {**verified, **now}
 
 
 def test_ansible_builder_makes_an_image_of_the_definition(
@@ -288,6 +287,7 @@ def machine(number: int, row: int) -> dict[str, str]:
     return {"kind": "VirtualMachine", "namespace": "machines", "name": f"machine-{number}-{row}"}
 
 
+@pytest.mark.bulk
 def test_a_job_that_isolates_a_pod_keeps_the_lists_of_its_namespace_out_of_its_events(
     kubectl: Kubectl,
     automation: Automation,

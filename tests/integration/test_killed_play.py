@@ -87,6 +87,7 @@ def flip(path: Path) -> None:
     path.write_bytes(data[:-2] + bytes([data[-2] ^ 1]) + data[-1:])
 
 
+@pytest.mark.bulk
 @pytest.mark.parametrize("pod", ["collected"], indirect=True)
 def test_the_log_of_a_play_that_was_killed_stands_and_is_sealed_only_where_nothing_was_changed_since(
     kubectl: Kubectl, pod: str, tmp_path: Path

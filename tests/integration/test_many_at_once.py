@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.ensure import Attached, ensure
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.identity import IdentityRequest
 
@@ -94,6 +95,7 @@ def test_the_pods_that_work_are_done_and_the_broken_ones_listed(kubectl: Kubectl
     assert all(target["reused"] for target in strict["targets"])
 
 
+@pytest.mark.bulk
 def test_fifty_pods_of_a_deployment_in_one_task(
     make_namespace: Callable[..., Kubectl], call: Play, measured: Callable[[str], None]
 ) -> None:

@@ -98,6 +98,7 @@ def test_a_pod_with_tight_limits_keeps_running(
     assert [(status["restartCount"], "running" in status["state"]) for status in statuses] == [(0, True)]
 
 
+@pytest.mark.bulk
 def test_a_gibibyte_comes_out_of_a_pod_of_64_mebibytes(
     kubectl: Kubectl, call: Play, tmp_path: Path, measured: Callable[[str], None]
 ) -> None:

@@ -17,6 +17,7 @@ import pytest
 from .cases import run_playbook
 from .conftest import Kubectl, Play, Played, bulk, pod_manifest
 from .node import killing, limited
+from .patience import PATIENCE
 
 FILES = 40
 TREE = "/tree"
@@ -107,7 +108,7 @@ def assert_judged_by_what_was_seen(kubectl: Kubectl, pod: str, folder: Path) -> 
     assert "there is no " not in case.said()
 
 
-@pytest.mark.parametrize("room", [3, bulk(5), 8])
+@pytest.mark.parametrize("room", [bulk(3), bulk(5), 8])
 def test_a_pod_at_its_limit_of_processes_is_seen_whole_or_not_judged(
     kubectl: Kubectl, call: Play, pods: Callable[[str], str], tmp_path: Path, room: int
 ) -> None:
@@ -124,13 +125,13 @@ def test_a_pod_that_is_full_before_anything_is_injected_says_so(
 ) -> None:
     pod = pods("full")
     with limited(uid_of(kubectl, pod), "pids", 1):
-        played = call("ephemeral_debug", pod=pod, wait_timeout=60)
+        played = call("ephemeral_debug", pod=pod, wait_timeout=PATIENCE)
     assert reason_of(played) == "ContainerCreateFailed"
     # in the runtime's own words
     assert "Resource temporarily unavailable" in played["msg"]
 
 
-@pytest.mark.parametrize("kib", [100, 1000])
+@pytest.mark.parametrize("kib", [bulk(100), 1000])
 def test_a_pod_at_its_limit_of_memory_is_seen_whole_or_not_judged(
     kubectl: Kubectl, call: Play, pods: Callable[[str], str], tmp_path: Path, kib: int
 ) -> None:

@@ -161,6 +161,7 @@ def test_the_copy_is_gone_after_a_run_that_fails_half_way(
     assert copies(kubectl) == []
 
 
+@pytest.mark.bulk
 def test_check_mode_says_what_it_would_copy_and_a_killed_play_leaves_a_copy_that_ends_by_itself(
     kubectl: Kubectl, tmp_path: Path, silent: str
 ) -> None:

@@ -129,8 +129,12 @@ def test_a_bundle_is_taken_sealed_proven_by_other_tools_and_every_change_is_foun
     call("ephemeral_debug", pod=pod, commands=['cp "$TARGET_ROOT/app" "$TARGET_ROOT/data/helper"'])
     with subprocess.Popen([pods.program, "--namespace", pods.namespace, *helper], stdin=subprocess.DEVNULL) as process:
         try:
-            gone = "for n in $(seq 100); do ls -l /proc/[0-9]*/exe 2>/dev/null | grep -q /data/helper && break; sleep 0.1; done"
-            call("ephemeral_debug", pod=pod, commands=[f'{gone}; rm "$TARGET_ROOT/data/helper"'])
+            gone = "until ls -l /proc/[0-9]*/exe 2>/dev/null | grep -q /data/helper; do sleep 0.1; done"
+            call(
+                "ephemeral_debug",
+                pod=pod,
+                commands=[{"cmd": f'{gone}; rm "$TARGET_ROOT/data/helper"', "timeout": PATIENCE}],
+            )
             wanted = {"files": ["/data/app.log", "/etc/app"], "reason": "drill", "examiner": "me", "redact": True}
             case = take(pods, tmp_path, pod=pod, environment=examiner, **wanted)
         finally:
@@ -317,8 +321,12 @@ def test_names_of_the_pods_files_are_no_obstacle_to_a_copy_for_sharing_and_escap
     command = [pods.program, "--namespace", pods.namespace, "exec", pod, "-c", "app", "--", *words]
     with subprocess.Popen(command, stdin=subprocess.DEVNULL) as process:
         try:
-            gone = "for n in $(seq 100); do ls -l /proc/[0-9]*/exe 2>/dev/null | grep -q /data/caller && break; sleep 0.1; done"
-            call("ephemeral_debug", pod=pod, commands=[f'{gone}; rm "$TARGET_ROOT/data/caller"'])
+            gone = "until ls -l /proc/[0-9]*/exe 2>/dev/null | grep -q /data/caller; do sleep 0.1; done"
+            call(
+                "ephemeral_debug",
+                pod=pod,
+                commands=[{"cmd": f'{gone}; rm "$TARGET_ROOT/data/caller"', "timeout": PATIENCE}],
+            )
             case = take(pods, tmp_path, pod=pod, redact=True, files=["/data/named"])
         finally:
             process.kill()

@@ -59,6 +59,7 @@ def seal(path: Path, key: Path, environment: dict[str, str], *within: str) -> tu
     return done.returncode, done.stdout + done.stderr
 
 
+@pytest.mark.bulk
 def test_cosign_signs_and_both_it_and_evidence_verify_find_out_another_key_and_another_content(
     kubectl: Kubectl, cosign: Path, around: dict[str, str], keys: Path, tmp_path: Path
 ) -> None:

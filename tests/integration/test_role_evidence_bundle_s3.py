@@ -121,7 +121,7 @@ def test_a_store_that_does_not_know_the_secret_makes_the_play_fail_after_the_rep
     assert f"It is still at {case.folder}.tar.gz." in case.printed
 
 
-@pytest.mark.parametrize("why", ["bucket", bulk("prefix"), "certificate", bulk("endpoint"), bulk("credentials")])
+@pytest.mark.parametrize("why", [bulk("bucket"), bulk("prefix"), "certificate", bulk("endpoint"), bulk("credentials")])
 def test_a_store_that_does_not_take_it_is_named_and_nothing_is_lost(store: Store, take: Any, why: str) -> None:
     environment, variables, said = store.user(), {}, ""
     match why:

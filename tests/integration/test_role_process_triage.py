@@ -60,7 +60,7 @@ def triage(kubectl: Kubectl, folder: Path, **variables: Any) -> Case:
 
 
 def wait_for(command: str) -> str:
-    return f"for n in $(seq 100); do {command} && exit; sleep 0.1; done; exit 1"
+    return f"until {command}; do sleep 0.1; done"
 
 
 @pytest.fixture(scope="module")

@@ -211,6 +211,7 @@ def test_what_it_does_to_others_is_said_before_and_two_pods_of_one_play_are_coun
     assert not (tmp_path / "cases").exists()
 
 
+@pytest.mark.bulk
 def test_a_pod_that_reached_nobody_before_is_not_isolated_where_it_reaches_somebody_now(
     kubectl: Kubectl, tmp_path: Path
 ) -> None:
@@ -423,6 +424,7 @@ def test_where_policies_are_enforced_the_pod_is_isolated_while_its_sibling_works
     until(lambda: name in endpoints(shop, "api"))
 
 
+@pytest.mark.bulk
 def test_where_policies_are_enforced_what_another_one_lets_through_gets_through_and_nothing_else(
     shop: Kubectl, tmp_path: Path
 ) -> None:

@@ -122,7 +122,7 @@ def rulebook(
             yield running
         finally:
             process.terminate()
-            process.wait(timeout=60)
+            process.wait(timeout=PATIENCE)
 
 
 @pytest.fixture(scope="module")

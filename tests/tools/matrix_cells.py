@@ -79,17 +79,22 @@ CELLS = (
 # beside the smoke tests of `make test`: what a client library, a release or an image changes
 FURTHER = (
     "test_authentication.py::test_a_kubeconfig_as_a_dictionary_leaves_the_result_as_it_is",
-    "test_authentication.py::test_impersonation_holds_for_the_exec_as_well",
     "test_authentication.py::test_a_proxy_with_a_password_carries_requests_and_streams",
-    "test_debug_pod.py::test_a_held_copy_of_a_crashing_pod_shows_the_files_of_its_image",
+    "test_authentication.py::test_impersonation_holds_for_the_exec_as_well",
     "test_ephemeral_debug.py::test_a_name_alone_gives_nobody_a_debugger_of_another_identity",
     "test_ephemeral_debug.py::test_absent_ends_the_debugger_and_not_the_app",
-    "test_matrix.py::test_the_least_debugger_that_can_read[pod-runs-as-non-root]",
+    "test_in_process.py::test_every_module_gives_the_same_both_ways",
     "test_matrix.py::test_the_least_debugger_that_can_read[not-dumpable-elevated]",
+    "test_matrix.py::test_the_least_debugger_that_can_read[pod-runs-as-non-root]",
     "test_matrix.py::test_the_least_debugger_that_can_read[shared-processes]",
-    "test_no_harm.py::test_nothing_is_left_of_dropped_connections_and_commands",
-    "test_no_harm.py::test_nothing_is_left_of_jobs_given_up_in_the_middle_of_their_output",
+    "test_no_harm.py::test_nothing_is_left_of_dropped_connections_and_commands[16]",
+    "test_no_harm.py::test_nothing_is_left_of_jobs_given_up_in_the_middle_of_their_output[6]",
     "test_proc_fs_fetch.py::test_a_directory_is_taken_whole_whatever_its_names",
+    "test_role_crashloop_copy.py::test_what_runs_the_program_is_named_and_a_pod_that_runs_is_left_in_peace",
+    "test_role_disk_triage.py::test_an_old_case_is_judged_again_without_the_pod_by_a_check_of_the_users_own",
+    "test_role_evidence_bundle.py::test_the_least_role_is_enough_values_come_only_where_asked_and_the_signed_archive_is_delivered",
+    "test_role_evidence_bundle_s3.py::test_who_may_do_what_the_documentation_says_delivers_and_it_is_read_back",
+    "test_role_quarantine.py::test_two_plays_can_continue_one_case_at_the_same_moment",
 )
 
 

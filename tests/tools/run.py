@@ -84,7 +84,12 @@ def everything() -> None:
         stores = [beside.submit(object_store.places, python.version, core) for python, core in ends()]
         ready: list[Future[Any]] = [cluster, *users, automated, *tools, *stores]
         # the longest first, so that neither core is left alone with one; what needs the cluster when it has had time to start
-        wanted = [*steps("sanity"), *_units(ends(), ends()[-1:], live.NOT_BULK), _branches(), *steps("lint")]
+        wanted = [
+            *_sanity(sanity.OF_THE_VERSION),
+            *_units(ends(), ends()[-1:], live.NOT_BULK),
+            _branches(),
+            *steps("lint"),
+        ]
         wanted += [_smoke(ready)] if len(ends()) > 1 else []
         wanted += [step for target in ("browser", "types", "docs", "build") for step in steps(target)]
         live.reruns().unlink(missing_ok=True)
@@ -127,7 +132,7 @@ def steps(target: str, words: tuple[str, ...] = ()) -> list[Step]:
             tests = _units(pairs(), ends(), words)
             return tests if words else [*tests, _branches()]
         case "sanity":
-            return [_pair(target, sanity.check, python, core) for python, core in ends()]
+            return _sanity()
         case _:
             return [Step(target, target, getattr(checks, target))]
 
@@ -185,6 +190,13 @@ def _units(
     return [
         _pair("unit", partial(checks.unit, arguments=words, with_shells=pair in with_shells), *pair) for pair in wanted
     ]
+
+
+def _sanity(on_lowest: Sequence[str] = ()) -> list[Step]:
+    """ansible-test sanity on each end, on the lowest these tests of it alone."""
+    lowest, *others = ends()
+    own = {lowest: on_lowest} if others else {}
+    return [_pair("sanity", partial(sanity.check, tests=own.get(pair, ())), *pair) for pair in ends()]
 
 
 def _branches() -> Step:
