@@ -140,7 +140,7 @@ def faulty_openers(world: World, faults: Sequence[dict[str, Any]]) -> Callable[[
         nonce = new_nonce()
         shell = SHELLS[world.shell]
         transport = Faulty([*shell.argv, *exec_command(nonce)[1:]], {**os.environ, **shell.env}, **left.pop(0))
-        return Session(transport, nonce, timeout=10)
+        return Session(transport, nonce, timeout=60)
 
     return opener
 

@@ -24,7 +24,7 @@ def test_outcomes_come_in_the_items_order_with_failures_in_their_place() -> None
 
 
 def test_as_many_are_worked_on_at_once_as_allowed() -> None:
-    both = threading.Barrier(2, timeout=10)
+    both = threading.Barrier(2, timeout=60)
     assert run_concurrently(lambda _item: both.wait() >= 0, [1, 2], 2) == [True, True]
 
 

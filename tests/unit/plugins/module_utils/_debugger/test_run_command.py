@@ -106,7 +106,12 @@ def test_a_failed_command_leaves_its_file_and_its_code(run: Run, tmp_path: Path)
 
 def test_a_time_out_leaves_what_was_there_before(run: Run, tmp_path: Path) -> None:
     (tmp_path / "x").write_text("before")
-    ran = run(Command("echo begun; sleep 30", timeout=3, dest=str(tmp_path / "x")))
+    seconds = 1
+    ran = run(Command("echo begun; sleep 600", timeout=seconds, dest=str(tmp_path / "x")))
+    # on a busy machine it has not come to that when its time is up
+    while not ran.row["stdout"] and seconds < 600:
+        seconds *= 2
+        ran = run(Command("echo begun; sleep 600", timeout=seconds, dest=str(tmp_path / "x")))
     assert (ran.wrote, ran.row["dest"], ran.row["timed_out"], ran.row["stdout"]) == (False, None, True, "begun\n")
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("x", "before")]
 

@@ -165,7 +165,7 @@ def test_a_bash_that_tries_a_refused_fork_again_and_again_is_a_look_that_broke(
     def opening() -> Session:
         nonce = new_nonce()
         words = ["/bin/bash", *exec_command(nonce)[1:]]
-        return Session(Killed(words, {"PATH": os.environ["PATH"]}, preexec_fn=limit), nonce, timeout=1.5)
+        return Session(Killed(words, {"PATH": os.environ["PATH"]}, preexec_fn=limit), nonce, timeout=6.0)
 
     done = outcome(world, opening)
     assert isinstance(done, Failure)

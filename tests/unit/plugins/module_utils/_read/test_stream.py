@@ -303,7 +303,7 @@ def test_a_fifo_that_comes_between_the_look_and_the_open_does_not_hold_up_the_ot
     shell: str, tree: LocalTree, mounts: Mounts, size: int
 ) -> None:
     # the shell's own look is made to say yes: that is the race, won each time
-    with open_session(shell, timeout=3.0) as session:
+    with open_session(shell, timeout=8.0) as session:
         files = TargetFiles(session, os.getpid(), root=tree.root)
         contents = [some_bytes(size, number) for number in range(4)]
         wants = [make(tree, b"/%d" % number, content) for number, content in enumerate(contents)]

@@ -37,7 +37,7 @@ def saying(words: str) -> Pipes:
 )
 def test_an_outlet_that_does_not_say_its_pid_ends_the_session(words: str) -> None:
     outlet = saying(words)
-    with open_session("dash", outlet=outlet, timeout=5.0) as session, pytest.raises(Failure) as caught:
+    with open_session("dash", outlet=outlet, timeout=60.0) as session, pytest.raises(Failure) as caught:
         session.run(b"echo never; sleep 5")
     assert caught.value.reason == "ConnectionLost"
     # it is not left open
