@@ -27,28 +27,30 @@ def app(kubectl: Kubectl) -> str:
 
 
 class AuditLog:
-    """What the API server has written since this was made."""
+    """What the API server has written about a namespace since this was made: other tests ask it at the same time."""
 
-    def __init__(self) -> None:
+    def __init__(self, namespace: str) -> None:
         self._path = Path(facts()["AUDIT_LOG"])
         self._start = self._path.stat().st_size
+        self._namespace = namespace
 
     def text(self) -> str:
         with self._path.open(encoding="utf-8") as log:
             log.seek(self._start)
-            return log.read()
+            whole, _newline, _being_written = log.read().rpartition("\n")
+        return "\n".join(line for line in whole.splitlines() if self._namespace in line)
 
-    def events(self, namespace: str, subresource: str) -> Iterator[dict[str, Any]]:
+    def events(self, subresource: str) -> Iterator[dict[str, Any]]:
         for line in self.text().splitlines():
             event = json.loads(line)
             about = event.get("objectRef") or {}
-            if (about.get("namespace"), about.get("subresource")) == (namespace, subresource):
+            if (about.get("namespace"), about.get("subresource")) == (self._namespace, subresource):
                 yield event
 
 
 @pytest.fixture
-def audit_log() -> AuditLog:
-    return AuditLog()
+def audit_log(kubectl: Kubectl) -> AuditLog:
+    return AuditLog(kubectl.namespace)
 
 
 def test_commands_leave_neither_script_nor_path_nor_value(
@@ -73,7 +75,7 @@ def test_a_debuggers_own_variables_stand_in_the_pod_and_so_in_the_patch_and_nowh
 ) -> None:
     call("ephemeral_debug", pod=app, name="with-env", env={"OPTION": "option-value"}, commands=["true"])
     # this cluster's policy keeps the bodies of these requests; where only metadata is kept, not even there
-    (patch,) = audit_log.events(kubectl.namespace, "ephemeralcontainers")
+    (patch,) = audit_log.events("ephemeralcontainers")
     assert {"name": "OPTION", "value": "option-value"} in patch["requestObject"]["spec"]["ephemeralContainers"][0][
         "env"
     ]
@@ -95,10 +97,10 @@ def test_what_the_log_keeps_is_the_patch_and_a_loader_that_is_always_the_same(
 ) -> None:
     call("ephemeral_debug", pod=app, name="kept", commands=["true"])
     call("ephemeral_debug", pod=app, name="kept", commands=["echo something else"])
-    (patch,) = audit_log.events(kubectl.namespace, "ephemeralcontainers")
+    (patch,) = audit_log.events("ephemeralcontainers")
     assert (patch["verb"], patch["objectRef"]["name"], patch["responseStatus"]["code"]) == ("patch", app, 200)
     loaders, nonces = set(), []
-    for event in audit_log.events(kubectl.namespace, "exec"):
+    for event in audit_log.events("exec"):
         query = parse_qs(urlsplit(event["requestURI"]).query)
         assert query["container"] == ["kept"]
         if query["command"] == list(OUTLET):
