@@ -88,6 +88,11 @@ class Node:
         self._start(*self.entering(container_id), *self.inside(), *command)
         until(lambda: len((self.scope(container_id) / "cgroup.procs").read_text().split()) > 1)
 
+    def asleep(self, container_id: str) -> int:
+        """How many processes of a container have become `sleep`."""
+        pids = (self.scope(container_id) / "cgroup.procs").read_text().split()
+        return [Path("/proc", pid, "comm").read_text() for pid in pids].count("sleep\n")
+
     def session(self, shell: Sequence[str], path: str) -> Session:
         nonce = new_nonce()
         own_view = ["unshare", "--cgroup", "--", "env", f"PATH={path}"]
@@ -105,7 +110,7 @@ class Node:
         self.scopes.rmdir()
         self._keeper.kill()
         for process in self._started:
-            process.wait(10)
+            process.wait(PATIENCE)
 
 
 def until(what: Callable[[], object]) -> None:
@@ -186,9 +191,8 @@ def test_a_debugger_ends_itself_and_no_target(node: Node, shell: tuple[list[str]
     # an equal of the debugger's main process in another container
     node.start(TWIN, "sh", "-c", "sleep 1000 & sleep 1000 & wait")
     node._start(*node.entering(DEBUGGER), *node.inside(), "sleep", "1000")
-    until(lambda: node.scope(DEBUGGER).joinpath("cgroup.procs").read_text())
+    until(lambda: [node.asleep(name) for name in (TARGET, TWIN, DEBUGGER)] == [1, 2, 1])
     others = {name: node.scope(name).joinpath("cgroup.procs").read_text() for name in (TARGET, TWIN)}
-    time.sleep(0.2)
     with node.session(*shell) as session:
         own = terminate.own_main_process(probe.parse_processes(probe.run_text(session, terminate._LIST_OWN)))
         assert own is not None
