@@ -152,6 +152,7 @@ def test_the_log_of_a_play_that_was_killed_stands_and_is_sealed_only_where_nothi
     assert verify(Case(0, "", copy)).status == 0
 
 
+@pytest.mark.bulk
 @pytest.mark.parametrize("pod", ["asked"], indirect=True)
 def test_a_play_that_is_killed_while_it_asks_the_api_leaves_a_case_that_can_be_sealed(
     kubectl: Kubectl, pod: str, tmp_path: Path
