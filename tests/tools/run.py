@@ -83,14 +83,10 @@ def everything() -> None:
         tools = [beside.submit(built.program, name) for name in ("cosign", "alertmanager")]
         stores = [beside.submit(object_store.places, python.version, core) for python, core in ends()]
         ready: list[Future[Any]] = [cluster, *users, automated, *tools, *stores]
-        # the longest first, so that neither core is left alone with one; what needs the cluster when it has had time to start
-        wanted = [
-            *_sanity(sanity.OF_THE_VERSION),
-            *_units(ends(), ends()[-1:], live.NOT_BULK),
-            _branches(),
-            *steps("lint"),
-        ]
+        # the longest first, so that no core is left alone with one; what needs the cluster when it has had time to start
+        wanted = [*reversed(_units(ends(), ends()[-1:], live.NOT_BULK)), *_sanity(sanity.OF_THE_VERSION)]
         wanted += [_smoke(ready)] if len(ends()) > 1 else []
+        wanted += [*steps("lint"), _branches()]
         wanted += [step for target in ("browser", "types", "docs", "build") for step in steps(target)]
         live.reruns().unlink(missing_ok=True)
         passed(wanted)
@@ -138,8 +134,9 @@ def steps(target: str, words: tuple[str, ...] = ()) -> list[Step]:
 
 
 def passed(wanted: list[Step]) -> None:
-    """Run all of them, two side by side; Stop when one failed, after every failed one's output was shown."""
-    with ThreadPoolExecutor(2) as workers:
+    """Run all of them, three side by side; Stop when one failed, after every failed one's output was shown."""
+    # of the unit tests much is waiting
+    with ThreadPoolExecutor(3) as workers:
         failed = [step for step, fine in zip(wanted, workers.map(_run, wanted), strict=True) if not fine]
     if failed:
         again = " or ".join(dict.fromkeys(f"`make {step.target}`" for step in failed))
