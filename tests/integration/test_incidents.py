@@ -19,7 +19,7 @@ import pytest
 
 from tests.incidents import catalogue
 
-from .cases import run_playbook
+from .cases import run_until_logs_are_told
 from .conftest import CHECKOUT, Kubectl
 from .patience import PATIENCE
 
@@ -169,7 +169,7 @@ def test_what_is_caused_is_judged_as_it_is(kubectl: Kubectl, tmp_path: Path) -> 
     targets = [
         {"namespace": kubectl.namespace, "pod": entry.pod, "container": entry.container or "app"} for entry in now
     ]
-    case = run_playbook(ROLE, tmp_path, {"targets": targets, "max_pods": len(targets)})
+    case = run_until_logs_are_told(ROLE, tmp_path, {"targets": targets, "max_pods": len(targets)})
     assert case.status == 0, case.printed
     assert_right(kubectl, ROLE, {entry.name: catalogue.outcome(entry, case.of(entry.pod).findings()) for entry in now})
 

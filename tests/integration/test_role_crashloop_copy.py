@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from .cases import Case, command_line, run_playbook
+from .cases import Case, command_line, run_until_logs_are_told
 from .conftest import Credentials, Kubectl, pod_manifest
 from .oncall import rules_of, variables_of
 from .patience import PATIENCE
@@ -65,7 +65,7 @@ def copies(kubectl: Kubectl) -> list[dict[str, Any]]:
 
 def triage(kubectl: Kubectl, folder: Path, *words: str, environment: Any = None, **variables: Any) -> Case:
     given = {"namespace": kubectl.namespace, "copy": True, **variables}
-    return run_playbook("crashloop_triage", folder, given, *words, environment=environment)
+    return run_until_logs_are_told("crashloop_triage", folder, given, *words, environment=environment)
 
 
 def allowed(credentials: Credentials, *, without: str = "") -> dict[str, str]:

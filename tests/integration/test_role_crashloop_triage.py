@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from .cases import Case, run_playbook
+from .cases import Case, run_until_logs_are_told
 from .conftest import Credentials, Kubectl, Pod, pod_manifest
 from .oncall import rules_of, variables_of
 from .patience import PATIENCE
@@ -93,7 +93,7 @@ def says(reason: str, words: str) -> Callable[[dict[str, Any]], bool]:
 
 def triage(kubectl: Kubectl, folder: Path, *words: str, environment: Any = None, **variables: Any) -> Case:
     given = {"namespace": kubectl.namespace, **variables}
-    return run_playbook("crashloop_triage", folder, given, *words, environment=environment)
+    return run_until_logs_are_told("crashloop_triage", folder, given, *words, environment=environment)
 
 
 def assert_found(case: Case, *analyzers: str) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from .cases import Case, run_playbook
+from .cases import Case, run_until_logs_are_told
 from .conftest import Credentials, Kubectl, pod_manifest
 from .oncall import rules_of, variables_of
 from .patience import PATIENCE
@@ -119,7 +119,7 @@ def verdicts(case: Case, pod: str) -> dict[str, set[str]]:
 def test_pods_in_trouble_of_each_kind_are_one_case_with_one_look(world: World, tmp_path: Path) -> None:
     kubectl = world.open
     given = {"targets": world.targets, "fetch": ["/etc/hosts", "/nope"], "growth_seconds": 1, "timeout": 1}
-    case = run_playbook("pod_triage", tmp_path, given)
+    case = run_until_logs_are_told("pod_triage", tmp_path, given)
     assert case.status == 0, case.printed
     document = case.document
     order = [entry["verdict"] for entry in document["findings"]]
@@ -160,7 +160,7 @@ def test_with_the_least_role_a_crash_is_compared_with_the_revision_that_is_well(
 ) -> None:
     oncall = variables_of(credentials, rules_of("role.yml", "triage-role.yml"))
     given = {"namespace": world.open.namespace, "pod": world.crashing, "fail_on": "fail"}
-    case = run_playbook("pod_triage", tmp_path, given, environment=oncall)
+    case = run_until_logs_are_told("pod_triage", tmp_path, given, environment=oncall)
     # what it asked for is written before it fails
     assert case.status == 2, case.printed
     assert case.findings()[0]["analyzer"] == "missing_file", case.said()
