@@ -17,10 +17,12 @@ import yaml
 from .calling import Warm
 from .cases import Case, run_playbook
 from .conftest import Kubectl, Play, calling, pod_manifest
+from .node import leave_its_cgroups
 from .patience import PATIENCE
 
 APP = "incident.test/app:nonroot"
 Start = Callable[..., None]
+SHARED = ("shared", "escaped")
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +31,14 @@ def pods(kubectl: Kubectl) -> Kubectl:
     for name in ("healthy", "replaced", "listening", "changed", "crowded"):
         kubectl.apply(pod_manifest(name, APP))
     kubectl.apply(pod_manifest("in-memory", APP, container={"args": ["run-from-memory"]}))
-    for name in ("healthy", "replaced", "listening", "changed", "crowded", "in-memory"):
+    for name in SHARED:
+        # one that has processes of its own beside the target, which are its sidecar's
+        script = "sleep 100000 & sleep 100000 & wait"
+        side = {"name": "side", "image": "busybox:1.37", "imagePullPolicy": "Never", "command": ["sh", "-c", script]}
+        pod = pod_manifest(name, APP, shareProcessNamespace=True)
+        pod["spec"]["containers"].append(side)
+        kubectl.apply(pod)
+    for name in ("healthy", "replaced", "listening", "changed", "crowded", "in-memory", *SHARED):
         kubectl.wait_until_running(name)
     return kubectl
 
@@ -76,7 +85,9 @@ def looked(pods: Kubectl, start: Start, warmed: Warm, tmp_path_factory: pytest.T
     settled = 'until [ "$(sed "s/[.].*//" /proc/uptime)" -gt "$((began + 62))" ]; do sleep 1; done'
     change = 'cd "$TARGET_ROOT/etc/app" && echo x > new && echo x > old && touch -d "2020-01-01 00:00:00" old'
     inside(call, "changed", f"{began}; {settled}; {change}")
-    names = ("healthy", "in-memory", "listening", "changed", "crowded")
+    (side,) = (row for row in pods.pod("escaped")["status"]["containerStatuses"] if row["name"] == "side")
+    leave_its_cgroups(side["containerID"].rpartition("/")[2])
+    names = ("healthy", "in-memory", "listening", "changed", "crowded", *SHARED)
     targets = [{"namespace": pods.namespace, "pod": name, "container": "app"} for name in names]
     indicators = {"names": ["xmrig"], "addresses": ["192.0.2.1"]}
     case = triage(pods, tmp_path_factory.mktemp("looked"), targets=targets, indicators=indicators)
@@ -92,6 +103,17 @@ def test_a_healthy_pod_passes(pods: Kubectl, looked: Case) -> None:
         "Not found, in 1 looked at: a process has a name of the list of indicators. Names given: 1. Seen whole: processes."
     )
     assert case.document["facts"][f"{pods.namespace}/healthy/app"]["missing"] == {}
+
+
+def test_a_process_beside_the_target_that_is_in_no_container(pods: Kubectl, looked: Case) -> None:
+    # its shell, and the two that it started, where it had by then
+    said = [entry["message"] for entry in looked.of("escaped").findings("nobodys_process", verdict="warn")]
+    assert said, looked.said()
+    assert all("shares the target's PID namespace and is in no container's cgroup: s" in line for line in said), said
+    well = looked.of("shared")
+    assert well.finding("nobodys_process")["verdict"] == "pass", well.said()
+    assert well.finding("odd_code")["verdict"] == "pass", well.said()
+    assert well.verdict == "pass", well.said()
 
 
 def test_a_process_whose_binary_is_deleted(pods: Kubectl, call: Play, start: Start, tmp_path: Path) -> None:

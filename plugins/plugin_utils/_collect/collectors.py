@@ -22,7 +22,7 @@ API_SOURCES = ("pod", "events", "node", "owners", "siblings", "log", "previous_l
 RESERVED = (
     *(*API_SOURCES, "target", "missing", "cut", "volumes", "container", "last_run", "settings", "item"),
     *("limited_volumes", "ephemeral_storage", "listeners", "zombies", "health", "stale", "unread"),
-    *("comparison", "role"),
+    *("comparison", "role", "deleted_share", "odd_code"),
 )
 DEFAULT_VOLATILITY = 50
 DEFAULT_TIMEOUT = 60

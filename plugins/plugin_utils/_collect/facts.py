@@ -20,15 +20,15 @@ from ansible_collections.incident.distroless.plugins.module_utils._k8s.pods impo
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.redaction import without_values
 from ansible_collections.incident.distroless.plugins.plugin_utils._case.folder import TooLarge
 from ansible_collections.incident.distroless.plugins.plugin_utils._collect.collectors import file_of
+from ansible_collections.incident.distroless.plugins.plugin_utils._collect.derived import (
+    DERIVATIONS,
+    DERIVED,
+    Derivation,
+)
 from ansible_collections.incident.distroless.plugins.plugin_utils._collect.pod_facts import (
-    comparison,
-    ephemeral_storage,
     event_row,
-    limited_volumes,
-    listeners,
     owners,
     volumes,
-    zombies,
 )
 from ansible_collections.incident.distroless.plugins.plugin_utils._health.container_life import container_life
 from ansible_collections.incident.distroless.plugins.plugin_utils._health.diagnosis import diagnose
@@ -37,19 +37,6 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.last_
 from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.registry import PARSERS
 from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.text import completeness, printable
 
-# facts that are read off others
-DERIVED = {
-    "volumes": ("pod",),
-    "owners": ("pod",),
-    "container": ("pod",),
-    "last_run": ("previous_log", "log"),
-    "health": ("pod", "events", "previous_log", "log", "node"),
-    "limited_volumes": ("pod", "big_folders"),
-    "ephemeral_storage": ("pod", "big_folders", "layer"),
-    "listeners": ("pod", "sockets", "held_sockets"),
-    "zombies": ("processes",),
-    "comparison": ("pod", "siblings"),
-}
 # of a log, for the analyzers; the file beside them has all that was read
 MAX_LINES = 200
 NEVER_ASKED = "it was not asked for"
@@ -124,7 +111,7 @@ def gather_facts(
     known.facts["target"] = {key: value for key, value in target.items() if key != "commands"}
     _take_health(known, now_of(collected), within)
     _doubt_what_restarted(known, target)
-    for name, derivation in _DERIVE.items():
+    for name, derivation in DERIVATIONS.items():
         _derive(known, name, derivation)
     known.facts["missing"] = known.missing
     known.facts["cut"] = known.cut
@@ -146,44 +133,6 @@ def _is_cut(collector: Mapping[str, Any], printed: bytes, value: Any) -> bool:
         return not value["is_complete"]
     # of these the content is the pod's, or a program's
     return collector["parser"] not in ("archive", "pcap", "text") and not completeness(printed)["is_complete"]
-
-
-def _of_listeners(facts: Mapping[str, Any]) -> tuple[str, ...]:
-    # who holds which socket is asked in a node's network only
-    return ("sockets", "held_sockets") if facts["pod"]["spec"].get("hostNetwork") else ("sockets",)
-
-
-@dataclass(frozen=True, slots=True)
-class Derivation:
-    """How a fact is read off its sources. of: makes it; cut_by: returns the sources of which a part makes a part of it."""
-
-    of: Callable[[Mapping[str, Any]], Any]
-    cut_by: Callable[[Mapping[str, Any]], tuple[str, ...]]
-
-
-# of volumes each says itself whether it was measured
-_DERIVE: dict[str, Derivation] = {
-    "limited_volumes": Derivation(
-        lambda facts: limited_volumes(facts["volumes"], facts["big_folders"]["folders"]), lambda _facts: ()
-    ),
-    "ephemeral_storage": Derivation(
-        lambda facts: ephemeral_storage(
-            facts["pod"],
-            facts["target"]["container"],
-            facts["volumes"],
-            facts["big_folders"]["folders"],
-            facts["layer"]["allocated"],
-        ),
-        lambda _facts: (),
-    ),
-    "listeners": Derivation(
-        lambda facts: listeners(facts["sockets"], facts["pod"], facts["held_sockets"]), _of_listeners
-    ),
-    "zombies": Derivation(lambda facts: zombies(facts["processes"]), lambda _facts: ("processes",)),
-    "comparison": Derivation(
-        lambda facts: comparison(facts["pod"], facts["target"]["container"], facts["siblings"]), lambda _facts: ()
-    ),
-}
 
 
 def _derive(known: Known, name: str, derivation: Derivation) -> None:

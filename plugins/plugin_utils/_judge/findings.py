@@ -17,9 +17,9 @@ from typing import Any
 from ansible_collections.incident.distroless.plugins.module_utils._core.times import when
 from ansible_collections.incident.distroless.plugins.plugin_utils._case.folder import CaseFolder
 from ansible_collections.incident.distroless.plugins.plugin_utils._collect.collectors import file_of
+from ansible_collections.incident.distroless.plugins.plugin_utils._collect.derived import DERIVED
 from ansible_collections.incident.distroless.plugins.plugin_utils._collect.facts import (
     DEFAULT_WITHIN,
-    DERIVED,
     Known,
     gather_facts,
     is_about,

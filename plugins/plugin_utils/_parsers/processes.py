@@ -194,6 +194,41 @@ def process_limits(data: bytes) -> dict[str, Any]:
     }
 
 
+def loaded(data: bytes) -> dict[str, Any]:
+    """Return the code that processes have loaded, from lines `pid m path` (a private executable mapping of a file, as /proc/<pid>/maps
+    has it), `pid e NAME` (a variable that makes the loader load more) and `pid u` (it cannot be read).
+
+    Gives code (pid, path, is_deleted), told (pid, name), and is_complete.
+    """
+    code: dict[tuple[int, bytes], None] = {}
+    told: list[dict[str, Any]] = []
+    is_complete = True
+    for line in lines(data):
+        pid, _space, rest = line.partition(b" ")
+        kind, _space, what = rest.partition(b" ")
+        if kind == b"m":
+            code[number(pid), what] = None
+        elif kind == b"e":
+            told.append({"pid": number(pid), "name": shown(what)})
+        elif line == CUT or kind == b"u":
+            is_complete = False
+        else:
+            raise not_understood(line)
+    rows = [
+        {"pid": pid, "path": shown(in_target(path.removesuffix(DELETED))), "is_deleted": path.endswith(DELETED)}
+        for pid, path in code
+    ]
+    return {"code": rows, "told": told, "is_complete": is_complete}
+
+
+def strays(data: bytes) -> dict[str, Any]:
+    """Return processes that are in no container, from lines as `processes` takes them, or `node` where that is nothing to wonder at:
+    rows, is_known (whether it can be told), is_complete."""
+    rows = list(lines(data))
+    is_known, is_complete = b"node" not in rows, CUT not in rows
+    return {"rows": processes(data) if is_known else [], "is_known": is_known, "is_complete": is_complete}
+
+
 def _nearness(name: str, count: int, limit: int) -> dict[str, Any]:
     return {name: count, "limit": limit, "is_near_limit": 100 * count >= NEAR_PERCENT * limit}
 

@@ -43,9 +43,11 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.proce
     environments,
     held_sockets,
     limits,
+    loaded,
     open_files,
     process_limits,
     processes,
+    strays,
     variable_names,
 )
 from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.sockets import sockets
@@ -128,6 +130,7 @@ PARSERS: dict[str, Parser] = {
     "held_sockets": held_sockets,
     "limits": limits,
     "lines": escaped_lines,
+    "loaded": loaded,
     "lookups": lookups,
     "manifest": manifest,
     "mountinfo": mountinfo,
@@ -141,6 +144,7 @@ PARSERS: dict[str, Parser] = {
     "protocol_counters": protocol_counters,
     "resolver": resolver,
     "sockets": sockets,
+    "strays": strays,
     "text": text,
     "tls": tls,
     "variable_names": variable_names,

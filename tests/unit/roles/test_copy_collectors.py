@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from ansible_collections.incident.distroless.plugins.plugin_utils._case.folder import read_checks
 from ansible_collections.incident.distroless.plugins.plugin_utils._collect.collectors import parse_collectors
-from ansible_collections.incident.distroless.plugins.plugin_utils._collect.facts import DERIVED
+from ansible_collections.incident.distroless.plugins.plugin_utils._collect.derived import DERIVED
 from ansible_collections.incident.distroless.plugins.plugin_utils._judge.analyzers import analyze, parse_analyzers
 from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.disk import places
 from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.registry import PARSERS

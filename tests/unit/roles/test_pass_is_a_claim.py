@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.incident.distroless.plugins.plugin_utils._collect.facts import DERIVED
+from ansible_collections.incident.distroless.plugins.plugin_utils._collect.derived import DERIVED
 from ansible_collections.incident.distroless.plugins.plugin_utils._judge.analyzers import (
     Analyzer,
     analyze,

@@ -26,7 +26,9 @@ from ansible_collections.incident.distroless.tests.unit.support.local_shells imp
 
 ROLES = Path(__file__).parents[3] / "roles"
 # include/uapi/linux/prctl.h, include/uapi/linux/capability.h
-PR_SET_DUMPABLE, PR_CAPBSET_DROP, CAP_SYS_PTRACE = 4, 24, 19
+PR_SET_DUMPABLE, PR_CAPBSET_DROP = 4, 24
+# any of these may see what a process has mapped (kernel/fork.c, may_access_mm), the first what it has open
+CAP_SYS_PTRACE, CAP_SYS_ADMIN, CAP_PERFMON = 19, 21, 38
 
 HOLD = f"""
 import ctypes, os, sys
@@ -54,7 +56,8 @@ def holder(path: Path, *, is_closed: bool = False) -> Iterator[int]:
 
 def _without_tracing() -> None:
     """A debugger of the profile baseline cannot trace; of a user that is not root no capability has to be taken."""
-    ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, CAP_SYS_PTRACE)
+    for capability in (CAP_SYS_PTRACE, CAP_SYS_ADMIN, CAP_PERFMON):
+        ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, capability)
 
 
 def printed(

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from ansible_collections.incident.distroless.plugins.plugin_utils._case.folder import read_checks
 from ansible_collections.incident.distroless.plugins.plugin_utils._collect.collectors import parse_collectors
-from ansible_collections.incident.distroless.plugins.plugin_utils._collect.facts import DERIVED
+from ansible_collections.incident.distroless.plugins.plugin_utils._collect.derived import DERIVED
 from ansible_collections.incident.distroless.plugins.plugin_utils._judge.analyzers import (
     MAX_MATCHES,
     Judgement,

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.incident.distroless.plugins.plugin_utils._case.folder import read_checks
+from ansible_collections.incident.distroless.plugins.plugin_utils._collect.derived import deleted_share
 from ansible_collections.incident.distroless.plugins.plugin_utils._judge.analyzers import (
     Analyzer,
     Judgement,
@@ -126,10 +127,23 @@ def test_a_volume_is_full_of_what_is_deleted(of_a_pod: list[Analyzer]) -> None:
         "in_memory": False,
         "holders": [holder],
     }
-    files = {"files": [deleted], "sums": [], "unseen": [], "is_complete": True}
-    assert failing(of_a_pod, disk_usage=[FULL], deleted_files=files, mounts=[])[0] == ["deleted_open"]
-    small = {**files, "files": [{**deleted, "allocated": 20}]}
-    assert failing(of_a_pod, disk_usage=[FULL], deleted_files=small, mounts=[])[0] == ["volume_full", "deleted_open"]
+
+    def of(file: dict[str, Any], *volumes: dict[str, Any]) -> list[str]:
+        files = {"files": [file], "sums": [], "unseen": [], "is_complete": True}
+        share = deleted_share(volumes, [file])
+        facts = {"disk_usage": list(volumes), "deleted_files": files, "deleted_share": share, "mounts": []}
+        return failing(of_a_pod, **facts)[0]
+
+    assert of(deleted, FULL) == ["deleted_open"]
+    assert of({**deleted, "allocated": 20}, FULL) == ["volume_full", "deleted_open"]
+    # of what is full one must be full of something else
+    assert of(deleted, FULL, {**FULL, "device": "8:2", "point": "/other"}) == [
+        "volume_full",
+        "volume_full",
+        "deleted_open",
+    ]
+    # and one that is not full is none of them
+    assert of(deleted, FULL, {**FULL, "device": "8:2", "point": "/other", "use_percent": 10}) == ["deleted_open"]
 
 
 def test_names_do_not_resolve_for_want_of_a_server(of_a_pod: list[Analyzer]) -> None:
