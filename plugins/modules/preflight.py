@@ -73,7 +73,9 @@ attributes:
     support: none
 notes:
   - What is allowed and let in now may be refused in the night; what is said of a pod is true of that pod and of those like it.
-  - Of quarantine the permissions are asked, and no dry run of its changes is made.
+  - Of quarantine the permissions are asked, and no dry run of its changes is made. A pod that takes no debugger is isolated all the
+    same.
+  - Evidence is what the API and the pod's kernel say, both; without a debugger the role keeps the former alone.
   - The profile of E(INCIDENT_DISTROLESS_PROFILE), else V(auto), is the one that a use needs; the others are for information.
 seealso:
   - module: incident.distroless.ephemeral_debug

@@ -184,6 +184,25 @@ def test_ansible_builder_makes_an_image_of_the_definition(
     assert "zstd" in asked.stdout
 
 
+def test_ansible_builder_makes_a_context_for_rulebooks_of_their_definition(
+    automation: Automation, tmp_path: Path
+) -> None:
+    definition = CHECKOUT / "extensions" / "eda" / "decision-environment.yml"
+    done = subprocess.run(
+        ["ansible-builder", "create", "--file", definition, "--context", tmp_path / "context"],
+        env=automation.environment(),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    made = tmp_path / "context" / "_build"
+    requirements = yaml.safe_load((made / "requirements.yml").read_text(encoding="utf-8"))
+    assert [row["name"] for row in requirements["collections"]] == ["incident.distroless"]
+    assert "ansible-rulebook" in (made / "requirements.txt").read_text(encoding="utf-8")
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """What ansible-runner tells AWX of a job: how it ended, its events, and the artifacts that the next job gets."""

@@ -133,9 +133,11 @@ def test_each_verb_that_is_missing_is_named_by_the_use_that_it_is_missing_for(
         "look": f"not allowed: {inject}",
         "fetch": f"not allowed: {inject}",
         "copy": "not allowed: create on pods",
-        "quarantine": f"not allowed: {inject}, create on networkpolicies",
+        "quarantine": "not allowed: create on networkpolicies",
         "evidence": f"not allowed: {inject}",
     }
+    further = [entry["message"] for entry in found["checks"] if entry["check"] == "further permissions"]
+    assert f"not allowed: {inject}; the pod is isolated, and nothing tries from inside whether that holds" in further
     # what cannot be asked is not denied
     assert (row(found, "profile auto")["status"], row(found, "copy")["status"]) == ("unknown", "unknown")
     assert "the verb patch on pods/ephemeralcontainers" in row(found, "profile auto")["next"]
@@ -153,7 +155,8 @@ def test_an_administrator_may_and_a_namespace_that_is_empty_or_not_there_is_said
     }
     assert by_namespace == {
         kubectl.namespace: dict.fromkeys(USES, "ok"),
-        empty: dict.fromkeys(USES, "unknown"),
+        # isolating a pod is nothing that is tried
+        empty: {**dict.fromkeys(USES, "unknown"), "quarantine": "ok"},
         absent: dict.fromkeys(USES, "missing"),
     }, found["table"]
     there = {entry["check"]: entry for entry in found["checks"] if entry["namespace"] == kubectl.namespace}

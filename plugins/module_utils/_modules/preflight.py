@@ -95,7 +95,7 @@ class Plan:
 
     @property
     def injecting(self) -> tuple[str, ...]:
-        """Return those uses that add an ephemeral container."""
+        """Return those uses that are nothing without an ephemeral container."""
         return tuple(use for use in self.uses if USES[use].injects)
 
     @property

@@ -40,7 +40,7 @@ class Extra:
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """needed: what a use cannot do without. injects: it adds an ephemeral container to the pod. copies: it makes a pod."""
+    """needed: what a use cannot do without. injects: it is nothing without an ephemeral container in the pod. copies: it makes a pod."""
 
     needed: tuple[Access, ...]
     extra: tuple[Extra, ...]
@@ -82,19 +82,20 @@ USES: dict[str, Use] = {
     ),
     "quarantine": Use(
         (
-            *_INJECT,
-            *_on("", "pods", "list patch"),
+            *_on("", "pods", "get list patch"),
             *_on("", "services", "list"),
             *_on("discovery.k8s.io", "endpointslices", "list"),
             *_on(_POLICIES, "networkpolicies", "get list create patch delete"),
         ),
         (
+            Extra(_INJECT, "the pod is isolated, and nothing tries from inside whether that holds"),
             _WORKLOADS,
             Extra(
                 (*_on("", "resourcequotas", "list"), *_on("policy", "poddisruptionbudgets", "list")),
                 "what it would do to others stays unknown",
             ),
         ),
+        injects=False,
     ),
     "evidence": Use(
         _INJECT,

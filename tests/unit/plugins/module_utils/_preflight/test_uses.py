@@ -54,7 +54,7 @@ NEEDED = {
     "look": of_use("debug"),
     "fetch": of_use("debug"),
     "copy": of_use("copy", "end-copy"),
-    "quarantine": of_use("debug") | of_file("quarantine-role.yml") - OTHERS,
+    "quarantine": of_file("quarantine-role.yml") - OTHERS,
     "evidence": of_use("debug"),
 }
 ALL = {
