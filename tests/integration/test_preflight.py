@@ -41,6 +41,7 @@ def strict(make_namespace: Callable[..., Kubectl]) -> Kubectl:
     for name in ("nonroot", "root"):
         kubectl.wait_until_running(name)
     kubectl.run("label", "namespace", kubectl.namespace, LEVEL)
+    wait_until_refused(kubectl, "root", "violates PodSecurity")
     return kubectl
 
 
@@ -51,6 +52,15 @@ def verdicts(found: Played) -> dict[str, str]:
 def row(found: Played, check: str, use: str | None = None) -> dict[str, Any]:
     (only,) = [entry for entry in found["checks"] if (entry["check"], entry["use"]) == (check, use)]
     return only
+
+
+def asked_until(ask: Callable[[], Played], said: Callable[[Played], object], wanted: object) -> Played:
+    """What is answered once the API server has taken up what was written a moment ago: Roles, bindings and policies."""
+    until = time.monotonic() + PATIENCE
+    while said(found := ask()) != wanted:
+        assert time.monotonic() < until, found["table"]
+        time.sleep(0.2)
+    return found
 
 
 def exception(found: Played, engine: str = "ValidatingAdmissionPolicy") -> dict[str, Any]:
@@ -98,12 +108,7 @@ def test_who_may_do_nothing_gets_the_role_and_with_that_every_use_is_possible(
     assert oncall["api_key"] not in json.dumps(nothing.result)
 
     kubectl.run("apply", "-f", "-", stdin=nothing["role"])
-    every = call("preflight", uses=USES, **oncall)
-    until = time.monotonic() + PATIENCE
-    # an API server learns of a binding a moment after it was made
-    while verdicts(every) != dict.fromkeys(USES, "ok") and time.monotonic() < until:
-        every = call("preflight", uses=USES, **oncall)
-    assert verdicts(every) == dict.fromkeys(USES, "ok"), every["table"]
+    every = asked_until(lambda: call("preflight", uses=USES, **oncall), verdicts, dict.fromkeys(USES, "ok"))
     # nobody granted these, and no use needs them
     assert (row(every, "image on the node")["status"], row(every, "namespace")["status"]) == ("unknown", "unknown")
     assert "the verb get on nodes" in row(every, "image on the node")["next"]
@@ -126,16 +131,20 @@ def test_each_verb_that_is_missing_is_named_by_the_use_that_it_is_missing_for(
         for verb in rule["verbs"]
         if (resource, verb) not in taken
     ]
-    found = call("preflight", uses=USES, pod=app, **credentials(allowed))
-    said = {use: row(found, "permissions", use)["message"] for use in USES}
+    oncall = credentials(allowed)
     inject = "patch on pods/ephemeralcontainers"
-    assert said == {
+    missing = {
         "look": f"not allowed: {inject}",
         "fetch": f"not allowed: {inject}",
         "copy": "not allowed: create on pods",
         "quarantine": "not allowed: create on networkpolicies",
         "evidence": f"not allowed: {inject}",
     }
+
+    def said(found: Played) -> dict[str, str]:
+        return {use: row(found, "permissions", use)["message"] for use in USES}
+
+    found = asked_until(lambda: call("preflight", uses=USES, pod=app, **oncall), said, missing)
     further = [entry["message"] for entry in found["checks"] if entry["check"] == "further permissions"]
     assert f"not allowed: {inject}; the pod is isolated, and nothing tries from inside whether that holds" in further
     # what cannot be asked is not denied
@@ -215,24 +224,21 @@ def test_the_exception_from_a_policy_lets_its_subject_image_and_namespace_throug
 
     with installed(kubectl, policy, binding):
         wait_until_refused(kubectl, app, name)
-        denied = ask(**oncall)
-        assert verdicts(denied) == {"look": "denied"}
+        denied = asked_until(lambda: ask(**oncall), verdicts, {"look": "denied"})
         assert all(line.isprintable() for line in denied["table"])
         assert (exception(denied)["needed"], exception(denied)["policies"]) == (True, [name])
         assert not exception(denied, "Kyverno")["needed"]
         kubectl.run("apply", "--server-side", "--field-manager=test", "-f", "-", stdin=exception(denied)["manifest"])
-        until = time.monotonic() + PATIENCE
-        # the API server takes it up a moment after it was written
-        while verdicts(found := ask(**oncall)) != {"look": "ok"}:
-            assert time.monotonic() < until, found["table"]
-            time.sleep(0.2)
-        # another subject, another repository whose name begins alike, another namespace
-        others = (
-            ask(),
-            ask(image="busybox-of-others:1.37", **oncall),
-            ask(namespace=strict.namespace, pod="nonroot"),
-        )
-        assert [verdicts(other) for other in others] == [{"look": "denied"}] * 3
+        asked_until(lambda: ask(**oncall), verdicts, {"look": "ok"})
+        # another subject, and another repository whose name begins alike
+        for other in (ask(), ask(image="busybox-of-others:1.37", **oncall)):
+            assert verdicts(other) == {"look": "denied"}
+        # the same one who may do everything in another namespace
+        account = denied["subject"].removeprefix("system:serviceaccount:")
+        strict.run("create", "rolebinding", "oncall", "--clusterrole=cluster-admin", f"--serviceaccount={account}")
+        elsewhere = {"namespace": strict.namespace, "pod": "nonroot"}
+        there = asked_until(lambda: ask(**elsewhere, **oncall), verdicts, {"look": "denied"})
+        assert name in row(there, "profile auto")["message"]
         looked = call("ephemeral_debug", pod=app, commands=["true"], name="excepted", **oncall)
         assert not looked["failed"], looked["msg"]
 
