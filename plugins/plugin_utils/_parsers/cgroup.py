@@ -113,9 +113,8 @@ def cgroup_cpu(data: bytes) -> dict[str, Any]:
 
 def cgroup_memory(data: bytes) -> dict[str, Any]:
     """Return what of memory a container holds: limit (bytes, None: there is none), used, kept (what is no cache of files), percent
-    (of the limit, kept; None without one), is_near_limit, peak (the most that it held; None where the kernel does not tell), was_near_limit
-    (by that), limit_hits (how often it came to it), oom_kills. Raises ValueError where
-    the target's own mount does not show it.
+    (of the limit, kept; None without one), is_near_limit, peak (the most that it held; None where the kernel does not tell), limit_met
+    (see _limit_met), limit_hits (how often it came to it), oom_kills. Raises ValueError where the target's own mount does not show it.
     """
     found = _read(data)
     look = _last(found)
@@ -135,8 +134,7 @@ def cgroup_memory(data: bytes) -> dict[str, Any]:
     peak = _value(found, look, b"memory", peaks) if (b"memory", peaks) in look.files else None
     return {
         "peak": peak,
-        # of a pod that has the limit of its one container, the pod meets it first
-        "was_near_limit": limit is not None and (bool(hits) or 100 * (peak or 0) >= NEAR_PERCENT * limit),
+        "limit_met": _limit_met(limit, hits or 0, events.get("oom") if is_new else None, peak),
         "limit": limit,
         "used": _value(found, look, b"memory", b"memory.current" if is_new else b"memory.usage_in_bytes"),
         "kept": kept,
@@ -145,6 +143,24 @@ def cgroup_memory(data: bytes) -> dict[str, Any]:
         "limit_hits": hits,
         "oom_kills": events["oom_kill"],
     }
+
+
+def _limit_met(limit: int | None, hits: int, ooms: int | None, peak: int | None) -> str:
+    """Return what a container had to do with its own limit of memory: none (it has none), own (memory ran out at this very limit),
+    near (it came to it), far, reclaimed (it came to it, and there was always something to take back), or unknown.
+
+    ooms: how often nothing could be taken back at it, which version 1 does not tell; peak: None before Linux 5.19 in version 2.
+    """
+    if limit is None:
+        return "none"
+    if ooms:
+        return "own"
+    if hits:
+        return "near" if ooms is None else "reclaimed"
+    if peak is None:
+        # of a pod that has the limit of its one container, the pod meets it first: no hit is no proof
+        return "unknown"
+    return "near" if 100 * peak >= NEAR_PERCENT * limit else "far"
 
 
 def cgroup_pids(data: bytes) -> dict[str, Any]:

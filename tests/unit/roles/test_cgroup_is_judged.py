@@ -172,9 +172,23 @@ def test_memory_is_near_its_limit_by_what_cannot_be_taken_back(files: dict[str, 
             "it came to its limit of 64.0 MiB",
         ),
         (old_memory(rss=1, kills=2, hits=31), "it came to its limit of 64.0 MiB"),
+        # before Linux 5.19 there is no peak, and a pod with the same limit meets it first
         (
             new_memory(anon=1, events="max 0\noom 0\noom_kill 2"),
-            "far from its limit of 64.0 MiB, so that it was its pod or its node",
+            "whether it came to its limit of 64.0 MiB, or its pod or its node was out of memory, is not known",
+        ),
+        (
+            {**new_memory(anon=1, events="max 0\noom 0\noom_kill 2"), "memory.peak": f"{63 * MIB}\n"},
+            "it came to its limit of 64.0 MiB",
+        ),
+        # a cache that was taken back each time, and a node without memory
+        (
+            {**new_memory(anon=1, events="max 900\noom 0\noom_kill 2"), "memory.peak": f"{64 * MIB}\n"},
+            "at its limit of 64.0 MiB there was always memory to take back, so that it was its pod or its node",
+        ),
+        (
+            {**old_memory(rss=1, kills=2), "memory.max_usage_in_bytes": f"{20 * MIB}\n"},
+            "far from its limit of 64.0 MiB",
         ),
         (new_memory(anon=1, limit=None, events="max 0\noom 0\noom_kill 2"), "no limit of its own"),
         # the pod has the same limit, and meets it first
