@@ -22,7 +22,8 @@ description:
     containers and other annotations are not told.
   - The name of a configuration file ends in V(pods.yml) or V(pods.yaml).
 notes:
-  - How hosts are reached is not said. With C(connection=local) a task has the pod's names as variables.
+  - How hosts are reached is not said. With C(connection=local) a task has the pod's names as variables, and with the connection
+    P(incident.distroless.debugger#connection) it runs in the debugger of each.
   - What comes from the API is never taken for a template, whatever a pod's author wrote.
   - One list is asked for each namespace that is named, or one for all of them, page by page.
   - A cluster that does not answer costs its own hosts and a warning, and so does a namespace that may not be listed among others. Where

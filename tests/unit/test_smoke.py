@@ -48,7 +48,7 @@ def everything() -> dict[str, str]:
     filters = {path.stem for path in (CHECKOUT / "plugins" / "filter").glob("*.yml")}
     others = {
         path.stem
-        for kind in ("inventory", "lookup", "test")
+        for kind in ("connection", "inventory", "lookup", "test")
         for path in (CHECKOUT / "plugins" / kind).glob("*.py")
         if path.stem != "__init__"
     }

@@ -294,7 +294,7 @@ def _run(shells: Shells, command: Command, sight: ProbeResult, file: _File | Non
 
     session = shells.take(command.timeout, is_shared=command.shared)
     try:
-        _check_target(session, sight)
+        check_target(session, sight)
         # whatever is over before the command has begun is not the command's time
         job = session.run(script_for(command, sight), timeout=float(command.timeout), deadline=until)
         rc = _status(session, job, take, None if command.shared else until)
@@ -338,7 +338,7 @@ def _status(session: Session, job: Job, take: Callable[[int, memoryview], None],
     return rc
 
 
-def _check_target(session: Session, sight: ProbeResult) -> None:
+def check_target(session: Session, sight: ProbeResult) -> None:
     """Raises Failure TargetRestarted where the number that was the target's process is another one's by now, or nobody's."""
     if sight.started is None:
         return

@@ -109,7 +109,7 @@ def parse(option: Callable[[str], object], written: Mapping[str, Any]) -> Asked:
     wanted = Wanted(has_all_containers=has_all, **taken)
     given = {name: values[name] for name in AUTHENTICATION}
     if not is_given(values["clusters"]):
-        params = _authentication(given, Place("", notes=notes))
+        params = authentication(given, notes)
         return Asked([Source("", params)], wanted, notes)
     known = {*AUTHENTICATION, *_ALIASES}
     if beside := sorted(name for name in written if name in known and name != "kubeconfig" and is_given(written[name])):
@@ -117,16 +117,13 @@ def parse(option: Callable[[str], object], written: Mapping[str, Any]) -> Asked:
     return Asked(_sources(values["clusters"], values["kubeconfig"], notes), wanted, notes)
 
 
-def _authentication(given: Mapping[str, Any], place: Place) -> dict[str, Any]:
-    fields = Fields(AUTHENTICATION, _SECRETS)
-    if not place.name:
-        # at the top an option is its own place
-        return {
-            name: AUTHENTICATION[name].take(value, Place(name, name in _SECRETS, place.notes))
-            for name, value in given.items()
-            if is_given(value)
-        }
-    return fields.take(given, place)
+def authentication(given: Mapping[str, Any], notes: list[str]) -> dict[str, Any]:
+    """Return the typed options of authentication that were given, each under its own name. Raises Refused."""
+    return {
+        name: AUTHENTICATION[name].take(value, Place(name, name in _SECRETS, notes))
+        for name, value in given.items()
+        if is_given(value)
+    }
 
 
 def _sources(clusters: object, kubeconfig: object, notes: list[str]) -> list[Source]:
@@ -152,7 +149,7 @@ class _Entry:
     def take(self, value: object, place: Place) -> Mapping[str, Any]:
         """Return the mapping."""
         if not isinstance(value, Mapping):
-            raise place.refusal("a mapping such as {context: prod}", value)
+            raise place.refusal("a mapping with a context, a kubeconfig or a host", value)
         return value
 
 
@@ -163,7 +160,7 @@ def _source(entry: Mapping[str, Any], kubeconfig: object, place: Place) -> Sourc
         raise Refused(f"{place.name}: expected one of {', '.join(_WAYS)}, got none.")
     if is_given(kubeconfig) and not is_given(given.get("kubeconfig")) and not is_given(given.get("host")):
         given["kubeconfig"] = kubeconfig
-    params = _authentication(given, place)
+    params = Fields(AUTHENTICATION, _SECRETS).take(given, place)
     if not is_given(name):
         if "context" not in params:
             raise Refused(f"{place.name}: expected a name, or a context to take it from, got neither.")

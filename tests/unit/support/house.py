@@ -19,7 +19,7 @@ ORDER = {
 # nothing else that acts on a cluster
 BORROWED = frozenset(
     (
-        "_core.errors _core.proc_stat _core.progress _core.sizes _core.times _hosts.pods _k8s.logs _k8s.pods _k8s.redaction _k8s.waiting "
+        "_core.errors _core.proc_stat _core.progress _core.sizes _core.times _hosts.container _hosts.pods _k8s.logs _k8s.pods _k8s.redaction _k8s.waiting "
         "_localfs.destination _localfs.partial_file _modules.api_change _modules.api_objects _modules.debug_pod "
         "_modules.ephemeral_debug _modules.evidence_api _modules.forked _modules.pod_logs _modules.preflight _modules.proc_fs_fetch "
         "_modules.runner"

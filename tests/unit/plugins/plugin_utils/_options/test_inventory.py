@@ -45,7 +45,7 @@ def test_a_selector_keeps_its_commas_in_parentheses() -> None:
         ({"max_hosts": 0}, "max_hosts: expected a whole number of 1 or more"),
         ({"validate_certs": "perhaps"}, "validate_certs: expected true or false"),
         ({"clusters": []}, "clusters: expected at least one cluster, got none."),
-        ({"clusters": ["prod"]}, "clusters[0]: expected a mapping such as {context: prod}"),
+        ({"clusters": ["prod"]}, "clusters[0]: expected a mapping with a context, a kubeconfig or a host"),
         ({"clusters": [{"name": "a"}]}, "clusters[0]: expected one of kubeconfig, context, host, got none."),
         ({"clusters": [{"host": "https://x"}]}, "clusters[0]: expected a name, or a context to take it from"),
         ({"clusters": [{"name": "..", "host": "https://x"}]}, "clusters[0].name: expected a name of a-z"),
