@@ -21,9 +21,6 @@ from ansible_collections.incident.distroless.plugins.module_utils._preflight.use
     asked_of,
 )
 
-# what was answered: whether it is allowed, or why that could not be asked; without a namespace for what is in none
-Allowed = Mapping[tuple[str | None, Access], bool | Failure]
-
 
 def who(cluster: Cluster) -> str:
     """Return who the API takes us for. Raises Failure."""
@@ -43,8 +40,11 @@ def of_subject(subject: str | Failure) -> Row:
     return Row("subject", "ok", subject)
 
 
-def allowed(cluster: Cluster, namespaces: Sequence[str], uses: Sequence[str], concurrency: int) -> Allowed:
-    """Return what the API says of each access that the uses have to do with, asked side by side."""
+def allowed(
+    cluster: Cluster, namespaces: Sequence[str], uses: Sequence[str], concurrency: int
+) -> Mapping[tuple[str | None, Access], bool | Failure]:
+    """Return what the API says of each access that the uses have to do with, asked side by side: whether it is allowed, or why that could
+    not be asked; without a namespace for what is in none."""
     asked = asked_of(uses)
     keys = [(namespace, access) for access in asked if access.is_namespaced for namespace in namespaces]
     everywhere: list[tuple[str | None, Access]] = [(None, access) for access in asked if not access.is_namespaced]
@@ -82,7 +82,9 @@ def _may(cluster: Cluster, namespace: str | None, access: Access) -> bool:
     return verdict
 
 
-def of_permissions(uses: Sequence[str], namespace: str, answers: Allowed) -> Iterator[Row]:
+def of_permissions(
+    uses: Sequence[str], namespace: str, answers: Mapping[tuple[str | None, Access], bool | Failure]
+) -> Iterator[Row]:
     """Give for each use what of its verbs is missing, and what it goes on without."""
 
     def answer(access: Access) -> bool | Failure:
