@@ -26,6 +26,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline, within
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.answers import close, parse_event, read
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.api_errors import (
     failure_from_status,
     parse_status,
@@ -182,18 +183,17 @@ class Cluster:
         try:
             yield self._events(answer, doing)
         finally:
-            answer.close()
+            close(answer)
 
     def stream(self, path: str, doing: str, query: Query, take: Callable[[bytes], None]) -> None:
         """GET path, whose answer is text, and hands it over piece by piece. Raises Failure."""
         answer = self._open("GET", path, doing, query)
         try:
             pieces: Iterator[bytes] = answer.stream(CHUNK)
-            while piece := self._guard(lambda: next(pieces, b""), doing):
+            while piece := self._read(answer, lambda: next(pieces, b""), doing):
                 take(piece)
-                self.deadline.remaining(doing)
         finally:
-            answer.close()
+            close(answer)
 
     def _json(
         self,
@@ -206,11 +206,15 @@ class Cluster:
     ) -> dict[str, Any]:
         answer = self._open(method, path, doing, query, body, content_type)
         try:
-            parsed = json.loads(self._guard(answer.read, doing))
+            data = self._read(answer, answer.read, doing)
+        except BaseException:
+            close(answer)
+            raise
+        answer.release_conn()
+        try:
+            parsed = json.loads(data)
         except (ValueError, RecursionError) as error:
             raise self._unreachable(doing, "its answer is not JSON") from error
-        finally:
-            answer.release_conn()
         if not isinstance(parsed, dict):
             raise self._unreachable(doing, "its answer is not a JSON object")
         return parsed
@@ -233,14 +237,12 @@ class Cluster:
         if body is not None:
             headers["Content-Type"] = content_type
         url = f"{self.host}{path}" + (f"?{urlencode(query)}" if query else "")
-        seconds = min(REQUEST_TIMEOUT, self.deadline.remaining(doing))
         ask = partial(
             self._pool.request,
             method,
             url,
             headers=headers,
             body=None if body is None else json.dumps(body).encode(),
-            timeout=urllib3.Timeout(total=seconds),
             retries=urllib3.Retry(
                 total=2,
                 connect=2,
@@ -256,13 +258,18 @@ class Cluster:
             decode_content=True,
         )
         while True:
+            # after a pause there is less of it
+            seconds = min(REQUEST_TIMEOUT, self.deadline.remaining(doing))
+            timed = partial(ask, timeout=urllib3.Timeout(total=seconds))
             # each try and each address of the host has the whole time-out
-            answer = self._guard(lambda: within(seconds, ask), doing)
+            answer = self._guard(partial(within, seconds, timed), doing)
             self._note(answer.headers)
             if answer.status < 300:
                 return answer
-            status = parse_status(self._guard(partial(answer.read, 1 << 20), doing))
-            answer.close()
+            try:
+                status = parse_status(self._read(answer, partial(answer.read, 1 << 20), doing))
+            finally:
+                close(answer)
             pause = retry_after(answer.status, answer.headers.get("Retry-After"))
             if pause is None or pause >= self.deadline.left():
                 raise self.refused(answer.status, status, doing)
@@ -275,14 +282,14 @@ class Cluster:
         while True:
             # urllib3 keeps the request's time-out on the socket; a watch may be silent for as long as the deadline allows
             self._limit_read(answer, self.deadline.remaining(doing))
-            chunk = self._guard(lambda: next(chunks, b""), doing)
+            chunk = self._read(answer, lambda: next(chunks, b""), doing)
             if not chunk:
                 return
             *lines, rest = (rest + chunk).split(b"\n")
             if len(rest) > MAX_EVENT:
                 raise self._unreachable(doing, f"a watch event is longer than {MAX_EVENT} bytes")
             for line in filter(None, lines):
-                event = _event(line)
+                event = parse_event(line)
                 if event is None:
                     raise self._unreachable(doing, f"expected a watch event, got {line[:100]!r}")
                 if event["type"] == "ERROR":
@@ -333,6 +340,11 @@ class Cluster:
         connection.sock.settimeout(seconds)
         return connection.sock
 
+    def _read(self, answer: Any, call: Callable[[], bytes], doing: str) -> bytes:
+        """Return what a call reads of an answer. Raises Failure."""
+        data: bytes = self._guard(partial(read, answer, call, self.deadline.remaining(doing)), doing)
+        return data
+
     def _guard(self, call: Callable[[], Any], doing: str) -> Any:
         import urllib3
 
@@ -370,16 +382,6 @@ class Cluster:
                 self._learned.clock_offset = parsedate_to_datetime(date).timestamp() - time.time()
             except (ValueError, OverflowError):
                 return
-
-
-def _event(line: bytes) -> dict[str, Any] | None:
-    """Return a watch event, whose object is one; None for anything else."""
-    try:
-        event = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    is_event = isinstance(event, dict) and isinstance(event.get("object"), dict) and "type" in event
-    return event if is_event else None
 
 
 def harmless(error: BaseException) -> str:

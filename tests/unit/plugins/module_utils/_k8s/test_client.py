@@ -12,13 +12,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline, within
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._k8s import client as client_module
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import Cluster
 from ansible_collections.incident.distroless.plugins.module_utils._remote.pod_exec import open_exec
+from ansible_collections.incident.distroless.tests.unit.support.fake_cluster import Fault, Reply, fake_cluster
 from kubernetes import client
 
 
@@ -55,6 +58,86 @@ def test_no_answer_takes_much_longer_than_the_deadline(black_hole: Cluster, call
     # it has never answered: there is nothing that it is slow in
     assert caught.value.reason == "ApiUnreachable"
     assert black_hole.host in caught.value.message
+
+
+# more than anybody waits for, a byte at a time
+ENDLESS = 600
+
+
+@pytest.fixture
+def dripping(request: pytest.FixtureRequest) -> Iterator[tuple[str, list[bytes]]]:
+    """The URL of a server that answers at once, and whose answer's body comes a byte at a time; what it has said of that so far."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        is_over = threading.Event()
+        said: list[bytes] = []
+
+        def answer() -> None:
+            with suppress(OSError):
+                connection, _address = listener.accept()
+                with connection:
+                    connection.recv(1 << 16)
+                    head = f"HTTP/1.1 {request.param}\r\nTransfer-Encoding: chunked\r\n\r\n10000\r\n"
+                    connection.sendall(head.encode())
+                    for _byte in range(ENDLESS):
+                        connection.sendall(b" ")
+                        said.append(b" ")
+                        if is_over.wait(0.1):
+                            return
+
+        threading.Thread(target=answer, daemon=True).start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}", said
+        is_over.set()
+
+
+def first_event(cluster: Cluster) -> object:
+    with cluster.watch("/api/v1/pods", "watching", ()) as events:
+        return next(events)
+
+
+READS: dict[str, Callable[[Cluster], object]] = {
+    "get": CALLS["get"],
+    "stream": lambda cluster: cluster.stream("/api/v1/log", "reading", (), lambda _piece: None),
+    "watch": first_event,
+}
+
+
+@pytest.mark.parametrize("dripping", ["200 OK", "403 Forbidden"], indirect=True)
+@pytest.mark.parametrize("call", READS)
+def test_an_answer_that_comes_byte_by_byte_gets_no_more_time_than_any_other(
+    dripping: tuple[str, list[bytes]], call: str
+) -> None:
+    url, said = dripping
+    cluster = Cluster(client.ApiClient(client.Configuration(host=url)), Deadline(1))
+    with pytest.raises(Failure) as caught:
+        READS[call](cluster)
+    assert len(said) < ENDLESS
+    assert caught.value.reason == "WaitTimeout"
+
+
+def test_after_a_pause_that_the_server_asked_for_only_what_is_left_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    limits: list[float] = []
+
+    def measured(seconds: float, call: Callable[[], object], **options: bool) -> object:
+        limits.append(seconds)
+        return within(seconds, call, **options)
+
+    with fake_cluster() as server:
+        server.faults += [Fault("/pods", Reply(429, {}, {"Retry-After": "9"}))]
+        cluster = server.client(20)
+
+        def pause(seconds: float) -> None:
+            cluster.deadline._at -= seconds
+
+        monkeypatch.setattr(client_module, "within", measured)
+        monkeypatch.setattr(client_module.time, "sleep", pause)
+        with pytest.raises(Failure, match="not found"):
+            cluster.get("/api/v1/namespaces/shop/pods/nobody", "looking")
+        assert len(server.asked_for("/pods")) == 2
+    before, after = limits[1], limits[-1]
+    assert before <= 20
+    assert after <= 11
 
 
 def test_a_credential_plugin_that_hangs_is_started_once_for_all_that_wait_for_it(tmp_path: Path) -> None:

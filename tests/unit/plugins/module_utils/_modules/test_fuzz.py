@@ -24,11 +24,11 @@ from ansible_collections.incident.distroless.plugins.module_utils._core.sizes im
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.container import strategic_merge
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.probe import parse_processes, parse_sight
 from ansible_collections.incident.distroless.plugins.module_utils._fetch.manifest import find_earlier, manifest_place
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.answers import parse_event
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.api_errors import (
     failure_from_status,
     parse_status,
 )
-from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import _event
 from ansible_collections.incident.distroless.plugins.module_utils._localfs.destination import Dest
 from ansible_collections.incident.distroless.plugins.module_utils._remote.pod_exec import exit_code
 from ansible_collections.incident.distroless.plugins.module_utils._target_fs.glob_expand import is_glob
@@ -281,5 +281,5 @@ def test_after_merging_what_was_asked_for_is_there(base: dict[str, Any], change:
 @example(b'{"type": "MODIFIED"}')
 @example(b'{"type": "ERROR", "object": []}')
 def test_whatever_a_watch_says_it_is_an_event_or_none(line: bytes) -> None:
-    event = _event(line)
+    event = parse_event(line)
     assert event is None or isinstance(event["object"], dict)
