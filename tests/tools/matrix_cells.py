@@ -120,6 +120,22 @@ KNOWN: tuple[Known, ...] = (
         "what holds a copy is the busybox of the debug image, which this one has not: it fails in words",
     ),
     Known(
+        ("image-without-find",),
+        (
+            "test_proc_fs_fetch",
+            "test_a_task_takes_text_for_any_type",
+            "test_a_relative_dest_is_below_the_playbooks_directory",
+            "test_nothing_is_left_of_dropped_connections_and_commands",
+            "test_every_module_gives_the_same_both_ways",
+            "test_role_disk_triage",
+            "test_role_evidence_bundle",
+            "test_role_network_triage",
+            "test_pods_in_trouble_of_each_kind_are_one_case_with_one_look",
+        ),
+        "files are listed by find and xargs, which this image has not: a fetch fails with ImageLacksTool, and what a role would have seen by "
+        "them is unknown (test_lacking_images)",
+    ),
+    Known(
         ("image-debian",),
         ("test_role_network_triage", "test_pods_in_trouble_of_each_kind_are_one_case_with_one_look"),
         "names are looked up and peers are tried by nslookup and nc, which this image has not: what they would show is unknown",
