@@ -9,10 +9,12 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.connect import connect
 from ansible_collections.incident.distroless.plugins.module_utils._modules import pod_logs
 from ansible_collections.incident.distroless.tests.unit.support.fake_cluster import TOKEN, FakeCluster, fake_cluster
 from ansible_collections.incident.distroless.tests.unit.support.local_processes import is_there
@@ -89,6 +91,18 @@ def test_a_kubeconfig_names_the_server_and_the_user(cluster: FakeCluster, tmp_pa
     path = kubeconfig(tmp_path, cluster.url, token=TOKEN)
     assert reason(ask(cluster, kubeconfig=path)) is None
     assert reason(ask(cluster, kubeconfig=path, context="x")) is None
+
+
+def test_one_of_several_clusters_gets_nothing_that_the_environment_says(
+    cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("K8S_AUTH_API_KEY", TOKEN)
+    monkeypatch.setenv("K8S_AUTH_IMPERSONATE_USER", "nobody@example.org")
+    # of one cluster alone it is meant
+    assert reason(ask(cluster, host=cluster.url)) == "RbacDenied"
+    monkeypatch.setattr(pod_logs, "connect", partial(connect, uses_environment=False))
+    assert reason(ask(cluster, host=cluster.url)) == "InvalidRequest"
+    assert reason(ask(cluster, **cluster.options())) is None
 
 
 def test_a_kubeconfig_can_be_given_as_its_content(cluster: FakeCluster) -> None:
