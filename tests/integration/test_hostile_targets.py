@@ -92,8 +92,12 @@ def test_a_directory_full_of_links_to_itself_does_not_outlast_the_deadline(
     played = call(
         "proc_fs_fetch", pod=mirrors, src=["/logs/*/*/*/nothing"], dest=str(tmp_path), max_files=0, deadline=2
     )
-    assert played["failed_targets"] == [], played["msg"]
-    assert [(row["src"], row["reason"]) for row in played["skipped_files"]] == [("/logs", "Deadline")]
+    # whether it is between two listings that the time is over, or during one
+    if failed := played["failed_targets"]:
+        assert [row["reason"] for row in failed] == ["WaitTimeout"], played["msg"]
+        assert "The deadline was reached before the files were known" in played["msg"]
+    else:
+        assert [(row["src"], row["reason"]) for row in played["skipped_files"]] == [("/logs", "Deadline")]
 
 
 def test_one_file_of_a_large_directory_comes_whatever_max_files_is(call: Play, mirrors: str, tmp_path: Path) -> None:

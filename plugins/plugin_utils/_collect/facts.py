@@ -243,6 +243,9 @@ def _log_of_the_end(known: Known) -> tuple[str | None, str]:
     for name in names:
         if name in known.facts and known.facts[name].strip() and not is_lost(known.facts[name]):
             return known.facts[name], ""
+    if life["state"] != "running" and "log" in known.facts and not is_lost(known.facts["log"]):
+        # it was read and is empty; what the run before it said is not needed for that, and the kubelet has removed it by then
+        return "", ""
     gone = next((known.missing[name] for name in names if name in known.missing), "")
     lost = next((known.facts[name] for name in names if name in known.facts and is_lost(known.facts[name])), "")
     why = printable((gone or lost).strip())

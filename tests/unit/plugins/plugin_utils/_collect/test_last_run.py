@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -116,3 +117,17 @@ def test_a_log_that_the_runtime_has_deleted_is_no_last_word(gone: str) -> None:
     known = learn(collectors=LOGS, api=[answer("pod", POD), log("previous_log", gone), log("log", gone)])
     assert "last_run" not in known.facts
     assert known.missing["last_run"] == gone
+
+
+@pytest.mark.parametrize("state", ["terminated", "waiting"])
+def test_a_container_that_has_ended_without_a_word_said_nothing_though_the_run_before_is_lost(state: str) -> None:
+    # a kubelet has removed that one's container when it says that the next one has ended
+    gone = "unable to retrieve container logs for containerd://4f2b"
+    for lost in (log("previous_log", error=gone), log("previous_log", gone)):
+        silent, unread = (
+            json.dumps(learn(collectors=LOGS, api=[answer("pod", with_state(state)), lost, now]).facts["health"])
+            for now in (log("log", ""), log("log", gone))
+        )
+        assert "cannot be read" in unread
+        assert "cannot be read" not in silent
+        assert gone not in silent
