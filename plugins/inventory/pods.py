@@ -151,6 +151,7 @@ from ansible.utils.unsafe_proxy import wrap_var
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._hosts.pods import Host, Source, list_all
 from ansible_collections.incident.distroless.plugins.plugin_utils._options.inventory import (
+    ALIASES,
     AUTHENTICATION,
     OPTIONS,
     Asked,
@@ -188,16 +189,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):  # type: i
 
     def _option_of(self, written: dict[str, Any]) -> Callable[[str], object]:
         """Return what says an option. In those of the file a user may have written templates."""
-        unknown = {*written} - {
-            *OPTIONS,
-            *self._options,
-            "plugin",
-            "verify_ssl",
-            "ssl_ca_cert",
-            "cert_file",
-            "key_file",
-        }
-        if unknown:
+        if unknown := {*written} - {*OPTIONS, *self._options, *ALIASES, "plugin"}:
             raise AnsibleParserError(f"{', '.join(sorted(map(str, unknown)))}: not an option of {self.NAME}.")
         self.templar.available_variables = self._vars
 

@@ -68,7 +68,8 @@ AUTHENTICATION: dict[str, Kind] = {
 }
 # what may stand in a message of none of them: some are credentials, and a URL can hold one
 _SECRETS = frozenset({"api_key", "password", "kubeconfig", "host", "proxy", "proxy_headers"})
-_ALIASES = {
+# kubernetes.core's other names of some of them
+ALIASES = {
     "verify_ssl": "validate_certs",
     "ssl_ca_cert": "ca_cert",
     "cert_file": "client_cert",
@@ -111,7 +112,7 @@ def parse(option: Callable[[str], object], written: Mapping[str, Any]) -> Asked:
     if not is_given(values["clusters"]):
         params = authentication(given, notes)
         return Asked([Source("", params)], wanted, notes)
-    known = {*AUTHENTICATION, *_ALIASES}
+    known = {*AUTHENTICATION, *ALIASES}
     if beside := sorted(name for name in written if name in known and name != "kubeconfig" and is_given(written[name])):
         raise Refused(f"{', '.join(beside)}: not beside clusters. Give each entry of clusters its own.")
     return Asked(_sources(values["clusters"], values["kubeconfig"], notes), wanted, notes)
@@ -154,7 +155,7 @@ class _Entry:
 
 
 def _source(entry: Mapping[str, Any], kubeconfig: object, place: Place) -> Source:
-    given = {_ALIASES.get(str(key), str(key)): value for key, value in entry.items()}
+    given = {ALIASES.get(str(key), str(key)): value for key, value in entry.items()}
     name = given.pop("name", None)
     if not any(is_given(given.get(way)) for way in _WAYS):
         raise Refused(f"{place.name}: expected one of {', '.join(_WAYS)}, got none.")
