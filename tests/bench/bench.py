@@ -22,6 +22,7 @@ from types import FrameType
 
 import fetching
 import injection
+import memory
 import reporting
 import start_up
 from figures import Table
@@ -34,12 +35,13 @@ from scenarios import LOOPBACK, QUICK, SLOW_LINK, Scenario, scaled
 from ways import Way
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-PARTS = ("injection", "start-up", "report", "loopback", "slow-link")
+PARTS = ("injection", "start-up", "report", "memory", "loopback", "slow-link")
 QUICK_FACTOR = 1 / 32
 ALL_TABLES = (
     *(crowd.key for crowd in (*injection.CROWDS, *injection.SLOW_CROWDS)),
     "start-up",
     *(incident.key for incident in reporting.INCIDENTS),
+    "memory",
     *(scenario.key for scenario in (*LOOPBACK, *SLOW_LINK)),
 )
 
@@ -112,6 +114,9 @@ def measured(wanted: Wish, way: Way, scratch: Path) -> list[Section]:
         sections.append(Section("Start-up", [start_up.table(scratch, runs, say)]))
     if "report" in wanted.parts:
         sections.append(Section("From an incident to its report", _reported(wanted, way, scratch), REPORT))
+    if "memory" in wanted.parts and _is_wanted("memory", wanted):
+        _part("Memory")
+        sections.append(Section("Memory", [memory.table(way, scratch, wanted.factor, wanted.runs, say)], MEMORY))
     if "loopback" in wanted.parts:
         sections.append(Section("Fetching over loopback", _fetched(LOOPBACK, wanted, way, scratch)))
     if "slow-link" in wanted.parts:
@@ -125,6 +130,11 @@ def measured(wanted: Wish, way: Way, scratch: Path) -> list[Section]:
 INJECTION = """Ours also proves from inside that the target's root can be read before it says that it is done; kubectl wait only sees the container
 run. Both add the same image with the same profile. kubectl, one pod after the other, as a user's loop does; ours, one task. The bare
 requests show what the cluster itself needs to start so many containers: no tool can be much faster.
+"""
+
+
+MEMORY = """The column memory is here what the process of a task holds for itself, read while it runs: above its worker, whose pages it shares as long
+as neither changes them. The reading takes time of the task, so its seconds are not to be compared with other tables'.
 """
 
 

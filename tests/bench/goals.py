@@ -20,6 +20,10 @@ from names import (
     FLOOR,
     K8S_CP,
     KUBECTL_DEBUG,
+    MEMORY_LARGE,
+    MEMORY_MANY,
+    MEMORY_ONE,
+    MEMORY_TREE,
     ONE_OF_THEM,
     OUR_DEBUG,
     OUR_MODULES,
@@ -170,9 +174,12 @@ def goals() -> tuple[Goal, ...]:
             )
             for role, watched in WATCHED.items()
         ),
-        Goal(
-            "process_triage of 20 pods: longer than of one by at most 1.3 times the bare requests that start 20 debuggers",
-            *("report-twenty", more_than_one("process_triage", ONE_OF_THEM, FLOOR), 1.3, "x", True),
+        *(
+            Goal(
+                f"{role} of 20 pods: longer than of one by at most 1.3 times the bare requests that start 20 debuggers",
+                *("report-twenty", more_than_one(role, ONE_OF_THEM[role], FLOOR), 1.3, "x", True),
+            )
+            for role in WATCHED
         ),
         Goal(
             "1 KiB, as a user fetches it: at most 1.3 times an empty play and kubectl cp",
@@ -194,6 +201,22 @@ def goals() -> tuple[Goal, ...]:
             *("random-large", faster(OURS_UNHASHED, EXEC_CAT), 0.95, "x"),
         ),
         Goal("1 GiB: peak memory of the module 80 MiB or less", "random-large", peak_mib(OURS), 80.0, "MiB", True),
+        *(
+            Goal(
+                f"{what}: a task holds at most {most:.0f} MiB above its worker",
+                "memory",
+                peak_mib(name),
+                most,
+                "MiB",
+                True,
+            )
+            for what, name, most in (
+                ("a debugger in one pod", MEMORY_ONE, 40.0),
+                ("a fetch of 1 GiB", MEMORY_LARGE, 40.0),
+                ("debuggers in 50 pods", MEMORY_MANY, 70.0),
+                ("a fetch of 10,000 files", MEMORY_TREE, 70.0),
+            )
+        ),
         Goal(
             "10,000 files, hashed on both ends: at least as fast as kubectl cp",
             *("tree", faster(OURS, COPY), 1.0, "x"),

@@ -29,6 +29,11 @@ EMPTY_MODULE = "a module that only gets kubernetes.core's client"
 OUR_MODULES = ("ephemeral_debug", "proc_fs_fetch")
 
 # the first is the row that the others are compared with
-ROLES = ("disk_triage", "process_triage", "network_triage", "crashloop_triage")
+ROLES = ("disk_triage", "process_triage", "network_triage", "crashloop_triage", "pod_triage")
 # of a crowd's pods, in the same run
-ONE_OF_THEM = "process_triage, of one of them"
+ONE_OF_THEM = {role: f"{role}, of one of them" for role in ROLES}
+
+MEMORY_ONE = "ephemeral_debug, one pod"
+MEMORY_MANY = "ephemeral_debug, many pods"
+MEMORY_LARGE = "proc_fs_fetch, a large file"
+MEMORY_TREE = "proc_fs_fetch, a tree of small files"

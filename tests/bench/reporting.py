@@ -57,7 +57,7 @@ def table(incident: Incident, way: Way, scratch: Path, say: Callable[[str], None
         runs[LOOK_FLOOR] = partial(_floor, made, fresh, LOOKS)
         if incident.pods > 1:
             one = {"label_selectors": [], "pod": "app-0"}
-            runs[ONE_OF_THEM] = partial(_report, made, 1, "process_triage", scratch, fresh, one)
+            runs |= {ONE_OF_THEM[role]: partial(_report, made, 1, role, scratch, fresh, one) for role in ROLES}
         contenders = [Contender(name, run) for name, run in runs.items()]
         return Table(incident.key, title, interleaved(contenders, incident.runs, say))
 

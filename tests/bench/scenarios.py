@@ -123,6 +123,7 @@ QUICK = (
     "start-up",
     "report-one",
     "report-twenty",
+    "memory",
     "small",
     "random-large",
     "tree",
