@@ -133,6 +133,7 @@ def test_without_a_whole_certificate_authority_nothing_is_made(
     assert controller.requests == []
 
 
+@pytest.mark.bulk
 def test_a_failed_update_is_made_good_and_what_is_there_stays(
     controller: awx.Controller, automation: Automation, installed: Path
 ) -> None:

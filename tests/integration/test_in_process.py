@@ -241,6 +241,7 @@ def without_varying(value: Any) -> Any:
     ]
 
 
+@pytest.mark.bulk
 def test_every_module_gives_the_same_both_ways(ways: tuple[Way, Way]) -> None:
     child, module = ways
     given = [{"results": way.results, "logged": way.logged, "files": way.files} for way in ways]

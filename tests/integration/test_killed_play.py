@@ -169,6 +169,7 @@ def test_a_play_that_is_killed_while_it_asks_the_api_leaves_a_case_that_can_be_s
     assert verify(case).status == 0
 
 
+@pytest.mark.bulk
 @pytest.mark.parametrize("pod", ["fetched"], indirect=True)
 def test_a_case_that_was_cut_off_is_not_taken_again_and_is_finished_by_its_playbook(
     kubectl: Kubectl, call: Play, pod: str, tmp_path: Path

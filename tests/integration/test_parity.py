@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import Kubectl, pod_manifest
+from .conftest import Kubectl, bulk, pod_manifest
 from .recorder import Recorder, recording
 from .tasks import run_tasks
 
@@ -53,6 +53,9 @@ VARIANTS = {
     "custom-and-env": Variant(("--custom={custom}", "--env=A=1"), {"custom": CUSTOM, "env": {"A": "1"}}),
 }
 CASES = [f"{target}-{profile}-{way}" for target, profile, way in product(TARGETS, PROFILES, VARIANTS)]
+# what the other tests need too, and what the second target can change
+ALWAYS = {*(f"nonroot-{profile}-plain" for profile in PROFILES), "root-baseline-plain"}
+OFTEN = {*ALWAYS, "nonroot-general-custom", *(case for case in CASES if case.startswith("root-"))}
 
 # The written list of deliberate differences (docs/docsite/rst/kubectl_parity.rst shows it): field -> why it may differ
 DIFFERENCES = {
@@ -74,8 +77,12 @@ def comparable(container: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def both(make_namespace: Callable[..., Kubectl], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorder]:
-    """What kubectl and the module asked for in every case, recorded in front of the real API server."""
+def both(
+    request: pytest.FixtureRequest, make_namespace: Callable[..., Kubectl], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Recorder]:
+    """What kubectl and the module asked for in every case that a test is about, recorded in front of the real API server."""
+    tested = {item.callspec.params.get("case") for item in request.session.items if hasattr(item, "callspec")}
+    cases = [case for case in CASES if case in ALWAYS | tested]
     kubectl, folder = make_namespace(), tmp_path_factory.mktemp("parity")
     for name, image in TARGETS.items():
         kubectl.apply(pod_manifest(name, image, volumes=[{"name": "scratch", "emptyDir": {}}]))
@@ -102,9 +109,9 @@ def both(make_namespace: Callable[..., Kubectl], tmp_path_factory: pytest.TempPa
         custom.write_text(json.dumps(CUSTOM))
         (folder / "dropped.json").write_text(json.dumps(DROPPED))
         ask_kubectl(kubectl, config, folder / "dropped.json", "root-general-custom", name="theirs-dropped")
-        for case in CASES:
+        for case in cases:
             ask_kubectl(kubectl, config, custom, case)
-        ask_the_module(kubectl.namespace, config, folder)
+        ask_the_module(kubectl.namespace, config, folder, cases)
         yield recorder
 
 
@@ -128,14 +135,14 @@ def ask_kubectl(kubectl: Kubectl, config: Path, custom: Path, case: str, name: s
     )
 
 
-def ask_the_module(namespace: str, config: Path, folder: Path) -> None:
+def ask_the_module(namespace: str, config: Path, folder: Path, cases: Sequence[str]) -> None:
     def task(case: str, identity: str) -> dict[str, Any]:
         target, profile, variant = parts(case)
         options = {"namespace": namespace, "pod": target, "profile": profile, "wait": False, "kubeconfig": str(config)}
         options |= {"name": f"{identity}-{case}", "image": "busybox:1.37", "identity": identity, **variant.options}
         return {"name": case, "incident.distroless.ephemeral_debug": options}
 
-    tasks = [task(case, "image") for case in CASES]
+    tasks = [task(case, "image") for case in cases]
     tasks += [task(f"nonroot-{profile}-plain", "match") for profile in PROFILES]
     removing = {"namespace": namespace, "pod": "root", "profile": "general", "identity": "image", "wait": False}
     removing |= {"kubeconfig": str(config), "name": "removed", "custom": {"securityContext": {"capabilities": None}}}
@@ -152,7 +159,7 @@ def ask_the_module(namespace: str, config: Path, folder: Path) -> None:
     run_tasks(tasks, folder)
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", [case if case in OFTEN else bulk(case) for case in CASES])
 def test_the_container_is_kubectls_but_for_the_written_differences(both: Recorder, case: str) -> None:
     theirs, ours = both.adding(f"theirs-{case}"), both.adding(f"image-{case}")
     assert theirs.sender.startswith("kubectl/")

@@ -74,6 +74,7 @@ def allowed(credentials: Credentials, *, without: str = "") -> dict[str, str]:
     return variables_of(credentials, [rule for rule in rules if rule["resources"] != [without]])
 
 
+@pytest.mark.bulk
 def test_a_volume_that_the_app_cannot_write_to_is_named_though_it_says_nothing(
     kubectl: Kubectl, tmp_path: Path, silent: str, credentials: Credentials
 ) -> None:

@@ -407,6 +407,7 @@ def test_of_a_pod_that_takes_no_debugger_there_is_what_the_api_says_and_a_store_
     assert verify(case.folder, tmp_path).status == 0
 
 
+@pytest.mark.bulk
 def test_what_restarts_while_it_is_looked_into_is_a_finding(pods: Kubectl, tmp_path: Path) -> None:
     manifest = pod_manifest("pair", APP, volumes=[{"name": "shared", "emptyDir": {}}])
     mounts = [{"name": "shared", "mountPath": "/shared"}]

@@ -101,6 +101,7 @@ def test_who_may_do_what_the_documentation_says_delivers_and_it_is_read_back(sto
     assert list(case.folder.parent.glob(".read-back-*")) == []
 
 
+@pytest.mark.bulk
 def test_what_is_there_already_stays_and_is_not_taken_for_the_archive(store: Store, take: Any) -> None:
     other = store.folder / BUCKET / PREFIX / "other" / "case.tar.gz"
     other.parent.mkdir(parents=True)
@@ -110,6 +111,7 @@ def test_what_is_there_already_stays_and_is_not_taken_for_the_archive(store: Sto
     assert other.read_bytes() == b"evidence of another case"
 
 
+@pytest.mark.bulk
 def test_a_store_that_does_not_know_the_secret_makes_the_play_fail_after_the_report(
     store: Store, api: str, take: Any
 ) -> None:

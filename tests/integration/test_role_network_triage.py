@@ -192,6 +192,7 @@ def at_the_node(*addresses: str) -> Iterator[None]:
         yield
 
 
+@pytest.mark.bulk
 def test_what_only_kubernetes_names_is_no_fault_and_what_the_spec_sets_is(
     make_namespace: Callable[..., Kubectl], tmp_path: Path
 ) -> None:

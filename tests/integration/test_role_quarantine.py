@@ -249,6 +249,7 @@ def test_two_plays_can_continue_one_case_at_the_same_moment(kubectl: Kubectl, tm
     assert cases[0].targets == sorted(names)
 
 
+@pytest.mark.bulk
 def test_the_undo_finds_the_case_that_the_pod_names_and_a_log_that_was_changed_stops_it(
     kubectl: Kubectl, tmp_path: Path
 ) -> None:
@@ -281,6 +282,7 @@ def test_the_undo_finds_the_case_that_the_pod_names_and_a_log_that_was_changed_s
     assert not nothing.folder.exists()
 
 
+@pytest.mark.bulk
 def test_a_policy_that_lets_something_through_is_named_and_so_is_a_liveness_probe_and_all_of_it_is_undone(
     kubectl: Kubectl, tmp_path: Path
 ) -> None:

@@ -91,6 +91,7 @@ REASONS = {
 NUMBER = "4711"
 
 
+@pytest.mark.bulk
 def test_each_role_takes_what_awx_makes_of_answers(kubectl: Kubectl, tmp_path: Path) -> None:
     """Unanswered questions are empty or null, and texts that look like numbers, times and dates are numbers, times and dates."""
     kubectl.apply(pod_manifest(NUMBER, "incident.test/app:nonroot"))

@@ -84,7 +84,7 @@ def everything() -> None:
         stores = [beside.submit(object_store.places, python.version, core) for python, core in ends()]
         ready: list[Future[Any]] = [cluster, *users, automated, *tools, *stores]
         # the longest first, so that no core is left alone with one; what needs the cluster when it has had time to start
-        wanted = [*reversed(_units(ends(), ends()[-1:], live.NOT_BULK)), *_sanity(sanity.OF_THE_VERSION)]
+        wanted = [*reversed(_units(ends(), ends()[-1:], live.NOT_BULK)), *_quick_sanity()]
         wanted += [_smoke(ready)] if len(ends()) > 1 else []
         wanted += [*steps("lint"), _branches()]
         wanted += [step for target in ("browser", "types", "docs", "build") for step in steps(target)]
@@ -189,11 +189,15 @@ def _units(
     ]
 
 
-def _sanity(on_lowest: Sequence[str] = ()) -> list[Step]:
-    """ansible-test sanity on each end, on the lowest these tests of it alone."""
+def _sanity() -> list[Step]:
+    return [_pair("sanity", sanity.check, *pair) for pair in ends()]
+
+
+def _quick_sanity() -> list[Step]:
+    """ansible-test sanity of what people install, and on the lowest pair what its ansible-core and Python can change alone."""
     lowest, *others = ends()
-    own = {lowest: on_lowest} if others else {}
-    return [_pair("sanity", partial(sanity.check, tests=own.get(pair, ())), *pair) for pair in ends()]
+    of_the_version = [_pair("sanity", partial(sanity.check, tests=sanity.OF_THE_VERSION), *lowest)] if others else []
+    return [*of_the_version, _pair("sanity", sanity.check_what_is_installed, *ends()[-1])]
 
 
 def _branches() -> Step:

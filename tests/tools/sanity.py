@@ -29,23 +29,34 @@ subprocess.check_call([sys.executable, "-m", "pip", "install", *packages])
 
 # what can come out otherwise under another ansible-core or Python; the rest reads the files alone
 OF_THE_VERSION = ("action-plugin-docs", "ansible-doc", "compile", "import", "runtime-metadata", "validate-modules")
+# what takes longest by far; ruff reads the tests too. `make sanity` lets it see all
+LONGEST, INSTALLED = "pylint", ("plugins/", "extensions/")
+
+
+def check_what_is_installed(log: Log, python: Python, core: str) -> None:
+    """Run all tests of ansible-test sanity, of which the longest sees no test of ours."""
+    _run(log, python, core, ("--skip-test", LONGEST), ("--test", LONGEST, *INSTALLED))
 
 
 def check(log: Log, python: Python, core: str, tests: Sequence[str] = ()) -> None:
     """Run these tests of ansible-test sanity, or all of them."""
+    _run(log, python, core, [word for test in tests for word in ("--test", test)])
+
+
+def _run(log: Log, python: Python, core: str, *runs: Sequence[str]) -> None:
     environment = environments.for_tests(python, core)
     home = _home(core)
     # ansible-test hands on nothing but PATH and HOME, so the real interpreter must be the first that PATH leads to;
     # the last of them has shellcheck
     folders = (environment / "bin", python.path.parent, os.defpath, environments.for_checks() / "bin")
     path = os.pathsep.join(map(str, folders))
-    chosen = [word for test in tests for word in ("--test", test)]
     command = (environment / "bin" / "ansible-test", "sanity", "--requirements", "--color", "no")
     with (
         tree.copy(dependencies.collections(core)) as folder,
         cache.locked(home, "Another ansible-test runs. Waiting for it."),
     ):
-        log.run(*command, *chosen, "--python", python.version, cwd=folder / tree.PLACE, HOME=str(home), PATH=path)
+        for words in runs:
+            log.run(*command, *words, "--python", python.version, cwd=folder / tree.PLACE, HOME=str(home), PATH=path)
 
 
 def _home(core: str) -> Path:
