@@ -27,6 +27,7 @@ MAX_ROWS = 200
 MAX_ROWS_BYTES = 120_000
 # of the diffs of all targets of the task together
 MAX_DIFFS_BYTES = 60_000
+_URGENCY: Mapping[Status, int] = {"failed": 0, "changed_while_reading": 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,18 +123,18 @@ def _shown(key: str, path: bytes | None) -> dict[str, Any]:
     return {key: text} if exact is None else {key: text, f"{key}_b64": exact}
 
 
-def split_rows(rows: Iterable[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def split_rows(rows: Iterable[Row], target: Mapping[str, Any]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """A result's files and skipped_files, each cut to what a result may hold, failed first, in the order given.
 
     Directories that are well are in the manifest only: whoever loops over files means files.
     """
     files, skipped = _Shortlist(), _Shortlist()
     for row in rows:
-        if row["status"] == "skipped":
+        if row.status == "skipped":
             skipped.add(row)
-        elif row["type"] != "directory" or row["status"] == "failed":
+        elif row.status == "failed" or row.entry is None or row.entry.type != "directory":
             files.add(row)
-    return files.rows(), skipped.rows()
+    return files.in_result(target), skipped.in_result(target)
 
 
 def cut_diffs(diffs: Sequence[dict[str, str]]) -> list[dict[str, str]]:
@@ -159,19 +160,20 @@ class _Shortlist:
     """The first rows of each urgency; of a hundred thousand no more than these are ever held."""
 
     def __init__(self) -> None:
-        self._ranks: tuple[list[dict[str, Any]], ...] = ([], [], [])
+        self._ranks: tuple[list[Row], ...] = ([], [], [])
 
-    def add(self, row: dict[str, Any]) -> None:
-        rank = self._ranks[{"failed": 0, "changed_while_reading": 1}.get(row["status"], 2)]
+    def add(self, row: Row) -> None:
+        rank = self._ranks[_URGENCY.get(row.status, 2)]
         if len(rank) < MAX_ROWS:
             rank.append(row)
 
-    def rows(self) -> list[dict[str, Any]]:
+    def in_result(self, target: Mapping[str, Any]) -> list[dict[str, Any]]:
         left = MAX_ROWS_BYTES
         kept = []
         for row in [row for rank in self._ranks for row in rank][:MAX_ROWS]:
-            left -= len(json.dumps(row))
+            shown = row.in_result(target)
+            left -= len(json.dumps(shown))
             if left < 0:
                 break
-            kept.append(row)
+            kept.append(shown)
         return kept

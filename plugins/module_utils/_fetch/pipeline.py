@@ -153,7 +153,7 @@ def fetch(source: Source, options: FetchOptions, budget: Budget) -> Fetched:
             ordered, earlier.rows() if earlier is not None else (), covering(options, view.unlooked), changes
         )
         failure = _record(dest, manifest, source.about, merged, is_check=options.is_check)
-        files, skipped = split_rows(row.in_result(source.about) for row in ordered)
+        files, skipped = split_rows(ordered, source.about)
         shown = display(dest.full(manifest))[0]
         return Fetched(
             files=files,

@@ -10,7 +10,6 @@ This is a private module utility of incident.distroless; its interface may chang
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._fetch.model import Home, Step
@@ -30,6 +29,8 @@ from ansible_collections.incident.distroless.plugins.module_utils._read.stream i
 from ansible_collections.incident.distroless.plugins.module_utils._target_fs.filesystem import TargetFiles
 
 # gets, again and again, the bytes of files that came of how many, and the files that are done of how many
+# less than so many new bytes of a file are no progress before its hash has proven them
+_PROGRESS = 16 << 10
 Notify = Callable[[int, int, int, int], None]
 
 
@@ -38,7 +39,6 @@ class Incoming:
 
     def __init__(self, home: Home) -> None:
         self._home = home
-        self._stack = ExitStack()
         self._step: Step | None = None
         self.file: Partial | None = None
 
@@ -55,13 +55,13 @@ class Incoming:
         entry = step.item.entry
         is_sparse = entry is not None and has_holes(entry)
         room = min(step.length, entry.blocks * 512) if entry is not None and is_sparse else step.length
-        writer = self._home.dest.writer(self._home.place(step.item), room, is_sparse=is_sparse)
-        self.file = self._stack.enter_context(writer)
+        self.file = self._home.dest.writer(self._home.place(step.item), room, is_sparse=is_sparse)
 
     def drop(self) -> None:
         """Removes what was not committed."""
-        self._step = self.file = None
-        self._stack.close()
+        file, self._step, self.file = self.file, None, None
+        if file is not None:
+            file.close()
 
 
 def _same(one: Step, other: Step) -> bool:
@@ -100,24 +100,30 @@ class Receiver:
         packing = self._choose(files, wants)
         for event in send(files, wants, self._mounts, checksum=options.checksum, packing=packing):
             self._remote.check_deadline()
-            end = event.end if isinstance(event, Whole) else event
-            step = steps[end.index]
-            if isinstance(event, Begin):
-                self._begin(step, event.start, event.codec)
-                continue
             if isinstance(event, Whole):
-                self._begin(step, 0, event.codec)
-            if isinstance(event, Data | Whole):
-                data = event.view if isinstance(event, Data) else event.data
-                self._write(step, data, event.moved)
+                self._begin(steps[event.end.index], 0, event.codec)
+                data, end = event.data, event.end
+                self._write(steps[end.index], data, event.moved)
+            elif isinstance(event, Data):
+                data, end = event.view, None
+                self._write(steps[event.index], data, event.moved)
+            elif isinstance(event, Begin):
+                self._begin(steps[event.index], event.start, event.codec)
+                continue
+            else:
+                data, end = b"", event
+            if data:
                 came += len(data)
                 self._notify(came, size, len(steps) - len(left), len(steps))
-            if isinstance(end, End):
-                self._settlement.finish(step, self._incoming.file, end)
-                self._incoming.drop()
-                if step.item.src in self._settlement.rows:
-                    del left[step.item.src]
-                    self._remote.succeeded()
+            if end is not None:
+                self._end(steps[end.index], end, left)
+
+    def _end(self, step: Step, end: End, left: dict[bytes, Step]) -> None:
+        self._settlement.finish(step, self._incoming.file, end)
+        self._incoming.drop()
+        if step.item.src in self._settlement.rows:
+            del left[step.item.src]
+            self._remote.succeeded()
 
     def drop(self) -> None:
         """Removes what is not settled."""
@@ -166,11 +172,11 @@ class Receiver:
             self._count_progress(step, file)
 
     def _count_progress(self, step: Step, file: Partial) -> None:
-        """Let the tries be counted anew for bytes that no try before brought.
+        """Let the tries be counted anew for bytes that no try before brought, where they are more than a few.
 
         So a line that is cut every minute gets to the end of a file that takes an hour, and one that brings the same bytes
-        again and again comes to its own.
+        again and again, or a little of what nothing has proven, comes to its own.
         """
-        if file.length > self._furthest.get(step.item.src, 0):
+        if file.length >= self._furthest.get(step.item.src, 0) + _PROGRESS:
             self._furthest[step.item.src] = file.length
             self._remote.succeeded()

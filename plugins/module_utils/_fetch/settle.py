@@ -10,7 +10,7 @@ This is a private module utility of incident.distroless; its interface may chang
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._fetch.file_rows import Local, Row, Status
@@ -127,8 +127,9 @@ class Settlement:
         except DestFailure as failure:
             self.note(step, "failed", failure.reason)
         else:
-            self.note(step, "unchanged", step.reason, end=end, sha256=known)
-            self._trust(step, local, is_verified=known is None)
+            is_verified = known is None
+            told = self._told(step, local)
+            self.note(step, "unchanged", step.reason, end=end, sha256=known, local=told, is_verified=is_verified)
 
     def finish(self, step: Step, file: Partial | None, end: End) -> None:
         """Gives a file its name if it is what the target has; else decides whether to try it again, and has no row then.
@@ -184,16 +185,16 @@ class Settlement:
         except Failure as failure:
             self.refuse(step, failure)
         else:
-            self.note(step, status, reason, end=end, sha256=file.sha256)
-            if status == "fetched" and not end.grew:
-                self._trust(step, (found.st_size, found.st_mtime_ns, found.st_ino), is_verified=True)
+            is_whole = status == "fetched" and not end.grew
+            told = self._told(step, (found.st_size, found.st_mtime_ns, found.st_ino)) if is_whole else None
+            self.note(step, status, reason, end=end, sha256=file.sha256, local=told)
 
-    def _trust(self, step: Step, local: Local | None, *, is_verified: bool) -> None:
-        """Has a later run take the copy for the file, by what both are now, where it is whole and a later write would show."""
-        row, entry = self.rows[step.item.src], step.item.entry
+    def _told(self, step: Step, local: Local | None) -> Local | None:
+        """Return the copy where a later run may take it for the file, by what both are now: it is whole, and a later write
+        would show."""
+        entry = step.item.entry
         is_settled = entry is not None and entry.ctime_ns < self._settled_ns and step.item.origin != "held"
-        is_told = local is not None and is_settled and not step.is_part
-        self.rows[step.item.src] = replace(row, local=local if is_told else None, is_verified=is_verified)
+        return local if is_settled and not step.is_part else None
 
     def note(
         self,
@@ -203,9 +204,11 @@ class Settlement:
         *,
         end: End | None = None,
         sha256: str | None = None,
+        local: Local | None = None,
+        is_verified: bool = True,
         is_here: bool = True,
     ) -> None:
-        """Notes how a file ended: end is what the target said of it, sha256 what was hashed here of it."""
+        """Notes how a file ended: end is what the target said of it, sha256 what was hashed here of it; the rest as in a Row."""
         is_here = is_here and status in ("fetched", "unchanged", "changed_while_reading")
         self.rows[step.item.src] = Row(
             src=step.item.src,
@@ -219,4 +222,6 @@ class Settlement:
             length=step.length if step.is_part else None,
             grew=end.grew if end is not None else False,
             atime_moved=end.moved_atime(step.item.entry) if is_here and end is not None else False,
+            local=local,
+            is_verified=is_verified,
         )

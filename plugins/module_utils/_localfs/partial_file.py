@@ -122,10 +122,11 @@ class Partial:
         self._parent, self._name, self._path, self._mode, self._taken = parent, name, path, mode, taken
         self._is_sparse = is_sparse
         self._sha256 = hashlib.sha256()
+        self._digest: str | None = None
         self.length = 0
         try:
             with explained(path):
-                self._temporary, self._descriptor = _create(parent)
+                self._temporary, self._descriptor, self._mode_now = _create(parent)
         except DestFailure:
             os.close(parent)
             raise
@@ -141,12 +142,15 @@ class Partial:
     @property
     def sha256(self) -> str:
         """The sha256 of what was written so far, in hexadecimal."""
-        return self._sha256.hexdigest()
+        if self._digest is None:
+            self._digest = self._sha256.hexdigest()
+        return self._digest
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Appends data."""
         view = memoryview(data)
         self._sha256.update(view)
+        self._digest = None
         with explained(self._path):
             for start, end in _solid(view, self.length) if self._is_sparse else ((0, len(view)),):
                 left, at = view[start:end], self.length + start
@@ -169,7 +173,8 @@ class Partial:
             if self._is_sparse:
                 # a hole at the end is only there by the length
                 os.ftruncate(self._descriptor, self.length)
-            os.fchmod(self._descriptor, self._mode)
+            if self._mode != self._mode_now:
+                os.fchmod(self._descriptor, self._mode)
             if mtime_ns is not None:
                 # a time that this file system cannot hold is in the manifest
                 with suppress(OSError, OverflowError):
@@ -210,8 +215,9 @@ def _solid(view: memoryview, offset: int) -> Iterator[tuple[int, int]]:
         yield start, at
 
 
-def _create(parent: int) -> tuple[bytes, int]:
-    """A temporary file under a lock that ends with the process, so that sweep can tell the living from the dead."""
+def _create(parent: int) -> tuple[bytes, int, int | None]:
+    """A temporary file under a lock that ends with the process, so that sweep can tell the living from the dead; its name, its
+    descriptor, and its mode where that was looked at."""
     while True:
         name = temporary_name()
         descriptor = os.open(name, _CREATE, 0o600, dir_fd=parent)
@@ -223,9 +229,10 @@ def _create(parent: int) -> tuple[bytes, int]:
             continue
         except OSError:
             # a file system without locks is never swept either
-            return name, descriptor
-        if os.fstat(descriptor).st_nlink:
-            return name, descriptor
+            return name, descriptor, None
+        found = os.fstat(descriptor)
+        if found.st_nlink:
+            return name, descriptor, stat.S_IMODE(found.st_mode)
         os.close(descriptor)
 
 

@@ -82,9 +82,11 @@ class End:
 
 
 def _same(one: int, other: int) -> bool:
+    if one == other:
+        return True
     was, now = divmod(one, 10**9), divmod(other, 10**9)
     # nanoseconds that could not be said are 0
-    return was[0] == now[0] and (was[1] == now[1] or 0 in (was[1], now[1]))
+    return was[0] == now[0] and 0 in (was[1], now[1])
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._read.compression import (
@@ -36,7 +37,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._read.remote_p
 from ansible_collections.incident.distroless.plugins.module_utils._read.request import Want, jobs, line_for
 from ansible_collections.incident.distroless.plugins.module_utils._remote.job_output import JobOutput
 from ansible_collections.incident.distroless.plugins.module_utils._remote.session import Session
-from ansible_collections.incident.distroless.plugins.module_utils._target_fs.filesystem import TargetFiles, fraction
+from ansible_collections.incident.distroless.plugins.module_utils._target_fs.filesystem import TargetFiles, times_of
 
 _STATUSES: tuple[ReadStatus, ...] = ("ok", "Missing", "PermissionDenied", "Replaced", "Escaped", "ReadError", "Shrunk")
 
@@ -213,7 +214,9 @@ class _Job:
             descriptor, mount, size = (_number(field) for field in rest.split())
             self._proven[descriptor] = (mount, size)
         elif word in (b"bytes", b"sizes"):
-            yield from self._members(*rest.split(), has_bytes=word == b"bytes")
+            total, *codecs = rest.split()
+            (codec,) = codecs or [b"none"]
+            yield from self._members(_number(total), codec, has_bytes=word == b"bytes")
         elif word == b"done":
             self.again |= set(self._group.values()) & set(self._left)
             self._group, self._proven, self._sums, self._times = {}, {}, {}, []
@@ -222,7 +225,8 @@ class _Job:
 
     def _members_from(self, first: int, count: int) -> dict[int, int]:
         """A group's indexes by their descriptors: the next ones that were asked for and did not end."""
-        waiting = [index for index in self._left if index not in self.again and self._wants[index].is_small][:count]
+        small = (index for index in self._left if index not in self.again and self._wants[index].is_small)
+        waiting = list(islice(small, count))
         if self._group or len(waiting) != count:
             raise ValueError("nobody asked for that")
         return dict(enumerate(waiting, first))
@@ -254,18 +258,22 @@ class _Job:
             raise ValueError("a codec that nobody asked for")
         return Plain(self._answer) if word == b"none" or not length else Packed(self._answer, self._codec, length)
 
-    def _members(self, sizes: bytes, word: bytes = b"none", *, has_bytes: bool) -> Iterator[Event]:
+    def _members(self, total: int, word: bytes, *, has_bytes: bool) -> Iterator[Event]:
         """The files of a group, one after another; what cannot be right is read alone later."""
-        total, last = _number(sizes), next(reversed(self._proven), None)
+        last = next(reversed(self._proven), None)
         if sum(size for _mount, size in self._proven.values()) != total or (has_bytes and total > MOST_TOGETHER):
             raise ValueError("sizes that do not fit")
         packed = self._opened(word, total)
         codec = self._codec if word != b"none" else "none"
+        parts = (
+            _parted(packed, [size for _mount, size in self._proven.values()])
+            if has_bytes
+            else [b""] * len(self._proven)
+        )
         # without a time for each nobody knows whose they are
         all_times = self._times if len(self._times) == len(self._proven) else [None] * len(self._proven)
-        for (descriptor, (mount, size)), times in zip(self._proven.items(), all_times, strict=True):
+        for data, (descriptor, (mount, size)), times in zip(parts, self._proven.items(), all_times, strict=True):
             index, expected = self._group[descriptor], self._sums.get(descriptor)
-            data = b"".join(packed.exactly(size)) if has_bytes else b""
             if has_bytes and descriptor == last:
                 packed.end()
             is_right = size == self._wants[index].count and expected is not None and (has_bytes or not self._is_sending)
@@ -274,6 +282,20 @@ class _Job:
                 sum_of_all = expected if self._has_sums else None
                 end = self._done(End(index, "ok", False, size, mount, sum_of_all, size, times))
                 yield Whole(end, data, packed.taken(), codec) if has_bytes else end
+
+
+def _parted(packed: Plain | Packed, sizes: Sequence[int]) -> Iterator[bytes]:
+    """Pieces of these sizes of what comes, each as soon as it is here."""
+    views = packed.exactly(sum(sizes))
+    have, at = b"", 0
+    for size in sizes:
+        while len(have) - at < size:
+            have, at = have[at:] + next(views).tobytes(), 0
+        yield have[at : at + size]
+        at += size
+    # what exactly() has to say at its end
+    for _nothing in views:
+        pass
 
 
 def _number(field: bytes) -> int:
@@ -286,7 +308,6 @@ def _number(field: bytes) -> int:
 def _times(said: bytes) -> Times:
     """Times from stat's `%X %Y %Z|%x|%y|%z`. Raises ValueError."""
     numbers, *texts = said.split(b"|")
-    seconds = numbers.split()
-    if len(seconds) != 3 or max(map(len, seconds)) > 20:
+    if len(numbers) > 64:
         raise ValueError("no times")
-    return Times(*(int(whole) * 10**9 + fraction(text) for whole, text in zip(seconds, texts, strict=True)))
+    return Times(*times_of(list(map(int, numbers.split())), texts))

@@ -124,6 +124,8 @@ Why = Literal[
 ]
 Kind = Literal["file", "directory", "link", "fifo", "socket", "char", "block"]
 
+# nanoseconds
+_SECOND = 10**9
 _KINDS: dict[int, Kind] = {
     stat.S_IFREG: "file",
     stat.S_IFDIR: "directory",
@@ -344,10 +346,11 @@ def parse_entry(path: bytes, facts: bytes) -> Entry:
     try:
         numbers, *texts = facts.split(b"|")
         mode, *counts = numbers.split()
-        uid, gid, size, dev, ino, nlink, blocks, *seconds = (int(count) for count in counts)
-        if min(uid, gid, size, dev, ino, nlink, blocks) < 0 or max(map(abs, (size, dev, ino, *seconds))) >= 1 << 64:
+        values = list(map(int, counts))
+        uid, gid, size, dev, ino, nlink, blocks, *seconds = values
+        if min(values[:7]) < 0 or max(values) >= 1 << 64 or min(values) <= -1 << 64:
             raise ValueError("a number that the kernel has not")
-        atime, mtime, ctime = (second * 10**9 + fraction(text) for second, text in zip(seconds, texts, strict=True))
+        atime, mtime, ctime = times_of(seconds, texts)
         bits = int(mode, 16)
         kind = _KINDS[stat.S_IFMT(bits)]
     except (ValueError, KeyError, OverflowError) as error:
@@ -355,10 +358,23 @@ def parse_entry(path: bytes, facts: bytes) -> Entry:
     return Entry(path, kind, stat.S_IMODE(bits), uid, gid, size, dev, ino, nlink, blocks, atime, mtime, ctime)
 
 
-def fraction(text: bytes) -> int:
+def times_of(seconds: Sequence[int], texts: Sequence[bytes]) -> tuple[int, int, int]:
+    """Nanoseconds from stat's `%X %Y %Z` and `%x|%y|%z`. Raises ValueError unless there are three of each."""
+    (accessed, written, changed), (by_access, by_write, by_change) = seconds, texts
+    return (
+        accessed * _SECOND + _fraction(by_access),
+        written * _SECOND + _fraction(by_write),
+        changed * _SECOND + _fraction(by_change),
+    )
+
+
+def _fraction(text: bytes) -> int:
     """The nanoseconds in stat's `2026-11-23 21:03:00.123456789 +0000`; 0 where it could not say them."""
-    digits = text.partition(b".")[2].partition(b" ")[0]
-    return int(digits[:9].ljust(9, b"0")) if digits.isdigit() else 0
+    digits = text[20:29]
+    if text[19:20] != b"." or text[29:30] != b" ":
+        # another year has more digits, another stat fewer in its fractions
+        digits = text.partition(b".")[2].partition(b" ")[0][:9].ljust(9, b"0")
+    return int(digits) if digits.isdigit() else 0
 
 
 def _shown(path: bytes) -> str:

@@ -266,7 +266,7 @@ def test_a_result_holds_at_most_200_rows_of_each_kind_failed_first() -> None:
     rows = [row(b"/%04d" % number) for number in range(500)]
     rows += [row(b"/x%04d" % number, status="skipped", reason="Excluded") for number in range(300)]
     rows += [row(b"/z", status="failed", reason="Missing"), row(b"/d", entry=entry(b"/d", "directory"), sha256=None)]
-    files, skipped = split_rows(row.in_result(TARGET) for row in rows)
+    files, skipped = split_rows(rows, TARGET)
     assert (len(files), len(skipped)) == (200, 200)
     assert files[0]["src"] == "/z"
     assert files[1]["src"] == "/0000"
@@ -274,6 +274,6 @@ def test_a_result_holds_at_most_200_rows_of_each_kind_failed_first() -> None:
 
 
 def test_a_result_of_the_longest_names_stays_small() -> None:
-    files, skipped = split_rows(row(b"/" + b"\xff" * 4000 + b"%d" % number).in_result(TARGET) for number in range(300))
+    files, skipped = split_rows((row(b"/" + b"\xff" * 4000 + b"%d" % number) for number in range(300)), TARGET)
     assert len(json.dumps([files, skipped])) < 250_000
     assert files
