@@ -42,6 +42,7 @@ REQUEST_TIMEOUT = 30.0
 # a watch event carries a whole pod (the API's own limit is 1.5 MiB in etcd)
 MAX_EVENT = 8 << 20
 CHUNK = 1 << 16
+_LEAST_PAUSE = 0.1
 
 PLUGIN_HINT = "Run the kubeconfig's credential plugin by itself, and see what it waits for."
 
@@ -271,10 +272,10 @@ class Cluster:
             finally:
                 close(answer)
             pause = retry_after(answer.status, answer.headers.get("Retry-After"))
-            if pause is None or pause >= self.deadline.left():
-                raise self.refused(answer.status, status, doing)
             # a server that says 0 must not be asked a thousand times a second
-            time.sleep(max(pause, 0.1))
+            if pause is None or max(pause, _LEAST_PAUSE) >= self.deadline.left():
+                raise self.refused(answer.status, status, doing)
+            time.sleep(max(pause, _LEAST_PAUSE))
 
     def _events(self, answer: Any, doing: str) -> Iterator[dict[str, Any]]:
         rest = b""

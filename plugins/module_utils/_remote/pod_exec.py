@@ -334,8 +334,6 @@ def open_exec(cluster: Cluster, namespace: str, pod: str, container: str, comman
     while True:
         tries += 1
         connection: Any = websocket.WebSocket(skip_utf8_validation=True)
-        seconds = min(REQUEST_TIMEOUT, cluster.deadline.remaining(doing))
-        connection.settimeout(seconds)
         dial = partial(
             connection.connect,
             url,
@@ -346,6 +344,9 @@ def open_exec(cluster: Cluster, namespace: str, pod: str, container: str, comman
             # else it would decide by itself about proxies, and speak to an https proxy in clear
             socket=cluster.dial(doing),
         )
+        # what credentials and the connection took is gone
+        seconds = min(REQUEST_TIMEOUT, max(0.01, cluster.deadline.left()))
+        connection.settimeout(seconds)
         try:
             # each line of the answer has the whole time-out
             within(seconds, dial)
@@ -354,10 +355,11 @@ def open_exec(cluster: Cluster, namespace: str, pod: str, container: str, comman
             # the kubelet learns of a start a moment before the runtime can exec in it
             if pause is None and error.status_code == 500 and time.monotonic() - first_try < START_UP:
                 pause = 0.0
-            if pause is None or pause >= cluster.deadline.left():
-                raise _refused(error, cluster, (namespace, pod), query) from error
             # a server in trouble is not asked twenty times a second, by each of many threads
-            time.sleep(max(pause, min(_FIRST_PAUSE * 2 ** (tries - 1), _LONGEST_PAUSE)))
+            growing = min(_FIRST_PAUSE * 2 ** (tries - 1), _LONGEST_PAUSE)
+            if pause is None or max(pause, growing) >= cluster.deadline.left():
+                raise _refused(error, cluster, (namespace, pod), query) from error
+            time.sleep(max(pause, growing))
             continue
         except (OSError, websocket.WebSocketException) as error:
             # an answer that goes on without end is read no further
