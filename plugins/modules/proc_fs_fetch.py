@@ -204,7 +204,8 @@ options:
     default: 3600
   retries:
     description:
-      - How often a file is begun again when it changed, and how often in a row a stream may break without having brought a byte.
+      - How often a file is begun again when it changed, and how often in a row a stream may break before
+        it has brought 16 KiB or a whole file.
       - A file whose stream broke goes on where it stopped, in the same task; the hash at its end is over the whole.
     type: int
     default: 3

@@ -10,7 +10,8 @@ This is a private module utility of incident.distroless; its interface may chang
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -27,7 +28,6 @@ MAX_ROWS = 200
 MAX_ROWS_BYTES = 120_000
 # of the diffs of all targets of the task together
 MAX_DIFFS_BYTES = 60_000
-_URGENCY: Mapping[Status, int] = {"failed": 0, "changed_while_reading": 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,18 +123,30 @@ def _shown(key: str, path: bytes | None) -> dict[str, Any]:
     return {key: text} if exact is None else {key: text, f"{key}_b64": exact}
 
 
-def split_rows(rows: Iterable[Row], target: Mapping[str, Any]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def in_results(rows: Iterable[Row], target: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Those rows of a target that split_rows can keep, as a result shows them: of a hundred thousand no others are made."""
+    seen: Counter[Status] = Counter()
+    for row in rows:
+        is_well = row.status not in ("failed", "skipped")
+        if is_well and row.entry is not None and row.entry.type == "directory":
+            continue
+        seen[row.status] += 1
+        if seen[row.status] <= MAX_ROWS:
+            yield row.in_result(target)
+
+
+def split_rows(rows: Iterable[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """A result's files and skipped_files, each cut to what a result may hold, failed first, in the order given.
 
     Directories that are well are in the manifest only: whoever loops over files means files.
     """
     files, skipped = _Shortlist(), _Shortlist()
     for row in rows:
-        if row.status == "skipped":
+        if row["status"] == "skipped":
             skipped.add(row)
-        elif row.status == "failed" or row.entry is None or row.entry.type != "directory":
+        elif row["type"] != "directory" or row["status"] == "failed":
             files.add(row)
-    return files.in_result(target), skipped.in_result(target)
+    return files.rows(), skipped.rows()
 
 
 def cut_diffs(diffs: Sequence[dict[str, str]]) -> list[dict[str, str]]:
@@ -160,20 +172,19 @@ class _Shortlist:
     """The first rows of each urgency; of a hundred thousand no more than these are ever held."""
 
     def __init__(self) -> None:
-        self._ranks: tuple[list[Row], ...] = ([], [], [])
+        self._ranks: tuple[list[dict[str, Any]], ...] = ([], [], [])
 
-    def add(self, row: Row) -> None:
-        rank = self._ranks[_URGENCY.get(row.status, 2)]
+    def add(self, row: dict[str, Any]) -> None:
+        rank = self._ranks[{"failed": 0, "changed_while_reading": 1}.get(row["status"], 2)]
         if len(rank) < MAX_ROWS:
             rank.append(row)
 
-    def in_result(self, target: Mapping[str, Any]) -> list[dict[str, Any]]:
+    def rows(self) -> list[dict[str, Any]]:
         left = MAX_ROWS_BYTES
         kept = []
         for row in [row for rank in self._ranks for row in rank][:MAX_ROWS]:
-            shown = row.in_result(target)
-            left -= len(json.dumps(shown))
+            left -= len(json.dumps(row))
             if left < 0:
                 break
-            kept.append(shown)
+            kept.append(row)
         return kept

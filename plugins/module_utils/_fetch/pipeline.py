@@ -28,7 +28,12 @@ from ansible_collections.incident.distroless.plugins.module_utils._fetch.denied_
     name_groups,
 )
 from ansible_collections.incident.distroless.plugins.module_utils._fetch.discover import check_options, survey
-from ansible_collections.incident.distroless.plugins.module_utils._fetch.file_rows import Row, Status, split_rows
+from ansible_collections.incident.distroless.plugins.module_utils._fetch.file_rows import (
+    Row,
+    Status,
+    in_results,
+    split_rows,
+)
 from ansible_collections.incident.distroless.plugins.module_utils._fetch.manifest import (
     Changes,
     files_place,
@@ -153,7 +158,7 @@ def fetch(source: Source, options: FetchOptions, budget: Budget) -> Fetched:
             ordered, earlier.rows() if earlier is not None else (), covering(options, view.unlooked), changes
         )
         failure = _record(dest, manifest, source.about, merged, is_check=options.is_check)
-        files, skipped = split_rows(ordered, source.about)
+        files, skipped = split_rows(in_results(ordered, source.about))
         shown = display(dest.full(manifest))[0]
         return Fetched(
             files=files,

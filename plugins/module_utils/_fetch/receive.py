@@ -102,8 +102,9 @@ class Receiver:
             self._remote.check_deadline()
             if isinstance(event, Whole):
                 self._begin(steps[event.end.index], 0, event.codec)
-                data, end = event.data, event.end
-                self._write(steps[end.index], data, event.moved)
+                data: bytes | memoryview = event.data
+                end: End | None = event.end
+                self._write(steps[event.end.index], data, event.moved)
             elif isinstance(event, Data):
                 data, end = event.view, None
                 self._write(steps[event.index], data, event.moved)

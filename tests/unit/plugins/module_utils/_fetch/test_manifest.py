@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
-from ansible_collections.incident.distroless.plugins.module_utils._fetch.file_rows import Row, split_rows
+from ansible_collections.incident.distroless.plugins.module_utils._fetch.file_rows import Row, in_results, split_rows
 from ansible_collections.incident.distroless.plugins.module_utils._fetch.manifest import (
     Changes,
     files_place,
@@ -266,7 +266,8 @@ def test_a_result_holds_at_most_200_rows_of_each_kind_failed_first() -> None:
     rows = [row(b"/%04d" % number) for number in range(500)]
     rows += [row(b"/x%04d" % number, status="skipped", reason="Excluded") for number in range(300)]
     rows += [row(b"/z", status="failed", reason="Missing"), row(b"/d", entry=entry(b"/d", "directory"), sha256=None)]
-    files, skipped = split_rows(rows, TARGET)
+    files, skipped = split_rows(in_results(rows, TARGET))
+    assert (files, skipped) == split_rows(row.in_result(TARGET) for row in rows)
     assert (len(files), len(skipped)) == (200, 200)
     assert files[0]["src"] == "/z"
     assert files[1]["src"] == "/0000"
@@ -274,6 +275,6 @@ def test_a_result_holds_at_most_200_rows_of_each_kind_failed_first() -> None:
 
 
 def test_a_result_of_the_longest_names_stays_small() -> None:
-    files, skipped = split_rows((row(b"/" + b"\xff" * 4000 + b"%d" % number) for number in range(300)), TARGET)
+    files, skipped = split_rows(row(b"/" + b"\xff" * 4000 + b"%d" % number).in_result(TARGET) for number in range(300))
     assert len(json.dumps([files, skipped])) < 250_000
     assert files

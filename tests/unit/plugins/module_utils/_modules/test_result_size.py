@@ -21,7 +21,7 @@ def test_fifty_targets_with_very_long_names_make_a_result_that_is_kept() -> None
     paths = [LONG + b"/%d" % number for number in range(100)]
     failed = [Row(path, path, None, entry(path), "failed", "PermissionDenied") for path in paths]
     skipped = [Row(path, path, None, entry(path), "skipped", "Secret") for path in paths]
-    files, left_out = split_rows((*failed, *skipped) * 50, TARGET)
+    files, left_out = split_rows(row.in_result(TARGET) for row in (*failed, *skipped) * 50)
     failure = failure_of((Item(path, path, None, "plain"), "PermissionDenied") for path in paths)
     assert failure is not None
     text = "".join(f"{'0' * 64}  {brief(path.decode())}\n" for path in paths)
