@@ -11,6 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from tests.unit.support.schemas import differences, schema
+
 from .cases import Case, run_playbook
 from .conftest import Kubectl, pod_manifest
 
@@ -62,6 +64,7 @@ def test_a_case_is_refused_added_to_and_judged_again(kubectl: Kubectl, tmp_path:
         == "crashloop_triage"
     )
     assert len(again.document["roles"]) == 2
+    assert list(differences(again.document, schema("findings"))) == []
     stranger = look("network_triage", kubectl, tmp_path, "--tags", "judge,report")
     assert stranger.status == 2
     assert "holds no look of network_triage" in stranger.printed

@@ -17,6 +17,8 @@ from typing import Any
 
 import pytest
 
+from tests.unit.support.schemas import differences, schema, undescribed
+
 from .conftest import Kubectl, Play, Played, facts, pod_manifest
 from .patience import PATIENCE
 
@@ -258,6 +260,8 @@ def test_the_manifest_names_everything_once_in_order(call: Play, app: str, home:
     names = [row["src"] for row in manifest["files"]]
     assert names == sorted(names)
     assert len(set(names)) == len(names)
+    assert list(differences(manifest, schema("manifest"))) == []
+    assert list(undescribed(manifest, schema("manifest"))) == []
     log = next(row for row in manifest["files"] if row["src"] == "/data/app.log")
     assert log["mtime_ns"].isdigit()
     assert (log["mode"], log["uid"], log["gid"]) == ("0600", 65532, 65532)

@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from tests.unit.support.schemas import differences, schema
+
 from .cases import Case, run_until_logs_are_told
 from .conftest import Credentials, Kubectl, pod_manifest
 from .oncall import rules_of, variables_of
@@ -153,6 +155,11 @@ def test_pods_in_trouble_of_each_kind_are_one_case_with_one_look(world: World, t
     truth = kubectl.hashes("full", "/etc/hosts")
     assert {row["src"]: row["sha256"] for row in rows if row["status"] == "fetched"} == truth
     assert brought.is_file()
+
+    # what is written for programs
+    assert list(differences(document, schema("findings"))) == []
+    opened = json.loads((case.folder / "case.json").read_bytes())
+    assert list(differences(opened, schema("case"))) == []
 
 
 def test_with_the_least_role_a_crash_is_compared_with_the_revision_that_is_well(

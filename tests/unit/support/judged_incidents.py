@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,12 @@ def checks(role: str) -> tuple[list[dict[str, Any]], list[Analyzer]]:
 
 def findings(incident: catalogue.Incident, folder: Path) -> list[dict[str, Any]]:
     """Return the findings of a case of that incident, the headline first."""
+    result: list[dict[str, Any]] = judged(incident, folder)["findings"]
+    return result
+
+
+def judged(incident: catalogue.Incident, folder: Path) -> dict[str, Any]:
+    """Return the content of findings.json of a case of that incident."""
     found = catalogue.recording(incident)
     rows, analyzers = checks(incident.role)
     pod = found["pod"]
@@ -74,17 +81,17 @@ def findings(incident: catalogue.Incident, folder: Path) -> list[dict[str, Any]]
         "api": answers,
     }
     settings = {**defaults(incident.role), **incident.settings}
-    document = judge(CaseFolder(folder), collected, analyzers, settings, keeps=False)
-    result: list[dict[str, Any]] = document["findings"]
-    return result
+    return judge(CaseFolder(folder), collected, analyzers, settings, keeps=False)
 
 
 def _ran(folder: Path, name: str, target: dict[str, Any], text: str) -> dict[str, Any]:
     path = folder / file_of({"name": name}, target)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(text.encode("utf-8", "surrogateescape"))
+    data = text.encode("utf-8", "surrogateescape")
+    path.write_bytes(data)
+    sums = {"dest_size": len(data), "dest_sha256": hashlib.sha256(data).hexdigest()}
     times = {"start": target["target_started_at"], "end": target["target_started_at"]}
-    return {"name": name, "rc": 0, "stderr": "", "timed_out": False, "dest_sha256": "", **times}
+    return {"name": name, "rc": 0, "stderr": "", "timed_out": False, **sums, **times}
 
 
 @cache
