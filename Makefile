@@ -8,7 +8,7 @@
 RUN = @exec $${PYTHON:-$$(sh tests/tools/python.sh)}
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-matrix cluster cluster-down install lint types sanity unit docs build browser integration bench faults
+.PHONY: help demo test test-matrix cluster cluster-down install lint types sanity unit docs build browser integration bench faults site release
 
 help:
 	@sed -n 's/^## \{0,1\}//p' $(firstword $(MAKEFILE_LIST))
@@ -32,17 +32,19 @@ help:
 ##   make sanity               ansible-test sanity on the lowest and the newest ansible-core
 ##   make unit                 unit tests on each Python found, with each ansible-core (ARGS= for pytest)
 ##   make docs                 the documentation and the changelog, checked
+##   make site                 the documentation site, every page of it; says where it is
 ##   make build                the collection's tarball, and galaxy-importer's opinion of it
 ##   make browser              the report in a real browser, and its accessibility
 ##   make integration          the tests on the cluster, lowest and newest (ARGS= for pytest)
-##   make test-matrix          the smoke tests with other versions, debug images and a slow line, and the page about them
+##   make test-matrix          the smoke tests with other versions, debug images and a slow line, and the page about them; and the site
 ##                             (ARGS="kubernetes-1.29 core-2.19": these cells alone)
+##   make release              the tarball of galaxy.yml's version with its changelog, tried by the demo; sums and bill of materials
 ##   make faults               1,012 fetches over connections that fail, and the page about them (FAULT_TRIALS=, FAULT_SEED=)
 
-demo test:
+demo test release:
 	$(RUN) tests/tool.py run $@
 
-bench faults test-matrix lint types sanity unit docs build browser integration:
+bench faults test-matrix lint types sanity unit docs build browser integration site:
 	$(RUN) tests/tool.py run $@ -- $(ARGS)
 
 cluster:

@@ -18,7 +18,7 @@ BELOW_TLS = {
     "cut": "both directions end after so many bytes",
     "reset": "a TCP reset after so many bytes",
     "half-close": "one direction ends, the other goes on",
-    "stall": "nothing more comes, and the connection stays open for longer than `timeout`",
+    "stall": "nothing more comes, and the connection stays open for longer than ``timeout``",
     "lifetime": "each connection is cut after a moment, as proxies do after 60 s",
     "quota": "each connection is cut after so many bytes",
     "bit below TLS": "one bit turned on the wire",

@@ -38,7 +38,7 @@ def lint(log: Log) -> None:
     ]
     with tree.copy(_kubernetes_core()) as folder:
         command = (tools / "ansible-lint", "--offline", "--strict", "--nocolor")
-        variables = {"ANSIBLE_COLLECTIONS_PATH": str(folder), "PATH": _path(tools), **_own_home(folder)}
+        variables = {"ANSIBLE_COLLECTIONS_PATH": str(folder), "PATH": path_with(tools), **_own_home(folder)}
         failed += filter(None, [log.failure(*command, cwd=folder / tree.PLACE, **variables)])
     if failed:
         raise StepFailed("; ".join(failed))
@@ -63,19 +63,24 @@ def docs(log: Log) -> None:
     with tree.copy(_kubernetes_core()) as folder:
         command = (tools / "antsibull-docs", "lint-collection-docs", "--plugin-docs", "--check-extra-docs-refs")
         refs = ("--validate-collection-refs", "dependent")
-        log.run(*command, *refs, ".", cwd=folder / tree.PLACE, ANSIBLE_COLLECTIONS_PATH=str(folder), PATH=_path(tools))
+        log.run(
+            *command, *refs, ".", cwd=folder / tree.PLACE, ANSIBLE_COLLECTIONS_PATH=str(folder), PATH=path_with(tools)
+        )
 
 
 def build(log: Log) -> None:
-    environment = environments.for_checks()
-    target = cache.own() / "build"
-    tarball = install.built(environment, target)
-    with tempfile.TemporaryDirectory(dir=target) as folder:
+    imported(log, install.built(environments.for_checks(), cache.own() / "build"))
+
+
+def imported(log: Log, tarball: Path) -> None:
+    """Ask galaxy-importer what it makes of a tarball; StepFailed when it complains."""
+    tools = environments.for_checks() / "bin"
+    with tempfile.TemporaryDirectory(dir=tarball.parent) as folder:
         printed = log.run(
-            environment / "bin" / "python",
+            tools / "python",
             *("-m", "galaxy_importer.main", tarball),
-            cwd=target,
-            PATH=_path(environment / "bin"),
+            cwd=tarball.parent,
+            PATH=path_with(tools),
             # the importer sets its own collections path, where documentation fragments of kubernetes.core would be missing
             PYTHONPATH=str(_kubernetes_core()),
             GALAXY_IMPORTER_CHECK_REQUIRED_TAGS="true",
@@ -126,5 +131,6 @@ def _own_home(folder: Path) -> dict[str, str]:
     return {"ANSIBLE_HOME": str(folder / "home")}
 
 
-def _path(tools: Path) -> str:
+def path_with(tools: Path) -> str:
+    """Return PATH with a folder of tools first."""
     return f"{tools}{os.pathsep}{os.environ.get('PATH', os.defpath)}"

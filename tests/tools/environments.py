@@ -47,6 +47,11 @@ def for_checks() -> Path:
     return environment(python, f"core-{NEWEST_CORE[python.version]}", "runtime", "tests", "checks")
 
 
+def for_site(python: Python) -> Path:
+    """What writes the documentation site, beside what the collection needs to be read."""
+    return environment(python, f"core-{NEWEST_CORE[python.version]}", "runtime", "site")
+
+
 def for_duplicates() -> Path:
     """pylint by itself: it reads files and imports nothing."""
     return environment(found()[-1], "duplicates")

@@ -17,7 +17,21 @@ from functools import partial
 from types import FrameType
 from typing import Any
 
-from . import automation, branches, built, cache, checks, entry_points, live, matrix, object_store, processes, sanity
+from . import (
+    automation,
+    branches,
+    built,
+    cache,
+    checks,
+    docsite,
+    entry_points,
+    live,
+    matrix,
+    object_store,
+    processes,
+    release,
+    sanity,
+)
 from .log import Log, StepFailed
 from .pythons import Python, ends, missing, missing_sentence, pairs
 from .say import Stop, say, stopping
@@ -61,8 +75,12 @@ def run(target: str, words: tuple[str, ...]) -> None:
         on_newest(*words)
     elif target == "test-matrix":
         matrix.run(words)
+        # what no change of a day is to wait for
+        passed([] if words else steps("site"))
     elif target == "faults":
         faults(words)
+    elif target == "release":
+        release.made()
     else:
         passed(steps(target, words))
 
@@ -129,6 +147,8 @@ def steps(target: str, words: tuple[str, ...] = ()) -> list[Step]:
             return tests if words else [*tests, _branches()]
         case "sanity":
             return _sanity()
+        case "site":
+            return [Step("site", "site", docsite.built)]
         case _:
             return [Step(target, target, getattr(checks, target))]
 

@@ -64,6 +64,22 @@ def test_the_page_of_redaction_is_what_its_tool_writes() -> None:
     assert written == tool("redaction").page(tool("redaction").load_rules()), "run: python3 tests/tool.py redaction"
 
 
+def test_the_page_of_checks_is_what_its_tool_writes() -> None:
+    written = (PAGES / "checks.rst").read_text(encoding="utf-8")
+    assert written == tool("triage_checks").page(), "run: python3 tests/tool.py triage_checks"
+
+
+def test_the_page_of_schemas_is_what_its_tool_writes() -> None:
+    written = (PAGES / "schemas.rst").read_text(encoding="utf-8")
+    assert written == tool("schemas").page(), "run: python3 tests/tool.py schemas"
+
+
+def test_every_page_is_in_the_sites_table_of_contents() -> None:
+    sections = yaml.safe_load((PAGES.parent / "extra-docs.yml").read_text(encoding="utf-8"))["sections"]
+    listed = [name for section in sections for name in section["toctree"]]
+    assert sorted(listed) == [page.stem for page in pages()]
+
+
 def test_the_files_of_the_roles_options_are_what_their_tool_writes() -> None:
     for path, text in tool("options").pages(roles()).items():
         assert (CHECKOUT / path).read_text(encoding="utf-8") == text, "run: python3 tests/tool.py options"
