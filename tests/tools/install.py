@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 from . import cache, dependencies, environments, tree
@@ -49,14 +50,18 @@ def filled(folder: Path, python: Python, names: tuple[str, ...], collections: Pa
     return folder
 
 
-def _collections(folder: Path, others: Path) -> None:
+def put(folder: Path, others: Path, tarball: Path) -> None:
+    """Put the collection in `tarball` into the environment `folder`, beside those of `others` and nothing else."""
     place = folder / "collections"
     shutil.rmtree(place, ignore_errors=True)
     shutil.copytree(others / "ansible_collections", place / "ansible_collections")
-    tarball = built(folder, place / "download")
     galaxy = (folder / "bin" / "ansible-galaxy", "collection", "install", "--offline", "--collections-path", place)
     environments.run(*galaxy, tarball, ANSIBLE_COLLECTIONS_PATH=str(place))
-    shutil.rmtree(place / "download")
+
+
+def _collections(folder: Path, others: Path) -> None:
+    with tempfile.TemporaryDirectory() as download:
+        put(folder, others, built(folder, Path(download)))
 
 
 def main(arguments: list[str]) -> int:

@@ -53,3 +53,15 @@ def test_the_links_of_the_documentation_are_those_of_the_collection() -> None:
     links = yaml.safe_load((CHECKOUT / "docs" / "docsite" / "links.yml").read_text(encoding="utf-8"))
     assert f"https://github.com/{links['edit_on_github']['repository']}" == galaxy["repository"]
     assert [link["url"] for link in links["extra_links"]] == [galaxy["issues"]]
+
+
+def test_what_runs_before_a_commit_has_the_versions_of_make_test() -> None:
+    loaded = yaml.safe_load((CHECKOUT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
+    hooks = [hook for entry in loaded["repos"] for hook in entry["hooks"]]
+    wanted = {line for hook in hooks for line in hook["additional_dependencies"]}
+    pins = (CHECKOUT / "tests" / "requirements" / "checks.txt").read_text(encoding="utf-8").splitlines()
+    assert wanted
+    assert sorted(wanted - set(pins)) == []
+    # each runs what it has brought along
+    for hook in hooks:
+        assert [line.partition("==")[0] for line in hook["additional_dependencies"]] == [hook["entry"].split()[0]]
