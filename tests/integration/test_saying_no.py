@@ -66,7 +66,9 @@ def test_an_image_that_is_not_there_and_may_not_be_pulled(call: Play, app: str) 
 
 def test_an_image_name_that_is_none(kubectl: Kubectl, call: Play, app: str) -> None:
     before = kubectl.debuggers(app)
-    assert_says(call("ephemeral_debug", pod=app, image="Not An Image"), "ImagePullFailed", "no reference to an image")
+    assert_says(
+        call("ephemeral_debug", pod=app, image="Not An Image"), "ImagePullFailed", "is not a valid image reference"
+    )
     assert kubectl.debuggers(app) == before
 
 

@@ -29,8 +29,8 @@ def parse_size(value: object, option: str) -> int:
     if match is None:
         raise Failure(
             "InvalidRequest",
-            f"{option} {str(value)[:100]!r} is no size.",
-            "Give a number of bytes or one with a unit such as 512Ki, 20M or 2Gi; 0 means no limit.",
+            f"{option}: expected a size, got {str(value)[:100]!r}.",
+            "Set a number of bytes, or one with a unit, such as 512Ki, 20M or 2Gi; 0 means no limit.",
         )
     number, unit = match.groups()
     return int(Decimal(number) * 1024 ** (_UNITS.index(unit.upper()) + 1 if unit else 0))

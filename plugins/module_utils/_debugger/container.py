@@ -111,7 +111,10 @@ def base_name(request: Request, target_container: str) -> str:
     """Return the debugger's name: the user's, or one derived from the request without its ttl."""
     if request.name:
         if not _NAME.match(request.name):
-            raise Failure("InvalidRequest", f"name {request.name!r} is not a DNS label (a-z, 0-9 and -, at most 63).")
+            raise Failure(
+                "InvalidRequest",
+                f"name {request.name!r} is not a valid name: expected a DNS label (a-z, 0-9 and -, at most 63).",
+            )
         return request.name
     asked = [
         target_container,
@@ -350,6 +353,6 @@ def check_image(image: str) -> None:
         return
     raise Failure(
         "ImagePullFailed",
-        f"image {image!r} is no reference to an image: [registry[:port]/]name[:tag][@digest], the name in lower case.",
+        f"image {image!r} is not a valid image reference: expected [registry[:port]/]name[:tag][@digest], the name in lower case.",
         "Correct image (INCIDENT_DISTROLESS_IMAGE sets it where the task does not).",
     )

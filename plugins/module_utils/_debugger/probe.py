@@ -191,7 +191,8 @@ def _checked_id(target: Target) -> bytes:
     """Return the container id, which stands unquoted in a script: hexadecimal by every runtime, and refused otherwise."""
     if not re.fullmatch(r"[0-9a-zA-Z_.-]{8,128}", target.id):
         raise Failure(
-            "TargetProcessAmbiguous", f"{target.label}: the container id {target.container_id!r} is none of a runtime."
+            "TargetProcessAmbiguous",
+            f"{target.label}: the container id {target.container_id!r} is not a valid runtime id.",
         )
     return target.id.encode()
 

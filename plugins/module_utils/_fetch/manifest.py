@@ -173,7 +173,7 @@ def _damaged(path: bytes, error: Exception) -> Failure:
     shown = path.decode("utf-8", "backslashreplace")
     return Failure(
         "DestConflict",
-        f"{shown} is no manifest of this collection, or a damaged one: {error}.",
+        f"{shown} is not a manifest of this collection, or is damaged: {error}.",
         "Move it away, choose another dest, or set overwrite: true.",
     )
 

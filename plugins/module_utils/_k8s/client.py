@@ -54,7 +54,7 @@ def api_path(*segments: str) -> str:
     """
     for segment in segments:
         if segment in ("", ".", ".."):
-            raise Failure("InvalidRequest", f"{segment!r} is no name of an object.", "Set the name that was meant.")
+            raise Failure("InvalidRequest", f"{segment!r} is not a valid object name.", "Set the name of the object.")
     return "/" + "/".join(quote(segment, safe="") for segment in segments)
 
 

@@ -96,9 +96,9 @@ def parse_request(params: Mapping[str, Any], *, is_for_all: bool = True) -> Requ
     try:
         ttl = int(params["ttl"])
     except ValueError as error:
-        raise Failure("InvalidRequest", f"ttl {params['ttl']!r} is not a number of seconds.") from error
+        raise Failure("InvalidRequest", f"ttl: expected a number of seconds, got {params['ttl']!r}.") from error
     if ttl < 1:
-        raise Failure("InvalidRequest", "ttl must be 1 or more seconds.")
+        raise Failure("InvalidRequest", "ttl must be 1 second or more.")
     if params["profile"] not in ("auto", *PROFILES):
         raise Failure("InvalidRequest", f"profile {params['profile']!r} is none of auto, {', '.join(PROFILES)}.")
     words = tuple(params[key] for key in ("profile", "identity", "allow_elevated", "run_as_user", "run_as_group"))

@@ -200,7 +200,9 @@ def parse_mode(value: object, option: str) -> int:
         return value
     if not isinstance(value, str) or not re.fullmatch(r"0?[0-7]{3}", value):
         raise Failure(
-            "InvalidRequest", f"{option} {value!r} is not three octal digits.", f"Quote it in YAML: {option}: '0640'."
+            "InvalidRequest",
+            f"{option}: expected three octal digits, got {value!r}.",
+            f"Quote it in YAML: {option}: '0640'.",
         )
     return int(value, 8)
 

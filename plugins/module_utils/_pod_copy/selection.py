@@ -90,7 +90,7 @@ def _named(cluster: Cluster, namespace: str, name: str) -> list[dict[str, Any]]:
     if not is_copy(pod):
         raise Failure(
             "InvalidRequest",
-            f"Pod {namespace}/{name} is no copy that this collection made: it is left as it is.",
+            f"Pod {namespace}/{name} is not a copy made by this collection, and was left as it is.",
             "Set copy_to to the name of a copy, or pod to the name of the original.",
         )
     return [pod]

@@ -93,13 +93,13 @@ def by_name(compress: Codec, *, here: Iterable[Codec], there: Iterable[Codec]) -
     if compress not in here:
         raise Failure(
             "InvalidRequest",
-            f"compress: {compress} is not possible: this host has neither the Python package zstandard nor the program zstd.",
+            f"compress: {compress} cannot be used: this host has neither the Python package zstandard nor the program zstd.",
             "Install one of them on the host that the module runs on, or leave compress at auto.",
         )
     if compress not in there:
         raise Failure(
             "ImageHasNoShell",
-            f"compress: {compress} is not possible: the debug image has no working {compress}.",
+            f"compress: {compress} cannot be used: the debug image has no working {compress}.",
             f"Use a debug image with {compress}, or leave compress at auto.",
         )
     return Packing(compress, compress, compress)

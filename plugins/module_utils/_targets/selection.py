@@ -169,7 +169,7 @@ def _pods_of_workload(
     if group_and_resource is None or not name:
         raise Failure(
             "InvalidRequest",
-            f"workload {workload!r} is not kind/name with a kind that owns pods.",
+            f"workload: expected kind/name with a kind that owns pods, got {workload!r}.",
             "Kinds: deployment, statefulset, daemonset, replicaset, job, cronjob.",
         )
     group, resource = group_and_resource

@@ -109,7 +109,7 @@ def open_case(cases: Path, opening: Opening, now: dt.datetime, *, writes: bool) 
     writes: false says only what would come of it. Raises Failure CaseSealed, CaseConflict and InvalidRequest, and OSError.
     """
     if opening.case_id in (".", "..") or "/" in opening.case_id:
-        raise Failure("InvalidRequest", f"{opening.case_id!r} is not the name of one folder.")
+        raise Failure("InvalidRequest", f"case_id: expected the name of one folder, got {opening.case_id!r}.")
     if opening.case_id:
         return _enter(cases / opening.case_id, opening, writes=writes)
     wanted = f"{opening.role}-{now:%Y%m%dT%H%M%SZ}"

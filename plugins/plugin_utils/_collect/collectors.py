@@ -248,7 +248,7 @@ def _functions(script: str) -> tuple[dict[str, str], str]:
 def _flag(entry: Mapping[Any, Any], key: str) -> bool:
     value = entry.get(key, False)
     if not isinstance(value, bool):
-        raise ValueError(f"{key} is neither true nor false.")
+        raise ValueError(f"{key}: expected true or false.")
     return value
 
 

@@ -98,7 +98,7 @@ def _check_of_cosign(signed: bytes, signature: bytes, public_key: str) -> str | 
     try:
         key = load_der_public_key(base64.b64decode("".join(match[1].split()) if match else ""))
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise ValueError("public_key is no public key in PEM") from error
+        raise ValueError("public_key is not a valid public key in PEM") from error
     if not isinstance(key, EllipticCurvePublicKey) or not isinstance(key.curve, SECP256R1):
         raise ValueError("public_key is none of ECDSA on P-256, as cosign makes them")
     try:

@@ -166,7 +166,7 @@ def _analyzer(environment: ImmutableSandboxedEnvironment, entry: object) -> Anal
     if not isinstance(name, str) or not re.fullmatch("[a-z][a-z0-9_]*", name):
         raise ValueError(f"name {name!r} is not a word of small letters, digits and underscores.")
     if verdict not in VERDICTS and not ("cause" in entry and verdict is None):
-        raise ValueError(f"verdict {verdict!r} is none of {', '.join(VERDICTS)}.")
+        raise ValueError(f"verdict: expected one of {', '.join(VERDICTS)}, got {verdict!r}.")
     if not isinstance(needs, list) or not entry.get("message"):
         raise ValueError("message is needed, and needs is a list.")
     severity = entry.get("severity", DEFAULT_SEVERITY)
