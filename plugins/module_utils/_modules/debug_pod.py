@@ -129,7 +129,7 @@ def _make(module: Any, deadline: Deadline) -> Report:
         warnings += what_is_shared(original, request, modes, replace=params["replace"])
         attempts = copy_attempts(wish, original, known_identity(original))
         made = create(cluster, original, request, attempts, name, dry_run=module.check_mode)
-    diff = pod_diff(made.pod, made.pod) if made.reused else pod_diff(original.manifest, made.pod)
+    diff = [pod_diff(made.pod if made.reused else original.manifest, made.pod)] if module._diff else []
     pod = made.pod
     debugger = debug_name(original, request)
     with after_change(is_changed=not made.reused and not module.check_mode):
@@ -146,7 +146,7 @@ def _make(module: Any, deadline: Deadline) -> Report:
     row = _row(pod, container, original, debugger, made, time.monotonic() - started, warnings)
     changed = not made.reused or params["replace"]
     message = _summary(made, original, changed=changed, would=module.check_mode, replaced=params["replace"])
-    return Report(message, changed, [row], [], {"diff": [diff]} if module._diff else {}, warnings)
+    return Report(message, changed, [row], [], {"diff": diff} if module._diff else {}, warnings)
 
 
 def _replace(cluster: Cluster, original: Target, made: Made, *, dry_run: bool) -> None:

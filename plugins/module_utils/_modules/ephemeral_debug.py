@@ -10,7 +10,7 @@ This is a private module utility of incident.distroless; its interface may chang
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -102,11 +102,12 @@ class Plan:
 
 @dataclass(slots=True)
 class Done:
-    """What was done with one target: its row, whether anything changed, a command's failure, the diff."""
+    """What was done with one target: its row, whether anything changed, a command's failure, and what makes the diff, which costs more
+    than a pod's answer and is seldom asked for."""
 
     row: dict[str, Any]
     changed: bool
-    diff: dict[str, str]
+    diff: Callable[[], dict[str, str]]
     failure: Failure | None = None
 
 
@@ -149,7 +150,7 @@ def work(module: Any) -> Report:
     message, failure = judge(
         failed, succeeded, continue_on_error=params["continue_on_error"], message=summary(done, plan)
     )
-    fields: dict[str, Any] = {"diff": [entry.diff for entry in done]} if module._diff else {}
+    fields: dict[str, Any] = {"diff": [entry.diff() for entry in done]} if module._diff else {}
     rows = [*(entry.row for entry in done), *gone]
     changed = any(entry.changed for entry in done) or was_changed(failed)
     return Report(message, changed, rows, failed, fields, warnings, failure)
@@ -199,7 +200,7 @@ def _work_on(cluster: Cluster, plan: Plan, target: Target) -> Done:
         row = target_row(attached, time.monotonic() - started)
         row["commands"] = [not_run(command) for command in plan.commands]
         would_run = any(command.changed or command.dest for command in plan.commands)
-        return Done(row, not attached.reused or would_run, _diff(attached))
+        return Done(row, not attached.reused or would_run, partial(_diff, attached))
     attached = ensure(in_time, target, plan.request, plan.wish)
     with after_change(is_changed=not attached.reused):
         if attached.session is not None:
@@ -241,7 +242,7 @@ def _run_commands(cluster: Cluster, plan: Plan, attached: Attached, started: flo
     result["commands"] = list(rows.values())
     wrote = any(outcome.wrote for outcome in ran.values())
     changed = not attached.reused or wrote or any(command.changed for row in done for _index, command in row.begun())
-    return Done(result, changed, _diff(attached), failure or _command_failure(plan, target, rows))
+    return Done(result, changed, partial(_diff, attached), failure or _command_failure(plan, target, rows))
 
 
 def _run_row(cluster: Cluster, plan: Plan, attached: Attached, row: Row) -> Row:
@@ -307,11 +308,11 @@ _NOTHING_RUNS = ("NoTarget", "PodGone", "TargetNotRunning")
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """What was ended: the names of the debuggers, the target's row, and its diff."""
+    """What was ended: the names of the debuggers, the target's row, and what makes its diff."""
 
     names: Sequence[str]
     row: dict[str, Any]
-    diff: dict[str, str]
+    diff: Callable[[], dict[str, str]]
 
 
 def end_debuggers(cluster: Cluster, target: Target, name: str | None, *, is_check: bool, wait: bool) -> Ended:
@@ -337,7 +338,7 @@ def end_debuggers(cluster: Cluster, target: Target, name: str | None, *, is_chec
     warnings += ["the ended debugger stays in the pod's spec: the API cannot remove it"] if names else []
     row = unseen_row(target, debugger=names[-1] if names else target.debugger, warnings=warnings)
     after = [Debugger(entry.manifest, {"terminated": {}}) if entry.name in names else entry for entry in before]
-    return Ended(names, {**row, "ended": names}, debugger_diff(target, before, after))
+    return Ended(names, {**row, "ended": names}, partial(debugger_diff, target, before, after))
 
 
 def _is_about_to_start(entry: Debugger) -> bool:

@@ -34,7 +34,8 @@ def shown(name: bytes) -> str:
 
 def printable(text: str) -> str:
     """Return the text with what is not printable escaped."""
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+    # most of what a report shows is
+    return text if text.isprintable() else "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 def text(data: bytes) -> str:

@@ -83,3 +83,12 @@ def test_what_watches_is_kept_where_another_one_breaks(monkeypatch: pytest.Monke
     assert [(entry["name"], entry["stdout"]) for entry in row["commands"]] == [("watch", "watched\n")]
     assert isinstance(report.failure, Failure)
     assert report.failure.reason == "DestConflict"
+
+
+def test_a_diff_that_nobody_asked_for_is_not_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    def made(*_words: object) -> None:
+        raise AssertionError("for nobody")
+
+    monkeypatch.setattr(ephemeral_debug, "debugger_diff", made)
+    report = run(monkeypatch, [{"name": "look", "cmd": "echo seen"}])
+    assert (report.failure, len(report.targets)) == (None, 1)
