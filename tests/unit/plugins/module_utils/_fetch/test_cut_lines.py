@@ -2,7 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A line that is cut, at each byte of what a real shell once said: what nothing has proven is no file and no progress."""
+"""A line that is cut, at each byte of what a real shell once said, or says something else: what nothing has proven is no file and no
+progress."""
 
 from __future__ import annotations
 
@@ -74,7 +75,7 @@ class Said:
             self._mark = data[5:].partition(b"\n")[0]
         if not data.endswith((b" run\n", b" ask\n")):
             return
-        answer = self._answers.pop(0).replace(self._old, self._mark)
+        answer = self._answers.pop(0).replace(self._old, self._mark) if self._answers else b""
         self._pieces += [(1, answer[: self._left]), (2, self._mark + b" 0\n")]
         if len(answer) > self._left:
             self._pieces[-1] = (1, self._then)
@@ -193,3 +194,35 @@ def test_a_little_that_nothing_has_proven_uses_up_the_tries(tmp_path: Path, monk
     assert statuses(done) == {"/a/large": ("failed", "ConnectionLost")}
     # the first, two more, and one that asks for the names of groups
     assert len(opened) == 4
+
+
+# in the place of a word of an answer, or beside it
+WORDS = (b"", b"-1", b"9" * 19, b"\xff", b"1 2 3", b"//E")
+
+
+def twisted(answers: Sequence[bytes]) -> Iterator[list[bytes]]:
+    """Return the answers with another word in the place of one, or with a line left out or doubled, in the listing and what follows."""
+    for number, answer in list(enumerate(answers))[-2:]:
+        lines = answer.split(b"\n")
+        for at, line in enumerate(lines[:12]):
+            for other in ([], [line, line]):
+                yield [*answers[:number], b"\n".join([*lines[:at], *other, *lines[at + 1 :]]), *answers[number + 1 :]]
+            words = line.split(b" ")[:12]
+            for place, word in enumerate(words):
+                for instead in (*WORDS, word + b" " + word):
+                    changed = b" ".join([*words[:place], instead, *words[place + 1 :]])
+                    text = b"\n".join([*lines[:at], changed, *lines[at + 1 :]])
+                    yield [*answers[:number], text, *answers[number + 1 :]]
+
+
+def test_whatever_a_word_of_an_answer_is_it_ends_in_rows_or_a_failure(world: World) -> None:
+    answers, mark = heard(world)
+    contents = set(CONTENTS.values())
+    cases = list(twisted(answers))
+    for lies in cases:
+        done = fetched(world, Said(lies, mark, cut=sum(map(len, lies)) + 1), "twisted")
+        assert isinstance(done, Failure | Fetched)
+        assert world.no_temporary_is_left()
+        assert {path.read_bytes() for path in world.copy.rglob("*") if path.is_file()} <= contents
+        shutil.rmtree(world.home, ignore_errors=True)
+    assert len(cases) > 300
