@@ -11,7 +11,14 @@ class ModuleDocFragment:
     """What needs the options of kubernetes.core.k8s_auth_options."""
 
     DOCUMENTATION = r"""
-options: {}
+options:
+  requests_per_second:
+    description:
+      - How many requests a second this task sends to the API server at most, however many pods it works on side by side. After a pause five
+        seconds' worth go at once.
+      - V(0) is no limit. What the API server itself asks for (HTTP 429) is honoured anyway.
+    type: float
+    default: 0.0
 attributes:
   async:
     description: Runs in the background where the task says C(async).

@@ -55,6 +55,7 @@ def test_a_role_takes_text_for_any_type(kubectl: Kubectl, app: str, tmp_path: Pa
         "max_pods": "1",
         "keep_debugger": "false",
         "growth_seconds": "1",
+        "requests_per_second": "50",
         "debug": json.dumps({"name": "by-role"}),
     }
     case = run_playbook("disk_triage", tmp_path, {"namespace": kubectl.namespace, **given})

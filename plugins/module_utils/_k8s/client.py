@@ -26,6 +26,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline, within
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._core.pace import Pace
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.answers import close, parse_event, read
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.api_errors import (
     failure_from_status,
@@ -85,9 +86,10 @@ class _Learned:
 class Cluster:
     """An API server, how to reach it, and until when: what is asked later raises WaitTimeout. Safe to use from several threads."""
 
-    def __init__(self, api_client: Any, deadline: Deadline) -> None:
-        """api_client is a kubernetes.client.ApiClient."""
+    def __init__(self, api_client: Any, deadline: Deadline, pace: Pace | None = None) -> None:
+        """api_client is a kubernetes.client.ApiClient. pace: of requests and new streams; None for no limit."""
         self.deadline = deadline
+        self._pace = pace
         self.configuration = api_client.configuration
         # a kubeconfig's token, when it is asked for, sets the configuration's host to the kubeconfig's: the options have the last word
         self._host = str(self.configuration.host).rstrip("/")
@@ -259,6 +261,7 @@ class Cluster:
             decode_content=True,
         )
         while True:
+            self._wait_for_a_place(doing)
             # after a pause there is less of it
             seconds = min(REQUEST_TIMEOUT, self.deadline.remaining(doing))
             timed = partial(ask, timeout=urllib3.Timeout(total=seconds))
@@ -310,6 +313,7 @@ class Cluster:
 
         Its time-out is what is left, at most REQUEST_TIMEOUT. Raises Failure.
         """
+        self._wait_for_a_place(doing)
         seconds = min(REQUEST_TIMEOUT, self.deadline.remaining(doing))
         # each address of the host and each line of a proxy's answer has the whole time-out
         return self._guard(lambda: within(seconds, partial(self._connected, seconds)), doing)
@@ -340,6 +344,14 @@ class Cluster:
             raise ProtocolError("no connection", error) from error
         connection.sock.settimeout(seconds)
         return connection.sock
+
+    def _wait_for_a_place(self, doing: str) -> None:
+        pause = self._pace.take(time.monotonic()) if self._pace else 0.0
+        if pause >= self.deadline.left() > 0:
+            failure = self.deadline.expired(doing)
+            failure.hint = f"Raise {self.deadline.option} or requests_per_second."
+            raise failure
+        time.sleep(pause)
 
     def _read(self, answer: Any, call: Callable[[], bytes], doing: str) -> bytes:
         """Return what a call reads of an answer. Raises Failure."""

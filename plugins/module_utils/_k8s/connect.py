@@ -19,6 +19,7 @@ from typing import Any
 
 from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline, within
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._core.pace import Pace
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.api_errors import (
     failure_from_status,
     parse_status,
@@ -40,7 +41,16 @@ def connect(module: Any, deadline: Deadline, *, uses_environment: bool = True) -
     uses_environment: what is not given comes from K8S_AUTH_*, which must not be asked of several clusters at once: the token of one
     would be sent to the others.
     """
-    return Cluster(open_client(module, deadline, uses_environment=uses_environment), deadline)
+    return Cluster(open_client(module, deadline, uses_environment=uses_environment), deadline, pace_of(module))
+
+
+def pace_of(module: Any) -> Pace | None:
+    """Return how fast the module may ask, by its options; None for no limit. Raises Failure InvalidRequest."""
+    per_second = module.params.get("requests_per_second") or 0.0
+    if not 0 <= per_second <= MOST_PER_SECOND:
+        why = f"requests_per_second: expected a number from 0 to {MOST_PER_SECOND}, got {per_second!r}."
+        raise Failure("InvalidRequest", why, "0 is no limit.")
+    return Pace(per_second) if per_second else None
 
 
 def open_client(module: Any, deadline: Deadline, *, uses_environment: bool = True) -> Any:
@@ -63,6 +73,9 @@ def open_client(module: Any, deadline: Deadline, *, uses_environment: bool = Tru
         )
     return client
 
+
+# more than any API server answers
+MOST_PER_SECOND = 100_000
 
 _OPTIONS_OF_HEADERS = {
     "Impersonate-User": "impersonate_user",

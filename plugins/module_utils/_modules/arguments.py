@@ -252,6 +252,9 @@ def _outline(key: str, value: Any) -> Any:
     return MASK
 
 
+PACE_SPEC: Spec = {"requests_per_second": {"type": "float", "default": 0.0}}
+
+
 def make_module(own_spec: Spec, *, selects: bool = True) -> Any:
     """Return the module object for options of its own beside authentication, and beside selection where it selects targets.
 
@@ -259,6 +262,6 @@ def make_module(own_spec: Spec, *, selects: bool = True) -> Any:
     """
     return AnsibleK8SModule(
         module_class=QuietModule,
-        argument_spec={**AUTH_ARG_SPEC, **(selection_spec() if selects else {}), **own_spec},
+        argument_spec={**AUTH_ARG_SPEC, **PACE_SPEC, **(selection_spec() if selects else {}), **own_spec},
         supports_check_mode=True,
     )

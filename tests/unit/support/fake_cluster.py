@@ -21,6 +21,7 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline
+from ansible_collections.incident.distroless.plugins.module_utils._core.pace import Pace
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import Cluster
 from kubernetes.client import ApiClient, Configuration
 
@@ -72,10 +73,10 @@ class FakeCluster:
         self.bodies: list[Object] = []
         self.over = threading.Event()
 
-    def client(self, seconds: float = 20) -> Cluster:
+    def client(self, seconds: float = 20, pace: Pace | None = None) -> Cluster:
         """Return the collection's own client of it, for so many seconds from now on."""
         configuration = Configuration(host=self.url, api_key={"authorization": f"Bearer {TOKEN}"})
-        return Cluster(ApiClient(configuration), Deadline(seconds))
+        return Cluster(ApiClient(configuration), Deadline(seconds), pace)
 
     def options(self) -> dict[str, Any]:
         """Return the options with which a task reaches it."""

@@ -14,10 +14,12 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline, within
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._core.pace import Pace
 from ansible_collections.incident.distroless.plugins.module_utils._k8s import client as client_module
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import Cluster
 from ansible_collections.incident.distroless.plugins.module_utils._remote.pod_exec import open_exec
@@ -42,6 +44,7 @@ def black_hole() -> Iterator[Cluster]:
             connection.close()
 
 
+PODS = "/api/v1/namespaces/shop/pods"
 CALLS: dict[str, Callable[[Cluster], object]] = {
     "get": lambda cluster: cluster.get("/api/v1/pods", "looking"),
     "watch": lambda cluster: cluster.watch("/api/v1/pods", "watching", ()).__enter__(),
@@ -58,6 +61,34 @@ def test_no_answer_takes_much_longer_than_the_deadline(black_hole: Cluster, call
     # it has never answered: there is nothing that it is slow in
     assert caught.value.reason == "ApiUnreachable"
     assert black_hole.host in caught.value.message
+
+
+def test_requests_and_streams_wait_for_their_place_in_one_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, slept = [1000.0], []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        clock[0] += seconds
+
+    with fake_cluster() as found:
+        cluster = found.client(60, Pace(1))
+        monkeypatch.setattr(
+            client_module, "time", SimpleNamespace(monotonic=lambda: clock[0], sleep=sleep, time=time.time)
+        )
+        for _number in range(6):
+            cluster.until(Deadline(60)).get(PODS, "looking")
+        cluster.dial("opening a stream").close()
+    assert [round(seconds, 3) for seconds in slept] == [0, 0, 0, 0, 0, 1, 1]
+
+
+def test_a_place_that_comes_after_the_deadline_is_not_waited_for() -> None:
+    with fake_cluster() as found:
+        cluster = found.client(60, Pace(0.001))
+        cluster.get(PODS, "looking")
+        with pytest.raises(Failure) as caught:
+            cluster.get(PODS, "looking once more")
+    assert caught.value.reason == "WaitTimeout"
+    assert "requests_per_second" in str(caught.value.hint)
 
 
 # more than anybody waits for, a byte at a time

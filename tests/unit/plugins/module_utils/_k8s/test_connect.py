@@ -244,3 +244,10 @@ def test_a_server_that_is_not_known_yet_is_named_by_what_says_it(cluster: FakeCl
     ended = ask(cluster, kubeconfig=path, context="x", timeout=1)
     assert ended["reason"] == "ApiUnreachable"
     assert f"connecting to the server of {path}, context x: the credentials cannot be had in time" in ended["msg"]
+
+
+@pytest.mark.parametrize("given", [-1, 1e9, "nan"])
+def test_a_pace_that_is_none_is_refused_by_name(cluster: FakeCluster, given: float | str) -> None:
+    ended = run_task(pod_logs.run, cluster, containers=[LOG], requests_per_second=given)
+    assert reason(ended) == "InvalidRequest"
+    assert "requests_per_second" in ended["msg"]
