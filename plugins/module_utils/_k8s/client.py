@@ -34,7 +34,11 @@ from ansible_collections.incident.distroless.plugins.module_utils._k8s.api_error
     retry_after,
 )
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.certificates import refusal
-from ansible_collections.incident.distroless.plugins.module_utils._k8s.redaction import without_password
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.redaction import (
+    harmless,
+    with_port,
+    without_password,
+)
 
 Query = Sequence[tuple[str, str]]
 
@@ -62,17 +66,6 @@ def api_path(*segments: str) -> str:
 def pod_path(namespace: str, name: str, *subresource: str) -> str:
     """The path of a pod or of its subresource."""
     return api_path("api", "v1", "namespaces", namespace, "pods", name, *subresource)
-
-
-def with_port(url: str) -> str:
-    """Return a URL that says its port, also where it is the one that its scheme has anyway."""
-    try:
-        parts = urlsplit(url)
-        port = parts.port or (443 if parts.scheme == "https" else 80)
-    except ValueError:
-        return url
-    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-    return parts._replace(netloc=f"{host}:{port}").geturl()
 
 
 @dataclass(slots=True)
@@ -395,17 +388,3 @@ class Cluster:
                 self._learned.clock_offset = parsedate_to_datetime(date).timestamp() - time.time()
             except (ValueError, OverflowError):
                 return
-
-
-def harmless(error: BaseException) -> str:
-    """What an exception says that cannot hold a credential."""
-    import ssl
-
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"certificate: {error.verify_message}"
-    if isinstance(error, ssl.SSLError):
-        return f"TLS: {error.reason}"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    inner = error.__cause__ or error.__context__
-    return harmless(inner) if inner is not None else type(error).__name__

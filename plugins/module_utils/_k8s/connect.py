@@ -29,10 +29,12 @@ from ansible_collections.incident.distroless.plugins.module_utils._k8s.client im
     PLUGIN_HINT,
     REQUEST_TIMEOUT,
     Cluster,
+)
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.redaction import (
     harmless,
     with_port,
+    without_password,
 )
-from ansible_collections.incident.distroless.plugins.module_utils._k8s.redaction import without_password
 
 
 def connect(module: Any, deadline: Deadline, *, uses_environment: bool = True) -> Cluster:

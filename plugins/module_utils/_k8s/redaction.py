@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Objects of the API without the values of environment variables, wherever a pod or its template stands in them.
+"""What may be shown of objects, URLs and errors: objects without values of environment variables, the others without passwords.
 
 This is a private module utility of incident.distroless; its interface may change.
 """
@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 HIDDEN = "(left out)"
@@ -22,6 +23,31 @@ _CONTAINERS = ("containers", "initContainers", "ephemeralContainers")
 def without_password(url: str) -> str:
     """Return a URL without what stands before its @: somebody can have put a password there."""
     return re.sub(r"//[^/]*@", "//", url)
+
+
+def with_port(url: str) -> str:
+    """Return a URL that says its port, also where it is the one that its scheme has anyway."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError:
+        return url
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    return parts._replace(netloc=f"{host}:{port}").geturl()
+
+
+def harmless(error: BaseException) -> str:
+    """Return what an exception says that cannot hold a credential."""
+    import ssl
+
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"certificate: {error.verify_message}"
+    if isinstance(error, ssl.SSLError):
+        return f"TLS: {error.reason}"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    inner = error.__cause__ or error.__context__
+    return harmless(inner) if inner is not None else type(error).__name__
 
 
 def without_values(thing: Mapping[str, Any]) -> dict[str, Any]:

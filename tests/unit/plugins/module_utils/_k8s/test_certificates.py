@@ -22,8 +22,9 @@ import pytest
 from ansible_collections.incident.distroless.plugins.module_utils._core.concurrency import run_concurrently
 from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
-from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import Cluster, with_port
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import Cluster
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.connect import connect, open_client
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.redaction import with_port
 from ansible_collections.incident.distroless.plugins.module_utils._remote.pod_exec import open_exec
 from ansible_collections.kubernetes.core.plugins.module_utils.args_common import AUTH_ARG_SPEC
 from ansible_collections.kubernetes.core.plugins.module_utils.k8s.client import get_api_client
