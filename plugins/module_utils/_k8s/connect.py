@@ -36,6 +36,9 @@ from ansible_collections.incident.distroless.plugins.module_utils._k8s.redaction
     without_password,
 )
 
+# versions of SelfSubjectReview: since Kubernetes 1.28, 1.27 and, where its gate is on, 1.26
+REVIEWS = ("v1", "v1beta1", "v1alpha1")
+
 
 def connect(module: Any, deadline: Deadline, *, uses_environment: bool = True) -> Cluster:
     """Return the cluster that the module's options name, to be asked until the deadline. Raises Failure.

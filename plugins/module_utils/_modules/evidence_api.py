@@ -24,7 +24,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._core.deadline
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._core.times import rfc3339, when
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import Cluster, Query, api_path, pod_path
-from ansible_collections.incident.distroless.plugins.module_utils._k8s.connect import open_client
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.connect import REVIEWS, open_client
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.logs import is_lost, lost, read_tail
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.redaction import without_values
 from ansible_collections.incident.distroless.plugins.module_utils._localfs.destination import (
@@ -42,8 +42,6 @@ RECORD = "record.json"
 WHAT = ("who", "cluster", "pod", "owners", "events", "node", "logs")
 # a pod is owned by a replica set, that by a deployment, and that perhaps by something of an operator
 MAX_OWNERS = 4
-# of SelfSubjectReview: since Kubernetes 1.28, 1.27 and, where its gate is on, 1.26
-_REVIEWS = ("v1", "v1beta1", "v1alpha1")
 MAX_LOG = 64 << 20
 # what the kubelet says in place of a log is shorter
 _LOST = 4096
@@ -140,7 +138,7 @@ def _ask_about_us(cluster: RecordingCluster, plan: Plan) -> tuple[Mapping[str, A
         get: Callable[..., dict[str, Any]] = cluster.get
         asked.append(("version", "GET", api_path("version"), get))
         asked.append(("system", "GET", api_path("api", "v1", "namespaces", "kube-system"), get))
-    for version in _REVIEWS if "who" in plan.what else ():
+    for version in REVIEWS if "who" in plan.what else ():
         path = api_path("apis", "authentication.k8s.io", version, "selfsubjectreviews")
 
         def reviewed(path: str = path, version: str = version) -> None:

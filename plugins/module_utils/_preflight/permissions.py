@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from ansible_collections.incident.distroless.plugins.module_utils._core.concurrency import run_concurrently
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import Cluster
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.connect import REVIEWS
 from ansible_collections.incident.distroless.plugins.module_utils._preflight.rows import Row, inside, unasked
 from ansible_collections.incident.distroless.plugins.module_utils._preflight.uses import (
     USES,
@@ -24,13 +25,24 @@ from ansible_collections.incident.distroless.plugins.module_utils._preflight.use
 
 def who(cluster: Cluster) -> str:
     """Return who the API takes us for. Raises Failure."""
-    body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
     doing = "asking who this is (create on selfsubjectreviews)"
-    answer = cluster.post("/apis/authentication.k8s.io/v1/selfsubjectreviews", body, doing)
+    answer = _review(cluster, doing)
     name = inside(answer, "status", "userInfo", "username")
     if not isinstance(name, str) or not name:
         raise Failure("ApiUnsupported", f"{doing}: the answer names nobody.")
     return name
+
+
+def _review(cluster: Cluster, doing: str) -> Mapping[str, object]:
+    """Return the answer in the newest version that the API server knows. Raises Failure."""
+    for version in REVIEWS:
+        body = {"apiVersion": f"authentication.k8s.io/{version}", "kind": "SelfSubjectReview"}
+        try:
+            return cluster.post(f"/apis/authentication.k8s.io/{version}/selfsubjectreviews", body, doing)
+        except Failure as failure:
+            if failure.reason != "ApiUnsupported" or version == REVIEWS[-1]:
+                raise
+    raise AssertionError("the last version is answered or raised")
 
 
 def of_subject(subject: str | Failure) -> Row:

@@ -110,6 +110,17 @@ def test_an_answer_that_says_neither_yes_nor_no_is_not_known(cluster: FakeCluste
     assert "RoleBinding" not in ended["role"]
 
 
+@pytest.mark.parametrize("there", ["v1beta1", "v1alpha1", None])
+def test_an_older_release_says_who_this_is_in_its_own_version(cluster: FakeCluster, there: str | None) -> None:
+    if there:
+        who = Reply(201, {"kind": "SelfSubjectReview", "status": {"userInfo": {"username": "oncall"}}})
+        cluster.faults.append(Fault(f"{there}/selfsubjectreviews", who))
+    nothing = Reply(404, b"404 page not found\n", {"Content-Type": "text/plain"})
+    cluster.faults += [Fault("selfsubjectreviews", nothing)] * 3
+    ended = ask(cluster)
+    assert (ended["subject"], row(ended, "subject")["status"]) == (("oncall", "ok") if there else (None, "unknown"))
+
+
 def test_verbs_that_a_use_goes_on_without_do_not_make_it_impossible(cluster: FakeCluster) -> None:
     cluster.state.denied |= {"list events", "get jobs", "list pods"}
     ended = ask(cluster, pod="api-0")
