@@ -229,7 +229,10 @@ def _take_health(known: Known, now: str, within: int) -> None:
     log, why = _log_of_the_end(known)
     words = None if log is None else last_words([clean(line) for line in log.split("\n")])
     life, node = known.facts["container"], known.facts.get("node")
-    view = View(known.facts["pod"], life, known.facts.get("events", ()), words, node, now, within, why)
+    # a collector of the user's own can have the name and another parser
+    memory = known.facts.get("memory_use")
+    counted = memory if isinstance(memory, Mapping) and life["state"] == "running" and "limit_met" in memory else None
+    view = View(known.facts["pod"], life, known.facts.get("events", ()), words, node, now, within, why, counted)
     found = diagnose(view)
     known.facts["health"] = found.as_fact()
     if found.stale:

@@ -179,9 +179,9 @@ def _waits_for_other(view: View) -> Cause | None:
 
 
 def of_other(view: View, name: str) -> Cause | None:
-    """Return what is wrong with another container of the pod, of whose log nothing is known."""
+    """Return what is wrong with another container of the pod, of whose log and cgroup nothing is known."""
     life = container_life(view.pod, name, view.now)
-    return _of_container(replace(view, life=life, words=None, no_words=""))
+    return _of_container(replace(view, life=life, words=None, no_words="", memory=None))
 
 
 def _end_or_start(view: View) -> Cause | None:

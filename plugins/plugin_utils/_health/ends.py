@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from ansible_collections.incident.distroless.plugins.module_utils._core.sizes import show_size
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.waiting import NO_IMAGE
 from ansible_collections.incident.distroless.plugins.plugin_utils._health.causes import Cause, because
 from ansible_collections.incident.distroless.plugins.plugin_utils._health.container_life import ON_ITS_WAY, rule_for
@@ -170,10 +171,40 @@ def _memory(view: View) -> Cause:
     if pressure.get("status") == "True":
         where = f"node {view.pod['spec'].get('nodeName')} has MemoryPressure ({said_of(pressure)})"
         message += f"; {where}, so that it may be the node's memory that ran out"
-        return because("out_of_memory", message, following=on_node, sure="inferred", remarks=[_said(view)])
+        return because(
+            "out_of_memory", message, following=on_node, sure="inferred", remarks=[_counted(view), _said(view)]
+        )
     if not limit.value:
-        return because("out_of_memory", message, following=on_node, remarks=[_said(view)])
-    return because("out_of_memory", message, remarks=[_said(view)])
+        return because("out_of_memory", message, following=on_node, remarks=[_counted(view), _said(view)])
+    # the runtime itself says of one that it could not begin that the limit is too low
+    is_told = "OOM-killed" in life["message"]
+    unknown = (
+        ""
+        if is_told
+        else "Whether it came to that limit, or its pod or its node ran out of memory, the API does not tell"
+    )
+    return because("out_of_memory", message, remarks=[_counted(view) or unknown, _said(view)])
+
+
+# the counts of a run end with it: of one that was killed those of the next one are left, at the same limit
+_MET = {
+    "own": "it has run out of memory at that limit as well",
+    "near": "it has come to that limit as well",
+    "reclaimed": "at that limit there has always been memory to take back",
+    "far": "it has been far from that limit",
+}
+
+
+def _counted(view: View) -> str:
+    """Return a sentence with what the kernel counts of the run that goes on, "" where nobody looked."""
+    memory = view.memory
+    if memory is None:
+        return ""
+    held = f"The run that goes on since {view.life['started_at']} holds {show_size(memory['kept'])} that the kernel cannot take back"
+    if memory["limit"] is None:
+        return f"{held}, and has no limit of its own"
+    met = _MET.get(memory["limit_met"])
+    return f"{held}, of a limit of {show_size(memory['limit'])}{'; so far ' + met if met else ''}"
 
 
 def _killed_by_probe(view: View) -> Cause | None:

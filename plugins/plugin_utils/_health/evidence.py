@@ -32,7 +32,8 @@ A_MOMENT = 30
 @dataclass(frozen=True, slots=True)
 class View:
     """What is known. life: of container_life; events: the rows of the fact, oldest first; words: None where no log was read, and
-    no_words why; node: None where it was not read; now: RFC 3339, of the API server's clock; within: seconds that are recent."""
+    no_words why; node: None where it was not read; now: RFC 3339, of the API server's clock; within: seconds that are recent;
+    memory: what the kernel counts of the run that goes on (cgroup_memory), None where nobody looked inside."""
 
     pod: Row
     life: Row
@@ -42,6 +43,7 @@ class View:
     now: str
     within: int
     no_words: str = ""
+    memory: Row | None = None
 
     @property
     def name(self) -> str:

@@ -50,6 +50,52 @@ def test_an_app_that_a_liveness_probe_ended_with_0_did_not_end_by_itself() -> No
     assert list(said(found, "fail")) == ["failing_probe"]
 
 
+OOM = ended(137, "OOMKilled")
+LIMIT = 64 << 20
+
+
+def counted(kept: int, events: str = "max 0\noom 0", limit: str = str(LIMIT), peak: int = 0) -> bytes:
+    """What a kernel of version 2 has of the run that goes on. kept, peak: MiB."""
+    files = {
+        "memory.max": limit,
+        "memory.current": str(kept << 20),
+        "memory.stat": f"anon {kept << 20}",
+        "memory.events": f"{events}\noom_kill 0",
+        "memory.peak": str((peak or kept) << 20),
+    }
+    rows = [f"c memory {name} {line}" for name, text in files.items() for line in text.splitlines()]
+    return "\n".join(["started 1", "t 20.0", *rows, ""]).encode()
+
+
+def out_of_memory(state: Any, cgroup: bytes = b"") -> str:
+    limits = {"resources": {"limits": {"memory": "64Mi"}}}
+    return said(judged(status(state, OOM), spec={"containers": [{"name": "app", **limits}]}, cgroup=cgroup), "fail")[
+        "out_of_memory"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("state", "cgroup", "words", "never"),
+    [
+        # the cgroup of the run that was killed went with it
+        (RUNNING, b"", "the API does not tell", "holds"),
+        (BACK_OFF, counted(60), "the API does not tell", "holds"),
+        (RUNNING, counted(60, "max 9\noom 2"), "holds 60 MiB that the kernel cannot take back, of a limit of 64 MiB; so far it has run out", "tell"),
+        (RUNNING, counted(60, "max 9\noom 0"), "always been memory to take back", "the API does not tell"),
+        (RUNNING, counted(63), "so far it has come to that limit", "the API does not tell"),
+        (RUNNING, counted(3), "holds 3 MiB that the kernel cannot take back, of a limit of 64 MiB; so far it has been far from", "tell"),
+        (RUNNING, counted(3, limit="max"), "has no limit of its own", "far from"),
+    ],
+)  # fmt: skip
+def test_of_a_kill_for_memory_what_the_kernel_counts_of_the_next_run_is_told_and_else_that_it_is_not_known(
+    state: Any, cgroup: bytes, words: str, never: str
+) -> None:
+    message = out_of_memory(state, cgroup)
+    assert "its limit is 64Mi" in message
+    assert words in message
+    assert never not in message
+
+
 KILLED = "Container app failed liveness probe, will be restarted"
 # before the run that ended last began, at 08:00
 EARLIER = "07:30:00"

@@ -63,9 +63,10 @@ def judged(
     previous: str = "",
     spec: Any = None,
     metadata: Any = None,
+    cgroup: bytes = b"",
     **pod_status: Any,
 ) -> list[Judgement]:
-    """What is said of a container of a pod with one app. inits: the statuses of its init containers."""
+    """What is said of a container of a pod with one app. inits: the statuses of its init containers; cgroup: what was seen of it inside."""
     pod = {
         "metadata": {"namespace": "shop", "name": "api-0", "uid": "u1", **(metadata or {})},
         "spec": {
@@ -81,7 +82,7 @@ def judged(
             **pod_status,
         },
     }
-    return analyze(_facts(pod, events, container, log, previous), ANALYZERS, {"within_seconds": 3600})
+    return analyze(_facts(pod, events, container, log, previous, cgroup), ANALYZERS, {"within_seconds": 3600})
 
 
 def said(judgements: list[Judgement], *verdicts: str) -> dict[str, str]:
@@ -89,7 +90,7 @@ def said(judgements: list[Judgement], *verdicts: str) -> dict[str, str]:
     return {judgement.analyzer: judgement.message for judgement in judgements if judgement.verdict in verdicts}
 
 
-def _facts(pod: Any, events: Any, container: str, log: str, previous: str) -> dict[str, Any]:
+def _facts(pod: Any, events: Any, container: str, log: str, previous: str, cgroup: bytes) -> dict[str, Any]:
     target = {"namespace": "shop", "pod": "api-0", "container": container, "error": None}
     answers = [
         {"api": "pod", "namespace": "shop", "name": "api-0", "objects": [pod], "error": None},
@@ -98,10 +99,15 @@ def _facts(pod: Any, events: Any, container: str, log: str, previous: str) -> di
         {"api": "previous_log", "text": previous, **target},
     ]
     collectors = [{"name": source, "api": source, "parser": "text"} for source in SOURCES]
+    collectors += (
+        [{"name": "memory_use", "api": None, "file": "cgroup.txt", "parser": "cgroup_memory"}] if cgroup else []
+    )
     collected = {"collectors": collectors, "api": answers, "failed_targets": [], "ended": NOW}
     row = {"namespace": "shop", "pod": "api-0", "pod_uid": "u1", "container": container, "node": "n", "commands": []}
 
     def read(path: str) -> bytes:
+        if path == "cgroup.txt":
+            return cgroup
         raise FileNotFoundError(path)
 
     return gather_facts(collected, row, read).facts
