@@ -209,7 +209,7 @@ def _not_up(view: View) -> Cause | None:
     asks = f"its startup probe asks for {described(probe)}"
     told = f"{answer['message']} ({answer['count']} times)" if answer else "no answer of it is left in the events"
     message = f"{view.name} runs for {elapsed} s, and is not up: {asks}; {told}"
-    return because("never_up", message)
+    return because("never_up", message, following=_if_not_asked(answer))
 
 
 def _starting_for(view: View) -> int | None:
@@ -246,7 +246,23 @@ def _failing_now(view: View) -> Cause | None:
     fresh = SPARSE if answer["count"] >= MANY else max(LATE, 3 * period)
     if age is None or age > fresh or (run is not None and age > run):
         return None
-    return because("failing_now", f"{answer['message']} ({answer['count']} times); {view.name} still runs")
+    told = f"{answer['message']} ({answer['count']} times)"
+    if following := _if_not_asked(answer):
+        message = f"{told}: whether {view.name} answers is not known to the kubelet, which does not start it again for that"
+        return because("failing_now", message, following=following)
+    return because("failing_now", f"{told}; {view.name} still runs")
+
+
+def _if_not_asked(answer: Mapping[str, Any] | None) -> str:
+    """Return what to do where a probe did not fail but could not be asked, which the kubelet takes for no answer; else ""."""
+    if answer is None or " probe errored" not in answer["message"]:
+        return ""
+    if any(words in answer["message"] for words in ("executable file not found", "no such file or directory")):
+        return (
+            "The probe's command is not in the image: one without a shell has neither sh nor curl. Ask by httpGet, tcpSocket or grpc, "
+            "or bring a program along that asks."
+        )
+    return "See to what the message names: the probe itself could not be run."
 
 
 def _not_ready(view: View) -> Cause | None:
@@ -262,7 +278,7 @@ def _not_ready(view: View) -> Cause | None:
         answer, probe = view.unhealthy("Readiness"), view.spec.get("readinessProbe")
         told = f"{answer['message']} ({answer['count']} times)" if answer else said_of(ready)
         asks = f"; its readiness probe asks for {described(probe)}" if probe and not answer else ""
-        return because("not_ready", f"{view.name} is not ready: {told}{asks}")
+        return because("not_ready", f"{view.name} is not ready: {told}{asks}", following=_if_not_asked(answer))
     if ready.get("status") != "False":
         return None
     if condition(view.pod, "ContainersReady").get("status") != "False":

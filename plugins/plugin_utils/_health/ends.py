@@ -143,12 +143,15 @@ def _restarts(view: View) -> str:
 
 
 def _said(view: View) -> str:
-    """Return a sentence with its last words, or why there are none."""
+    """Return sentences with the message that it left and its last words, or why there are none."""
+    left = f"It left the message: {' / '.join(view.left)}" if view.left else ""
     if view.words is None:
-        return f"What it said cannot be read: {view.no_words}." if view.no_words else ""
-    if view.words.begins_in_trace:
-        return "What was read of its log begins within a stack trace, whose head stands above it."
-    return f"It said last: {' / '.join(view.words.lines)}" if view.words.lines else ""
+        said = f"What it said cannot be read: {view.no_words}." if view.no_words else ""
+    elif view.words.begins_in_trace:
+        said = "What was read of its log begins within a stack trace, whose head stands above it."
+    else:
+        said = f"It said last: {' / '.join(view.words.lines)}" if view.words.lines else ""
+    return f"{left}{'; ' if left and said else ''}{said}"
 
 
 def _memory(view: View) -> Cause:
@@ -234,7 +237,8 @@ def _hook(view: View) -> Cause:
 
 
 def _by_last_words(view: View) -> Cause | None:
-    words = view.words.lines if view.words else ()
+    # what it wrote for that very purpose counts more
+    words = (*(view.words.lines if view.words else ()), *view.left)
     code = view.life["exit_code"]
     if line := _holding(words, ("exec format error",)):
         return because("wrong_architecture", f"{view.name} cannot run its program: {line}", sure="said")

@@ -19,10 +19,12 @@ from ansible_collections.incident.distroless.plugins.module_utils._k8s.pods impo
     containers,
 )
 from ansible_collections.incident.distroless.plugins.plugin_utils._health.container_life import seconds
-from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.last_words import LastWords
+from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.last_words import LastWords, clean, last_words
 from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.text import printable
 
 Row = Mapping[str, Any]
+# ends of which the message is not the app's
+TOLD_BY_THE_RUNTIME = ("StartError", "ContainerCannotRun", "ContainerStatusUnknown", "Unknown")
 # events come late, and several in one
 LATE = 60
 # what is so for a moment is no trouble: a roll-out, a load balancer that has yet to look
@@ -59,6 +61,19 @@ class View:
     def status(self) -> Row:
         """What the pod's status has of the container."""
         return container_status(self.pod, self.name)
+
+    @property
+    def end(self) -> Row:
+        """The container's last end, as the API has it; empty where it has none."""
+        rows = ((self.status.get(key) or {}).get("terminated") for key in ("state", "lastState"))
+        return next(filter(None, rows), {})
+
+    @property
+    def left(self) -> tuple[str, ...]:
+        """What the container wrote as its termination message, without what it said in its log as well."""
+        text = "" if self.end.get("reason") in TOLD_BY_THE_RUNTIME else str(self.end.get("message") or "")
+        said = set(self.words.lines) if self.words else set()
+        return tuple(line for line in last_words([clean(line) for line in text.split("\n")]).lines if line not in said)
 
     def age(self, moment: object) -> int | None:
         """Return the seconds since a moment, None where it is not known."""

@@ -255,3 +255,53 @@ def test_a_resize_that_waits_is_told_beside_a_pass() -> None:
     assert "PodResizePending (Infeasible: Node didn't have enough capacity: cpu, requested: 4000)" in found.message
     (done,) = judged(status(RUNNING, ready=True), conditions=[{**row, "status": "False"}])
     assert "PodResize" not in done.message
+
+
+def test_a_message_that_the_app_left_for_that_purpose_is_told_and_once_only() -> None:
+    """terminationMessagePath is what Kubernetes has for it; by FallbackToLogsOnError it is the end of the log."""
+    only = ended(1, message="config: \x1b[31mkey db.url is not set\x1b[0m\n")
+    found = said(judged(status(BACK_OFF, only)), "fail")["exit"]
+    assert found.count("config: key db.url is not set") == 1
+    fallback = ended(1, message="lost the lease\ngiving up\n")
+    found = said(judged(status(BACK_OFF, fallback), log="lost the lease\ngiving up\n"), "fail")["exit"]
+    assert found.count("giving up") == 1
+    both = ended(1, message="open /etc/orders.yaml: no such file or directory")
+    found = said(judged(status(BACK_OFF, both), log="starting\nERROR exiting\n"), "fail")["missing_file"]
+    assert "/etc/orders.yaml" in found
+
+
+def test_what_the_runtime_says_of_a_start_is_no_message_that_the_app_left() -> None:
+    for text in ('exec: "/app": permission denied', "container init was OOM-killed (memory limit too low?)"):
+        ((message,),) = [said(judged(status(BACK_OFF, ended(128, "StartError", text))), "fail").values()]
+        assert "left the message" not in message
+
+
+ERRORED = (
+    "probe errored and resulted in unknown state: rpc error: code = Unknown desc = failed to exec in container: failed to start exec: "
+    'OCI runtime exec failed: exec: "curl": executable file not found in $PATH'
+)
+
+
+@pytest.mark.parametrize(
+    ("kind", "more", "analyzer"),
+    [
+        ("Liveness", {"ready": True}, "failing_now"),
+        ("Readiness", {}, "not_ready"),
+        ("Startup", {"started": False}, "never_up"),
+    ],
+)
+def test_a_probe_that_could_not_be_asked_is_no_answer(kind: str, more: dict[str, Any], analyzer: str) -> None:
+    """kubernetes#106682: the kubelet throws such a result away, and starts nothing again for it."""
+    probes = {f"{kind.lower()}Probe": {"exec": {"command": ["curl", "localhost"]}}}
+    row = status(RUNNING, **more)
+    found = {
+        judgement.analyzer: judgement
+        for judgement in judged(
+            row, warned("Unhealthy", f"{kind} {ERRORED}", "app"), spec={"containers": [{"name": "app", **probes}]}
+        )
+        if judgement.verdict in ("fail", "warn")
+    }
+    assert list(found) == [analyzer]
+    assert '"curl": executable file not found' in found[analyzer].message
+    assert "not in the image" in found[analyzer].next
+    assert "starts the container again" not in found[analyzer].next
