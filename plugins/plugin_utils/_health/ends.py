@@ -9,6 +9,7 @@ This is a private plugin utility of incident.distroless; its interface may chang
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -17,6 +18,8 @@ from ansible_collections.incident.distroless.plugins.module_utils._k8s.waiting i
 from ansible_collections.incident.distroless.plugins.plugin_utils._health.causes import Cause, because
 from ansible_collections.incident.distroless.plugins.plugin_utils._health.container_life import ON_ITS_WAY, rule_for
 from ansible_collections.incident.distroless.plugins.plugin_utils._health.evidence import (
+    LOST,
+    START_ERRORS,
     View,
     condition,
     memory_limit,
@@ -24,11 +27,10 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._health.eviden
 )
 
 NOT_CREATED = ("RunContainerError", "CreateContainerError")
-START_ERRORS = ("StartError", "ContainerCannotRun")
-LOST = ("ContainerStatusUnknown", "Unknown")
 KILLED = 137
 # how what the kubelet ends comes to its end: by its own handler of TERM, by TERM itself, by KILL
 ENDED_FROM_OUTSIDE = (0, 143, KILLED)
+_NO_NUMBER = re.compile(r"invalid|pars|integer|\bint\b|number|\bport\b.*range|NaN|EACCES|EADDR", re.IGNORECASE)
 NOT_TOLD = "in an earlier run, and no event tells of the last one, as not all are kept of a pod that has many"
 PHRASES = {
     "missing_file": (
@@ -68,6 +70,10 @@ SIGNALS = {
     "PIPE": "It wrote to a pipe or a socket that nobody reads any more.",
 }
 CODES = {126: "The shell found the command and may not run it.", 127: "The shell did not find the command."}
+LINK = (
+    "Kubernetes sets X_PORT=tcp://address:port for each Service x of the namespace, and an app that takes X_PORT for a number meets that: "
+    "give the pod enableServiceLinks: false, or set the variable in its spec."
+)
 MORE_LINES = "Raise log_lines of the role, so that the head of the trace is read too."
 
 
@@ -270,7 +276,16 @@ def _by_code(view: View) -> Cause:
         following = f"Something sent it SIG{life['signal']}."
     if view.words is not None and view.words.begins_in_trace:
         following = MORE_LINES
+    if _took_a_link_for_a_port(view):
+        following = LINK
     return because("exit", f"{_ended(view)}, {_restarts(view)}. {_said(view)}", following=following)
+
+
+def _took_a_link_for_a_port(view: View) -> bool:
+    if view.pod["spec"].get("enableServiceLinks") is False:
+        return False
+    words = (*(view.words.lines if view.words else ()), *view.left)
+    return any(re.search(r"\btcp://[\d.]+:\d+", word) and _NO_NUMBER.search(word) for word in words)
 
 
 def _by_rule(view: View) -> str:

@@ -19,12 +19,17 @@ from ansible_collections.incident.distroless.plugins.module_utils._k8s.pods impo
     containers,
 )
 from ansible_collections.incident.distroless.plugins.plugin_utils._health.container_life import seconds
-from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.last_words import LastWords, clean, last_words
+from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.last_words import (
+    LastWords,
+    clean,
+    last_words,
+)
 from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.text import printable
 
 Row = Mapping[str, Any]
-# ends of which the message is not the app's
-TOLD_BY_THE_RUNTIME = ("StartError", "ContainerCannotRun", "ContainerStatusUnknown", "Unknown")
+# ends of which the message is not the app's: it did not begin, or nobody saw how it ended
+START_ERRORS = ("StartError", "ContainerCannotRun")
+LOST = ("ContainerStatusUnknown", "Unknown")
 # events come late, and several in one
 LATE = 60
 # what is so for a moment is no trouble: a roll-out, a load balancer that has yet to look
@@ -71,7 +76,7 @@ class View:
     @property
     def left(self) -> tuple[str, ...]:
         """What the container wrote as its termination message, without what it said in its log as well."""
-        text = "" if self.end.get("reason") in TOLD_BY_THE_RUNTIME else str(self.end.get("message") or "")
+        text = "" if self.end.get("reason") in (*START_ERRORS, *LOST) else str(self.end.get("message") or "")
         said = set(self.words.lines) if self.words else set()
         return tuple(line for line in last_words([clean(line) for line in text.split("\n")]).lines if line not in said)
 

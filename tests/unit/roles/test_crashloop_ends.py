@@ -305,3 +305,22 @@ def test_a_probe_that_could_not_be_asked_is_no_answer(kind: str, more: dict[str,
     assert '"curl": executable file not found' in found[analyzer].message
     assert "not in the image" in found[analyzer].next
     assert "starts the container again" not in found[analyzer].next
+
+
+@pytest.mark.parametrize(
+    ("log", "spec", "is_told"),
+    [
+        ("ValueError: invalid literal for int() with base 10: 'tcp://10.100.74.69:80'", {}, True),
+        ("Error: listen EACCES: permission denied tcp://10.108.13.33:80", {}, False),
+        ("argument 'port tcp://10.108.226.199:6379' couldn't be parsed into an integer", {}, True),
+        ("argument 'port tcp://10.108.226.199:6379' couldn't be parsed into an integer", {"enableServiceLinks": False}, False),
+        ("dial tcp://10.0.0.5:2375: connection refused", {}, False),
+    ],
+)  # fmt: skip
+def test_an_app_that_takes_a_service_link_for_a_port_is_told_of_service_links(
+    log: str, spec: dict[str, Any], is_told: bool
+) -> None:
+    """docker-library/redis#53, bitnami-docker-redis#175."""
+    (found,) = [row for row in judged(status(BACK_OFF, ended(1)), log=log, spec=spec) if row.verdict == "fail"]
+    assert log[:20] in found.message
+    assert ("enableServiceLinks" in found.next) is is_told
