@@ -21,7 +21,7 @@ API_SOURCES = ("pod", "events", "node", "owners", "siblings", "log", "previous_l
 # names in the facts that are not a collector's to take
 RESERVED = (
     *(*API_SOURCES, "target", "missing", "cut", "volumes", "container", "last_run", "settings", "item"),
-    *("limited_volumes", "ephemeral_storage", "listeners", "zombies", "health", "stale", "unread"),
+    *("limited_volumes", "ephemeral_storage", "listeners", "unserved_ports", "zombies", "health", "stale", "unread"),
     *("comparison", "role", "deleted_share", "odd_code"),
 )
 DEFAULT_VOLATILITY = 50

@@ -19,6 +19,7 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._collect.pod_f
     ephemeral_storage,
     limited_volumes,
     listeners,
+    unserved_ports,
     zombies,
 )
 
@@ -41,6 +42,7 @@ DERIVED = {
     "limited_volumes": ("pod", "big_folders"),
     "ephemeral_storage": ("pod", "big_folders", "layer"),
     "listeners": ("pod", "sockets", "held_sockets"),
+    "unserved_ports": ("pod", "sockets"),
     "zombies": ("processes",),
     "comparison": ("pod", "siblings"),
     "deleted_share": ("disk_usage", "deleted_files"),
@@ -141,6 +143,10 @@ DERIVATIONS: dict[str, Derivation] = {
     ),
     "listeners": Derivation(
         lambda facts: listeners(facts["sockets"], facts["pod"], facts["held_sockets"]), _of_listeners
+    ),
+    "unserved_ports": Derivation(
+        lambda facts: unserved_ports(facts["sockets"], facts["pod"], facts["target"]["container"]),
+        lambda _facts: ("sockets",),
     ),
     "zombies": Derivation(lambda facts: zombies(facts["processes"]), lambda _facts: ("processes",)),
     "comparison": Derivation(

@@ -156,6 +156,33 @@ def listeners(sockets: Iterable[Row], pod: Mapping[str, Any], held: Row) -> list
     return rows
 
 
+def unserved_ports(sockets: Iterable[Row], pod: Row, container: str) -> list[dict[str, Any]]:
+    """Return the TCP ports that a container declares, or its probes ask for, and that no one serves to others than the pod itself.
+
+    Each: port, is_probed, addresses (where it is listened on: of the loopback only, or none). One that nobody listens on counts where
+    that is so of all of them: a spec may declare ports of what is not turned on. Of its node's network the pod serves none that way.
+    """
+    spec = container_spec(pod, container)
+    if pod["spec"].get("hostNetwork"):
+        return []
+    declared = [row for row in spec.get("ports") or () if (row.get("protocol") or "TCP") == "TCP"]
+    named = {row["name"]: row["containerPort"] for row in declared if "name" in row}
+    probes = [spec.get(f"{kind}Probe") or {} for kind in ("liveness", "readiness", "startup")]
+    asked = [(probe.get(how) or {}).get("port") for probe in probes for how in ("httpGet", "tcpSocket", "grpc")]
+    probed = {named.get(port, port) for port in asked if port}
+    ports = list(dict.fromkeys([*(row["containerPort"] for row in declared), *sorted(probed, key=str)]))
+    at: dict[int, list[str]] = {}
+    for socket in sockets:
+        if socket["state"] == "LISTEN":
+            at.setdefault(socket["local_port"], []).append(socket["local"])
+    is_up = any(not _is_loopback(address) for port in ports for address in at.get(port, ()))
+    return [
+        {"port": port, "is_probed": port in probed, "addresses": at.get(port, [])}
+        for port in ports
+        if isinstance(port, int) and all(map(_is_loopback, at.get(port, ()))) and (port in at or not is_up)
+    ]
+
+
 def zombies(processes: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return the processes that wait for others to take note of their end, by those others, the most first.
 
@@ -259,7 +286,8 @@ def event_row(event: Row) -> dict[str, Any]:
         "time": event.get("lastTimestamp") or event.get("eventTime") or event.get("firstTimestamp"),
         "type": event.get("type"),
         "reason": event.get("reason"),
-        "message": printable(str(event.get("message", "")).strip()),
+        # of what goes on for long the reporter sends one event for all that are alike (client-go, EventAggregator)
+        "message": printable(str(event.get("message", "")).removeprefix("(combined from similar events): ").strip()),
         "count": event.get("count") or 1,
         "container": _container_of(event),
     }

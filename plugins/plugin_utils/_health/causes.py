@@ -149,8 +149,8 @@ KINDS: Mapping[str, Kind] = {
             *("missing_interpreter", 95, "The interpreter of the program is not in the image"),
             "last words `exec ...: no such file or directory`",
             (
-                "The first line of the script, or the dynamic loader of the binary, names a file that the image has not. Take an image "
-                "with it, or link the program statically."
+                "The first line of the script, which may end with a carriage return, or the dynamic loader of the binary names a file that the "
+                "image has not. Take an image with it, save the script with the line ends of Unix, or link the program statically."
             ),
         ),
         (
@@ -258,6 +258,11 @@ KINDS: Mapping[str, Kind] = {
             *("gate", 60, "A readiness gate keeps the pod from traffic"),
             "ContainersReady is True, and a condition of spec.readinessGates is not True for longer than half a minute",
             "See to the controller that sets the condition, such as that of the load balancer; no container is at fault.",
+        ),
+        (
+            *("kept_up", 59, "The app is done, and what stands beside it keeps the pod up"),
+            "ended with 0, restartPolicy is not Always, and all containers that run on have names of proxies and agents",
+            "Make it a native sidecar (an init container with restartPolicy Always), which ends with the apps, or let the app end it.",
         ),
         (
             *("hangs", 58, "What has to come first takes its time"),

@@ -40,12 +40,12 @@ def container_life(pod: Mapping[str, Any], name: str, now: str) -> dict[str, Any
     """Return how a container lives. now: RFC 3339. Raises ValueError where the pod has no such container.
 
     name, kind (app, init, sidecar), state (running, waiting, terminated, "" where the API has none), reason and message (of a
-    state of waiting, else of the last end), ready, restarts, started_at, has_ended, end_reason, exit_code (None where it never
-    ended), signal (KILL ... or ""), ended_at, ran_seconds (None where it never ran), memory_limit (as in the spec, or ""),
-    command (what the spec has of it), pod_waits (whether nothing in its pod can be started, for volumes, network or sandbox are
-    not there yet), waits_for (the container of its pod that has to come first, or ""), and trouble_age and waits_for_trouble_age
-    (seconds since something was wrong with the one or the other: 0 where it is now, None where it never was, as far as the API
-    remembers).
+    state of waiting, else of the last end), ready, restarts, started_at and running_seconds (None where it does not run), has_ended,
+    end_reason, exit_code (None where it never ended), signal (KILL ... or ""), ended_at, ran_seconds (None where it never ran),
+    memory_limit (as in the spec, or ""), command (what the spec has of it), pod_waits (whether nothing in its pod can be started,
+    for volumes, network or sandbox are not there yet), waits_for (the container of its pod that has to come first, or ""), and
+    trouble_age and waits_for_trouble_age (seconds since something was wrong with the one or the other: 0 where it is now, None
+    where it never was, as far as the API remembers).
     """
     kind, spec = _spec(pod, name)
     status = container_status(pod, name)
@@ -66,6 +66,7 @@ def container_life(pod: Mapping[str, Any], name: str, now: str) -> dict[str, Any
         "ready": bool(status.get("ready")),
         "restarts": int(status.get("restartCount") or 0),
         "started_at": state_row.get("startedAt") if state == "running" else None,
+        "running_seconds": seconds(state_row.get("startedAt"), now) if state == "running" else None,
         "has_ended": bool(end),
         "end_reason": str(end.get("reason", "")),
         "exit_code": code,

@@ -16,13 +16,19 @@ from typing import Any
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.pods import container_statuses, is_finished
 from ansible_collections.incident.distroless.plugins.plugin_utils._health.causes import Cause, because
 from ansible_collections.incident.distroless.plugins.plugin_utils._health.container_life import container_life
-from ansible_collections.incident.distroless.plugins.plugin_utils._health.ends import why_ended, why_waiting
+from ansible_collections.incident.distroless.plugins.plugin_utils._health.ends import (
+    still_running,
+    why_ended,
+    why_kept_up,
+    why_waiting,
+)
 from ansible_collections.incident.distroless.plugins.plugin_utils._health.evidence import (
     A_MOMENT,
     LATE,
     View,
     condition,
     described,
+    if_not_asked,
     patience,
     said_of,
     unmet_gates,
@@ -209,7 +215,7 @@ def _not_up(view: View) -> Cause | None:
     asks = f"its startup probe asks for {described(probe)}"
     told = f"{answer['message']} ({answer['count']} times)" if answer else "no answer of it is left in the events"
     message = f"{view.name} runs for {elapsed} s, and is not up: {asks}; {told}"
-    return because("never_up", message, following=_if_not_asked(answer))
+    return because("never_up", message, following=if_not_asked(answer))
 
 
 def _starting_for(view: View) -> int | None:
@@ -247,22 +253,12 @@ def _failing_now(view: View) -> Cause | None:
     if age is None or age > fresh or (run is not None and age > run):
         return None
     told = f"{answer['message']} ({answer['count']} times)"
-    if following := _if_not_asked(answer):
-        message = f"{told}: whether {view.name} answers is not known to the kubelet, which does not start it again for that"
+    if following := if_not_asked(answer):
+        message = (
+            f"{told}: whether {view.name} answers is not known to the kubelet, which does not start it again for that"
+        )
         return because("failing_now", message, following=following)
     return because("failing_now", f"{told}; {view.name} still runs")
-
-
-def _if_not_asked(answer: Mapping[str, Any] | None) -> str:
-    """Return what to do where a probe did not fail but could not be asked, which the kubelet takes for no answer; else ""."""
-    if answer is None or " probe errored" not in answer["message"]:
-        return ""
-    if any(words in answer["message"] for words in ("executable file not found", "no such file or directory")):
-        return (
-            "The probe's command is not in the image: one without a shell has neither sh nor curl. Ask by httpGet, tcpSocket or grpc, "
-            "or bring a program along that asks."
-        )
-    return "See to what the message names: the probe itself could not be run."
 
 
 def _not_ready(view: View) -> Cause | None:
@@ -278,7 +274,7 @@ def _not_ready(view: View) -> Cause | None:
         answer, probe = view.unhealthy("Readiness"), view.spec.get("readinessProbe")
         told = f"{answer['message']} ({answer['count']} times)" if answer else said_of(ready)
         asks = f"; its readiness probe asks for {described(probe)}" if probe and not answer else ""
-        return because("not_ready", f"{view.name} is not ready: {told}{asks}", following=_if_not_asked(answer))
+        return because("not_ready", f"{view.name} is not ready: {told}{asks}", following=if_not_asked(answer))
     if ready.get("status") != "False":
         return None
     if condition(view.pod, "ContainersReady").get("status") != "False":
@@ -335,10 +331,20 @@ def _not_begun(view: View) -> Cause | None:
         other = container_life(view.pod, life["waits_for"], view.now)
         elapsed = view.age(other["started_at"])
         message += f": it waits for {other['name']}" + (f", {_since(other, elapsed)}" if elapsed is not None else "")
+    elif pull := _pulling(view):
+        message += f": {pull['message']}, since {pull['time']} ({view.age(pull['time'])} s)"
     elif not view.pod["spec"].get("nodeName"):
         scheduler = view.pod["spec"].get("schedulerName") or "default-scheduler"
         message += f": no node was chosen for its pod, which the scheduler {scheduler} does"
     return because("not_begun", f"{message.rstrip('.')}.")
+
+
+def _pulling(view: View) -> Mapping[str, Any] | None:
+    """Return the event that the container's image is being pulled, None where that has ended or was not begun."""
+    rows = [
+        row for row in view.events if row["reason"] in ("Pulling", "Pulled", "Failed") and row["container"] == view.name
+    ]
+    return rows[-1] if rows and rows[-1]["reason"] == "Pulling" else None
 
 
 def _restarted_before(view: View) -> Cause | None:
@@ -361,6 +367,8 @@ def _notes(view: View) -> Iterator[str]:
         if resize.get("status") == "True":
             told = f" ({said_of(resize)})" if said_of(resize) else ""
             yield f"{kind}{told}: the resources that the spec asks for are not all in force."
+    if others := still_running(view):
+        yield f"Its pod ends when {', '.join(others)} has ended, too."
     elapsed, probe = _starting_for(view), view.spec.get("startupProbe")
     if elapsed is not None and probe:
         yield f"It is starting for {elapsed} s; its startup probe waits for {patience(probe)} s."
@@ -381,5 +389,6 @@ _IN_ORDER: tuple[Find, ...] = (
     _other_warning,
     _not_begun,
     _restarted_before,
+    why_kept_up,
     _other_not_ready,
 )

@@ -18,6 +18,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._k8s.waiting i
 from ansible_collections.incident.distroless.plugins.plugin_utils._health.causes import Cause, because
 from ansible_collections.incident.distroless.plugins.plugin_utils._health.container_life import ON_ITS_WAY, rule_for
 from ansible_collections.incident.distroless.plugins.plugin_utils._health.evidence import (
+    A_MOMENT,
     LOST,
     START_ERRORS,
     View,
@@ -30,6 +31,11 @@ NOT_CREATED = ("RunContainerError", "CreateContainerError")
 KILLED = 137
 # how what the kubelet ends comes to its end: by its own handler of TERM, by TERM itself, by KILL
 ENDED_FROM_OUTSIDE = (0, 143, KILLED)
+# what is put beside apps, and ends by no work of its own: proxies, agents, collectors
+SIDECARS = tuple(
+    "proxy envoy linkerd kuma consul dataplane vault-agent daprd fluent filebeat promtail vector otel otc-container xray datadog "
+    "telegraf sidecar".split()
+)
 _NO_NUMBER = re.compile(r"invalid|pars|integer|\bint\b|number|\bport\b.*range|NaN|EACCES|EADDR", re.IGNORECASE)
 NOT_TOLD = "in an earlier run, and no event tells of the last one, as not all are kept of a pod that has many"
 PHRASES = {
@@ -135,6 +141,32 @@ def why_ended(view: View) -> Cause:
             return replace(_hook(view), sure="inferred").under(f"That was {NOT_TOLD}")
     found = _by_last_words(view) or _by_code(view)
     return found.under(_by_rule(view), *_beside(view))
+
+
+def why_kept_up(view: View) -> Cause | None:
+    """Return what keeps the pod of a container up that is done for good, None where that may be work: kubernetes#25908."""
+    others = still_running(view)
+    known = [name for name in others if any(word in name for word in SIDECARS)]
+    age = view.age(view.life["ended_at"])
+    if not known or known != others or age is None or age <= A_MOMENT:
+        return None
+    message = f"{view.name} is done since {view.life['ended_at']} ({age} s), and {', '.join(known)} runs on: the pod does not end"
+    return because("kept_up", message)
+
+
+def still_running(view: View) -> list[str]:
+    """Return the app containers that run on after the container is done for good; native sidecars are none of them."""
+    life = view.life
+    is_done = (
+        life["state"] == "terminated"
+        and life["exit_code"] == 0
+        and life["kind"] == "app"
+        and not view.pod["metadata"].get("deletionTimestamp")
+    )
+    if not is_done or view.pod["spec"].get("restartPolicy", "Always") == "Always":
+        return []
+    rows = (view.pod.get("status") or {}).get("containerStatuses") or ()
+    return [row["name"] for row in rows if "running" in (row.get("state") or {})]
 
 
 def _ended(view: View) -> str:

@@ -140,6 +140,18 @@ def described(probe: Row) -> str:
     return f"{'TCP' if kind == 'tcpSocket' else kind} :{(probe.get(kind) or {}).get('port')}"
 
 
+def if_not_asked(answer: Row | None) -> str:
+    """Return what to do where a probe did not fail but could not be asked, which the kubelet takes for no answer; else ""."""
+    if answer is None or " probe errored" not in answer["message"]:
+        return ""
+    if any(words in answer["message"] for words in ("executable file not found", "no such file or directory")):
+        return (
+            "The probe's command is not in the image: one without a shell has neither sh nor curl. Ask by httpGet, tcpSocket or grpc, "
+            "or bring a program along that asks."
+        )
+    return "See to what the message names: the probe itself could not be run."
+
+
 def patience(probe: Row) -> int:
     """Return the seconds after which a startup probe that goes on failing ends its container."""
     return int(probe.get("initialDelaySeconds") or 0) + int(probe.get("periodSeconds") or 10) * int(

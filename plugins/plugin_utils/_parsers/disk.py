@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import re
 import tarfile
 from collections.abc import Mapping
 from typing import Any
@@ -181,11 +182,19 @@ def file_sizes(data: bytes) -> list[dict[str, Any]]:
     return sorted(found.values(), key=lambda row: (-row["allocated"], row["path"]))
 
 
-def file_changes(data: bytes) -> dict[str, Any]:
-    """Return files with their times, the last changed first, from a line `s start`, lines `n ctime mtime size uid path` and `x ...`, and
-    `cut` where there were more.
+# logs, caches and work files of apps that are installed below /opt or /usr and write there
+_DATA = re.compile(
+    r"/(?:logs?|tmp|temp|work|\.?cache|run|sessions|__pycache__)/|\.(?:log|pid|lock|out|pyc)(?:[.-][\w.-]*)?\Z",
+    re.IGNORECASE,
+)
 
-    Returns started (epoch seconds), is_complete, and files, each with path, ctime, mtime (epoch seconds), size, uid.
+
+def file_changes(data: bytes) -> dict[str, Any]:
+    """Return files with their times, the last changed first, from a line `s start`, lines `n ctime mtime size uid,mode path` and `x ...`,
+    and `cut` where there were more.
+
+    Returns started (epoch seconds), is_complete, and files, each with path, ctime, mtime (epoch seconds), size, uid, is_executable (of
+    one whose mode is not there as well) and is_data: what apps write beside themselves, by its name.
     """
     started: int | None = None
     is_complete = True
@@ -198,8 +207,20 @@ def file_changes(data: bytes) -> dict[str, Any]:
             started = number(line[2:])
             continue
         kind, ctime, mtime, size, uid, name = words(line, 6)
-        times = {"ctime": number(ctime), "mtime": number(mtime)}
-        rows.append({"path": shown(in_target(_name(kind, name))), **times, "size": number(size), "uid": number(uid)})
+        owner, _comma, mode = uid.partition(b",")
+        path = shown(in_target(_name(kind, name)))
+        is_executable = not mode or bool(int(mode, 8) & 0o111)
+        rows.append(
+            {
+                "path": path,
+                "ctime": number(ctime),
+                "mtime": number(mtime),
+                "size": number(size),
+                "uid": number(owner),
+                "is_executable": is_executable,
+                "is_data": not is_executable and _DATA.search(path) is not None,
+            }
+        )
     if started is None:
         raise ValueError("no line says when the container started")
     files = sorted(rows, key=lambda row: (-row["ctime"], row["path"]))

@@ -64,6 +64,7 @@ TAKE_A_WORD = {
 }
 RUN_A_WORD = {"java": (b"-jar",), "other": (b"-f",)}
 BUSYBOX = b"busybox"
+SUPERVISORS, SERVICE = ("s6-supervise", "runsv"), re.compile(r"(?:/var)?/run/.+/run")
 
 
 def processes(data: bytes) -> list[dict[str, Any]]:
@@ -73,10 +74,14 @@ def processes(data: bytes) -> list[dict[str, Any]]:
     underscore before, since each can
     be empty. Each: pid, parent, name, state, uid, gid, threads, rss (bytes), start_ticks (since boot), command (one line), exe
     (in the target's view, "" where it cannot be read), exe_deleted, script (what an interpreter or a loader runs, as its
-    command line names it, from its working directory; "" where it names nothing or is none of them).
+    command line names it, from its working directory; "" where it names nothing or is none of them), is_supervised (whether that is the
+    script of a service, which s6 and runit run from /run).
     """
     # what a line `cut` says is completeness's to tell
     rows = [_process(line) for line in lines(data) if line != CUT]
+    supervisors = {row["pid"] for row in rows if row["name"] in SUPERVISORS}
+    for row in rows:
+        row["is_supervised"] = row["parent"] in supervisors and SERVICE.fullmatch(row["script"]) is not None
     return sorted(rows, key=lambda row: int(row["pid"]))
 
 

@@ -324,3 +324,17 @@ def test_an_app_that_takes_a_service_link_for_a_port_is_told_of_service_links(
     (found,) = [row for row in judged(status(BACK_OFF, ended(1)), log=log, spec=spec) if row.verdict == "fail"]
     assert log[:20] in found.message
     assert ("enableServiceLinks" in found.next) is is_told
+
+
+def test_an_event_that_stands_for_many_alike_is_read_as_one_of_them() -> None:
+    """client-go's EventAggregator: after ten that differ in an id alone one counts them all, with words before its message."""
+    probes = {"livenessProbe": {"exec": {"command": ["curl", "localhost"]}}}
+    many = {
+        **warned("Unhealthy", f"(combined from similar events): Liveness {ERRORED}", "app", at="10:56:00"),
+        "count": 190,
+    }
+    first = warned("Unhealthy", f"Liveness {ERRORED}", "app", at="10:30:20")
+    found = judged(status(RUNNING, ready=True), first, many, spec={"containers": [{"name": "app", **probes}]})
+    message = said(found, "warn")["failing_now"]
+    assert message.startswith("Liveness probe errored")
+    assert "(190 times)" in message

@@ -62,3 +62,29 @@ def test_a_pod_that_is_taken_off_its_node_says_by_whom() -> None:
     taken = condition("DisruptionTarget", "True", reason="DeletionByTaintManager", message="Taint manager: deleting")
     found = said(judged(status(RUNNING, ready=True), conditions=[taken]), "fail")
     assert found == {"disrupted": "The pod is taken off its node: DeletionByTaintManager: Taint manager: deleting"}
+
+
+JOB = {"containers": [{"name": "app"}, {"name": "istio-proxy"}], "restartPolicy": "Never"}
+WORKERS = {"containers": [{"name": "app"}, {"name": "export"}], "restartPolicy": "OnFailure"}
+
+
+@pytest.mark.parametrize(
+    ("spec", "other", "ended_at", "is_told"),
+    [
+        (JOB, {"name": "istio-proxy", "state": RUNNING}, "10:29:00", True),
+        # what works on may have its reasons, and a moment is none
+        (WORKERS, {"name": "export", "state": RUNNING}, "10:29:00", False),
+        (JOB, {"name": "istio-proxy", "state": RUNNING}, "10:59:45", False),
+        (JOB, {"name": "istio-proxy", "state": ended(0, "Completed")}, "10:29:00", False),
+    ],
+)
+def test_a_job_that_is_done_and_kept_up_by_what_stands_beside_it_is_told(
+    spec: Any, other: dict[str, Any], ended_at: str, is_told: bool
+) -> None:
+    done = status(ended(0, "Completed", at=ended_at))
+    found = judged(done, spec=spec, containerStatuses=[done, other])
+    runs = "running" in other["state"]
+    if is_told:
+        assert "istio-proxy runs on: the pod does not end" in said(found, "warn")["kept_up"]
+    else:
+        assert (("Its pod ends when" in said(found, "pass")["no_trouble"]), said(found, "warn", "fail")) == (runs, {})

@@ -207,3 +207,11 @@ def test_a_pod_that_no_node_takes_is_a_failure(reason: str, message: str) -> Non
     unscheduled = condition("PodScheduled", "False", reason=reason, message=message)
     found = judged(None, warned("FailedScheduling", message), phase="Pending", conditions=[unscheduled])
     assert said(found, "fail", "unknown") == {"not_scheduled": f"No node takes the pod: {message}"}
+
+
+def test_an_image_that_is_being_pulled_is_told_until_it_is_there_or_refused() -> None:
+    pulling = {**warned("Pulling", 'Pulling image "registry.example/app:1"', "app", at="10:58:00"), "type": "Normal"}
+    found = said(judged(status(CREATING), pulling), "warn")
+    assert 'Pulling image "registry.example/app:1", since 2026-11-24T10:58:00Z (120 s)' in found["not_begun"]
+    pulled = {**warned("Pulled", "Successfully pulled image", "app", at="10:59:30"), "type": "Normal"}
+    assert "Pulling" not in said(judged(status(CREATING), pulling, pulled), "warn")["not_begun"]

@@ -160,3 +160,37 @@ def test_peers_of_the_user_are_words_and_never_shell(tmp_path: Path) -> None:
     assert given == [("127.0.0.1", 1), ("127.0.0.1", 2), ("::1", 1)]
     assert {row["outcome"] for row in found if row["host"] == "127.0.0.1"} == {"refused"}
     assert not (tmp_path / "owned").exists()
+
+
+ODD = {
+    # echo db | base64, as a secret
+    "DB_HOST": "db.example\n",
+    "DB_PORT": "5432 \n",
+    "DATABASE_URL": " postgres://shop:very-secret@db.example:5433/x",
+    "CACHE_HOST": '"cache.example"',
+    "CACHE_PORT": "6379",
+    # whole ones, and what is no host
+    "PAY_HOST": "pay.example",
+    "CERT_PEM": "-----BEGIN\nEND-----\n",
+    "EMPTY_HOST": "",
+    "SECRET": "a\nSTOLEN_HOST=very-secret\n",
+}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_value_with_a_line_break_at_its_end_is_told_and_its_peer_reached_for(shell: str) -> None:
+    with app(ODD) as pid:
+        odd = collect("odd_settings", shell, pid)
+        found = collect("environment", shell, pid)
+    assert sorted(odd.splitlines()) == ["CACHE_HOST quoted", "DATABASE_URL blank", "DB_HOST blank", "DB_PORT blank"]
+    assert "DB_HOST: db.example port 5432\n" in found
+    assert "very-secret" not in odd + found
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_port_that_the_kubelet_made_of_a_service_is_no_port_and_hides_no_host(shell: str) -> None:
+    with app({**links_of("REDIS", "10.96.0.7", (6379, "tcp")), "REDIS_HOST": "redis"}) as pid:
+        found = collect("environment", shell, pid)
+    assert "REDIS_HOST: redis port 6379\n" in found

@@ -183,6 +183,38 @@ def test_a_command_is_ended_for_its_time_and_nothing_is_left_of_it(
     assert kept(shell, script) == (status, 0, said)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@in_each_shell
+@pytest.mark.parametrize("becomes", ["app", "runc:[2:INIT]", ""])
+def test_what_a_runtime_begins_is_looked_at_as_what_it_becomes(shell: str, becomes: str) -> None:
+    """One that goes on calling itself so is looked at as well, and one that is gone is not."""
+    kind = SHELLS[shell]
+    beginner = (
+        "import os, pathlib, sys; own = pathlib.Path('/proc/self/comm'); own.write_text('runc:[2:INIT]'); print(flush=True); "
+        "sys.stdin.readline(); sys.argv[1] or os._exit(0); own.write_text(sys.argv[1]); print(flush=True); sys.stdin.readline()"
+    )
+    script = PIECES["processes"].read_text(encoding="utf-8") + '\nlet_begin "$1" && echo there'
+    with subprocess.Popen(
+        [sys.executable, "-c", beginner, becomes], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as begun:
+        assert begun.stdout
+        assert begun.stdin
+        begun.stdout.readline()
+        looking = subprocess.Popen(
+            [*kind.argv, "-c", script, "sh", f"/proc/{begun.pid}"],
+            env={**os.environ, **kind.env},
+            stdout=subprocess.PIPE,
+        )
+        begun.stdin.write(b"\n")
+        begun.stdin.flush()
+        begun.stdout.readline()
+        if not becomes:
+            begun.wait()
+        said, _err = looking.communicate(timeout=60)
+        begun.stdin.close()
+    assert said == (b"there\n" if becomes else b"")
+
+
 def test_busyboxes_own_timeout_leaves_a_process_behind() -> None:
     """Which is why it is not used; and how what is left would be seen here."""
     status, left, _said = kept("ash", "timeout 60 true; sleep 2")

@@ -425,6 +425,21 @@ def test_a_script_is_where_the_process_works(cwd: str, verdict: str) -> None:
     assert verdicts("process_triage", "odd_place", processes=table) == ["pass"]
 
 
+@pytest.mark.parametrize(
+    ("supervisor", "folder", "verdict"),
+    [
+        ("s6-supervise", "/run/service/web", "pass"),
+        ("runsv", "/var/run/s6/services/web", "pass"),
+        # one that nobody supervises, and one from elsewhere
+        ("sh", "/run/service/web", "fail"),
+        ("s6-supervise", "/tmp/service/web", "fail"),
+    ],
+)
+def test_the_script_of_a_service_that_is_supervised_lies_in_run(supervisor: str, folder: str, verdict: str) -> None:
+    table = process(8, supervisor) + process(9, "sh", 8, "S", "/bin/sh", "sh ./run", folder)
+    assert verdicts("process_triage", "odd_place", processes=table) == [verdict]
+
+
 def changed(*rows: tuple[str, int, int]) -> str:
     return "s 1000\n" + "".join(f"n {ctime} {mtime} 10 101 /proc/1/root{path}\n" for path, ctime, mtime in rows)
 
@@ -443,6 +458,34 @@ def test_what_an_entry_point_gives_to_its_user_is_no_forgery(rows: Any, found: d
         (entry,) = judged("process_triage", name, changed_files=changed(*rows), mounts=MOUNTS)
         verdict, words = found.get(name, ("pass", ""))
         assert (entry.verdict, words in entry.message, "claims" in entry.message) == (verdict, True, False)
+
+
+@pytest.mark.parametrize(
+    ("path", "mode", "after", "verdict"),
+    [
+        # Tomcat in its official image, a Python that compiles, an app that keeps its pid
+        ("/usr/local/tomcat/logs/localhost_access_log.2026-11-30.txt", "640", 3000, "pass"),
+        ("/opt/app/catalina.out", "644", 3000, "pass"),
+        ("/usr/local/lib/python3/__pycache__/x.cpython-313.pyc", "644", 3000, "pass"),
+        ("/opt/app/server.log.1", "644", 3000, "pass"),
+        # what can be run is none of that, nor is what only ends alike
+        ("/usr/local/tomcat/logs/x", "755", 3000, "warn"),
+        ("/opt/app/blogs/index.php", "644", 3000, "warn"),
+        ("/usr/local/lib/login", "644", 3000, "warn"),
+        # settings that an entry point writes, and later; a program at any time
+        ("/etc/nginx/conf.d/default.conf", "644", 5, "pass"),
+        ("/etc/nginx/conf.d/default.conf", "644", 61, "warn"),
+        ("/usr/bin/x", "755", 5, "warn"),
+        # a case of an earlier version has no modes
+        ("/opt/app/server.log", "", 3000, "warn"),
+    ],
+)
+def test_what_apps_write_beside_themselves_is_no_change_of_their_image(
+    path: str, mode: str, after: int, verdict: str
+) -> None:
+    row = f"s 1000\nn {1000 + after} {1000 + after} 10 101{',' if mode else ''}{mode} /proc/1/root{path}\n"
+    (entry,) = judged("process_triage", "new_system_file", changed_files=row, mounts=MOUNTS)
+    assert entry.verdict == verdict, entry.message
 
 
 CUT = {

@@ -21,7 +21,17 @@ know_home() {
 is_of_target() {
   cgroup_of "$1"
   [ -n "$home" ] || return
-  is_below "$cgroup" "$home" || is_zombie_of_target "$1"
+  if is_below "$cgroup" "$home"; then let_begin "$1"; else is_zombie_of_target "$1"; fi
+}
+# What a runtime starts in a container, such as the command of a probe, is for moments the runtime's own program, which nobody may
+# look at. It is waited for until it is what it is to be, or has ended. One that only calls itself so stays, and is looked at.
+let_begin() {
+  for _ in 1 2 3; do
+    name=
+    read -r name 2>/dev/null < "$1/comm"
+    case $name in 'runc:['*) sleep 1 ;; *) break ;; esac
+  done
+  [ -d "$1" ]
 }
 # version 1 has a process that has ended in the root of its trees (kernel/cgroup, proc_cgroup_show): it is whose its parent is
 is_zombie_of_target() {

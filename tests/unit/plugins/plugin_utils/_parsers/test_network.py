@@ -223,7 +223,11 @@ def shown(**changes: Any) -> dict[str, Any]:
 
 
 QUIET: dict[str, Any] = {
+    "pod": {"spec": {}},
+    "container": {"name": "app", "running_seconds": 99},
     "sockets": [],
+    "odd_settings": [],
+    "unserved_ports": [],
     "protocol_counters": {"TcpOutSegs": 0, "TcpRetransSegs": 0},
     "conntrack": {},
     "resolver": {"nameservers": ["10.0.0.10"], "is_shared": True},

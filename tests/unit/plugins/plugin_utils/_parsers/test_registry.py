@@ -122,12 +122,28 @@ def test_the_biggest_file_is_first_and_a_newline_in_a_name_makes_no_row() -> Non
 
 def test_changed_files_come_with_the_start_that_they_are_measured_by() -> None:
     odd = b"/proc/1/root/usr/a\nb".hex().encode()
-    found = file_changes(b"s 1000\nn 1200 900 5 0 /proc/1/root/etc/x\nx 1300 1300 6 7 " + odd + b"\n")
+    found = file_changes(b"s 1000\nn 1200 900 5 0,644 /proc/1/root/etc/x\nx 1300 1300 6 7 " + odd + b"\n")
     assert found == {
         "started": 1000,
         "files": [
-            {"path": "/usr/a\\nb", "ctime": 1300, "mtime": 1300, "size": 6, "uid": 7},
-            {"path": "/etc/x", "ctime": 1200, "mtime": 900, "size": 5, "uid": 0},
+            {
+                "path": "/usr/a\\nb",
+                "ctime": 1300,
+                "mtime": 1300,
+                "size": 6,
+                "uid": 7,
+                "is_executable": True,
+                "is_data": False,
+            },
+            {
+                "path": "/etc/x",
+                "ctime": 1200,
+                "mtime": 900,
+                "size": 5,
+                "uid": 0,
+                "is_executable": False,
+                "is_data": False,
+            },
         ],
         "is_complete": True,
     }
@@ -202,6 +218,7 @@ def test_a_process_whose_name_is_made_to_confuse_is_read_right() -> None:
         "exe": "/tmp/evil",
         "exe_deleted": True,
         "script": "",
+        "is_supervised": False,
     }
 
 
