@@ -24,8 +24,6 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._options.catal
 from ansible_collections.incident.distroless.tests.incidents import catalogue
 
 ROLES = Path(__file__).parents[3] / "roles"
-# what collectors that are newer than the recordings print where there is none of what they look for
-LATER = {"loaded": "", "strays": ""}
 
 
 @cache
@@ -62,8 +60,7 @@ def judged(incident: catalogue.Incident, folder: Path) -> dict[str, Any]:
     known = {"targets": [{**about, "node": node}], "failed_targets": []}
     targets = subjects(known, answers, incident.container, found["now"])["targets"]
     for target in targets:
-        printed = {**(LATER if "processes" in found["commands"] else {}), **found["commands"]}
-        target["commands"] = [_ran(folder, name, target, text) for name, text in printed.items()]
+        target["commands"] = [_ran(folder, name, target, text) for name, text in found["commands"].items()]
     ahead = incident.controller_ahead
     moment = catalogue.moved(found["now"], ahead)
     collected = {
