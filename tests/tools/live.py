@@ -64,6 +64,7 @@ def integration(python: Python, core: str, *arguments: str, log: Log | None = No
     side_by_side = ("-n", "4", "--dist", "loadfile", "--no-loadscope-reorder")
     command = checks.pytest(environments.for_tests(python, core), core, *side_by_side, *arguments)
     told = {
+        "ANSIBLE_CONFIG": str(cache.CHECKOUT / "tests" / "integration" / "ansible.cfg"),
         "INCIDENT_DISTROLESS_PYTHONS": missing_sentence(),
         "INCIDENT_DISTROLESS_RERUNS": str(reruns()),
         "INCIDENT_DISTROLESS_SECONDS": str(cache.own() / f"seconds-{python.version}-{core}.json"),
