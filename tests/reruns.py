@@ -86,7 +86,7 @@ class Reruns:
                 terminalreporter.line(text)
 
     def _alone(self, config: pytest.Config, name: str) -> tuple[bool, str]:
-        """Whether a test passes when nothing runs beside it, and what pytest printed."""
+        """Return whether a test passes when nothing runs beside it, and what pytest printed."""
         paths = shlex.join(str(path) for path in config.getini("pythonpath"))
         command = [sys.executable, "-m", "pytest", "-o", f"pythonpath={paths}", "-p", "no:cacheprovider", name]
         variables = {key: value for key, value in os.environ.items() if key != "RETRY"}

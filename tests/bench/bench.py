@@ -68,7 +68,7 @@ class Wish:
 
 
 def wish(arguments: Sequence[str]) -> Wish:
-    """What the command line asks for."""
+    """Return what the command line asks for."""
     parser = argparse.ArgumentParser(
         prog="make bench",
         usage='make bench ARGS="..."',

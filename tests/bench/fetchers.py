@@ -76,7 +76,7 @@ def plain_ours(job: Job) -> Sample:
 
 
 def empty_play(job: Job) -> Sample:
-    """What Ansible takes for nothing, and then the file by kubectl cp, of which only the play is measured."""
+    """Return what Ansible takes for nothing, and then the file by kubectl cp, of which only the play is measured."""
     sample = plain(job.namespace.way, job.scratch)
     _copied(job)
     return sample
@@ -136,7 +136,7 @@ def copy_hashed(job: Job) -> Sample:
 
 
 def debug_tar(job: Job) -> Sample:
-    """What works without a tar in the target's image: tar in a debugger of kubectl, and tar here."""
+    """Return what works without a tar in the target's image: tar in a debugger of kubectl, and tar here."""
     (pod,) = job.pods
     pack = job.exec(pod, "tar", "cf", "-", "-C", f"/proc/1/root{FOLDER}", job.name, container=PEERS_DEBUGGER)
     unpack = ["tar", "xf", "-", "-C", str(job.place(pod).parent)]

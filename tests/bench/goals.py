@@ -70,7 +70,7 @@ def elapsed(sample: Sample) -> float | None:
 
 
 def faster(ours: str, peer: str, of: Callable[[Sample], float | None] = seconds) -> Callable[[Table], float | None]:
-    """How many times as long the peer takes, by the medians; `of` is what counts of our samples."""
+    """Return how many times as long the peer takes, by the medians; `of` is what counts of our samples."""
 
     def figure(table: Table) -> float | None:
         mine, theirs = table.row(ours), table.row(peer)
@@ -83,7 +83,7 @@ def faster(ours: str, peer: str, of: Callable[[Sample], float | None] = seconds)
 
 
 def over(ours: str, *parts: str, watched: float = 0.0) -> Callable[[Table], float | None]:
-    """How many times as long ours takes as its parts do one after the other, by the medians; without the seconds that it only watches."""
+    """Return how many times as long ours takes as its parts do one after the other, by the medians; without the seconds that it only watches."""
 
     def figure(table: Table) -> float | None:
         medians = [row.median() if (row := table.row(name)) else None for name in (ours, *parts)]
@@ -94,7 +94,7 @@ def over(ours: str, *parts: str, watched: float = 0.0) -> Callable[[Table], floa
 
 
 def more_than_one(ours: str, one: str, floor: str) -> Callable[[Table], float | None]:
-    """How many floors of a crowd its pods take longer than one of them."""
+    """Return how many floors of a crowd its pods take longer than one of them."""
 
     def figure(table: Table) -> float | None:
         many, alone, bare = (row.median() if (row := table.row(name)) else None for name in (ours, one, floor))
@@ -104,7 +104,7 @@ def more_than_one(ours: str, one: str, floor: str) -> Callable[[Table], float | 
 
 
 def extra_milliseconds(ours: str, base: str) -> Callable[[Table], float | None]:
-    """How much longer the process of our module lives than that of the base, by the medians."""
+    """Return how much longer the process of our module lives than that of the base, by the medians."""
 
     def figure(table: Table) -> float | None:
         mine, theirs = table.row(ours), table.row(base)

@@ -57,7 +57,7 @@ class Section:
 
 
 def link_intro(rate: int, round_trip: float) -> str:
-    """What the section of the slow link begins with."""
+    """Return what the section of the slow link begins with."""
     return LINK.format(rate=rate, trip=1000 * round_trip)
 
 

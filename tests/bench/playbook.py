@@ -82,7 +82,7 @@ def plain(way: Way, folder: Path, module: str = "", options: Mapping[str, Any] |
 
 
 def sample(whole: Spent, result: Mapping[str, Any], notes: Sequence[str]) -> Sample:
-    """What a task took; `notes`: a line of sitecustomize.py for each process of a module, one after the other."""
+    """Return what a task took; `notes`: a line of sitecustomize.py for each process of a module, one after the other."""
     noted = [json.loads(line) for line in notes]
     statistics: Mapping[str, Any] = result.get("stats") or {}
     elapsed = [target["elapsed"] for target in result.get("targets") or () if "elapsed" in target]

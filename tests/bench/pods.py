@@ -47,7 +47,7 @@ class Namespace:
     way: Way
 
     def kubectl(self, *words: str, stdin: bytes | None = None) -> str:
-        """What kubectl printed. Raises Trouble."""
+        """Return what kubectl printed. Raises Trouble."""
         done = subprocess.run(
             self.way.kubectl_words(self.name, *words),
             input=stdin,
@@ -61,7 +61,7 @@ class Namespace:
         return done.stdout.decode(errors="replace")
 
     def shell(self, pod: str, script: str) -> str:
-        """What a script printed that sh ran in a pod. Raises Trouble."""
+        """Return what a script printed that sh ran in a pod. Raises Trouble."""
         return self.kubectl("exec", pod, "--container", CONTAINER, "--", "sh", "-c", script)
 
     def unpack(self, pod: str, packed: bytes) -> None:

@@ -48,7 +48,7 @@ class Scenario:
 
     @property
     def title(self) -> str:
-        """What is fetched, in words."""
+        """Return what is fetched, in words."""
         if self.pods > 1:
             return f"{self.pods} pods x {_human(self.size)}"
         if self.files > 1:

@@ -50,7 +50,7 @@ def add_debugger(pod: str, name: str, *flags: str, profile: str = "baseline") ->
 
 
 def contrast() -> None:
-    """What an engineer meets who types kubectl at three in the morning."""
+    """Show what an engineer meets who types kubectl at three in the morning."""
     headline("By hand, with kubectl")
     by_hand("the image has no shell", "exec", "api-0", "--", "sh", "-c", "cat /data/app.log")
     add_debugger("api-0", "forgot-target")
@@ -75,7 +75,7 @@ def contrast() -> None:
 
 
 def truth(pod: str, *paths: str) -> dict[str, str]:
-    """What the app itself says its files hash to."""
+    """Return what the app itself says its files hash to."""
     printed = kubectl("exec", pod, "-c", "app", "--", "/app", "sha256", *paths)
     return {path: digest for digest, _space, path in (line.partition("  ") for line in printed.splitlines())}
 
@@ -106,7 +106,7 @@ def prove(pod: str, *paths: str) -> None:
 
 
 def describe(pod: str) -> None:
-    """What was added to the pod, in kubectl's words."""
+    """Show what was added to the pod, in kubectl's words."""
     say(f"\n$ kubectl describe pod {pod}   # what the playbook added")
     lines = kubectl("describe", "pod", pod).splitlines()
     start = max(index for index, line in enumerate(lines) if line.startswith("  debugger-"))

@@ -31,7 +31,7 @@ def broken() -> None:
 
 
 def investigate() -> None:
-    """What is wrong with them, said by one playbook that looks at everything."""
+    """Show what is wrong with them, said by one playbook that looks at everything."""
     headline("Two pods misbehave: what is wrong with each?")
     kubectl("wait", f"pod/{FULL}", "--for=condition=Ready", "--timeout=90s")
     kubectl(

@@ -28,7 +28,7 @@ def headline(text: str) -> None:
 
 
 def kubectl(*words: str, stdin: str | None = None, check: bool = True) -> str:
-    """What kubectl printed, both streams, without showing it."""
+    """Return what kubectl printed, both streams, without showing it."""
     command = [os.environ.get("KUBECTL", "kubectl"), "--namespace", NAMESPACE, *words]
     done = subprocess.run(
         command, input=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120, check=False

@@ -72,7 +72,7 @@ class Fault:
         return int(self.kind[:3]) if self.kind[:3].isdigit() else 0
 
     def meets(self, number: int) -> bool:
-        """Whether it happens to connection number 0, 1, ..."""
+        """Return whether it happens to connection number 0, 1, ..."""
         return number < self.connections
 
 

@@ -32,7 +32,7 @@ class Frame:
 
     @property
     def is_data(self) -> bool:
-        """Whether it carries bytes of a stream and is not the empty one that opens a channel."""
+        """Return whether it carries bytes of a stream and is not the empty one that opens a channel."""
         return self.opcode == BINARY and len(self.payload) > 1 and self.channel != STATUS_CHANNEL
 
     def wire(self) -> bytes:
@@ -75,7 +75,7 @@ class Splitter:
         self._is_open = self._is_plain = False
 
     def feed(self, data: bytes) -> list[bytes | Frame]:
-        """What is complete by now: the head as bytes, then frames. What is no upgrade is passed on as bytes to its end."""
+        """Return what is complete by now: the head as bytes, then frames. What is no upgrade is passed on as bytes to its end."""
         self._held += data
         found: list[bytes | Frame] = []
         if not self._is_open:

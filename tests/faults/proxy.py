@@ -202,7 +202,7 @@ class _Line:
                     return
 
     def _damaged(self, fault: Fault, frame: Frame, is_it: bool) -> tuple[bytes, bool]:
-        """What goes out in the place of a frame, and whether the connection goes on."""
+        """Return what goes out in the place of a frame, and whether the connection goes on."""
         if self._swapped is not None:
             wire, self._swapped = frame.wire() + self._swapped.wire(), None
             return wire, True

@@ -81,12 +81,12 @@ class Subject:
         return self.kubectl.run("exec", self.target.pod, "-c", "maker", "--", "cat", LOG).stdout
 
     def processes(self) -> Counter[str]:
-        """What runs, waits or is dead and not reaped in the pod's debugger and its target."""
+        """Return what runs, waits or is dead and not reaped in the pod's debugger and its target."""
         with open_session(connected(30), self.target, self.debugger) as session:
             return Counter(run_text(session, _LIST_PROCESSES))
 
     def left_over(self, before: Counter[str], seconds: float = 20.0) -> Counter[str]:
-        """What is there now and was not before; what is about to end has so many seconds for it."""
+        """Return what is there now and was not before; what is about to end has so many seconds for it."""
         until = time.monotonic() + seconds
         # that which sleeps may run at this moment and the other way round
         while (extra := _steady(self.processes()) - _steady(before)) and time.monotonic() < until:

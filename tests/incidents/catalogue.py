@@ -72,7 +72,7 @@ class Incident:
 
     @property
     def is_so_at_once(self) -> bool:
-        """Whether its verdict is true as soon as a cluster has caused it; others are told of a later moment, or of what is changed."""
+        """Return whether its verdict is true as soon as a cluster has caused it; others are told of a later moment, or of what is changed."""
         return bool(self.cause) and not self.changes and (self.is_control or not self.later)
 
 

@@ -50,7 +50,7 @@ class Alertmanager:
         assert status == 200, text
 
     def delivered(self) -> int:
-        """How many messages the webhook took."""
+        """Return how many messages the webhook took."""
         _status, text = self._ask("GET", "/metrics")
         return sum(-int(count) if failed else int(count) for failed, count in SENT.findall(text))
 

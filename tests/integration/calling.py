@@ -66,7 +66,7 @@ class Warm:
 
 
 def _result(printed: str) -> dict[str, Any] | None:
-    """What a module answered, with the keys that a task's executor adds."""
+    """Return what a module answered, with the keys that a task's executor adds."""
     try:
         result = json.loads(printed)
     except ValueError:

@@ -92,7 +92,7 @@ class Case:
 def command_line(
     name: str, folder: Path, variables: Mapping[str, Any], *words: str
 ) -> tuple[list[str], dict[str, str]]:
-    """How `incident.distroless.<name>` is run with the role's variables, given without its prefix: words, and environment."""
+    """Return how `incident.distroless.<name>` is run with the role's variables, given without its prefix: words, and environment."""
     given = {"dest": str(folder), "case_id": "case", **variables}
     extra = json.dumps({f"{name}_{key}": value for key, value in given.items()})
     around = {

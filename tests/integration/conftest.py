@@ -102,7 +102,7 @@ class Kubectl:
         return self.pod(name)["spec"].get("ephemeralContainers") or []
 
     def hashes(self, name: str, *paths: str, container: str = "app") -> dict[str, str]:
-        """What the app itself says its files hash to: the truth that a fetched copy is compared with."""
+        """Return what the app itself says its files hash to: the truth that a fetched copy is compared with."""
         printed = self.text("exec", name, "-c", container, "--", "/app", "sha256", *paths)
         return {path: digest for digest, _space, path in (line.partition("  ") for line in printed.splitlines())}
 
@@ -286,7 +286,7 @@ def installed() -> Path:
 
 @pytest.fixture(scope="session")
 def warmed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warm]:
-    """What calls modules, one for each of pytest's workers."""
+    """Return what calls modules, one for each of pytest's workers."""
     with ExitStack() as stack:
         yield stack.enter_context(warm(tmp_path_factory.mktemp("warm")))
 
@@ -298,7 +298,7 @@ def call(tmp_path: Path, kubectl: Kubectl, warmed: Warm) -> Play:
 
 
 def calling(warmed: Warm, namespace: str, folder: Path) -> Play:
-    """What calls modules in a folder, with this namespace where none is given: `call` is it, for one test."""
+    """Return what calls modules in a folder, with this namespace where none is given: `call` is it, for one test."""
 
     def run(
         module: str,

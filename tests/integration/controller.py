@@ -208,7 +208,7 @@ def kept(body: Thing, before: Thing) -> Thing:
 
 
 def survey_error(survey: Thing) -> str | None:
-    """What AWX says of a survey that it does not take."""
+    """Return what AWX says of a survey that it does not take."""
     if not all(
         isinstance(survey.get(key), kind) for key, kind in (("name", str), ("description", str), ("spec", list))
     ):

@@ -73,7 +73,7 @@ def address(kubectl: Kubectl, pod: str) -> str:
 
 
 def answers(kubectl: Kubectl, asker: str, asked: str) -> bool:
-    """Whether a new connection from one pod to another comes about."""
+    """Return whether a new connection from one pod to another comes about."""
     url = f"http://{address(kubectl, asked)}:{PORT}/"
     done = kubectl.run("exec", asker, "-c", "app", "--", "wget", "-q", "-T", "10", "-O", "-", url, check=False)
     if done.returncode == 0:

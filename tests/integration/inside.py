@@ -41,7 +41,7 @@ def target_of(kubectl: Kubectl, pod: str, container: str | None = None) -> Targe
 
 
 def request(name: str | None = None, ttl: int = 600, env: Mapping[str, str] | None = None, **changes: Any) -> Request:
-    """What a task without options asks for."""
+    """Return what a task without options asks for."""
     fields: dict[str, Any] = {
         "image": "docker.io/library/busybox:1.37",
         "image_pull_policy": "Never",

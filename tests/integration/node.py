@@ -98,7 +98,7 @@ def killing(container_id: str, program: str, folder: str) -> Iterator[list[int]]
 
 
 def is_at_work(pid: int, program: str, folder: str) -> bool:
-    """Whether a process is called so, which busybox's tools are whose command line is their shell's, and works there."""
+    """Return whether a process is called so, which busybox's tools are whose command line is their shell's, and works there."""
     process = Path("/proc", str(pid))
     try:
         name = (process / "comm").read_text(encoding="utf-8", errors="replace").strip()

@@ -89,7 +89,7 @@ def _settings(folder: Path) -> str:
 
 
 def _branches(report: Path, names: Sequence[str]) -> tuple[int, int]:
-    """How many branches of these files were taken, and of how many."""
+    """Return how many branches of these files were taken, and of how many."""
     measured = json.loads(report.read_text(encoding="utf-8"))["files"]
     found = [measured[f"plugins/module_utils/{name}.py"]["summary"] for name in names]
     return sum(one["covered_branches"] for one in found), sum(one["num_branches"] for one in found)

@@ -48,7 +48,7 @@ def for_checks() -> Path:
 
 
 def for_site(python: Python) -> Path:
-    """What writes the documentation site, beside what the collection needs to be read."""
+    """Return what writes the documentation site, beside what the collection needs to be read."""
     return environment(python, f"core-{NEWEST_CORE[python.version]}", "runtime", "site")
 
 
@@ -73,7 +73,7 @@ def for_browser(python: Python) -> Path:
 
 
 def for_automation(python: Python) -> Path:
-    """What starts playbooks in place of a person, beside ansible-core and what the collection needs."""
+    """Return what starts playbooks in place of a person, beside ansible-core and what the collection needs."""
     return environment(python, f"core-{NEWEST_CORE[python.version]}", "runtime", "automation")
 
 

@@ -109,7 +109,7 @@ def _tests(cell: Cell) -> list[str]:
 
 
 def read(report: ET.ElementTree[ET.Element]) -> tuple[int, dict[str, str]]:
-    """How many tests passed, and the failed ones with their first lines, of pytest's JUnit report."""
+    """Return how many tests passed, and the failed ones with their first lines, of pytest's JUnit report."""
     passed, failed = 0, {}
     for case in report.iter("testcase"):
         name = f"{(case.get('classname') or '').replace('.', '/')}.py::{case.get('name')}"
@@ -124,7 +124,7 @@ def read(report: ET.ElementTree[ET.Element]) -> tuple[int, dict[str, str]]:
 def _versions(
     cell: Cell, python: Python, environment: Path, collections: Path, variables: dict[str, str]
 ) -> dict[str, str]:
-    """What was there, as it says itself."""
+    """Return what was there, as it says itself."""
     ask = "import importlib.metadata as m; print(*map(m.version, ['ansible-core', 'kubernetes', 'websocket-client']))"
     told = subprocess.run([environment / "bin" / "python", "-c", ask], capture_output=True, text=True, check=True)
     core, client, websocket = told.stdout.split()

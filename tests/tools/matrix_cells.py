@@ -149,7 +149,7 @@ KNOWN: tuple[Known, ...] = (
 
 
 def because(cell: str, test: str) -> str | None:
-    """What is behind a failure, where that is known."""
+    """Return what is behind a failure, where that is known."""
     for known in KNOWN:
         if cell in known.cells and any(part in test for part in known.tests):
             return known.because

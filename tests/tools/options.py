@@ -36,7 +36,7 @@ class Kind(Protocol):
 
     @property
     def words(self) -> str:
-        """What that is, in words."""
+        """Return what that is, in words."""
 
 
 class Option(Protocol):

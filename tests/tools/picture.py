@@ -19,7 +19,7 @@ SWITCHES = "--headless --hide-scrollbars --no-sandbox --disable-gpu --disable-qu
 
 
 def main(report: Path, picture: Path) -> None:
-    """What a browser's window of SIZE shows of the report when it is opened."""
+    """Write what a browser's window of SIZE shows of the report when it is opened."""
     with tempfile.TemporaryDirectory() as profile:
         environments.run(
             chromium.program(),

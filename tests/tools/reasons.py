@@ -95,11 +95,11 @@ class Reason(Protocol):
 
     @property
     def meaning(self) -> str:
-        """What the word means."""
+        """Return what the word means."""
 
     @property
     def hint(self) -> str:
-        """What the user does next."""
+        """Return what the user does next."""
 
 
 def page(reasons: Mapping[str, Reason]) -> str:

@@ -22,7 +22,7 @@ PLACE = Path("ansible_collections/incident/distroless")
 
 
 def files() -> list[Path]:
-    """What the collection consists of, relative to the checkout: tracked and new files, without ignored ones."""
+    """Return what the collection consists of, relative to the checkout: tracked and new files, without ignored ones."""
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     try:
         listed = subprocess.run(command, cwd=cache.CHECKOUT, capture_output=True, check=True).stdout

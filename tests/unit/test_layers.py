@@ -133,6 +133,24 @@ def test_a_helper_says_that_it_is_private_and_is_short_enough_to_be_read(path: P
     assert [function.name for function in _functions(tree) if _parameters(function) > PARAMETERS] == []
 
 
+# a docstring says what a function does, and begins with the verb of it
+QUESTIONS = ("What", "Who", "Which", "How", "Whether")
+
+
+def test_no_docstring_of_a_function_begins_with_a_question() -> None:
+    """Tests are left out: theirs say what is so."""
+    folders = [CHECKOUT / name for name in ("plugins", "extensions", "tests")]
+    files = [path for folder in folders for path in sorted(folder.rglob("*.py")) if not path.name.startswith("test_")]
+    assert len(files) > 200
+    found = [
+        f"{path.relative_to(CHECKOUT)}: {function.name}"
+        for path in files
+        for function in _functions(ast.parse(path.read_text(encoding="utf-8")))
+        if (ast.get_docstring(function) or "").split(" ", maxsplit=1)[0] in QUESTIONS
+    ]
+    assert found == []
+
+
 def _functions(tree: ast.Module) -> list[ast.FunctionDef]:
     return [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
 
@@ -142,7 +160,7 @@ def _lines(function: ast.FunctionDef) -> int:
 
 
 def _parameters(function: ast.FunctionDef) -> int:
-    """What a caller hands over: the object that a method belongs to is none of it."""
+    """Return what a caller hands over: the object that a method belongs to is none of it."""
     arguments = function.args
     names = [one.arg for one in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)]
     extra = [one for one in (arguments.vararg, arguments.kwarg) if one]

@@ -23,7 +23,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._target_fs.rea
 
 
 def known_copies(rows: Iterable[Mapping[str, Any]], steps: Iterable[Step]) -> dict[bytes, Known]:
-    """What an earlier manifest's rows say of files that steps are about and that may be told by their times, by src."""
+    """Return what an earlier manifest's rows say of files that steps are about and that may be told by their times, by src."""
     wanted = {step.item.src for step in steps if step.action == "file"}
     known: dict[bytes, Known] = {}
     for row in rows:

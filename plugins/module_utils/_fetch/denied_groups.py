@@ -28,7 +28,7 @@ class ClosedGroups:
     uid: int | None = None
 
     def opens(self, entry: Entry, *, is_passed: bool = False) -> bool:
-        """Whether one of these groups is what lets the target read a file, list a directory, or pass one."""
+        """Return whether one of these groups is what lets the target read a file, list a directory, or pass one."""
         wanted = 0o040 if entry.type != "directory" else 0o010 if is_passed else 0o050
         return entry.gid in self.groups and entry.uid != self.uid and entry.mode & wanted == wanted
 

@@ -56,7 +56,7 @@ class Row:
 
     @property
     def order(self) -> tuple[str, str]:
-        """What manifests are sorted by."""
+        """Return what manifests are sorted by."""
         text, exact = display(self.src)
         return text, exact or ""
 

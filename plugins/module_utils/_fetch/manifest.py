@@ -234,7 +234,7 @@ def _left(before: dict[str, Any], is_covered: Callable[[bytes], bool], changes: 
 
 
 def _with_earlier(after: dict[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
-    """What an earlier run knew better: the hash of what was not read again, the access time from before the first reading."""
+    """Return what an earlier run knew better: the hash of what was not read again, the access time from before the first reading."""
     if after["status"] == "unchanged" and after["sha256"] is None:
         after = {**after, "sha256": before.get("sha256")}
     # while a file has not been written since

@@ -86,7 +86,7 @@ class Step:
 
     @property
     def is_part(self) -> bool:
-        """Whether less than the whole file is brought."""
+        """Return whether less than the whole file is brought."""
         return self.item.entry is not None and self.action == "file" and self.length != self.item.entry.size
 
     def want(self, here: int = 0) -> Want:

@@ -136,7 +136,7 @@ _HINT = (
 
 
 def covering(options: FetchOptions, unknown: Iterable[bytes]) -> Callable[[bytes], bool]:
-    """Whether a run that asked for this would have found a path if it was there. unknown: paths below which it could not look."""
+    """Return whether a run that asked for this would have found a path if it was there. unknown: paths below which it could not look."""
     literal = frozenset(normal(path) for path in (*options.src, *options.exact) if path.strip(b"/"))
     pattern = any_of([path for path in options.src if path.strip(b"/")])
     is_all = any(not path.strip(b"/") for path in (*options.src, *options.exact))

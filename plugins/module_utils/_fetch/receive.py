@@ -43,7 +43,7 @@ class Incoming:
         self.file: Partial | None = None
 
     def here(self, step: Step) -> int:
-        """How many bytes of that part of that very file are here."""
+        """Return how many bytes of that part of that very file are here."""
         return self.file.length if self.file is not None and self._step is not None and _same(self._step, step) else 0
 
     def begin(self, step: Step, start: int) -> None:
@@ -65,7 +65,7 @@ class Incoming:
 
 
 def _same(one: Step, other: Step) -> bool:
-    """Whether both are the same part of the same file; one that was renewed meanwhile has another inode."""
+    """Return whether both are the same part of the same file; one that was renewed meanwhile has another inode."""
     return _key(one) == _key(other)
 
 
@@ -139,7 +139,7 @@ class Receiver:
                 del left[second.step.item.src]
 
     def _choose(self, files: TargetFiles, wants: Sequence[Want]) -> Packing:
-        """What to compress; the line is measured once."""
+        """Return what to compress; the line is measured once."""
         if self._packing is None:
             options = self._settlement.options
             # a line that breaks while it is measured is not measured again: that would bring nothing, try after try

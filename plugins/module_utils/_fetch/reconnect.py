@@ -90,7 +90,7 @@ class Remote:
         time.sleep(pause)
 
     def ask(self, work: Callable[[TargetFiles], Answer]) -> Answer:
-        """What work gives, tried again on a new session when the connection is lost. Raises Failure."""
+        """Return what work gives, tried again on a new session when the connection is lost. Raises Failure."""
         while True:
             try:
                 answer = work(self.files())

@@ -71,7 +71,7 @@ class RetryLedger:
         self._unseen.add(step.item.src)
 
     def is_moving(self, step: Step) -> bool:
-        """Whether the file is known to be written while it is read."""
+        """Return whether the file is known to be written while it is read."""
         return step.item.src in self._moving
 
     def look_again(self, files: TargetFiles, left: Mapping[bytes, Step]) -> Iterator[Second]:

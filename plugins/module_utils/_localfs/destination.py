@@ -67,7 +67,7 @@ def check_place(place: Place) -> None:
 
 
 def link_stays_inside(place: Place, text: bytes, floor: int) -> bool:
-    """Whether a link at place with that text can only lead below the first `floor` directories of place.
+    """Return whether a link at place with that text can only lead below the first `floor` directories of place.
 
     `..` counts at the text's beginning only: there it climbs real directories. After a name it would climb from wherever
     that name leads if it is a link itself, and two links that look harmless could lead out together.
@@ -91,7 +91,7 @@ def refuse_sealed(path: str) -> None:
 
 
 def _is_of_a_role(folder: Path) -> bool:
-    """Whether the case around folder notes it as a role's own. Raises OSError where there is none."""
+    """Return whether the case around folder notes it as a role's own. Raises OSError where there is none."""
     with suppress(ValueError, TypeError, LookupError, RecursionError):
         looks = json.loads((folder.parent / RECORD).read_bytes())["looks"]
         return folder.name in [look["folder"] for look in looks]
@@ -184,14 +184,14 @@ class Dest:
             self._taken.add(os.stat(place[-1], dir_fd=parent, follow_symlinks=False), place[-1], parent)
 
     def holds_directory(self, place: Place) -> bool:
-        """Whether a real directory is at place."""
+        """Return whether a real directory is at place."""
         with suppress(OSError):
             self._open_parent(place, is_made=False)
             return True
         return False
 
     def holds_link(self, place: Place, text: bytes) -> bool:
-        """Whether a link with that text is at place."""
+        """Return whether a link with that text is at place."""
         with suppress(OSError):
             return os.readlink(place[-1], dir_fd=self._open_parent(place[:-1], is_made=False)) == text
         return False
@@ -269,7 +269,7 @@ class Dest:
 
 
 def _enter(parent: int, name: bytes, mode: int | None) -> tuple[bool, int]:
-    """Whether a directory had to be made (with mode; None: never), and its descriptor. Raises OSError."""
+    """Return whether a directory had to be made (with mode; None: never), and its descriptor. Raises OSError."""
     try:
         return False, os.open(name, _DIRECTORY, dir_fd=parent)
     except FileNotFoundError:

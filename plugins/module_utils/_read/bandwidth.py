@@ -70,7 +70,7 @@ _COMPRESS = (
 
 
 def local_tools() -> frozenset[Codec]:
-    """What this host can decompress."""
+    """Return what this host can decompress."""
     has_zstd = find_spec("zstandard") is not None or shutil.which("zstd") is not None
     return frozenset(TOOLS if has_zstd else ("gzip",))
 
@@ -84,7 +84,7 @@ def decide(
     here: Iterable[Codec],
     clock: Callable[[], float] = time.monotonic,
 ) -> Packing:
-    """What to compress of these files. Raises Failure where what was asked for by name is not possible."""
+    """Return what to compress of these files. Raises Failure where what was asked for by name is not possible."""
     total = sum(want.count for want in wants)
     sparse = any(has_holes(want.entry) for want in wants)
     if compress == "none" or not total:

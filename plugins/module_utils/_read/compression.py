@@ -82,7 +82,7 @@ NOTHING = Packing()
 
 
 def has_holes(entry: Entry) -> bool:
-    """Whether a file takes much less room than its size says."""
+    """Return whether a file takes much less room than its size says."""
     return entry.blocks * 512 < entry.size * _DENSE
 
 
@@ -106,7 +106,7 @@ def by_name(compress: Codec, *, here: Iterable[Codec], there: Iterable[Codec]) -
 
 
 def by_measure(rate: float, speeds: Mapping[Codec, float], *, there: Iterable[Codec]) -> Packing:
-    """What pays on a line of `rate` bytes a second, where a tool takes in `speeds` bytes a second; there are all usable tools.
+    """Return what pays on a line of `rate` bytes a second, where a tool takes in `speeds` bytes a second; there are all usable tools.
 
     A tool that is no faster than the line holds it up, whatever it makes of the bytes.
     """
@@ -137,7 +137,7 @@ class Frame:
         self._is_last = self._has_checksum = False
 
     def feed(self, view: memoryview) -> int:
-        """How many bytes of the view are the frame's own. Raises ValueError for what is no frame."""
+        """Return how many bytes of the view are the frame's own. Raises ValueError for what is no frame."""
         at = 0
         while at < len(view) and not self.is_over:
             if self._skip:
@@ -285,7 +285,7 @@ class Plain:
         """Nothing: its length is its end."""
 
     def taken(self) -> int:
-        """How many bytes came on the wire since it was asked last."""
+        """Return how many bytes came on the wire since it was asked last."""
         moved, self._moved = self._moved, 0
         return moved
 
@@ -320,7 +320,7 @@ class Packed:
         return next(self._chunks, b"")
 
     def taken(self) -> int:
-        """How many bytes came on the wire since it was asked last; less than none for what was given back."""
+        """Return how many bytes came on the wire since it was asked last; less than none for what was given back."""
         moved, self._told = self._moved - self._told, self._moved
         return moved
 
@@ -380,5 +380,5 @@ def _unzstd(packed: Packed) -> Iterator[bytes]:
 
 
 def broken(message: str) -> Failure:
-    """What a stream is that cannot be decompressed to what was announced."""
+    """Return what a stream is that cannot be decompressed to what was announced."""
     return Failure("ConnectionLost", f"The compressed stream cannot be understood: {message}.")

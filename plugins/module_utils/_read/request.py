@@ -38,12 +38,12 @@ class Want:
 
     @property
     def count(self) -> int:
-        """How many bytes."""
+        """Return how many bytes."""
         return self.entry.size - self.offset if self.length is None else self.length
 
     @property
     def is_small(self) -> bool:
-        """Whether it is read in a group."""
+        """Return whether it is read in a group."""
         return self.offset == self.here == 0 and self.count == self.entry.size <= SMALL
 
 

@@ -74,7 +74,7 @@ def send(
 
 
 def hashes(target: TargetFiles, wants: Sequence[Want], mounts: Mounts) -> Iterator[End]:
-    """What the files hash to, by the same proof of what they are, without their bytes."""
+    """Yield what the files hash to, by the same proof of what they are, without their bytes."""
     for event in _read(target, wants, mounts, is_sending=False, checksum=True, packing=NOTHING):
         if isinstance(event, End):
             yield event
@@ -149,7 +149,7 @@ class _Job:
         self._times: list[Times] = []
 
     def events(self) -> Iterator[Event]:
-        """What the answer says, to its end. Raises Failure when it leaves out a file or does not keep to its form."""
+        """Yield what the answer says, to its end. Raises Failure when it leaves out a file or does not keep to its form."""
         yield from self._job.read(self._parse)
         if set(self._left) - self.again:
             raise Failure("ConnectionLost", f"The remote side left out files: {len(self._left)}.")

@@ -63,7 +63,7 @@ class _Cut:
         return memoryview(raw)[: len(raw) - keep]
 
     def _beginning(self, raw: bytes) -> int:
-        """How many of the last bytes could be the marker's first ones."""
+        """Return how many of the last bytes could be the marker's first ones."""
         start = max(0, len(raw) - len(self._marker) + 1)
         while (start := raw.find(self._marker[:1], start)) >= 0:
             if self._marker.startswith(raw[start:]):
@@ -83,7 +83,7 @@ class _EndMark:
         self.is_followed = False
 
     def feed(self, view: memoryview) -> memoryview:
-        """What of view is the job's own. Raises ValueError when no exit code follows the mark."""
+        """Return what of view is the job's own. Raises ValueError when no exit code follows the mark."""
         if self.rc is not None:
             self.is_followed = self.is_followed or len(view) > 0
             return view[:0]
@@ -227,7 +227,7 @@ class JobOutput:
                 yield channel, own
 
     def wait(self, seconds: float) -> bool:
-        """Whether anything more can be read now or comes within seconds; True as well when the job has ended."""
+        """Return whether anything more can be read now or comes within seconds; True as well when the job has ended."""
         if self._waiting is not None or self._at < len(self._piece) or self._ended():
             return True
         try:
@@ -286,11 +286,11 @@ class JobOutput:
 
     @property
     def is_followed(self) -> bool:
-        """Whether something that the job has left behind went on printing after its end."""
+        """Return whether something that the job has left behind went on printing after its end."""
         return any(mark.is_followed for mark in self._marks.values())
 
     def _ended_within_data(self) -> bool:
-        """Whether the last bytes taken for data are the job's end: it was killed before it had sent what it announced."""
+        """Return whether the last bytes taken for data are the job's end: it was killed before it had sent what it announced."""
         rc = self._marks[STDERR].rc
         return rc is not None and self._tail.endswith(self._mark + f" {rc}\n".encode())
 

@@ -236,7 +236,7 @@ class Session:
 
     @property
     def is_free(self) -> bool:
-        """Whether another job can run in it, and nothing of those before would be in its answer as far as is known."""
+        """Return whether another job can run in it, and nothing of those before would be in its answer as far as is known."""
         return (
             self.broken is None and not self._is_busy() and not (self._answer is not None and self._answer.is_followed)
         )

@@ -318,7 +318,7 @@ class TargetFiles:
 
 
 def _shallow(thing: Entry | Unlisted, top: bytes, here: bytes, deep: deque[bytes]) -> Iterator[Entry | Unlisted]:
-    """What a listing of here, which began at top, says itself; what is in deep directories their own listings say."""
+    """Yield what a listing of here, which began at top, says itself; what is in deep directories their own listings say."""
     path = thing.path or here
     above = len(path) - len(path.rpartition(b"/")[2]) - 1
     if path == here:

@@ -65,7 +65,7 @@ class Expansion:
 
 
 def is_glob(pattern: bytes) -> bool:
-    """Whether a pattern has a wildcard that is not escaped."""
+    """Return whether a pattern has a wildcard that is not escaped."""
     return _WILDCARD.match(pattern) is not None
 
 
@@ -77,7 +77,7 @@ def expand(
     max_entries: int = _MANY,
     until: float = math.inf,
 ) -> list[Expansion]:
-    """What each pattern means, in their order. What exists literally is taken literally, else a pattern is a glob.
+    """Return what each pattern means, in their order. What exists literally is taken literally, else a pattern is a glob.
 
     No glob has more than max_entries matches, or looks at more names than that or 100,000, whichever is more; after one that
     the time (until, of time.monotonic()) cut, looker is of no more use. Raises Failure InvalidRequest for a pattern that cannot
@@ -124,7 +124,7 @@ class _Way:
         return _Way(self.asked + steps, self.path + steps, self.links)
 
     def end(self, answer: Found | Unresolved) -> Found | Unresolved:
-        """What is at its end, when that is at the end of path."""
+        """Return what is at its end, when that is at the end of path."""
         asked = self.asked or b"/"
         if isinstance(answer, Unresolved):
             return Unresolved(asked, answer.at, answer.reason)
@@ -200,7 +200,7 @@ class _Glob:
                 self.problems.append(answer)
 
     def _ended(self, ways: Sequence[_Way]) -> Iterator[Found]:
-        """What is at the end of ways, links to directories as links: `/**/current` must not bring a tree once more."""
+        """Yield what is at the end of ways, links to directories as links: `/**/current` must not bring a tree once more."""
         reached = list(self._reached(ways))
         doubtful = [way for way, match in reached if match.links and match.entry.type == "directory"]
         links = {way.asked: answer for way, answer in self._ends(doubtful, follow=False) if isinstance(answer, Found)}
@@ -208,7 +208,7 @@ class _Glob:
             yield links.get(way.asked, match)
 
     def _led(self, found: Sequence[Found]) -> Iterator[Found]:
-        """What was found, and in the place of links what they lead to; links to directories stay: `/**` must not bring a tree
+        """Yield what was found, and in the place of links what they lead to; links to directories stay: `/**` must not bring a tree
         once for each of its names."""
         links = {match.asked: match for match in found if match.entry.type == "link"}
         ways = [_Way(match.asked, match.path, match.links) for match in links.values()]
@@ -223,7 +223,7 @@ class _Glob:
                 yield match if answer.entry.type == "directory" else answer
 
     def _listed(self, directories: Sequence[Found], names: Sequence[bytes], most: int) -> Sequence[Found]:
-        """What matches names below directories, in one listing; deep only where there is a `**`.
+        """Return what matches names below directories, in one listing; deep only where there is a `**`.
 
         Where there are too many ways, each thing is still found by one of them, with the fewest links.
         """
@@ -247,7 +247,7 @@ class _Glob:
         return self._fewest([*found.values(), *(match for asked, match in again.items() if asked not in found)], most)
 
     def _scanned(self, tops: Sequence[bytes], is_deep: bool) -> Iterator[Entry]:
-        """What is in directories, until there is too much of it or no more time."""
+        """Yield what is in directories, until there is too much of it or no more time."""
         depth = None if is_deep else 1
         if time.monotonic() > self.until:
             self.cut = "time"

@@ -75,7 +75,7 @@ class Matcher:
         return reached
 
     def _and_further(self, at: set[int]) -> set[int]:
-        """What is reached without another component."""
+        """Return what is reached without another component."""
         ahead = [*at]
         while ahead:
             number = ahead.pop()
@@ -153,5 +153,5 @@ _MEMBER = re.compile(rb"\\(.)|[\[\]^&~|]", re.DOTALL)
 
 
 def _member(found: re.Match[bytes]) -> bytes:
-    """What is special in Python's brackets and not in a shell's, and what was escaped."""
+    """Return what is special in Python's brackets and not in a shell's, and what was escaped."""
     return re.escape(found[1] or found[0])

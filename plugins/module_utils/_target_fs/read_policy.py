@@ -67,7 +67,7 @@ class ReadPolicy:
         return "Secret" if mount is not None and mount.id in self.secret_ids else None
 
     def is_stable(self, path: bytes) -> bool:
-        """Whether an inode tells one file from another where path is, which is as in denial."""
+        """Return whether an inode tells one file from another where path is, which is as in denial."""
         mount = self._mount_of(path)
         return mount is not None and mount.fstype in _STABLE_TYPES
 
@@ -81,7 +81,7 @@ class ReadPolicy:
         return next((self.points[point] for point in upwards(path) if point in self.points), None)
 
     def _is_shared(self, path: bytes) -> bool:
-        """Whether it is in the memory that the pod's processes share."""
+        """Return whether it is in the memory that the pod's processes share."""
         mount = self.points.get(_SHARED_MEMORY)
         return mount is not None and mount.fstype == "tmpfs" and is_below(path, _SHARED_MEMORY)
 
@@ -118,18 +118,18 @@ def policy_of(
 
 
 def _is_of_another_pod(mount: Mount) -> bool:
-    """Whether a mount is a secret of some pod that is reached through the node's folders."""
+    """Return whether a mount is a secret of some pod that is reached through the node's folders."""
     below = mount.point + b"/"
     return any(one in below for one in _OF_SECRETS) or (mount.fstype in _IN_MEMORY and _VOLUMES in below)
 
 
 def is_below(path: bytes, above: bytes) -> bool:
-    """Whether path is above itself or something in it."""
+    """Return whether path is above itself or something in it."""
     return path == above or path.startswith(above.rstrip(b"/") + b"/")
 
 
 def is_below_any(path: bytes, above: tuple[bytes, ...]) -> bool:
-    """Whether path is one of above or something in one; asked several times of each of a hundred thousand paths."""
+    """Return whether path is one of above or something in one; asked several times of each of a hundred thousand paths."""
     return path.startswith(above) and any(is_below(path, one) for one in above)
 
 

@@ -136,7 +136,7 @@ _STEP = 2048
 
 
 def program_for(root: bytes) -> bytes:
-    """What a session needs to know, and where its jobs stand: in root. A root that cannot be entered ends it."""
+    """Return what a session needs to know, and where its jobs stand: in root. A root that cannot be entered ends it."""
     # whatever would be read then would be the debugger's own
     return PROGRAM + b"cd -P %s/ 2>/dev/null || exit 126\n" % quote(root)
 
@@ -147,12 +147,12 @@ def relative(path: bytes) -> bytes:
 
 
 def walk_line(index: int, path: bytes) -> bytes:
-    """What looks at a path."""
+    """Return what looks at a path."""
     return b"%s %d %s\n" % (b"see" if _HELD.match(path) else b"walk", index, quote(path))
 
 
 def scan_script(top: bytes, prune: Sequence[bytes], max_depth: int | None) -> bytes:
-    """What lists a directory, as names that begin with a dot in the place of top; not what is in those of prune."""
+    """Return what lists a directory, as names that begin with a dot in the place of top; not what is in those of prune."""
     steps: list[bytes] = []
     step = b""
     for name in relative(top).split(b"/"):

@@ -64,7 +64,7 @@ class View:
 
     @property
     def status(self) -> Row:
-        """What the pod's status has of the container."""
+        """Return what the pod's status has of the container."""
         return container_status(self.pod, self.name)
 
     @property
@@ -75,7 +75,7 @@ class View:
 
     @property
     def left(self) -> tuple[str, ...]:
-        """What the container wrote as its termination message, without what it said in its log as well."""
+        """Return what the container wrote as its termination message, without what it said in its log as well."""
         text = "" if self.end.get("reason") in (*START_ERRORS, *LOST) else str(self.end.get("message") or "")
         said = set(self.words.lines) if self.words else set()
         return tuple(line for line in last_words([clean(line) for line in text.split("\n")]).lines if line not in said)

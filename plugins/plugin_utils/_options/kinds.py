@@ -57,7 +57,7 @@ class Kind(Protocol):
 
     @property
     def words(self) -> str:
-        """What it takes, in words for the documentation."""
+        """Return what it takes, in words for the documentation."""
 
     def take(self, value: object, place: Place) -> Any:
         """Return the typed value of one that was given; raise Refused, which names it."""
@@ -132,7 +132,7 @@ class Choice:
 
     @property
     def words(self) -> str:
-        """What it takes."""
+        """Return what it takes."""
         return f"One of {', '.join(f'V({word})' for word in self.among)}."
 
     def take(self, value: object, place: Place) -> str:
@@ -167,7 +167,7 @@ class Number:
 
     @property
     def words(self) -> str:
-        """What it takes."""
+        """Return what it takes."""
         return f"A whole number {self._bounds}."
 
     @property
@@ -234,7 +234,7 @@ class Many:
 
     @property
     def words(self) -> str:
-        """What it takes."""
+        """Return what it takes."""
         parts = "separated by lines or commas" if self.by_comma else "one a line"
         bound = f", at most {self.most}" if self.most else ""
         return f"A list{bound}; as text a JSON list, or its entries {parts}."
@@ -273,7 +273,7 @@ class Fields:
 
     @property
     def words(self) -> str:
-        """What it takes."""
+        """Return what it takes."""
         return (
             f"A mapping with any of {', '.join(f'C({name})' for name in self.known)}; as text a JSON or YAML mapping."
         )

@@ -76,7 +76,7 @@ class Rule:
 
     @property
     def is_form(self) -> bool:
-        """Whether what it finds is known by its form: its pattern is that of a whole value."""
+        """Return whether what it finds is known by its form: its pattern is that of a whole value."""
         return self.kind == "token" or self.is_word
 
 

@@ -35,7 +35,7 @@ class Bar:
 
     @property
     def level(self) -> str:
-        """How near the limit is."""
+        """Return how near the limit is."""
         if self.percent is None or self.percent < HIGH:
             return ""
         return "fail" if self.percent >= NEARLY else "warn"

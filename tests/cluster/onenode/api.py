@@ -42,7 +42,7 @@ class Api:
         return self.get("/readyz")[0] == http.client.OK
 
     def node_ready(self, node: str) -> bool:
-        """Whether a pod would be scheduled and started there now."""
+        """Return whether a pod would be scheduled and started there now."""
         status, body = self.get(f"/api/v1/nodes/{node}")
         if status != http.client.OK:
             return False

@@ -149,7 +149,7 @@ class Programs:
 
 
 def groups_of(release: str) -> tuple[Group, ...]:
-    """What a cluster of that release is made of: an older Kubernetes, as in `1.29`, beside everything else as it is."""
+    """Return what a cluster of that release is made of: an older Kubernetes, as in `1.29`, beside everything else as it is."""
     if not release:
         return GROUPS
     pins = RELEASES / f"{release}.mod"
@@ -209,7 +209,7 @@ def _key(group: Group, version: str) -> str:
 
 
 def _environment(go: Path) -> dict[str, str]:
-    """What decides the result is set here, whatever the caller's Go settings; where modules come from is left to them."""
+    """Return what decides the result is set here, whatever the caller's Go settings; where modules come from is left to them."""
     unset = {"GOOS": "", "GOARCH": "", "GOEXPERIMENT": "", "GOWORK": "off", "GOROOT": ""}
     return {"GOFLAGS": "-mod=readonly", "GOTOOLCHAIN": "local", "PATH": f"{go.parent}:{os.environ['PATH']}", **unset}
 

@@ -42,7 +42,7 @@ def hierarchies() -> tuple[Hierarchy, ...]:
 
 
 def unified() -> bool:
-    """Whether this machine has cgroup v2 alone (else Kubernetes uses v1, also where v2 is mounted beside it)."""
+    """Return whether this machine has cgroup v2 alone (else Kubernetes uses v1, also where v2 is mounted beside it)."""
     return any(h.version == 2 and h.mount == Path("/sys/fs/cgroup") for h in hierarchies())
 
 

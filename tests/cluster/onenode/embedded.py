@@ -77,7 +77,7 @@ def enforce_policies(places: Places) -> None:
 
 
 def status(places: Places) -> bool:
-    """Whether every daemon runs, the API server answers and the node is Ready."""
+    """Return whether every daemon runs, the API server answers and the node is Ready."""
     found = processes.known(places.pids)
     given = network.given(places)
     if given is None or not (places.published / "env").exists():

@@ -45,7 +45,7 @@ def pause(program: bytes) -> Image:
 
 
 def base(name: str, users: str = "") -> list[Entry]:
-    """What a toolbox has besides its tools; its /etc/os-release tells it from the app's. users: more lines of /etc/passwd."""
+    """Return what a toolbox has besides its tools; its /etc/os-release tells it from the app's. users: more lines of /etc/passwd."""
     return [
         directory("dev"),
         directory("etc"),

@@ -66,7 +66,7 @@ def _remembered(places: Places) -> Iterator[Network]:
 
 
 def _routed(bridge: str) -> Iterator[Subnet]:
-    """What this machine already has a way to, but for the default route and the bridge's own."""
+    """Yield what this machine already has a way to, but for the default route and the bridge's own."""
     for route in json.loads(run(["ip", "-json", "-4", "route", "show", "table", "all"])):
         if route["dst"] != "default" and route.get("dev") != bridge:
             yield ipaddress.IPv4Network(route["dst"], strict=False)

@@ -104,7 +104,7 @@ def chains(rules: str) -> list[str]:
 
 
 def removal(rules: str) -> str | None:
-    """What takes kube-router's rules out of those that iptables-save prints, for iptables-restore --noflush; None where there is none."""
+    """Return what takes kube-router's rules out of those that iptables-save prints, for iptables-restore --noflush; None where there is none."""
     ours = chains(rules)
     if not ours:
         return None
@@ -119,7 +119,7 @@ def removal(rules: str) -> str | None:
 
 
 def is_empty(rules: str) -> bool:
-    """Whether the table that iptables-save prints does nothing."""
+    """Return whether the table that iptables-save prints does nothing."""
     lines = [line for line in rules.splitlines() if not line.startswith("#")]
     return all(line in ("*filter", "COMMIT") or re.match(r":\S+ ACCEPT ", line) for line in lines)
 

@@ -60,7 +60,7 @@ def borrowed(places: Places, kind: str, kubectl: Path, kubeconfig: str) -> None:
 
 
 def kind_of(places: Places) -> str | None:
-    """Which kind of cluster is published now."""
+    """Return which kind of cluster is published now."""
     try:
         lines = (places.published / "env").read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:

@@ -23,7 +23,7 @@ def run(
     env: Mapping[str, str] | None = None,
     timeout: float | None = None,
 ) -> str:
-    """What the program prints on stdout. Stop with its last words when it fails, is missing or takes longer than `timeout` s."""
+    """Return what the program prints on stdout. Stop with its last words when it fails, is missing or takes longer than `timeout` s."""
     words = " ".join(map(str, command))
     try:
         done = subprocess.run(

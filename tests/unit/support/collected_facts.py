@@ -107,7 +107,7 @@ def learn(
     failed: Any = (),
     case: CaseFolder | None = None,
 ) -> Known:
-    """What is known by these. files: path -> content, of no case."""
+    """Return what is known by these. files: path -> content, of no case."""
     contents = dict(files)
 
     def read(path: str) -> bytes:

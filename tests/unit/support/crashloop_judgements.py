@@ -66,7 +66,7 @@ def judged(
     cgroup: bytes = b"",
     **pod_status: Any,
 ) -> list[Judgement]:
-    """What is said of a container of a pod with one app. inits: the statuses of its init containers; cgroup: what was seen of it inside."""
+    """Return what is said of a container of a pod with one app. inits: the statuses of its init containers; cgroup: what was seen of it inside."""
     pod = {
         "metadata": {"namespace": "shop", "name": "api-0", "uid": "u1", **(metadata or {})},
         "spec": {

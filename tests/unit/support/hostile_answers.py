@@ -28,7 +28,7 @@ BOMB = gzip.compress(bytes(50 << 20), mtime=0)
 
 
 def swap(pattern: bytes, text: bytes | Callable[[re.Match[bytes]], bytes], times: int = 1) -> Change:
-    """What matches becomes text."""
+    """Return what matches becomes text."""
     return lambda honest: re.sub(pattern, text, honest, count=times, flags=re.DOTALL)
 
 

@@ -69,7 +69,7 @@ def printed(
     changes: Mapping[str, str] | None = None,
     may_trace: bool = True,
 ) -> bytes:
-    """What a collector prints of a target. changes: text of its command -> what stands there instead, such as a lower limit."""
+    """Return what a collector prints of a target. changes: text of its command -> what stands there instead, such as a lower limit."""
     (row,) = [
         row for row in as_rows(parse_collectors(read_checks([str(ROLES / role / "collectors")]))) if row["name"] == name
     ]
@@ -90,12 +90,12 @@ def printed(
 
 
 def collect(role: str, name: str, *arguments: Any, parser: str | None = None, **options: Any) -> Any:
-    """What a collector finds, parsed."""
+    """Return what a collector finds, parsed."""
     return PARSERS[parser or name](printed(role, name, *arguments, **options))
 
 
 def judged(role: str, facts: Mapping[str, Any], settings: Mapping[str, Any], *names: str) -> list[Judgement]:
-    """What the role's analyzers with these names say."""
+    """Return what the role's analyzers with these names say."""
     analyzers = parse_analyzers(read_checks([str(ROLES / role / "analyzers")]))
     assert set(names) <= {analyzer.name for analyzer in analyzers}
     return analyze(facts, [analyzer for analyzer in analyzers if analyzer.name in names], settings)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def is_there(pid: int) -> bool:
-    """Whether a process runs; one that has ended and nobody has asked for does not."""
+    """Return whether a process runs; one that has ended and nobody has asked for does not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"
     except OSError:

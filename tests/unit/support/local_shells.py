@@ -148,7 +148,7 @@ def for_anybody(shell: str, base: Path) -> tuple[list[str], str]:
 
 
 def reader(job: Job) -> JobOutput:
-    """What a job prints, for tests of how it is read: nobody else gets to it but by the methods of Job."""
+    """Return what a job prints, for tests of how it is read: nobody else gets to it but by the methods of Job."""
     return job._printed
 
 

@@ -96,7 +96,7 @@ class LocalTree:
         return self.entry(path)
 
     def entry(self, path: bytes) -> Entry:
-        """What lstat says."""
+        """Return what lstat says."""
         found = os.lstat(self.root + path)
         is_link = stat.S_ISLNK(found.st_mode)
         return Entry(

@@ -24,7 +24,7 @@ ROLE = Path(__file__).parents[3] / "roles" / "network_triage"
 
 
 def command_of(name: str, folder: str = "collectors") -> str:
-    """What a collector runs."""
+    """Return what a collector runs."""
     rows = parse_collectors(read_checks([str(ROLE / folder)]))
     command = next(row.command for row in rows if row.name == name)
     assert command
@@ -32,7 +32,7 @@ def command_of(name: str, folder: str = "collectors") -> str:
 
 
 def run(name: str, argv: Sequence[str], pid: int, around: Mapping[str, str], **settings: str) -> Done:
-    """What a collector does about a process of this machine."""
+    """Return what a collector does about a process of this machine."""
     given = {"PEERS": "", "NAMES": "", "IGNORE": "", "TLS_PORTS": "443", "TIMEOUT": "1", **settings}
     env = {"TARGET_PID": str(pid), "TARGET_ROOT": "/", **{f"SETTING_{key}": value for key, value in given.items()}}
     command = [*argv, "-c", command_of(name)]
@@ -40,7 +40,7 @@ def run(name: str, argv: Sequence[str], pid: int, around: Mapping[str, str], **s
 
 
 def collect(name: str, shell: str, pid: int, **settings: str) -> str:
-    """What a collector prints about a process of this machine."""
+    """Return what a collector prints about a process of this machine."""
     done = run(name, SHELLS[shell].argv, pid, SHELLS[shell].env, **settings)
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -72,7 +72,7 @@ def judged(
     successors: Sequence[str] = ("api-1",),
     **options: Any,
 ) -> dict[str, Any]:
-    """What comes of a pod after it was put into quarantine beside other policies."""
+    """Return what comes of a pod after it was put into quarantine beside other policies."""
     before = pod()
     made = planned(before)
     after = given or patched(before, made["patch"])

@@ -43,7 +43,7 @@ def place(folder: Path, name: bytes) -> Path:
 
 
 def whats(copy: Path) -> dict[str, str]:
-    """What was done with each file, as the copy says: path -> what."""
+    """Return what was done with each file, as the copy says: path -> what."""
     return {row["path"]: row["what"] for row in json.loads((copy / "redaction.json").read_bytes())["files"]}
 
 

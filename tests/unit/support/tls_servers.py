@@ -78,7 +78,7 @@ def chained(folder: Path, *above: tuple[str, str, float]) -> ssl.SSLContext:
 
 
 def flight(context: ssl.SSLContext, hello: bytes) -> bytes:
-    """What such a server sends back when it gets these bytes and no more."""
+    """Return what such a server sends back when it gets these bytes and no more."""
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     talk = context.wrap_bio(incoming, outgoing, server_side=True)
     incoming.write(hello)
