@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import gc
+import threading
 from typing import Any
 from weakref import WeakSet
 
@@ -93,6 +94,21 @@ def test_what_is_named_twice_is_worked_on_once() -> None:
     assert [(entry.pod, entry.failure.reason) for entry in found.failed] == [("gone", "NoTarget")]
     named = earlier_targets({**whole, "debugger": "one"}, {**whole, "debugger": "two"}, {**whole, "debugger": "one"})
     assert [entry.debugger for entry in named.targets] == ["one", "two"]
+
+
+def test_the_pods_of_many_rows_are_looked_up_side_by_side() -> None:
+    both = threading.Barrier(2)
+
+    class Slow(Pods):
+        def get(self, path: str, doing: str) -> dict[str, Any]:
+            # neither is answered before the other is asked for
+            both.wait(60)
+            return super().get(path, doing)
+
+    rows = [{"namespace": "shop", "pod": "a"}, {"namespace": "shop", "pod": "b"}]
+    selection = parse_selection({"targets": rows, "max_pods": 10})
+    found = select(Slow(pod("a"), pod("b")), selection)  # type: ignore[arg-type]
+    assert ([entry.pod for entry in found.targets], found.failed) == (["a", "b"], [])
 
 
 @pytest.mark.parametrize(
