@@ -79,7 +79,9 @@ def looked(pods: Kubectl, start: Start, warmed: Warm, tmp_path_factory: pytest.T
     inside(call, "listening", 'cp "$(readlink -f /proc/self/exe)" "$TARGET_ROOT/tmp/nc"')
     start("listening", "/tmp/nc", "-l", "-p", "4444")
     inside(call, "listening", wait_for('grep -qi ":115C .* 0A " /proc/$TARGET_PID/net/tcp /proc/$TARGET_PID/net/tcp6'))
-    inside(call, "crowded", 'sleep 2; cd "$TARGET_ROOT/etc/app" && seq 2100 | xargs touch && seq 2100 | xargs chmod 755')
+    inside(
+        call, "crowded", 'sleep 2; cd "$TARGET_ROOT/etc/app" && seq 2100 | xargs touch && seq 2100 | xargs chmod 755'
+    )
     # an entry point has a minute for what it gives to its user
     began = 'set -- $(sed "s/.*) //" "/proc/$TARGET_PID/stat"); began=$((${20} / 100))'
     settled = 'until [ "$(sed "s/[.].*//" /proc/uptime)" -gt "$((began + 62))" ]; do sleep 1; done'

@@ -249,7 +249,7 @@ def _failing_now(view: View) -> Cause | None:
         return None
     age, run = view.age(answer["time"]), view.age(life["started_at"])
     # the kubelet sends 25 events of a pod, and from then on one in five minutes (client-go, EventSourceObjectSpamFilter)
-    fresh = SPARSE if answer["count"] >= MANY else max(LATE, 3 * period)
+    fresh = SPARSE if sum(row["count"] for row in view.unhealthy_rows("Liveness")) >= MANY else max(LATE, 3 * period)
     if age is None or age > fresh or (run is not None and age > run):
         return None
     told = f"{answer['message']} ({answer['count']} times)"

@@ -103,9 +103,13 @@ class View:
         told = self.about("Started")
         return bool(told) and not self.of_last_run(told[-1:])
 
+    def unhealthy_rows(self, kind: str) -> list[Row]:
+        """Return the events of failed probes of that kind (Liveness, Readiness, Startup)."""
+        return [row for row in self.about("Unhealthy") if row["message"].startswith(kind)]
+
     def unhealthy(self, kind: str) -> Row | None:
-        """Return the last event of a failed probe of that kind (Liveness, Readiness, Startup), rather with its answer."""
-        rows = [row for row in self.about("Unhealthy") if row["message"].startswith(kind)]
+        """Return the last event of a failed probe of that kind, rather with its answer."""
+        rows = self.unhealthy_rows(kind)
         answered = [row for row in rows if row["message"].startswith(f"{kind} probe failed")]
         return next(reversed(answered or rows), None)
 

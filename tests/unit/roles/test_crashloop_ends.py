@@ -338,3 +338,8 @@ def test_an_event_that_stands_for_many_alike_is_read_as_one_of_them() -> None:
     message = said(found, "warn")["failing_now"]
     assert message.startswith("Liveness probe errored")
     assert "(190 times)" in message
+    # the kubelet's twenty-fifth is the last for five minutes, and they count together
+    rows = [warned("Unhealthy", f"Liveness {ERRORED}{number}", "app", at="10:56:00") for number in range(10)]
+    rows += [{**warned("Unhealthy", f"Liveness {ERRORED}", "app", at="10:56:10"), "count": 12}]
+    found = judged(status(RUNNING, ready=True), *rows, spec={"containers": [{"name": "app", **probes}]})
+    assert list(said(found, "warn")) == ["failing_now"]
