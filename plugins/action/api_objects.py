@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-import ansible_collections.incident.distroless.plugins.plugin_utils._actions.bytecode  # noqa: F401 - before any helper
+import ansible_collections.incident.distroless.plugins.plugin_utils._actions.bytecode  # noqa: F401 - before any helper # pylint: disable=unused-import
 from ansible_collections.incident.distroless.plugins.module_utils._modules.api_objects import run
 from ansible_collections.incident.distroless.plugins.plugin_utils._actions.module_action import Action
 

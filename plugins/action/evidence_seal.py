@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import ansible_collections.incident.distroless.plugins.plugin_utils._actions.bytecode  # noqa: F401 - before any helper
+import ansible_collections.incident.distroless.plugins.plugin_utils._actions.bytecode  # noqa: F401 - before any helper # pylint: disable=unused-import
 from ansible_collections.incident.distroless.plugins.module_utils._core.sizes import show_size
 from ansible_collections.incident.distroless.plugins.plugin_utils._actions.case_action import CaseAction
 from ansible_collections.incident.distroless.plugins.plugin_utils._case.looks import refuse_sealed

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import ansible_collections.incident.distroless.plugins.plugin_utils._actions.bytecode  # noqa: F401 - before any helper
+import ansible_collections.incident.distroless.plugins.plugin_utils._actions.bytecode  # noqa: F401 - before any helper # pylint: disable=unused-import
 from ansible_collections.incident.distroless.plugins.module_utils._core.times import rfc3339
 from ansible_collections.incident.distroless.plugins.plugin_utils._actions.case_action import CaseAction
 from ansible_collections.incident.distroless.plugins.plugin_utils._case.folder import REPORT

@@ -142,7 +142,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-import ansible_collections.incident.distroless.plugins.plugin_utils._actions.bytecode  # noqa: F401 - before any helper
+import ansible_collections.incident.distroless.plugins.plugin_utils._actions.bytecode  # noqa: F401 - before any helper # pylint: disable=unused-import
 from ansible import constants
 from ansible.errors import AnsibleParserError
 from ansible.inventory.group import to_safe_group_name

@@ -95,7 +95,7 @@ def _variables() -> Iterator[str]:
     source = yaml.safe_load(OPTIONS.read_text(encoding="utf-8"))
     for owner, entry in {**source["roles"], **source["playbooks"]}.items():
         for row in _rows(entry["options"], source):
-            kind = row["kind"] if isinstance(row["kind"], str) else next(iter(row["kind"]))
+            kind = row["kind"] if isinstance(row["kind"], str) else min(row["kind"])
             yield f"variable {owner}_{row['name']}: {kind}"
             if row.get("alias"):
                 yield f"variable {owner}_{row['name']} alias {row['alias']}"

@@ -290,7 +290,7 @@ def _parted(packed: Plain | Packed, sizes: Sequence[int]) -> Iterator[bytes]:
     have, at = b"", 0
     for size in sizes:
         while len(have) - at < size:
-            have, at = have[at:] + next(views).tobytes(), 0
+            have, at = have[at:] + next(views).tobytes(), 0  # pylint: disable=stop-iteration-return
         yield have[at : at + size]
         at += size
     # what exactly() has to say at its end

@@ -53,4 +53,8 @@ class HelperFinder(MetaPathFinder):
 
 # elsewhere, as in unit tests, it is Python that imports us
 if not isinstance(sys.modules[__name__].__loader__, SourceFileLoader):
-    sys.meta_path.insert(0, HelperFinder())
+    # before Ansible's, and behind what watches imports, as ansible-test does
+    _names = [type(finder).__name__ for finder in sys.meta_path]
+    sys.meta_path.insert(
+        _names.index("_AnsibleCollectionFinder") if "_AnsibleCollectionFinder" in _names else 0, HelperFinder()
+    )

@@ -210,7 +210,7 @@ def test_nothing_is_waited_for_beyond_the_deadline(
             if what == "broken":
                 raise OSError("it broke")
             if what != "as asked":
-                raise websocket.WebSocketBadStatusException("Handshake status %d %s", 500, "No", {})
+                raise websocket.WebSocketBadStatusException("Handshake status %d %s", 500, "No", {})  # pylint: disable=raising-format-tuple
 
         with mock.patch.object(websocket.WebSocket, "connect", handshake), suppress(Failure):
             WORK[work](Cluster(server, Deadline(limit)))

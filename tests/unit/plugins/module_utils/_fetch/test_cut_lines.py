@@ -106,7 +106,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     return made
 
 
-def heard(world: World, files: Iterable[str] = CONTENTS) -> tuple[list[bytes], bytes]:
+def heard(world: World, files: Iterable[str] = tuple(CONTENTS)) -> tuple[list[bytes], bytes]:
     """What a real shell says in a fetch that nothing breaks, job by job, and the mark that ends each."""
     shell = Heard()
     done = world.fetch("/a", opener=lambda: Session(shell, shell.nonce))
