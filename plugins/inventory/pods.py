@@ -139,6 +139,7 @@ import json
 import os
 from collections.abc import Callable, Iterable
 from functools import cache, partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -270,13 +271,22 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):  # type: i
 def _room_for_facts() -> str:
     """Return what stands before the names of hosts in the paths of a cache of files that makes no folders; empty for any other."""
     if hasattr(BaseFileCacheModule, "_sanitize_key") or not constants.CACHE_PLUGIN_CONNECTION:
-        # ansible-core 2.19 and newer
+        # from ansible-core 2.21 on no name of a host is one of a file
         return ""
     is_of_files = constants.CACHE_PLUGIN.rpartition(".")[2] in ("jsonfile", "pickle", "yaml")
     folder = Path(os.path.expandvars(constants.CACHE_PLUGIN_CONNECTION)).expanduser()
     # the setting's own default is not that of the plugins
     prefix, origin = constants.config.get_config_value_and_origin("CACHE_PLUGIN_PREFIX")
-    return f"{folder}/{'' if origin == 'default' else prefix}" if is_of_files else ""
+    return f"{folder}/{'' if origin == 'default' else prefix}{_schema_of_facts()}" if is_of_files else ""
+
+
+def _schema_of_facts() -> str:
+    """Return what Ansible puts before the name of a host whose facts it keeps; nothing before ansible-core 2.19."""
+    try:
+        schema: str = import_module("ansible._internal._plugins._cache").PluginInterposer._get_key("")  # noqa: SLF001 - it has no public name
+    except (ImportError, AttributeError):
+        return ""
+    return schema
 
 
 def _said(source: Source, failure: Failure) -> str:

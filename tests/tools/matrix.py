@@ -21,7 +21,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from . import cache, dependencies, environments, install, live, matrix_page, pythons, tree
+from . import cache, dependencies, environments, install, live, matrix_page, object_store, pythons, tree
 from .matrix_cells import BULK, CELLS, FURTHER, LINES, NEWEST_KUBERNETES, Cell, because
 from .processes import wait
 from .pythons import Python
@@ -72,6 +72,8 @@ def _tried(cell: Cell) -> Outcome | None:
     own += [cell.kubernetes_core] if collections != dependencies.collections(cell.core) else []
     place = cache.own() / "installed" / "-".join((python.version, *own))
     user = install.filled(place, python, cell.requirements, collections)
+    # behind a line nothing can be installed
+    object_store.places(python.version, cell.core)
     with ExitStack() as stack:
         published = _cluster(cell, stack)
         behind = (sys.executable, str(BEHIND), *LINES[cell.line], str(published / "kubeconfig"))
