@@ -43,10 +43,14 @@ def close(answer: Any) -> None:
 
 
 def parse_event(line: bytes) -> dict[str, Any] | None:
-    """Return a watch event, whose object is one; None for anything else."""
+    """Return a watch event, whose object is one, of a version where it is no error; None for anything else."""
     try:
         event = json.loads(line)
     except (ValueError, RecursionError):
         return None
-    is_event = isinstance(event, dict) and isinstance(event.get("object"), dict) and "type" in event
-    return event if is_event else None
+    thing = event.get("object") if isinstance(event, dict) else None
+    if not isinstance(thing, dict) or "type" not in event:
+        return None
+    metadata = thing.get("metadata")
+    has_version = isinstance(metadata, dict) and "resourceVersion" in metadata
+    return event if has_version or event["type"] == "ERROR" else None

@@ -30,14 +30,14 @@ def each_item(cluster: Cluster, path: str, doing: str, query: Query = (), page: 
     token, renewals = "", 0
     while True:
         try:
-            answer = cluster.get(path, doing, [*asked, *([("continue", token)] if token else [])])
+            answer = cluster.get_list(path, doing, [*asked, *([("continue", token)] if token else [])])
         except ListExpired as expired:
             renewals += 1
             if not token or not expired.following or renewals > RENEWALS:
                 raise
             token = expired.following
             continue
-        yield from answer.get("items") or []
+        yield from answer["items"]
         token = str((answer.get("metadata") or {}).get("continue") or "")
         if not token:
             return

@@ -196,8 +196,9 @@ def ask(cluster: Cluster, timeout: int, question: Question) -> list[Object]:
         return _cut(
             question, _alike(cluster.until(Deadline(timeout, "timeout")), question.namespace or "", question.like)
         )
+    server = cluster.until(Deadline(timeout, "timeout"))
     try:
-        answer = cluster.until(Deadline(timeout, "timeout")).get(path, doing, question.query)
+        answer = (server.get if question.name else server.get_list)(path, doing, question.query)
     except Failure as failure:
         # 404 of an object, whatever its kind
         if question.name and failure.reason in NOT_THERE:
@@ -205,7 +206,7 @@ def ask(cluster: Cluster, timeout: int, question: Question) -> list[Object]:
         raise
     # the API says once for a whole list what its objects are
     about = {"apiVersion": kind.api_version, "kind": question.kind}
-    found = [answer] if question.name else [{**about, **entry} for entry in answer.get("items") or ()]
+    found = [answer] if question.name else [{**about, **entry} for entry in answer["items"]]
     return _cut(question, found)
 
 
@@ -224,8 +225,8 @@ def _alike(cluster: Cluster, namespace: str, name: str) -> list[Object]:
     if not controller_of(pod) or not terms:
         return []
     query = [("labelSelector", ",".join(terms)), ("limit", str(_LISTED))]
-    answer = cluster.get(path_of(KINDS["Pod"], namespace), doing, query)
-    found = [entry for entry in answer.get("items") or () if is_sibling(pod, entry)]
+    answer = cluster.get_list(path_of(KINDS["Pod"], namespace), doing, query)
+    found = [entry for entry in answer["items"] if is_sibling(pod, entry)]
     found.sort(key=lambda entry: not is_ready(entry))
     return found[:_KEPT]
 

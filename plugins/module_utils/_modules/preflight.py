@@ -215,7 +215,7 @@ def _find(cluster: Cluster, name: str | None, namespace: str) -> Mapping[str, An
         return get_pod(cluster, namespace, name)
     doing = f"looking for a pod in namespace {namespace}"
     query = [("fieldSelector", "status.phase=Running"), ("limit", str(_LISTED))]
-    pods = cluster.get(api_path("api", "v1", "namespaces", namespace, "pods"), doing, query).get("items") or []
+    pods = cluster.get_list(api_path("api", "v1", "namespaces", namespace, "pods"), doing, query)["items"]
     targets, failed = make_targets(sorted(pods, key=lambda pod: not is_ready(pod)), None)
     if targets:
         return targets[0].manifest

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import subprocess
 import threading
@@ -21,7 +22,9 @@ from ansible_collections.incident.distroless.plugins.module_utils._core.deadline
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._core.pace import Pace
 from ansible_collections.incident.distroless.plugins.module_utils._k8s import client as client_module
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.answers import parse_event
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import Cluster
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.lists import each_item
 from ansible_collections.incident.distroless.plugins.module_utils._remote.pod_exec import open_exec
 from ansible_collections.incident.distroless.tests.unit.support.fake_cluster import Fault, Reply, fake_cluster
 from kubernetes import client
@@ -61,6 +64,36 @@ def test_no_answer_takes_much_longer_than_the_deadline(black_hole: Cluster, call
     # it has never answered: there is nothing that it is slow in
     assert caught.value.reason == "ApiUnreachable"
     assert black_hole.host in caught.value.message
+
+
+@pytest.mark.parametrize("body", [{}, {"items": {}}, {"items": "no pods"}, {"kind": "Login", "url": "/sign-in"}])
+def test_what_a_gateway_says_in_place_of_a_list_is_not_taken_for_an_empty_one(body: dict[str, object]) -> None:
+    with fake_cluster() as found:
+        found.faults += [Fault("/pods", Reply(200, body))]
+        with pytest.raises(Failure) as caught:
+            list(each_item(found.client(), PODS, "looking for pods"))
+    assert (caught.value.reason, "not a list" in caught.value.message) == ("ApiUnreachable", True)
+
+
+def test_an_empty_list_is_one_however_it_is_written() -> None:
+    with fake_cluster() as found:
+        found.faults += [Fault("/pods", Reply(200, {"kind": "PodList", "items": None}))]
+        assert list(each_item(found.client(), PODS, "looking for pods")) == []
+
+
+@pytest.mark.parametrize(
+    ("event", "is_one"),
+    [
+        ({"type": "MODIFIED", "object": {"metadata": {"resourceVersion": "7"}}}, True),
+        ({"type": "ERROR", "object": {"kind": "Status", "code": 410}}, True),
+        ({"type": "MODIFIED", "object": {"metadata": {}}}, False),
+        ({"type": "MODIFIED", "object": {"metadata": "none"}}, False),
+        ({"type": "ADDED", "object": {}}, False),
+        ({"object": {"metadata": {"resourceVersion": "7"}}}, False),
+    ],
+)
+def test_a_watch_event_is_of_a_version(event: dict[str, object], *, is_one: bool) -> None:
+    assert (parse_event(json.dumps(event).encode()) is not None) == is_one
 
 
 def test_requests_and_streams_wait_for_their_place_in_one_row(monkeypatch: pytest.MonkeyPatch) -> None:
