@@ -106,19 +106,35 @@ def assert_found(case: Case, *analyzers: str) -> None:
         case.assert_evidence(entry)
 
 
+def wait_for_event(kubectl: Kubectl, pod: str, reason: str) -> None:
+    """Waits until the kubelet's event is there: a busy one sends them late, long after what they tell of."""
+    deadline = time.monotonic() + PATIENCE
+    selected = f"--field-selector=involvedObject.name={pod},reason={reason}"
+    while not kubectl.json("get", "events", selected)["items"]:
+        assert time.monotonic() < deadline, f"no event {reason} of {pod} came"
+        time.sleep(0.5)
+
+
 class Incidents:
     """Pods in trouble of many kinds, which a play each would look into one after the other: one play looks into all of them."""
 
     def __init__(self, kubectl: Kubectl) -> None:
         self._kubectl = kubectl
         self._is_so: dict[str, Callable[[dict[str, Any]], bool]] = {}
+        self._told: dict[str, str] = {}
 
-    def add(self, name: str, is_so: Callable[[dict[str, Any]], bool], *arguments: str, **given: Any) -> None:
-        """Applies a pod that is looked into when the status of its container is so."""
+    def add(
+        self, name: str, is_so: Callable[[dict[str, Any]], bool], *arguments: str, told: str = "", **given: Any
+    ) -> None:
+        """Applies a pod that is looked into when the status of its container is so, and an event of that reason is there."""
         apply(self._kubectl, name, *arguments, **given)
         self._is_so[name] = is_so
+        if told:
+            self._told[name] = told
 
     def looked_into(self, folder: Path) -> Case:
+        for name, reason in self._told.items():
+            wait_for_event(self._kubectl, name, reason)
         for name, is_so in self._is_so.items():
             wait_until(self._kubectl, name, is_so)
         # a selector would leave the finished one out
@@ -146,8 +162,9 @@ def incidents(kubectl: Kubectl, tmp_path_factory: pytest.TempPathFactory) -> Cas
     quiet = ("--blob", "", "--log", "/data/app.log")
     pods.add("frozen", has_ended, *quiet, policy="Never", securityContext=read_only)
     probe = {"httpGet": {"port": 9, "path": "/healthz"}, "periodSeconds": 1, "failureThreshold": 2}
-    pods.add("deaf", has_restarted, livenessProbe=probe)
-    pods.add("hooked", has_restarted, lifecycle={"postStart": {"exec": {"command": ["/app", "sha256", "/nope"]}}})
+    pods.add("deaf", has_restarted, livenessProbe=probe, told="Killing")
+    hook = {"postStart": {"exec": {"command": ["/app", "sha256", "/nope"]}}}
+    pods.add("hooked", has_restarted, lifecycle=hook, told="FailedPostStartHook")
     root = {"image": "busybox:1.37", "securityContext": {"runAsNonRoot": True}}
     pods.add("rootless", waits_for("CreateContainerConfigError"), **root)
     reference = {"configMapKeyRef": {"name": "settings", "key": "nope"}}
@@ -212,6 +229,7 @@ def test_an_app_that_ends_with_0_is_found_though_its_readiness_probe_fails_too(
 ) -> None:
     probe = {"httpGet": {"port": 9, "path": "/ready"}, "periodSeconds": 1}
     apply(kubectl, "brief", "--exit-after", "2s", "--exit-code", "0", readinessProbe=probe)
+    wait_for_event(kubectl, "brief", "Unhealthy")
     # so that no run ends, and takes the log of the one before along, while it is looked at
     wait_until(kubectl, "brief", is_backing_off)
     events = kubectl.text("get", "events", "--field-selector=involvedObject.name=brief,reason=Unhealthy")
@@ -266,11 +284,7 @@ def test_a_sandbox_that_no_runtime_makes_is_named_by_the_kubelets_own_words(
     kubectl: Kubectl, tmp_path: Path, unknown_runtime: str
 ) -> None:
     kubectl.apply(pod_manifest("homeless", APP, runtimeClassName=unknown_runtime))
-    deadline = time.monotonic() + PATIENCE
-    reasons = "--field-selector=involvedObject.name=homeless,reason=FailedCreatePodSandBox"
-    while not kubectl.json("get", "events", reasons)["items"]:
-        assert time.monotonic() < deadline
-        time.sleep(0.5)
+    wait_for_event(kubectl, "homeless", "FailedCreatePodSandBox")
     case = triage(kubectl, tmp_path, pod="homeless")
     assert_found(case, "no_sandbox")
     assert 'no runtime for "nope" is configured' in case.finding("no_sandbox")["message"], case.said()

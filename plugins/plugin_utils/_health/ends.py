@@ -302,7 +302,8 @@ def _by_code(view: View) -> Cause:
     if life["exit_code"] == 0:
         message = f"{_ended(view)}, and is started again each time ({_restarts(view)})"
         following = "Take 0 out of its restartPolicyRules, if it may be done." if rule_for(view.spec, 0) else ""
-        return because("ended_well", message, following=following, remarks=[_said(view)])
+        found = because("ended_well", message, following=following, remarks=[_said(view)])
+        return replace(found, sure="inferred").under(_unseen(view)) if _unseen(view) else found
     following = SIGNALS.get(life["signal"]) or CODES.get(life["exit_code"] or 0) or ""
     if not following and life["signal"]:
         following = f"Something sent it SIG{life['signal']}."
@@ -310,7 +311,18 @@ def _by_code(view: View) -> Cause:
         following = MORE_LINES
     if _took_a_link_for_a_port(view):
         following = LINK
-    return because("exit", f"{_ended(view)}, {_restarts(view)}. {_said(view)}", following=following)
+    return because(
+        "exit", f"{_ended(view)}, {_restarts(view)}. {_said(view)}", following=following, remarks=[_unseen(view)]
+    )
+
+
+def _unseen(view: View) -> str:
+    """Return that the kubelet may have ended it for a probe, where no event tells of the last run; "" where it has none, or one tells."""
+    probe = next((kind for kind in ("liveness", "startup") if view.spec.get(f"{kind}Probe")), "")
+    told = view.about("Started")
+    if not probe or view.life["exit_code"] not in ENDED_FROM_OUTSIDE or (told and view.of_last_run(told[-1:])):
+        return ""
+    return f"It has a {probe} probe, and no event tells of that run: whether the kubelet ended it for that probe is not known"
 
 
 def _took_a_link_for_a_port(view: View) -> bool:

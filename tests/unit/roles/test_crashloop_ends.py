@@ -50,6 +50,36 @@ def test_an_app_that_a_liveness_probe_ended_with_0_did_not_end_by_itself() -> No
     assert list(said(found, "fail")) == ["failing_probe"]
 
 
+def probed(kind: str) -> dict[str, Any]:
+    return {"containers": [{"name": "app", kind: {"tcpSocket": {"port": 9}}}]}
+
+
+UNSEEN = "no event tells of that run: whether the kubelet ended it for that probe is not known"
+
+
+@pytest.mark.parametrize("end", [DONE, ended(143), ended(137)])
+@pytest.mark.parametrize("kind", ["liveness", "startup"])
+def test_where_no_event_tells_of_the_run_a_probe_may_have_ended_it(kind: str, end: Any) -> None:
+    (cause,) = judged(status(BACK_OFF, end), spec=probed(f"{kind}Probe"))
+    assert cause.verdict == "fail"
+    assert f"It has a {kind} probe, and {UNSEEN}" in cause.message
+
+
+@pytest.mark.parametrize(
+    ("probe", "end", "events"),
+    [
+        # this one ends nothing
+        ("readinessProbe", DONE, []),
+        # and this one no run that ends so
+        ("livenessProbe", ended(1), []),
+        ("livenessProbe", DONE, [warned("Started", "Container started", "app", "08:00:00")]),
+    ],
+)
+def test_where_a_probe_cannot_have_ended_it_nothing_is_said_of_it(probe: str, end: Any, events: Any) -> None:
+    (cause,) = judged(status(BACK_OFF, end), *events, spec=probed(probe))
+    assert UNSEEN not in cause.message
+
+
 OOM = ended(137, "OOMKilled")
 LIMIT = 64 << 20
 
