@@ -158,14 +158,6 @@ class Cluster:
         """GET path. Raises Failure, whose message begins with doing."""
         return self._json("GET", path, doing, query)
 
-    def get_list(self, path: str, doing: str, query: Query = ()) -> dict[str, Any]:
-        """GET a list, whose `items` is one in what is returned. Raises Failure, also where a gateway answers something else."""
-        answer = self.get(path, doing, query)
-        if not isinstance(answer.get("items", ""), list | None):
-            raise self._unreachable(doing, "its answer is not a list")
-        # Go writes an empty list as null
-        return {**answer, "items": answer["items"] or []}
-
     def patch(self, path: str, body: Mapping[str, Any], doing: str, query: Query = ()) -> dict[str, Any]:
         """PATCH path with a strategic merge patch. Raises Failure, whose message begins with doing."""
         return self._json("PATCH", path, doing, query, body, "application/strategic-merge-patch+json")

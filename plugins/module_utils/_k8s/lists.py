@@ -12,12 +12,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.api_errors import ListExpired
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import Cluster, Query
 
 PAGE = 500
 # an API server that calls each token too old at once would be asked for ever
 RENEWALS = 100
+
+
+def get_list(cluster: Cluster, path: str, doing: str, query: Query = ()) -> dict[str, Any]:
+    """GET a list, or a page of it, whose `items` is one. Raises Failure, also where a gateway answers something else."""
+    answer = cluster.get(path, doing, query)
+    if not isinstance(answer.get("items", ""), list | None):
+        why = f"{doing}: {cluster.place} does not answer as it should (its answer is not a list)."
+        raise Failure("ApiUnreachable", why)
+    # Go writes an empty list as null
+    return {**answer, "items": answer["items"] or []}
 
 
 def each_item(cluster: Cluster, path: str, doing: str, query: Query = (), page: int = PAGE) -> Iterator[dict[str, Any]]:
@@ -30,7 +41,7 @@ def each_item(cluster: Cluster, path: str, doing: str, query: Query = (), page: 
     token, renewals = "", 0
     while True:
         try:
-            answer = cluster.get_list(path, doing, [*asked, *([("continue", token)] if token else [])])
+            answer = get_list(cluster, path, doing, [*asked, *([("continue", token)] if token else [])])
         except ListExpired as expired:
             renewals += 1
             if not token or not expired.following or renewals > RENEWALS:

@@ -20,6 +20,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._core.errors i
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.api_errors import NOT_THERE
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import Cluster, Query, api_path
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.connect import connect
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.lists import get_list
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.pods import controller_of, is_ready, is_sibling
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.redaction import without_values
 from ansible_collections.incident.distroless.plugins.module_utils._modules.arguments import make_module
@@ -198,7 +199,9 @@ def ask(cluster: Cluster, timeout: int, question: Question) -> list[Object]:
         )
     server = cluster.until(Deadline(timeout, "timeout"))
     try:
-        answer = (server.get if question.name else server.get_list)(path, doing, question.query)
+        answer = (
+            server.get(path, doing, question.query) if question.name else get_list(server, path, doing, question.query)
+        )
     except Failure as failure:
         # 404 of an object, whatever its kind
         if question.name and failure.reason in NOT_THERE:
@@ -225,7 +228,7 @@ def _alike(cluster: Cluster, namespace: str, name: str) -> list[Object]:
     if not controller_of(pod) or not terms:
         return []
     query = [("labelSelector", ",".join(terms)), ("limit", str(_LISTED))]
-    answer = cluster.get_list(path_of(KINDS["Pod"], namespace), doing, query)
+    answer = get_list(cluster, path_of(KINDS["Pod"], namespace), doing, query)
     found = [entry for entry in answer["items"] if is_sibling(pod, entry)]
     found.sort(key=lambda entry: not is_ready(entry))
     return found[:_KEPT]

@@ -26,6 +26,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._debugger.iden
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.api_errors import NOT_THERE
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import Cluster, api_path
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.connect import connect
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.lists import get_list
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.pods import is_ready
 from ansible_collections.incident.distroless.plugins.module_utils._modules import debug_pod
 from ansible_collections.incident.distroless.plugins.module_utils._modules.arguments import (
@@ -215,7 +216,7 @@ def _find(cluster: Cluster, name: str | None, namespace: str) -> Mapping[str, An
         return get_pod(cluster, namespace, name)
     doing = f"looking for a pod in namespace {namespace}"
     query = [("fieldSelector", "status.phase=Running"), ("limit", str(_LISTED))]
-    pods = cluster.get_list(api_path("api", "v1", "namespaces", namespace, "pods"), doing, query)["items"]
+    pods = get_list(cluster, api_path("api", "v1", "namespaces", namespace, "pods"), doing, query)["items"]
     targets, failed = make_targets(sorted(pods, key=lambda pod: not is_ready(pod)), None)
     if targets:
         return targets[0].manifest
