@@ -340,7 +340,7 @@ class Cluster:
 
     def _wait_for_a_place(self, doing: str) -> None:
         pause = self._pace.take(time.monotonic()) if self._pace else 0.0
-        if pause >= self.deadline.left() > 0:
+        if pause and pause >= self.deadline.left():
             failure = self.deadline.expired(doing)
             failure.hint = f"Raise {self.deadline.option} or requests_per_second."
             raise failure

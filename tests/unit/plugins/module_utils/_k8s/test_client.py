@@ -124,6 +124,18 @@ def test_a_place_that_comes_after_the_deadline_is_not_waited_for() -> None:
     assert "requests_per_second" in str(caught.value.hint)
 
 
+def test_after_the_deadline_no_place_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    with fake_cluster() as found:
+        cluster = found.client(60, Pace(0.001))
+        cluster.get(PODS, "looking")
+        monkeypatch.setattr(client_module.time, "sleep", slept.append)
+        with pytest.raises(Failure) as caught:
+            cluster.until(Deadline(-1)).dial("opening a stream")
+    assert caught.value.reason == "WaitTimeout"
+    assert slept == []
+
+
 # more than anybody waits for, a byte at a time
 ENDLESS = 600
 
