@@ -193,11 +193,9 @@ def ask(cluster: Cluster, timeout: int, question: Question) -> list[Object]:
     whose = " ".join(word for word in (question.kind, question.name) if word)
     doing = f"asking for {whose}" + (f" in namespace {question.namespace}" if question.namespace else "")
     path = path_of(kind, question.namespace, question.name)
-    if question.like:
-        return _cut(
-            question, _alike(cluster.until(Deadline(timeout, "timeout")), question.namespace or "", question.like)
-        )
     server = cluster.until(Deadline(timeout, "timeout"))
+    if question.like:
+        return _cut(question, _alike(server, question.namespace or "", question.like))
     try:
         answer = (
             server.get(path, doing, question.query) if question.name else get_list(server, path, doing, question.query)

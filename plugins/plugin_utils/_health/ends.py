@@ -302,8 +302,9 @@ def _by_code(view: View) -> Cause:
     if life["exit_code"] == 0:
         message = f"{_ended(view)}, and is started again each time ({_restarts(view)})"
         following = "Take 0 out of its restartPolicyRules, if it may be done." if rule_for(view.spec, 0) else ""
-        found = because("ended_well", message, following=following, remarks=[_said(view)])
-        return replace(found, sure="inferred").under(_unseen(view)) if _unseen(view) else found
+        unseen = _unseen(view)
+        sure = "inferred" if unseen else "named"
+        return because("ended_well", message, following=following, sure=sure, remarks=[_said(view), unseen])
     following = SIGNALS.get(life["signal"]) or CODES.get(life["exit_code"] or 0) or ""
     if not following and life["signal"]:
         following = f"Something sent it SIG{life['signal']}."
@@ -319,8 +320,7 @@ def _by_code(view: View) -> Cause:
 def _unseen(view: View) -> str:
     """Return that the kubelet may have ended it for a probe, where no event tells of the last run; "" where it has none, or one tells."""
     probe = next((kind for kind in ("liveness", "startup") if view.spec.get(f"{kind}Probe")), "")
-    told = view.about("Started")
-    if not probe or view.life["exit_code"] not in ENDED_FROM_OUTSIDE or (told and view.of_last_run(told[-1:])):
+    if not probe or view.life["exit_code"] not in ENDED_FROM_OUTSIDE or view.tells_of_last_run:
         return ""
     return f"It has a {probe} probe, and no event tells of that run: whether the kubelet ended it for that probe is not known"
 

@@ -98,10 +98,14 @@ class View:
         return [row for row in rows if (self.age(row["time"]) or 0) <= ended + run + LATE]
 
     @property
+    def tells_of_last_run(self) -> bool:
+        """Return whether the kubelet told of the last run that it began: then it told of its end as well."""
+        return bool(self.of_last_run(self.about("Started")[-1:]))
+
+    @property
     def lacks_events_of_last_run(self) -> bool:
         """Return whether the kubelet told of earlier runs that they began, and not of the last one: its events are bounded."""
-        told = self.about("Started")
-        return bool(told) and not self.of_last_run(told[-1:])
+        return bool(self.about("Started")) and not self.tells_of_last_run
 
     def unhealthy_rows(self, kind: str) -> list[Row]:
         """Return the events of failed probes of that kind (Liveness, Readiness, Startup)."""
