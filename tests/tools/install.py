@@ -16,6 +16,9 @@ from .pythons import NEWEST_CORE, Python, found
 from .say import Stop, say, stopping
 
 TARBALL = "incident-distroless-*.tar.gz"
+# Code, roles and playbooks have 570,000 of these, 455,000 if every comment and docstring were taken out of them; the list of files with
+# its checksums has 27,000 and a changelog 40,000. What is larger has something in it that only a checkout needs.
+MOST_BYTES = 700_000
 
 
 def built(core_environment: Path, target: Path) -> Path:
@@ -26,7 +29,14 @@ def built(core_environment: Path, target: Path) -> Path:
     with tree.copy() as folder:
         galaxy = (core_environment / "bin" / "ansible-galaxy", "collection", "build", "--force")
         environments.run(*galaxy, "--output-path", target, folder / tree.PLACE)
+    return of_its_size(target)
+
+
+def of_its_size(target: Path) -> Path:
+    """Return the one tarball in the folder target; Stop when it is larger than what people install has to be."""
     (tarball,) = target.glob(TARBALL)
+    if (size := tarball.stat().st_size) > MOST_BYTES:
+        raise Stop(f"{tarball.name} has {size:,} bytes, more than {MOST_BYTES:,}: see build_ignore in galaxy.yml.")
     return tarball
 
 

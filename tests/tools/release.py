@@ -21,8 +21,6 @@ from .log import Log
 from .pythons import NEWEST_CORE, found
 from .say import Stop, say
 
-# code and roles alone have 560,000; what is larger has something in it that only a checkout needs
-MOST_BYTES = 900_000
 # what the copy's changelog is made of, and what its release changes
 CHANGES = ("CHANGELOG.rst", "changelogs/changelog.yaml")
 
@@ -73,12 +71,7 @@ def built(log: Log, target: Path, version: str) -> Path:
         (target / "to-commit" / "tests").mkdir()
         shutil.copyfile(place / "tests/interface.json", target / "to-commit" / "tests/interface.json")
         log.run(tools / "ansible-galaxy", "collection", "build", "--output-path", target, place, cwd=place)
-    (tarball,) = target.glob(install.TARBALL)
-    if tarball.stat().st_size > MOST_BYTES:
-        raise Stop(
-            f"{tarball.name} has {tarball.stat().st_size:,} bytes, more than {MOST_BYTES:,}: see build_ignore in galaxy.yml."
-        )
-    return tarball
+    return install.of_its_size(target)
 
 
 def installed(folder: Path, tarball: Path) -> Path:
