@@ -9,13 +9,16 @@ This is a private module utility of incident.distroless; its interface may chang
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import secrets
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, env_fallback
+from ansible.module_utils.common.parameters import remove_values
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._debugger.container import (
     PROFILES,
@@ -146,9 +149,12 @@ class QuietModule(AnsibleModule):  # type: ignore[misc]
 
     params: dict[str, Any]
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, nothing: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
         self.is_container_ambiguous = False
+        self._nothing = dict(nothing or {})
+        self._is_checked = False
         super().__init__(**kwargs)
+        self._is_checked = True
         self.no_log_values: set[str] = _NothingToScrub()
         if self.is_container_ambiguous:
             failure = Failure(
@@ -156,12 +162,12 @@ class QuietModule(AnsibleModule):  # type: ignore[misc]
                 "container and target are the same option and were given different values.",
                 "container (or target) is the one to look into; name names the debugger.",
             )
-            report = refused(self.params, failure)
+            report = refused(self.params, failure, nothing)
             self.fail_json(report.message, **report.as_result())
 
     def _load_params(self) -> None:
         super()._load_params()
-        self.params = as_lists(self.params, self.argument_spec)
+        self.params = as_lists(without_nulls(self.params, self.argument_spec), self.argument_spec)
         # Ansible lets an alias silently win over its option, and this pair is easily taken for debugger and target
         names = {str(self.params[key]) for key in ("container", "target") if self.params.get(key) is not None}
         self.is_container_ambiguous = len(names) > 1
@@ -173,8 +179,15 @@ class QuietModule(AnsibleModule):  # type: ignore[misc]
 
     def fail_json(self, msg: str, **kwargs: Any) -> None:
         """Fails the task with a result."""
+        if not self._is_checked:
+            # Ansible refuses an option: the words are its own, and no secret is in them
+            words = str(remove_values(msg, self.no_log_values)).rstrip(".")
+            report = refused(self.params, Failure("InvalidRequest", f"{words}."), self._nothing)
+            self.no_log_values = _NothingToScrub()
+            msg, kwargs = report.message, {**report.as_result(), **kwargs}
         with answering():
-            super().fail_json(msg, **{"invocation": self._shown(), **kwargs})
+            nothing = {"changed": False, "targets": [], "failed_targets": [], **self._nothing}
+            super().fail_json(msg, **{"invocation": self._shown(), **nothing, **kwargs})
 
     def _log_invocation(self) -> None:
         # Ansible's own writes a kubeconfig in memory and a password in a URL to syslog: their options are not no_log
@@ -193,20 +206,46 @@ _ONE_ENTRY = ("args", "command", "commands", "src")
 _MAY_COME_EMPTY = ("field_selectors", "label_selectors", "targets")
 
 
+def without_nulls(params: Mapping[str, Any], spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Return params without options that are null, in a dictionary of options too: a variable that is null says nothing, where
+    Ansible would let a null alias win over its option, make a text of it, or refuse it."""
+    return {
+        name: without_nulls(value, options)
+        if isinstance(value, dict) and (options := (spec.get(name) or {}).get("options"))
+        else value
+        for name, value in params.items()
+        if value is not None or name.startswith("_ansible_")
+    }
+
+
 def as_lists(params: Mapping[str, Any], spec: Mapping[str, Any]) -> dict[str, Any]:
     """Return params with those values of lists made plain that Ansible would take for others: it splits text at commas, makes
     an entry of `''` and the word `None` of an entry that is null."""
     made = dict(params)
     for name, value in params.items():
-        if (spec.get(name) or {}).get("type") != "list":
+        option = spec.get(name) or {}
+        if isinstance(value, dict) and option.get("options"):
+            made[name] = as_lists(value, option["options"])
+        if option.get("type") != "list":
             continue
-        if name in _ONE_ENTRY and isinstance(value, str):
+        if option.get("elements") == "dict" and isinstance(value, str) and value.strip():
+            made[name] = _json_list(value)
+        elif name in _ONE_ENTRY and isinstance(value, str):
             made[name] = [value] if value else []
         elif name in _MAY_COME_EMPTY and isinstance(value, str) and not value.strip():
             made[name] = None
         elif name in _MAY_COME_EMPTY and isinstance(value, list):
             made[name] = ["" if entry is None else entry for entry in value]
     return made
+
+
+def _json_list(text: str) -> object:
+    """Return the list that is the text in JSON, else the text, for Ansible to refuse."""
+    try:
+        listed = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    return listed if isinstance(listed, list) else text
 
 
 def masked(params: Mapping[str, Any], spec: Mapping[str, Any]) -> dict[str, Any]:
@@ -218,6 +257,9 @@ def masked(params: Mapping[str, Any], spec: Mapping[str, Any]) -> dict[str, Any]
             shown[key] = _outline(key, value)
         elif isinstance(value, dict) and option.get("options"):
             shown[key] = masked(value, option["options"])
+        elif isinstance(value, str) and option.get("type") == "dict" and option.get("options"):
+            # text that is no dictionary, with whatever its author wanted to keep secret
+            shown[key] = MASK
         elif key in ("targets", "pods") and isinstance(value, list):
             # rows of an earlier result: what says which they are, and none of what ran in them
             shown[key] = [_pins(row) for row in value]
@@ -255,13 +297,14 @@ def _outline(key: str, value: Any) -> Any:
 PACE_SPEC: Spec = {"requests_per_second": {"type": "float", "default": 0.0}}
 
 
-def make_module(own_spec: Spec, *, selects: bool = True) -> Any:
-    """Return the module object for options of its own beside authentication, and beside selection where it selects targets.
+def make_module(own_spec: Spec, *, selects: bool = True, nothing: Mapping[str, Any] | None = None) -> Any:
+    """Return the module object for options of its own beside authentication, and beside selection where it selects targets;
+    nothing has the module's own keys of the result as they are where nothing was done.
 
-    Fails the task when a library is missing.
+    Fails the task when an option cannot be read, and when a library is missing.
     """
     return AnsibleK8SModule(
-        module_class=QuietModule,
+        module_class=partial(QuietModule, nothing),
         argument_spec={**AUTH_ARG_SPEC, **PACE_SPEC, **(selection_spec() if selects else {}), **own_spec},
         supports_check_mode=True,
     )

@@ -99,7 +99,8 @@ def argument_spec() -> dict[str, Any]:
 
 def run() -> None:
     """Runs the task and ends it."""
-    run_module(make_module(argument_spec(), selects=False), work, {"logs": []})
+    nothing: dict[str, Any] = {"logs": []}
+    run_module(make_module(argument_spec(), selects=False, nothing=nothing), work, nothing)
 
 
 def work(module: Any) -> Report:

@@ -128,7 +128,7 @@ def argument_spec() -> dict[str, Any]:
 
 def run() -> None:
     """Run the task and end it."""
-    run_module(make_module(argument_spec(), selects=False), work, NOTHING)
+    run_module(make_module(argument_spec(), selects=False, nothing=NOTHING), work, NOTHING)
 
 
 def work(module: Any) -> Report:

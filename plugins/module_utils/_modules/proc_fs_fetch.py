@@ -83,7 +83,8 @@ def argument_spec() -> dict[str, Any]:
 
 def run() -> None:
     """Runs the task and ends it."""
-    run_module(make_module(argument_spec()), work, _fields([], total([], 0.0), has_diff=False))
+    nothing = _fields([], total([], 0.0), has_diff=False)
+    run_module(make_module(argument_spec(), nothing=nothing), work, nothing)
 
 
 def work(module: Any) -> Report:

@@ -68,6 +68,46 @@ def test_a_null_among_selectors_is_a_blank_one(monkeypatch: pytest.MonkeyPatch) 
     assert module.params["label_selectors"] == ["a=b", ""]
 
 
+@pytest.mark.parametrize(
+    ("room", "nulls"),
+    [
+        (
+            ephemeral_debug,
+            ["image", "max_pods", "wait", "env", "custom", "patch", "commands", "ttl", "state", "finished"],
+        ),
+        (debug_pod, ["set_image", "command", "share_processes", "replace", "ttl"]),
+        (proc_fs_fetch, ["debug", "src_b64", "exclude", "file_mode", "max_size", "max_files", "compare", "flat"]),
+    ],
+    ids=["ephemeral_debug", "debug_pod", "proc_fs_fetch"],
+)
+def test_an_option_that_is_null_is_not_given(monkeypatch: pytest.MonkeyPatch, room: Any, nulls: list[str]) -> None:
+    needed = {"dest": "/tmp"} if room is proc_fs_fetch else {}
+    plain = given(monkeypatch, room.argument_spec(), **needed).params
+    assert given(monkeypatch, room.argument_spec(), **needed, **dict.fromkeys(nulls)).params == plain
+
+
+def test_a_null_alias_takes_nothing_from_its_option(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = given(monkeypatch, ephemeral_debug.argument_spec(), container="app", target=None, debugger=None, name="d")
+    assert (module.params["container"], module.params["name"]) == ("app", "d")
+
+
+def test_nulls_in_debug_are_not_given_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INCIDENT_DISTROLESS_TTL", "77")
+    debug = {"image": None, "ttl": None, "env": None, "custom": {"stdin": None}}
+    params = given(monkeypatch, proc_fs_fetch.argument_spec(), dest="/tmp", debug=debug).params["debug"]
+    # in what is the user's own a null has its meaning
+    assert (params["image"], params["ttl"], params["env"]) == ("busybox:1.37", 77, {})
+    assert params["custom"] == {"stdin": None}
+
+
+def test_a_list_of_dictionaries_may_be_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [{"namespace": "shop", "pod": "api-0", "commands": [{"stdout": "a,b"}]}]
+    assert given(monkeypatch, ephemeral_debug.argument_spec(), targets=json.dumps(rows)).params["targets"] == rows
+    patch = [{"op": "add", "path": "/workingDir", "value": "/a,b"}]
+    given_debug = {"debug": {"patch": json.dumps(patch)}, "dest": "/tmp"}
+    assert given(monkeypatch, proc_fs_fetch.argument_spec(), **given_debug).params["debug"]["patch"] == patch
+
+
 def ended(capsys: pytest.CaptureFixture[str], module: Any, work: Any, nothing: dict[str, Any] | None = None) -> Any:
     """The result of a task that does this."""
     with pytest.raises(SystemExit):
@@ -121,6 +161,13 @@ ROOMS = {
 }
 
 
+def promised(room: Any) -> set[str]:
+    """Return the keys that a module's page says are always there."""
+    name = room.__name__.rpartition(".")[2]
+    page = importlib.import_module(f"ansible_collections.incident.distroless.plugins.modules.{name}")
+    return {key for key, about in yaml.safe_load(page.RETURN).items() if about["returned"] == "always"}
+
+
 @pytest.mark.parametrize("room", ROOMS, ids=lambda room: room.__name__.rpartition(".")[2])
 def test_a_refused_task_has_every_key_that_its_page_promises(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], room: Any
@@ -131,11 +178,45 @@ def test_a_refused_task_has_every_key_that_its_page_promises(
     with pytest.raises(SystemExit):
         room.run()
     result = json.loads(capsys.readouterr().out.splitlines()[-1])
-    name = room.__name__.rpartition(".")[2]
-    page = importlib.import_module(f"ansible_collections.incident.distroless.plugins.modules.{name}")
-    promised = {key for key, about in yaml.safe_load(page.RETURN).items() if about["returned"] == "always"}
-    assert promised <= result.keys()
+    assert promised(room) <= result.keys()
     assert (result["failed"], result["reason"]) == (True, "InvalidRequest")
+
+
+UNREADABLE = {"concurrency": "many", "zork": 1}
+
+
+@pytest.mark.parametrize("room", ROOMS, ids=lambda room: room.__name__.rpartition(".")[2])
+@pytest.mark.parametrize("wrong", UNREADABLE)
+def test_a_task_that_ansible_refuses_has_them_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], room: Any, wrong: str
+) -> None:
+    arguments = {**ROOMS[room], wrong: UNREADABLE[wrong], "host": "https://shop:1", **ASKED}
+    sent = {"ANSIBLE_MODULE_ARGS": {"_ansible_remote_tmp": "/tmp", "_ansible_tmpdir": "/tmp", **arguments}}
+    monkeypatch.setattr(basic, "_ANSIBLE_ARGS", json.dumps(sent).encode())
+    monkeypatch.setattr(basic, "_ANSIBLE_PROFILE", "legacy", raising=False)
+    with pytest.raises(SystemExit):
+        room.run()
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert promised(room) <= result.keys()
+    assert (result["failed"], result["changed"], result["reason"]) == (True, False, "InvalidRequest")
+    (failed,) = result["failed_targets"]
+    assert wrong in failed["message"]
+    assert failed["message"] in result["msg"]
+
+
+def test_ansibles_refusal_garbles_nothing_and_tells_no_secret(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = {"namespace": "shop-1", "pod": "api-1", "env": {"X": "1"}, "max_pods": "many", **ASKED}
+    with pytest.raises(SystemExit):
+        given(monkeypatch, ephemeral_debug.argument_spec(), **arguments)
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])
+    (failed,) = result["failed_targets"]
+    assert (failed["namespace"], failed["pod"]) == ("shop-1", "api-1")
+    assert result["invocation"]["module_args"]["env"] == {"X": MASK}
+    with pytest.raises(SystemExit):
+        given(monkeypatch, proc_fs_fetch.argument_spec(), dest="/tmp", debug="{'env': {'X': 'hunter2'}, zork", **ASKED)
+    assert "hunter2" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("room", [pod_logs, evidence_api], ids=lambda room: room.__name__.rpartition(".")[2])
