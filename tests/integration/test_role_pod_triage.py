@@ -70,20 +70,51 @@ def has_crashed(pod: dict[str, Any]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """Pods in trouble of each kind, by what they are: web is well, and crashing is a newer revision of it."""
+    """Pods in trouble of each kind, by what they are: web is well, and crashing is a newer revision of it; twins are of one workload,
+    and each has written a file of its own name into /etc."""
 
     open: Kubectl
     closed: Kubectl
     web: str
     crashing: str
+    twins: tuple[str, str]
 
     @property
     def targets(self) -> list[dict[str, str]]:
-        names = (self.web, self.crashing, "full", "done")
+        names = (self.web, self.crashing, "full", "done", *self.twins)
         return [
             *({"namespace": self.open.namespace, "pod": name} for name in names),
             {"namespace": self.closed.namespace, "pod": "closed"},
         ]
+
+
+def twins(kubectl: Kubectl) -> tuple[str, str]:
+    app = {
+        "name": "app",
+        "image": "incident.test/app:root",
+        "imagePullPolicy": "Never",
+        "env": [{"name": "NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}],
+        "args": ["--blob", "/etc/$(NAME)", "--blob-size", "5"],
+    }
+    template = {"metadata": {"labels": {"app": "twin"}}, "spec": {"containers": [app]}}
+    template["spec"] |= {"terminationGracePeriodSeconds": 1}
+    kubectl.apply(
+        {
+            "apiVersion": "apps/v1",
+            "kind": "ReplicaSet",
+            "metadata": {"name": "twin"},
+            "spec": {"replicas": 2, "selector": {"matchLabels": {"app": "twin"}}, "template": template},
+        }
+    )
+    kubectl.run("wait", "rs/twin", "--for=jsonpath={.status.readyReplicas}=2", f"--timeout={PATIENCE}s")
+    one, other = (pod["metadata"]["name"] for pod in kubectl.json("get", "pods", "-l", "app=twin")["items"])
+    deadline = time.monotonic() + PATIENCE
+    # a container counts as ready before its app has done anything
+    for name in (one, other):
+        while kubectl.run("exec", name, "--", "/app", "sha256", f"/etc/{name}", check=False).returncode != 0:
+            assert time.monotonic() < deadline, kubectl.text("logs", name)
+            time.sleep(0.5)
+    return one, other
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +140,7 @@ def world(kubectl: Kubectl, make_namespace: Callable[..., Kubectl]) -> World:
     closed.wait_until_running("closed")
     # a namespace that was closed after its pod was let in
     closed.run("label", "namespace", closed.namespace, "pod-security.kubernetes.io/enforce=restricted")
-    return World(kubectl, closed, well["metadata"]["name"], crashing["metadata"]["name"])
+    return World(kubectl, closed, well["metadata"]["name"], crashing["metadata"]["name"], twins(kubectl))
 
 
 def verdicts(case: Case, pod: str) -> dict[str, set[str]]:
@@ -140,6 +171,15 @@ def test_pods_in_trouble_of_each_kind_are_one_case_with_one_look(world: World, t
     assert "PodSecurityDenied" in unseen["message"]
     assert "and were not made: " in unseen["message"]
     assert MISSING in case.of(world.crashing).finding("missing_file")["message"]
+
+    # two of one workload that are both looked into are compared by their files too
+    one, other = world.twins
+    differs = case.of(one).finding("differs")["message"]
+    assert f"{other} of the same workload" in differs
+    assert f"/etc/{one} 5 bytes, sha256 {kubectl.hashes(one, f'/etc/{one}')[f'/etc/{one}'][:12]} and none" in differs
+    assert f"/etc/{other} none and 5 bytes" in differs
+    assert "files of /etc are in both, 2 of /etc differ" in differs
+    assert "files of /etc were not compared: here " in case.of(world.crashing).finding("differs")["message"]
 
     # one debugger of each that takes one
     counted = {name: len(kubectl.debuggers(name)) for name in ("full", world.web, "done")}

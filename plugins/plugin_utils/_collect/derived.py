@@ -150,7 +150,10 @@ DERIVATIONS: dict[str, Derivation] = {
     ),
     "zombies": Derivation(lambda facts: zombies(facts["processes"]), lambda _facts: ("processes",)),
     "comparison": Derivation(
-        lambda facts: comparison(facts["pod"], facts["target"]["container"], facts["siblings"]), lambda _facts: ()
+        lambda facts: comparison(
+            facts["pod"], facts["target"]["container"], facts["siblings"], facts["target"].get("beside", ())
+        ),
+        lambda _facts: (),
     ),
     "deleted_share": Derivation(
         lambda facts: deleted_share(facts["disk_usage"], facts["deleted_files"]["files"]),

@@ -33,6 +33,7 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._collect.pod_f
 from ansible_collections.incident.distroless.plugins.plugin_utils._health.container_life import container_life
 from ansible_collections.incident.distroless.plugins.plugin_utils._health.diagnosis import diagnose
 from ansible_collections.incident.distroless.plugins.plugin_utils._health.evidence import View
+from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.file_hashes import compared_files
 from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.last_words import clean, last_words
 from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.registry import PARSERS
 from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.text import completeness, printable
@@ -44,6 +45,8 @@ NEVER_ASKED = "it was not asked for"
 DEFAULT_WITHIN = 3600
 # what evidence_api keeps beside the objects
 RECORD = "record.json"
+# the files that are compared with a healthy pod's
+ETC = "etc_files"
 # the fact of a pod that is not there any more
 GONE: dict[str, Any] = {"uid": None, "node": None, "phase": None, "is_deleted": True, "is_gone": True, "containers": []}
 # facts that are the API's, and old where nobody has heard of the node
@@ -109,15 +112,49 @@ def gather_facts(
         known.missing |= dict.fromkeys(("volumes", "owners", "container"), known.missing["pod"])
     _take_last_run(known)
     known.facts["target"] = {key: value for key, value in target.items() if key != "commands"}
+    known.facts["target"]["beside"] = [row["pod"] for row in _beside(collected, target)]
     _take_health(known, now_of(collected), within)
     _doubt_what_restarted(known, target)
     for name, derivation in DERIVATIONS.items():
         _derive(known, name, derivation)
+    _compare_files(known, collected, target, read)
     known.facts["missing"] = known.missing
     known.facts["cut"] = known.cut
     known.facts["stale"] = known.stale
     known.facts["unread"] = known.unread
     return known
+
+
+def _beside(collected: Mapping[str, Any], target: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the same container of other pods that were looked into as well."""
+    place = (target["namespace"], target["container"])
+    rows = (
+        row for row in collected.get("targets", ()) if (row["namespace"], row["container"]) == place and row["commands"]
+    )
+    return [row for row in rows if row["pod"] != target["pod"]]
+
+
+def _compare_files(
+    known: Known, collected: Mapping[str, Any], target: Mapping[str, Any], read: Callable[[str], bytes]
+) -> None:
+    """Add to the comparison with a healthy pod what differs in files of /etc. Nothing is injected into a pod for that: both were to be
+    looked into."""
+    found = known.facts.get("comparison")
+    if not found or not (ETC in known.facts or ETC in known.missing):
+        return
+    other = next((row for row in _beside(collected, target) if row["pod"] == found["pod"]), None)
+    try:
+        if other is None:
+            raise ValueError(f"{found['pod']} was not to be looked into")
+        if ETC in known.missing:
+            raise ValueError(f"here {known.missing[ETC]}")
+        collector = next(row for row in collected["collectors"] if row["name"] == ETC)
+        ran = {row["name"]: row for row in other["commands"]}
+        _check(ran.get(ETC), collector, _why_not_all_ran(collected["failed_targets"], other))
+        rows, said = compared_files(known.facts[ETC], PARSERS[collector["parser"]](read(file_of(collector, other))))
+    except (ValueError, OSError, LookupError, TypeError) as error:
+        rows, said = [], f"files of /etc were not compared: {printable(str(error))}"
+    known.facts["comparison"] = {**found, "differences": [*found["differences"], *rows], "files": said}
 
 
 def now_of(collected: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -229,20 +229,28 @@ def quantity(value: object) -> int:
     return math.ceil(amount)
 
 
-def comparison(pod: Row, container: str, others: Iterable[Row]) -> dict[str, Any] | None:
+def comparison(pod: Row, container: str, others: Iterable[Row], looked: Collection[str] = ()) -> dict[str, Any] | None:
     """Return how a container differs from that of a healthy pod of the same workload, of which others may hold some; None without one.
 
-    pod (its name), node, differences: each what, here and there (text). Of environment variables only names are compared.
+    looked: names of pods that were looked into as well. pod (its name), node, differences: each what, here and there (text), files
+    ("" where none were to be compared). Of environment variables only names are compared.
     """
     alike = [other for other in others if is_sibling(pod, other) and is_ready(other)]
     if not alike:
         return None
-    # one of the same revision differs least, and of those the one that has stood longest
+    # one of the same revision differs least; of those more is known of one that was looked into, and then of what has stood longest
     owner = controller_of(pod)
-    other = min(alike, key=lambda row: (controller_of(row) != owner, str(row["metadata"].get("creationTimestamp"))))
+    other = min(
+        alike,
+        key=lambda row: (
+            controller_of(row) != owner,
+            row["metadata"]["name"] not in looked,
+            str(row["metadata"].get("creationTimestamp")),
+        ),
+    )
     here, there = _traits(pod, container), _traits(other, container)
     rows = [{"what": what, "here": value, "there": there[what]} for what, value in here.items() if value != there[what]]
-    return {"pod": other["metadata"]["name"], "node": other["spec"].get("nodeName"), "differences": rows}
+    return {"pod": other["metadata"]["name"], "node": other["spec"].get("nodeName"), "differences": rows, "files": ""}
 
 
 def _traits(pod: Row, container: str) -> dict[str, str]:

@@ -306,8 +306,8 @@ def _target(target: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _tables(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the facts that a report can show: long lists cut, and neither objects of the API nor logs, which are files of their own."""
-    own = ("target", "pod", "node", "log", "previous_log", "last_run", "cut", "stale", "unread")
+    """Return the facts that a report can show: long lists cut, and no objects of the API, logs or listings, which are files of their own."""
+    own = ("target", "pod", "node", "log", "previous_log", "last_run", "cut", "stale", "unread", "etc_files")
     return {name: _short(value) for name, value in facts.items() if name not in own}
 
 

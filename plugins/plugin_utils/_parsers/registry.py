@@ -31,6 +31,7 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.disk 
     mountinfo,
     places,
 )
+from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.file_hashes import file_hashes
 from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.network import (
     lookups,
     pcap,
@@ -124,6 +125,7 @@ PARSERS: dict[str, Parser] = {
     "disk_usage": disk_usage,
     "environments": environments,
     "file_changes": file_changes,
+    "file_hashes": file_hashes,
     "file_sizes": file_sizes,
     "folder_sizes": folder_sizes,
     "growth": growth,
