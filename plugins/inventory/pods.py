@@ -17,9 +17,9 @@ description:
   - Its groups are C(cluster_*), C(namespace_*), C(workload_*) (such as C(workload_deployment_api)), C(node_*), C(phase_*) (such as
     C(phase_Running)), and C(ready) or C(not_ready). Characters that groups cannot have are C(_) in them.
   - Its variables are C(ansible_debugger_namespace), C(ansible_debugger_pod), C(ansible_debugger_container), C(k8s_labels), C(k8s_owner)
-    (the workload, such as C(deployment/api)), C(k8s_phase) and C(k8s_restarts), with O(annotations) C(k8s_annotations), and those
-    options that say which cluster it is in and are no secrets, such as C(ansible_debugger_context). Environment variables, arguments of
-    containers and other annotations are not told.
+    (the workload, such as C(deployment/api)), C(k8s_phase), C(k8s_restarts) and C(k8s_listed_at) (when the API was asked, RFC 3339 in
+    UTC, also of what comes from a cache), with O(annotations) C(k8s_annotations), and those options that say which cluster it is in and
+    are no secrets, such as C(ansible_debugger_context). Environment variables, arguments of containers and other annotations are not told.
   - The name of a configuration file ends in V(pods.yml) or V(pods.yaml).
 notes:
   - How hosts are reached is not said. With C(connection=local) a task has the pod's names as variables, and with the connection

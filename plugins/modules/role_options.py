@@ -50,6 +50,12 @@ settings:
   description: Those that analyzers and collectors find in their settings, lists as words and flags as 1 or 0. Not shown.
   returned: success
   type: dict
+gathered:
+  description: >-
+    What a host looks at where hosts are pods, by the name of the host that does so for its cluster; each has C(targets), C(cluster) (options of
+    authentication), C(case_id) and C(inventory). Empty where hosts are none. Not shown.
+  returned: success
+  type: dict
 reason:
   description: The word of the closed list of reasons.
   returned: failure

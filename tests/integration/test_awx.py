@@ -13,22 +13,18 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
-from tests.unit.support.awx import extra_vars
-
 from . import controller as awx
 from .conftest import CHECKOUT, Automation, Credentials, Kubectl, facts, pod_manifest
+from .jobs import PROJECT, run_job
 from .oncall import rules_of
 from .patience import PATIENCE
 
-PROJECT = CHECKOUT / "extensions" / "awx_project"
 SECRET = "the-token-of-the-cluster"
 GIVEN = {"image": "images.example/incident-distroless-ee:1", "project_url": "https://git.example/oncall.git"}
 # AWX keeps no more of what one event says (MAX_EVENT_RES_DATA)
@@ -204,54 +200,6 @@ def test_ansible_builder_makes_a_context_for_rulebooks_of_their_definition(
     requirements = yaml.safe_load((made / "requirements.yml").read_text(encoding="utf-8"))
     assert [row["name"] for row in requirements["collections"]] == ["incident.distroless"]
     assert "ansible-rulebook" in (made / "requirements.txt").read_text(encoding="utf-8")
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """What ansible-runner tells AWX of a job: how it ended, its events, and the artifacts that the next job gets."""
-
-    status: str
-    events: Sequence[dict[str, Any]]
-    printed: str
-
-    @property
-    def artifacts(self) -> dict[str, Any]:
-        (last,) = (event for event in self.events if event["event"] == "playbook_on_stats")
-        found: dict[str, Any] = last["event_data"]["artifact_data"]
-        return found
-
-
-def run_job(
-    folder: Path, automation: Automation, installed: Path, playbook: str, environment: dict[str, str], **answers: str
-) -> Job:
-    """Runs a playbook of the project as AWX does: in a folder of its own, by ansible-runner, the cluster in variables only."""
-    shutil.copytree(PROJECT, folder / "project")
-    # where AWX puts what collections/requirements.yml asks for
-    shutil.copytree(installed / "ansible_collections", folder / "requirements_collections" / "ansible_collections")
-    (folder / "inventory").mkdir()
-    host = {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
-    (folder / "inventory" / "hosts.yml").write_text(yaml.safe_dump({"all": {"hosts": {"localhost": host}}}))
-    (folder / "env").mkdir()
-    (folder / "env" / "extravars").write_text(extra_vars(answers), encoding="utf-8")
-    (folder / "env" / "envvars").write_text(
-        yaml.safe_dump({"ANSIBLE_COLLECTIONS_PATH": str(folder / "requirements_collections"), **environment})
-    )
-    around = automation.environment(ANSIBLE_NOCOLOR="true", HOME=str(folder))
-    for name in ("ANSIBLE_COLLECTIONS_PATH", "KUBECONFIG", "K8S_AUTH_KUBECONFIG"):
-        around.pop(name, None)
-    done = subprocess.run(
-        ["ansible-runner", "run", folder, "--playbook", playbook, "--ident", "job"],
-        env=around,
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-        timeout=PATIENCE,
-        check=False,
-    )
-    job = folder / "artifacts" / "job"
-    status = (job / "status").read_text(encoding="utf-8")
-    events = [json.loads(path.read_text(encoding="utf-8")) for path in (job / "job_events").glob("*.json")]
-    return Job(status, sorted(events, key=lambda event: event["counter"]), done.stdout + done.stderr)
 
 
 @pytest.fixture(scope="module")

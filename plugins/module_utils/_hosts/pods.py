@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -20,6 +21,7 @@ from typing import Any
 from ansible_collections.incident.distroless.plugins.module_utils._core.concurrency import run_concurrently
 from ansible_collections.incident.distroless.plugins.module_utils._core.deadline import Deadline
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+from ansible_collections.incident.distroless.plugins.module_utils._core.times import rfc3339
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.client import Cluster, Query, api_path
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.connect import connect
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.lists import each_item
@@ -93,7 +95,7 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """A container of a pod, as the API tells of it."""
+    """A container of a pod, as the API tells of it. listed_at: when it was asked, which is here, by this host's clock."""
 
     namespace: str
     pod: str
@@ -105,6 +107,7 @@ class Host:
     is_ready: bool
     labels: Mapping[str, str]
     annotations: Mapping[str, str]
+    listed_at: str = ""
 
     @property
     def name(self) -> str:
@@ -133,6 +136,8 @@ class Host:
             "k8s_phase": self.phase,
             "k8s_restarts": self.restarts,
         }
+        if self.listed_at:
+            told["k8s_listed_at"] = self.listed_at
         return {**told, "k8s_annotations": dict(self.annotations)} if self.annotations else told
 
 
@@ -202,10 +207,11 @@ def _hosts_in(cluster: Cluster, wanted: Wanted, warn: Callable[[str], None], nam
     path = api_path("api", "v1", *(("namespaces", namespace) if namespace else ()), "pods")
     query = _query([("labelSelector", wanted.label_selectors), ("fieldSelector", wanted.field_selectors)])
     where = f"in namespace {namespace}" if namespace else "in all namespaces"
+    listed_at = rfc3339(time.time())
     hosts: list[Host] = []
     shared: dict[tuple[tuple[str, str], ...], Mapping[str, str]] = {}
     for pod in each_item(cluster, path, f"listing pods {where}", query, PAGE):
-        found = hosts_of(pod, wanted, shared)
+        found = hosts_of(pod, wanted, shared, listed_at)
         if not found:
             warn(f"A pod {where} is left out: its name, or that of its container, is not one that Kubernetes allows.")
         hosts += found
@@ -216,7 +222,10 @@ def _hosts_in(cluster: Cluster, wanted: Wanted, warn: Callable[[str], None], nam
 
 
 def hosts_of(
-    pod: Mapping[str, Any], wanted: Wanted, shared: dict[tuple[tuple[str, str], ...], Mapping[str, str]]
+    pod: Mapping[str, Any],
+    wanted: Wanted,
+    shared: dict[tuple[tuple[str, str], ...], Mapping[str, str]],
+    listed_at: str = "",
 ) -> list[Host]:
     """Return the hosts that a pod is, those alone whose names are names. shared has the labels of others: most are alike."""
     metadata, spec = pod["metadata"], pod.get("spec") or {}
@@ -236,10 +245,16 @@ def hosts_of(
             is_ready=is_ready(pod),
             labels=shared.setdefault(tuple(labels.items()), labels),
             annotations={key: str(annotations[key]) for key in wanted.annotations if key in annotations},
+            listed_at=listed_at,
         )
         for container in _containers(pod, has_all=wanted.has_all_containers)
-        if all(_NAME.fullmatch(str(word)) for word in (*words, container))
+        if all(is_name(str(word)) for word in (*words, container))
     ]
+
+
+def is_name(word: str) -> bool:
+    """Return whether the API takes a word as a name."""
+    return bool(_NAME.fullmatch(word))
 
 
 def _containers(pod: Mapping[str, Any], *, has_all: bool) -> list[str]:

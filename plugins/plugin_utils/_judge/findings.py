@@ -63,7 +63,7 @@ def judge(
     role = collected["role"]
     outside = outside_of(collected)
     findings: list[Finding] = [
-        failed_finding(role, failed)
+        failed_finding(role, since_listed(failed, collected))
         for failed in collected["failed_targets"]
         if not any(is_about(failed, target) for target in outside.values())
     ]
@@ -162,6 +162,23 @@ def findings_of(
 def _evidence(needs: Iterable[str], files: Mapping[str, tuple[str, str]]) -> list[dict[str, str]]:
     names = dict.fromkeys(source for name in needs for source in DERIVED.get(name, (name,)))
     return [{"collector": name, "path": files[name][0], "sha256": files[name][1]} for name in names if name in files]
+
+
+def since_listed(failed: Mapping[str, Any], collected: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a failed target; of a pod that an inventory knew and that is gone, with what to do about that."""
+    inventory = collected.get("inventory")
+    if not inventory or failed["reason"] != "NoTarget":
+        return failed
+    following = (
+        f"It was in the inventory of {times_of(inventory)}, and is gone since. List again to see what took its place."
+    )
+    return {**failed, "hint": following}
+
+
+def times_of(inventory: Mapping[str, Any]) -> str:
+    """Return when the inventory was made that the hosts of a case are from, in words."""
+    times = [str(time) or "an unknown time" for time in inventory["listed"]]
+    return " to ".join(dict.fromkeys(times)) or "an unknown time"
 
 
 def failed_finding(role: str, failed: Mapping[str, Any]) -> Finding:
@@ -293,6 +310,7 @@ def document(
         "counts": counts(ordered),
         "targets": [_target(target) for target in collected["targets"]],
         "failed_targets": collected["failed_targets"],
+        **({"inventory": collected["inventory"]} if collected.get("inventory") else {}),
         "findings": ordered,
         "timeline": sorted(timeline, key=lambda entry: when(entry["time"])),
         "facts": {name: _tables(found) for name, found in facts.items()},

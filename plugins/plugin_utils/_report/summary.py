@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.incident.distroless.plugins.plugin_utils._judge.analyzers import VERDICTS
-from ansible_collections.incident.distroless.plugins.plugin_utils._judge.findings import counts, worst
+from ansible_collections.incident.distroless.plugins.plugin_utils._judge.findings import counts, times_of, worst
 from ansible_collections.incident.distroless.plugins.plugin_utils._redact.redactor import Redactor
 from ansible_collections.incident.distroless.plugins.plugin_utils._redact.ruleset import Rule, own_rules
 
@@ -68,17 +68,29 @@ def _told(value: Any, redactor: Redactor) -> Any:
 
 def summary_lines(case: Mapping[str, Any], path: str) -> list[str]:
     """Return at most 20 lines that say what was found (case: the content of findings.json), the worst first."""
-    head, found = heading(case), [entry for entry in case["findings"] if entry["verdict"] != "pass"]
+    head, found = (
+        [heading(case), *_inventory(case)],
+        [entry for entry in case["findings"] if entry["verdict"] != "pass"],
+    )
     passed = [entry for entry in case["findings"] if entry["verdict"] == "pass"]
     wrong = [line for entry in found for line in _lines_of(entry)]
-    room = MAX_LINES - 2
+    room = MAX_LINES - 1 - len(head)
     body = wrong + [_line(entry) for entry in passed]
     if len(body) > room and len(passed) > 1:
         # a choice of them would tell nothing
         body = [*wrong, f"pass    {len(passed)} checks, each with what it saw: see report.html"]
     if len(body) > room:
         body = [*body[: room - 1], "... more in findings.json and summary.md"]
-    return [head, *body, f"Case: {path}"]
+    return [*head, *body, f"Case: {path}"]
+
+
+def _inventory(case: Mapping[str, Any]) -> list[str]:
+    """Return the line that says what inventory the targets are from, where they are from one."""
+    if not (inventory := case.get("inventory")):
+        return []
+    count = inventory["hosts"]
+    what = "1 host" if count == 1 else f"{count} hosts"
+    return [f"Inventory of {times_of(inventory)}: {what}; pods that came later are not among them."]
 
 
 def heading(case: Mapping[str, Any]) -> str:
@@ -110,6 +122,7 @@ def markdown(case: Mapping[str, Any], path: str = "") -> str:
     """
     head = [f"# {_plain(heading(case))}", ""]
     head += [f"Case {_plain(case['case_id'])}, {case['started']} {_until(case)}.", ""]
+    head += [text for line in _inventory(case) for text in (_plain(line), "")]
     if case["reason"]:
         head += [f"Reason: {_plain(_at_most(case['reason']))}", ""]
     place = f"Case: {_plain(path)}" if path else ""

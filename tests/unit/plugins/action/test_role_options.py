@@ -9,9 +9,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from ansible_collections.incident.distroless.plugins.action.role_options import ActionModule
+from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
+from ansible_collections.incident.distroless.plugins.plugin_utils._options.catalog import catalog, take
 
 
 def test_the_warning_names_the_server_and_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -21,6 +25,86 @@ def test_the_warning_names_the_server_and_no_password(monkeypatch: pytest.Monkey
     assert "https://api.shop:6443 is NOT verified" in warning
     assert "hunter2" not in warning
     assert "oncall" not in warning
+
+
+class _HostVars(dict[str, dict[str, Any]]):
+    """Variables of hosts, of which resolved are what a template comes to: all others must not be asked for so."""
+
+    def __init__(self, written: dict[str, dict[str, Any]], resolved: dict[str, dict[str, Any]]) -> None:
+        super().__init__(resolved)
+        self.raw_get = written.__getitem__
+
+
+def _gathering(given: dict[str, Any], hosts: dict[str, dict[str, Any]], transport: str = "local") -> dict[str, Any]:
+    action = ActionModule.__new__(ActionModule)
+    action._connection, action._display = SimpleNamespace(transport=transport), SimpleNamespace(warning=print)
+    owner = catalog()["pod_triage"]
+    taken = take(owner, {f"pod_triage_{key}": value for key, value in given.items()}, {"cases": "", "examiner": ""})
+    resolved = {name: {"ansible_debugger_context": f"resolved-{name[0]}"} for name in hosts}
+    here = next(iter(hosts))
+    variables = {"inventory_hostname": here, "ansible_play_batch": list(hosts), "hostvars": _HostVars(hosts, resolved)}
+    return action._gathered(owner, taken, {**variables, **hosts[here]})
+
+
+HOSTS = {
+    f"{cluster}/shop/{pod}/app": {
+        "ansible_debugger_namespace": "shop",
+        "ansible_debugger_pod": pod,
+        "ansible_debugger_container": "app",
+        "ansible_debugger_context": "{{ a_template }}",
+        "k8s_labels": "{{ 7 * 7 }}",
+    }
+    for cluster in ("a", "b")
+    for pod in ("x", "y")
+}
+
+
+@pytest.fixture
+def _nobody_elses_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HOST", "API_KEY", "USERNAME", "PASSWORD"):
+        monkeypatch.delenv(f"K8S_AUTH_{name}", raising=False)
+
+
+@pytest.mark.usefixtures("_nobody_elses_cluster")
+@pytest.mark.parametrize("flag", [True, "true", "yes", 1])
+def test_the_hosts_of_a_play_are_gathered_by_cluster(flag: object) -> None:
+    found = _gathering({"from_inventory": flag, "max_pods": "4", "case_id": "INC", "namespace": "", "pod": None}, HOSTS)
+    assert list(found) == ["a/shop/x/app", "b/shop/x/app"]
+    assert [entry["cluster"]["context"] for entry in found.values()] == ["resolved-a", "resolved-b"]
+    assert [entry["case_id"] for entry in found.values()] == ["INC-a", "INC-b"]
+    assert [[row["pod"] for row in entry["targets"]] for entry in found.values()] == [["x", "y"]] * 2
+
+
+@pytest.mark.usefixtures("_nobody_elses_cluster")
+def test_without_a_selection_a_host_that_is_a_pod_is_what_it_looks_at() -> None:
+    ((name, entry),) = _gathering({"from_inventory": "false"}, HOSTS).items()
+    assert name == "a/shop/x/app"
+    assert [row["pod"] for row in entry["targets"]] == ["x"]
+    assert _gathering({"namespace": "shop", "pod": "api-0"}, HOSTS) == {}
+    assert _gathering({}, {"localhost": {}}) == {}
+
+
+@pytest.mark.usefixtures("_nobody_elses_cluster")
+@pytest.mark.parametrize(
+    ("given", "transport", "sentence"),
+    [
+        ({"namespace": "shop"}, "local", "pod_triage_namespace: not beside pod_triage_from_inventory"),
+        (
+            {"targets": [{"pod": "x"}], "container": "y"},
+            "local",
+            "pod_triage_targets, pod_triage_container: not beside",
+        ),
+        ({"max_pods": 3}, "local", "4 pods, more than pod_triage_max_pods (3)"),
+        ({}, "ssh", "Set connection: local"),
+        ({}, "incident.distroless.debugger", "Set connection: local"),
+    ],
+)
+def test_what_does_not_go_together_with_the_hosts_is_refused(
+    given: dict[str, Any], transport: str, sentence: str
+) -> None:
+    with pytest.raises(Failure) as caught:
+        _gathering({"from_inventory": True, **given}, HOSTS, transport)
+    assert sentence in f"{caught.value.message} {caught.value.hint}"
 
 
 # as the strategies do before they fork the worker of a role's first task

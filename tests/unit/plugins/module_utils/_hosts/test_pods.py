@@ -218,6 +218,8 @@ def test_a_host_tells_what_it_is_and_in_which_groups() -> None:
         "k8s_phase": "Running",
         "k8s_restarts": 3,
     }
+    (host,) = hosts_of(seen, Wanted(), {}, "2026-11-30T17:00:00Z")
+    assert host.variables()["k8s_listed_at"] == "2026-11-30T17:00:00Z"
 
 
 def test_a_pod_of_which_hardly_anything_is_said_is_a_host_too() -> None:

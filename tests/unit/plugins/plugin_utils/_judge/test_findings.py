@@ -22,6 +22,7 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._judge.finding
     failed_finding,
     findings_of,
     in_order,
+    since_listed,
     unreached,
     worst,
 )
@@ -47,6 +48,25 @@ FAILED = {
 
 def judgement(verdict: str = "fail", message: str = "It is full.", severity: int = 50, *needs: str) -> Judgement:
     return Judgement("full", verdict, "Full", message, "Delete something.", severity, needs)
+
+
+def test_a_pod_that_an_inventory_knew_is_told_with_its_time_when_it_is_gone() -> None:
+    gone = {**FAILED, "reason": "NoTarget", "message": "There is no pod x."}
+    times = ["2026-11-30T17:00:00Z", "2026-11-30T18:00:00Z"]
+    listed = {"hosts": 2, "listed": times}
+    for inventory, said in ((listed, " to ".join(times)), ({"hosts": 2, "listed": [""]}, "an unknown time")):
+        (lost,) = lost_pods([gone], inventory)
+        assert lost["hint"].startswith(f"It was in the inventory of {said}, and is gone since.")
+        found = {**case(judgement()), "inventory": inventory}
+        sentence = f"Inventory of {said}: 2 hosts; pods that came later are not among them."
+        assert summary_lines(found, "/cases/1")[1] == sentence
+        assert sentence in markdown(found)
+    # of others nothing else is known
+    assert lost_pods([FAILED], listed) == lost_pods([FAILED], {}) == [FAILED]
+
+
+def lost_pods(failed: list[dict[str, Any]], inventory: dict[str, Any]) -> list[dict[str, Any]]:
+    return [dict(since_listed(row, {"inventory": inventory})) for row in failed]
 
 
 def case(*judgements: Judgement, failed: Any = (), facts: Any = None) -> dict[str, Any]:
