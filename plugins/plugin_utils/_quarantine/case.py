@@ -67,7 +67,10 @@ Rows = Sequence[Row]
 
 
 def case_of(rows: Rows, case_id: str) -> dict[str, Any]:
-    """Return the content of findings.json. rows: the log's, of which each pod's first is a begin; the verdict is of each pod's last run."""
+    """Return the content of findings.json. rows: the log's, of which each pod's first is a begin; the verdict is of each pod's last run.
+
+    Raises ValueError where a pod has a row before that.
+    """
     findings: list[Finding] = []
     entries: list[dict[str, Any]] = []
     facts: dict[str, dict[str, Any]] = {}
@@ -101,6 +104,8 @@ def _by_pod(rows: Rows) -> list[list[list[Row]]]:
         runs = found.setdefault((row["namespace"], row["pod"]), [])
         if row["action"] == "begin":
             runs.append([])
+        if not runs:
+            raise ValueError(f"expected the first row of a pod to have the action begin, got {row['action']!r}")
         runs[-1].append(row)
     return list(found.values())
 
