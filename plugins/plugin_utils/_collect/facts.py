@@ -32,7 +32,7 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._collect.pod_f
 )
 from ansible_collections.incident.distroless.plugins.plugin_utils._health.container_life import container_life
 from ansible_collections.incident.distroless.plugins.plugin_utils._health.diagnosis import diagnose
-from ansible_collections.incident.distroless.plugins.plugin_utils._health.evidence import View
+from ansible_collections.incident.distroless.plugins.plugin_utils._health.evidence import LATE, View
 from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.file_hashes import compared_files
 from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.last_words import clean, last_words
 from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.registry import PARSERS
@@ -272,6 +272,8 @@ def _take_health(known: Known, now: str, within: int) -> None:
     view = View(known.facts["pod"], life, known.facts.get("events", ()), words, node, now, within, why, counted)
     found = diagnose(view)
     known.facts["health"] = found.as_fact()
+    if view.late > LATE:
+        known.stale["events"] = f"they come {view.late} s late"
     if found.stale:
         known.stale |= dict.fromkeys(OF_THE_KUBELET, found.stale)
 

@@ -15,6 +15,7 @@ from collections.abc import Collection, Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
+from ansible_collections.incident.distroless.plugins.module_utils._core.times import when
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.pods import (
     container_spec,
     container_status,
@@ -289,16 +290,36 @@ def owners(pod: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def event_row(event: Row) -> dict[str, Any]:
-    """Return what of an event is a fact: time, type, reason, message, count, container (the one that it is about, or None)."""
+    """Return what of an event is a fact: time (of the last of its kind), type, reason, message, count, container (the one that it
+    is about, or None), late (seconds from that time until the API was told)."""
+    series = event.get("series") or {}
+    times = (
+        series.get("lastObservedTime"),
+        *(event.get(key) for key in ("lastTimestamp", "eventTime", "firstTimestamp")),
+    )
+    last = next(filter(None, times), None)
     return {
-        "time": event.get("lastTimestamp") or event.get("eventTime") or event.get("firstTimestamp"),
+        "time": last,
         "type": event.get("type"),
         "reason": event.get("reason"),
         # of what goes on for long the reporter sends one event for all that are alike (client-go, EventAggregator)
         "message": printable(str(event.get("message", "")).removeprefix("(combined from similar events): ").strip()),
-        "count": event.get("count") or 1,
+        "count": series.get("count") or event.get("count") or 1,
         "container": _container_of(event),
+        # a series is told of when it is over, by intention (client-go, events)
+        "late": 0 if series else _late(event.get("metadata") or {}, last),
     }
+
+
+def _late(metadata: Row, last: object) -> int:
+    """Return the seconds by which the API was told of an event later than it was; 0 where it does not say."""
+    told = max(
+        map(
+            when, (metadata.get("creationTimestamp"), *(row.get("time") for row in metadata.get("managedFields") or ()))
+        )
+    )
+    late = told - when(last)
+    return max(0, int(late)) if math.isfinite(late) else 0
 
 
 def _container_of(event: Row) -> str | None:

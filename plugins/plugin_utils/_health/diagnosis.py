@@ -250,7 +250,7 @@ def _failing_now(view: View) -> Cause | None:
     age, run = view.age(answer["time"]), view.age(life["started_at"])
     # the kubelet sends 25 events of a pod, and from then on one in five minutes (client-go, EventSourceObjectSpamFilter)
     fresh = SPARSE if sum(row["count"] for row in view.unhealthy_rows("Liveness")) >= MANY else max(LATE, 3 * period)
-    if age is None or age > fresh or (run is not None and age > run):
+    if age is None or age > fresh + view.late or (run is not None and age > run):
         return None
     told = f"{answer['message']} ({answer['count']} times)"
     if following := if_not_asked(answer):

@@ -32,6 +32,8 @@ START_ERRORS = ("StartError", "ContainerCannotRun")
 LOST = ("ContainerStatusUnknown", "Unknown")
 # events come late, and several in one
 LATE = 60
+# what was told longer ago says nothing of how late events come now
+LATELY = 300
 # what is so for a moment is no trouble: a roll-out, a load balancer that has yet to look
 A_MOMENT = 30
 
@@ -106,6 +108,13 @@ class View:
     def lacks_events_of_last_run(self) -> bool:
         """Return whether the kubelet told of earlier runs that they began, and not of the last one: its events are bounded."""
         return bool(self.about("Started")) and not self.tells_of_last_run
+
+    @property
+    def late(self) -> int:
+        """Return by how many seconds the latest events were told late. A kubelet sends them one after the other, and no more than
+        eventRecordQPS a second: of a node with much to tell they come minutes late, in their order."""
+        told = [(self.age(row["time"]), row["late"]) for row in self.events]
+        return max((late for age, late in told if age is not None and age - late <= LATELY), default=0)
 
     def unhealthy_rows(self, kind: str) -> list[Row]:
         """Return the events of failed probes of that kind (Liveness, Readiness, Startup)."""

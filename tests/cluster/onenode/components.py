@@ -264,7 +264,6 @@ def _kubelet_config(world: World) -> dict[str, object]:
         "imageMaximumGCAge": "0s",
         "serializeImagePulls": False,  # an image that cannot be pulled must not hold up the next pod
         "registryPullQPS": 0,
-        "eventRecordQPS": 0,
         "makeIPTablesUtilChains": False,
         # nobody answers there, but without an address each pod gets a warning event
         "clusterDNS": [world.network.node],

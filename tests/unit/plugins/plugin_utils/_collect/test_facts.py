@@ -110,8 +110,47 @@ def test_events_are_those_of_this_pod_and_not_of_an_older_one_of_its_name() -> N
         "message": "again\\x1b",
         "count": 3,
         "container": "app",
+        "late": 0,
     }
     assert known.objects["events"] == [event()]
+
+
+@pytest.mark.parametrize(
+    ("made", "first_told", "last_told", "late"),
+    [
+        ("10:00:01", "10:00:02", "10:01:13", 72),
+        ("10:00:01", "10:01:13", None, 72),
+        # a node whose clock is ahead
+        ("10:00:01", "09:59:00", "09:59:30", 0),
+        ("10:00:01", None, None, 0),
+    ],
+)
+def test_how_late_an_event_came_is_by_when_the_api_was_last_told(
+    made: str, first_told: str | None, last_told: str | None, late: int
+) -> None:
+    """The kubelet sends one after the other, so many a second and no more (eventRecordQPS): those of a busy node come late."""
+    at = {
+        word: f"2026-11-24T{time}Z"
+        for word, time in (("made", made), ("first", first_told), ("last", last_told))
+        if time
+    }
+    told = {
+        **({"creationTimestamp": at["first"]} if first_told else {}),
+        **({"managedFields": [{"manager": "kubelet", "time": at["last"]}]} if last_told else {}),
+    }
+    sent = {**event(), "firstTimestamp": at["made"], "lastTimestamp": at["made"], "metadata": told}
+    known = learn(collectors=[collector("events", api="events")], api=[answer("events", sent)])
+    assert [row["late"] for row in known.facts["events"]] == [late]
+
+
+def test_an_event_of_a_series_is_as_old_as_its_series() -> None:
+    """The scheduler's events have no lastTimestamp and no count (events.k8s.io)."""
+    series = {"count": 7, "lastObservedTime": "2026-11-24T10:09:00.000001Z"}
+    first = {"firstTimestamp": None, "lastTimestamp": None, "count": None, "eventTime": "2026-11-24T10:00:00.5Z"}
+    told = {"metadata": {"managedFields": [{"time": "2026-11-24T10:15:00Z"}]}}
+    api = [answer("events", {**event(), **first, **told, "series": series})]
+    (row,) = learn(collectors=[collector("events", api="events")], api=api).facts["events"]
+    assert (row["time"], row["count"], row["late"]) == ("2026-11-24T10:09:00.000001Z", 7, 0)
 
 
 def test_a_log_is_the_one_of_the_container() -> None:
