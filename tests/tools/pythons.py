@@ -21,7 +21,12 @@ LOWEST_CORE = "2.18"
 # Python -> the newest ansible-core that runs on it.
 NEWEST_CORE = {"3.11": "2.19", "3.12": "2.21", "3.13": "2.21"}
 # An interpreter counts when it can make a virtual environment and speak TLS: distributions ship these apart.
-PROBE = "import ensurepip, ssl, venv, sys, platform; print(sys.implementation.name, platform.python_version())"
+# Of a virtual environment, such as the one that a test runs in, it is the one that it was made from: what is kept for one would
+# else be made again for the other.
+PROBE = """
+import ensurepip, ssl, venv, os, sys, platform
+print(sys.implementation.name, platform.python_version(), os.path.realpath(sys._base_executable), sep="\\n")
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +94,9 @@ def find(version: str) -> Python | None:
             )
         except (OSError, subprocess.SubprocessError):
             continue
-        implementation, release = probe.stdout.split()
+        implementation, release, program = probe.stdout.splitlines()
         if implementation == "cpython" and release.startswith(f"{version}."):
-            return Python(version, release, path)
+            return Python(version, release, Path(program))
     return None
 
 
