@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,14 @@ from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import filter_loader, test_loader
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.redaction import without_password
-from ansible_collections.incident.distroless.plugins.plugin_utils._options.catalog import Owner, Taken, catalog, take
+from ansible_collections.incident.distroless.plugins.plugin_utils._options.catalog import (
+    Owner,
+    Taken,
+    anchored,
+    catalog,
+    roles,
+    take,
+)
 from ansible_collections.incident.distroless.plugins.plugin_utils._options.kinds import Refused, is_given
 from ansible_collections.incident.distroless.plugins.plugin_utils._options.play_hosts import (
     LISTED,
@@ -69,7 +76,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         return {
             **result,
             "changed": False,
-            "options": taken.options,
+            "options": self._placed(owner, taken.options, variables),
             "settings": taken.settings,
             "gathered": gathered,
             "msg": f"The options of {owner.name} are what they have to be.",
@@ -125,6 +132,17 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         as_written = {name: known[name] for name in (*AS_WRITTEN, LISTED) if name in known}
         return {**as_written, **{name: variables["hostvars"][host][name] for name in WAYS_IN if name in known}}
 
+    def _placed(self, owner: Owner, options: Mapping[str, Any], variables: dict[str, Any]) -> Mapping[str, Any]:
+        """Return options with the places that their user means: a playbook of this collection lies where that is installed, and who runs
+        one by its name may not know where that is. The tasks of other playbooks take relative ones as from the playbook's directory."""
+        playbooks = Path(variables.get("playbook_dir", ""))
+        is_ours = owner in roles() and playbooks.resolve() == Path(__file__).resolve().parents[2] / "playbooks"
+        return anchored(owner, options, Path(self._here(variables))) if is_ours else options
+
+    def _here(self, variables: dict[str, Any]) -> str:
+        # a playbook of a collection lies where the collection is installed, which is no place for cases
+        return os.environ.get("PWD") or str(variables.get("playbook_dir", ""))
+
     def _unverified(self) -> list[str]:
         """Return what to say first where nothing proves that the API server is the one that is meant."""
         if os.environ.get("K8S_AUTH_VERIFY_SSL", "").strip().lower() not in ("false", "no", "off", "0", "n", "f"):
@@ -134,10 +152,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         return [f"{warning} AWX says so too where its credential has no certificate authority."]
 
     def _computed(self, variables: dict[str, Any]) -> dict[str, str]:
-        # a playbook of a collection lies where the collection is installed, which is no place for cases
-        here = os.environ.get("PWD") or variables.get("playbook_dir", "")
         return {
-            "cases": str(Path(here) / "cases"),
+            "cases": str(Path(self._here(variables)) / "cases"),
             "examiner": str(self._templar.template(variables.get("awx_user_name", os.environ.get("USER", "")))),
         }
 

@@ -98,7 +98,7 @@ def by_name(compress: Codec, *, here: Iterable[Codec], there: Iterable[Codec]) -
         )
     if compress not in there:
         raise Failure(
-            "ImageHasNoShell",
+            "ImageLacksTool",
             f"compress: {compress} cannot be used: the debug image has no working {compress}.",
             f"Use a debug image with {compress}, or leave compress at auto.",
         )

@@ -9,6 +9,7 @@ This is a private plugin utility of incident.distroless; its interface may chang
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -93,7 +94,8 @@ KINDS: dict[str, Callable[..., Kind]] = {
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One option: `about` is its description in paragraphs, `computed` the name of a default that only a run knows."""
+    """One option: `about` is its description in paragraphs, `computed` the name of a default that only a run knows; a place is a path of
+    the host that the play runs on, or a list of them."""
 
     name: str
     kind: Kind
@@ -102,6 +104,7 @@ class Option:
     is_setting: bool = False
     is_secret: bool = False
     is_required: bool = False
+    is_place: bool = False
     alias: str = ""
     computed: str = ""
 
@@ -166,6 +169,20 @@ def take(owner: Owner, given: Mapping[str, object], computed: Mapping[str, str])
     return Taken(options, settings, notes)
 
 
+def anchored(owner: Owner, options: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Return options with every relative place below a folder; `~` is the user's home in them, as Ansible has it."""
+
+    def anchor(path: str) -> str:
+        return str(folder / os.path.expanduser(path))  # noqa: PTH111 - pathlib raises for a user that is not there
+
+    made = dict(options)
+    for option in owner.options:
+        value = made[option.name]
+        if option.is_place and value:
+            made[option.name] = [anchor(entry) for entry in value] if isinstance(value, list) else anchor(value)
+    return made
+
+
 def _value(
     owner: Owner, option: Option, given: Mapping[str, object], computed: Mapping[str, str], notes: list[str]
 ) -> Any:
@@ -219,6 +236,7 @@ def _option(row: Mapping[str, Any], owner: str) -> Option:
         is_setting=row.get("setting", False),
         is_secret=row.get("secret", False),
         is_required=row.get("required", False),
+        is_place=row.get("place", False),
         alias=row.get("alias", ""),
         computed=row.get("computed", ""),
     )

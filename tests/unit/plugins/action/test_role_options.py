@@ -2,17 +2,19 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is said of a server whose certificate is not verified, and what the process that forks has when the class is loaded."""
+"""What is said of a server whose certificate is not verified, where relative places lead, and what the process that forks has when the class is loaded."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from ansible_collections.incident.distroless.plugins.action import role_options
 from ansible_collections.incident.distroless.plugins.action.role_options import ActionModule
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
 from ansible_collections.incident.distroless.plugins.plugin_utils._options.catalog import catalog, take
@@ -105,6 +107,32 @@ def test_what_does_not_go_together_with_the_hosts_is_refused(
     with pytest.raises(Failure) as caught:
         _gathering({"from_inventory": True, **given}, HOSTS, transport)
     assert sentence in f"{caught.value.message} {caught.value.hint}"
+
+
+CATALOG = catalog()
+COLLECTION = Path(role_options.__file__).resolve().parents[2]
+
+
+def test_with_a_playbook_of_the_collection_a_relative_place_is_the_users(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PWD", str(tmp_path))
+    monkeypatch.setenv("HOME", "/home/oncall")
+    owner = CATALOG["evidence_bundle"]
+    given = {"evidence_bundle_dest": "mine", "evidence_bundle_collectors": ["checks", "/etc/checks", "~/checks"]}
+    options = take(owner, given, {"cases": "/cases", "examiner": ""}).options
+    action = ActionModule.__new__(ActionModule)
+    placed = action._placed(owner, options, {"playbook_dir": str(COLLECTION / "playbooks")})
+    assert placed["dest"] == str(tmp_path / "mine")
+    assert placed["collectors"] == [str(tmp_path / "checks"), "/etc/checks", "/home/oncall/checks"]
+    assert (placed["sign_key"], placed["analyzers"]) == ("/home/oncall/.ssh/id_ed25519", [])
+    assert {name: value for name, value in placed.items() if value != options[name]}.keys() == {
+        "dest",
+        "collectors",
+        "sign_key",
+    }
+    # of a playbook of one's own the tasks know where it lies
+    assert action._placed(owner, options, {"playbook_dir": str(tmp_path)}) == options
 
 
 # as the strategies do before they fork the worker of a role's first task

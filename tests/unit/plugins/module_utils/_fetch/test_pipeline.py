@@ -367,8 +367,8 @@ def test_compression_changes_what_comes_on_the_wire_and_nothing_here(world: Worl
     done = world.fetch("/log", "/noise", "/conf", compress=compress)
     if compress == "zstd" and not shutil.which("zstd", path=SHELLS[world.shell].env["PATH"]):
         assert done.failure is not None
-        assert done.failure.reason == "ImageHasNoShell"
-        assert set(statuses(done).values()) == {("failed", "ImageHasNoShell")}
+        assert done.failure.reason == "ImageLacksTool"
+        assert set(statuses(done).values()) == {("failed", "ImageLacksTool")}
         return
     assert done.failure is None
     assert (done.stats["codec"], done.stats["files"]) == (compress, 102)

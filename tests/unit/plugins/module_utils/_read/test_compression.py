@@ -72,7 +72,7 @@ def test_what_was_asked_for_by_name_is_used_for_everything_without_a_sample() ->
 
 @pytest.mark.parametrize(
     ("here", "there", "reason", "word"),
-    [(["gzip"], ["zstd"], "InvalidRequest", "this host"), (["zstd"], ["gzip"], "ImageHasNoShell", "debug image")],
+    [(["gzip"], ["zstd"], "InvalidRequest", "this host"), (["zstd"], ["gzip"], "ImageLacksTool", "debug image")],
 )
 def test_a_tool_that_is_missing_is_said_with_its_side(
     here: list[Codec], there: list[Codec], reason: str, word: str
