@@ -181,7 +181,8 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):  # type: i
         super().parse(inventory, loader, path, cache)
         written = self._read_config_data(path)
         try:
-            asked = parse(self._option_of(written), written)
+            # of the environment no option knows, as in kubernetes.core, which asks it for one cluster
+            asked = parse(self._option_of(written), written, os.environ.get("K8S_AUTH_KUBECONFIG"))
         except Refused as refused:
             raise AnsibleParserError(str(refused)) from refused
         for note in asked.notes:

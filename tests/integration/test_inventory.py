@@ -140,14 +140,18 @@ def test_two_clusters_of_three_are_what_kubectl_lists(waiting: Kubectl, tmp_path
     names = [item["metadata"]["name"] for item in waiting.json("get", "pods")["items"]]
     (api,) = [name for name in names if name != "alone"]
     kubeconfig = str(STATE / "kubeconfig")
+    context = waiting.text("config", "current-context").strip()
+    # which are meant for no cluster of these
+    others = {"K8S_AUTH_HOST": "https://127.0.0.1:9", "K8S_AUTH_API_KEY": "of-another-one"}
     options = {
-        "clusters": [{"name": name, "kubeconfig": kubeconfig} for name in ("eu", "us-1")] + [NOBODY],
+        # the first one by its context in the file that K8S_AUTH_KUBECONFIG names
+        "clusters": [{"name": "eu", "context": context}, {"name": "us-1", "kubeconfig": kubeconfig}, NOBODY],
         "namespaces": [f"{waiting.namespace[:-1]}*", "nobody-has-this"],
         "namespace_selectors": [f"kubernetes.io/metadata.name={waiting.namespace}"],
         "containers": "all",
         "annotations": "tier",
     }
-    listed = run(tmp_path, "ansible-inventory", "-i", write(tmp_path, **options), "--list")
+    listed = run(tmp_path, "ansible-inventory", "-i", write(tmp_path, **options), "--list", **others)
     assert listed.returncode == 0, listed.stderr
     assert "gone: listing namespaces: https://127.0.0.1:9 does not answer" in " ".join(listed.stderr.split())
     found = json.loads(listed.stdout)
@@ -157,9 +161,10 @@ def test_two_clusters_of_three_are_what_kubectl_lists(waiting: Kubectl, tmp_path
     assert found["workload_deployment_api"]["hosts"] == [f"{at}/{inside[2]}" for at in ("eu", "us-1")]
     group = f"namespace_{waiting.namespace.replace('-', '_')}"
     assert len(found[group]["hosts"]) == len(found["not_ready"]["hosts"]) == len(found["phase_Pending"]["hosts"]) == 6
-    told = found["_meta"]["hostvars"][f"eu/{inside[0]}"]
-    # as text that is no template, which is how it is printed
-    assert told["ansible_debugger_kubeconfig"] in (kubeconfig, {"__ansible_unsafe": kubeconfig})
+    for at, path in (("eu", as_user()["K8S_AUTH_KUBECONFIG"]), ("us-1", kubeconfig)):
+        told = found["_meta"]["hostvars"][f"{at}/{inside[0]}"]
+        # as text that is no template, which is how it is printed
+        assert told["ansible_debugger_kubeconfig"] in (path, {"__ansible_unsafe": path})
     assert "ansible_connection" not in told
     strict = run(
         tmp_path,

@@ -97,8 +97,9 @@ class Asked:
     notes: Sequence[str]
 
 
-def parse(option: Callable[[str], object], written: Mapping[str, Any]) -> Asked:
-    """Return what the options come to, of which written are those of the file itself. Raises Refused, which names one."""
+def parse(option: Callable[[str], object], written: Mapping[str, Any], kubeconfig: object = None) -> Asked:
+    """Return what the options come to, of which written are those of the file itself; kubeconfig is what the environment says, for
+    entries of clusters where the file says none. Raises Refused, which names one."""
     notes: list[str] = []
     values = {name: option(name) for name in OPTIONS}
     taken = {
@@ -115,7 +116,8 @@ def parse(option: Callable[[str], object], written: Mapping[str, Any]) -> Asked:
     known = {*AUTHENTICATION, *ALIASES}
     if beside := sorted(name for name in written if name in known and name != "kubeconfig" and is_given(written[name])):
         raise Refused(f"{', '.join(beside)}: not beside clusters. Give each entry of clusters its own.")
-    return Asked(_sources(values["clusters"], values["kubeconfig"], notes), wanted, notes)
+    own = values["kubeconfig"] if is_given(values["kubeconfig"]) else kubeconfig
+    return Asked(_sources(values["clusters"], own, notes), wanted, notes)
 
 
 def authentication(given: Mapping[str, Any], notes: list[str]) -> dict[str, Any]:

@@ -94,3 +94,14 @@ def test_a_cluster_without_a_name_has_the_environments_authentication() -> None:
 
 def test_a_name_by_the_context_has_a_dash_for_every_other_character() -> None:
     assert name_of("a.b-C@d/ü") == "a.b---d--"
+
+
+def test_the_environments_kubeconfig_is_that_of_clusters_without_one() -> None:
+    entries = [{"context": "eu"}, {"context": "us", "kubeconfig": "/us"}, {"name": "far", "host": "https://far"}]
+    options = {"clusters": entries}
+    found = [source.params.get("kubeconfig") for source in parse(options.get, options, "/environments").sources]
+    assert found == ["/environments", "/us", None]
+    options = {"clusters": entries, "kubeconfig": "/files"}
+    assert parse(options.get, options, "/environments").sources[0].params["kubeconfig"] == "/files"
+    # of one cluster it is asked where the connection is made
+    assert "kubeconfig" not in parse({}.get, {}, "/environments").sources[0].params
