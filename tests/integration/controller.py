@@ -5,9 +5,9 @@
 """A stand-in for AWX: answers what awx.awx asks as AWX 24's REST API does, keeps what was made, and records each request.
 
 No AWX ran for these tests. What is done here as AWX 24.6.1 does it: the token is checked, that what is referred to exists, that a
-project has a template's playbook, and a survey's questions (awx/api/views, JobTemplateSurveySpec); secrets come back as $encrypted$;
-empty inputs of a credential are dropped; a project's update can fail, and then the project has no playbooks; what a job gets of a
-credential is computed as by awx/main/models/credential/injectors.py.
+project has a template's playbook, that only a source of SCM has a path, and a survey's questions (awx/api/views,
+JobTemplateSurveySpec); secrets come back as $encrypted$; empty inputs of a credential are dropped; a project's update can fail, and
+then the project has no playbooks; what a job gets of a credential is computed as by awx/main/models/credential/injectors.py.
 """
 
 from __future__ import annotations
@@ -30,11 +30,13 @@ TYPES = {
     "projects": "project",
     "credentials": "credential",
     "inventories": "inventory",
+    "inventory_sources": "inventory_source",
     "hosts": "host",
     "job_templates": "job_template",
 }
 REFERENCES = {singular: plural for plural, singular in TYPES.items()} | {
-    "default_environment": "execution_environments"
+    "default_environment": "execution_environments",
+    "source_project": "projects",
 }
 SECRETS = ("bearer_token", "password", "ssl_ca_cert")
 QUESTIONS = ("text", "textarea", "password", "multiplechoice", "multiselect", "integer", "float")
@@ -165,6 +167,9 @@ class Controller:
             plural = REFERENCES.get(key)
             if plural and value not in self.things[plural]:
                 return {key: [f'Invalid pk "{value}" - object does not exist.']}
+        if "source_path" in body and body.get("source") != "scm":
+            # InventorySourceSerializer.validate
+            return {"detail": ["Cannot set source_path if not SCM type."]}
         if "playbook" in body and body["playbook"] not in self.things["projects"][body["project"]]["playbooks"]:
             return {"playbook": ["Playbook not found for project."]}
         return None

@@ -72,7 +72,8 @@ def set_up(
 def test_awx_is_set_up_once_and_secrets_stay_where_they_belong(
     controller: awx.Controller, automation: Automation, installed: Path
 ) -> None:
-    printed = set_up(controller, automation, installed, "-vvv")
+    pods = {"pods_file": "shop.pods.yml", "slices": "3"}
+    printed = set_up(controller, automation, installed, "-vvv", **pods)
     authority = Path(facts()["CA_CERT"]).read_text(encoding="utf-8").strip()
     assert SECRET not in printed
     assert "BEGIN CERTIFICATE" not in printed
@@ -91,6 +92,22 @@ def test_awx_is_set_up_once_and_secrets_stay_where_they_belong(
     (host,) = controller.things["hosts"].values()
     assert json.loads(host["variables"])["ansible_python_interpreter"] == "{{ ansible_playbook_python }}"
     credential = controller.named("credentials")["incident.distroless"]
+    source, sliced = controller.named("inventory_sources")["incident.distroless pods"], templates.pop("inventory")
+    assert (source["source"], source["source_path"], source["source_project"]) == (
+        "scm",
+        "shop.pods.yml",
+        project["id"],
+    )
+    # who lists the pods is who looks at them, and what is listed stays the same for all slices of a job
+    assert (source["credential"], controller.attached[sliced["id"]]) == (credential["id"], [credential["id"]])
+    assert (source["overwrite"], source["update_on_launch"]) == (True, False)
+    assert (
+        sliced["inventory"] == source["inventory"] == controller.named("inventories")["incident.distroless pods"]["id"]
+    )
+    assert (sliced["job_slice_count"], sliced["playbook"]) == (3, "pod_triage.yml")
+    asked = json.loads(sliced["extra_vars"])
+    assert asked["pod_triage_from_inventory"] is True
+    assert int(asked["pod_triage_max_pods"]) == 500
     for playbook, template in templates.items():
         job = controller.environment(template["name"])
         assert job.pop("K8S_AUTH_SSL_CA_CERT").strip() == authority
@@ -110,7 +127,7 @@ def test_awx_is_set_up_once_and_secrets_stay_where_they_belong(
 
     before = len(controller.changes())
     # only what differs would be changed, and in check mode nothing is
-    assert "changed=1 " in set_up(controller, automation, installed, "--check", image="images.example/newer:2")
+    assert "changed=1 " in set_up(controller, automation, installed, "--check", image="images.example/newer:2", **pods)
     assert controller.changes()[before:] == []
 
 

@@ -70,7 +70,13 @@ def test_every_playbook_of_a_role_is_a_job_template() -> None:
     assert {template["playbook"] for template in TEMPLATES["awx_setup_job_templates"]} == of_roles | WITHOUT_ROLE
 
 
-@pytest.mark.parametrize("template", TEMPLATES["awx_setup_job_templates"], ids=lambda template: template["playbook"])
+# what launches over an inventory of pods are asked
+OVER_PODS = {"playbook": "pod_triage", "survey": TEMPLATES["awx_setup_pods_survey"], "extra_vars": {}}
+
+
+@pytest.mark.parametrize(
+    "template", [*TEMPLATES["awx_setup_job_templates"], OVER_PODS], ids=lambda template: template["playbook"]
+)
 def test_a_survey_asks_for_variables_of_its_role_and_offers_what_the_role_takes(template: dict[str, Any]) -> None:
     owner = catalog()[template["playbook"]]
     known = {owner.variable(option): option for option in owner.options}
