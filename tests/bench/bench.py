@@ -24,6 +24,7 @@ import fetching
 import injection
 import memory
 import reporting
+import slices
 import start_up
 from figures import Table
 from goals import judged
@@ -35,12 +36,13 @@ from scenarios import LOOPBACK, QUICK, SLOW_LINK, Scenario, scaled
 from ways import Way
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-PARTS = ("injection", "start-up", "report", "memory", "loopback", "slow-link")
+PARTS = ("injection", "start-up", "report", "slices", "memory", "loopback", "slow-link")
 QUICK_FACTOR = 1 / 32
 ALL_TABLES = (
     *(crowd.key for crowd in (*injection.CROWDS, *injection.SLOW_CROWDS)),
     "start-up",
     *(incident.key for incident in reporting.INCIDENTS),
+    slices.KEY,
     "memory",
     *(scenario.key for scenario in (*LOOPBACK, *SLOW_LINK)),
 )
@@ -114,6 +116,11 @@ def measured(wanted: Wish, way: Way, scratch: Path) -> list[Section]:
         sections.append(Section("Start-up", [start_up.table(scratch, runs, say)]))
     if "report" in wanted.parts:
         sections.append(Section("From an incident to its report", _reported(wanted, way, scratch), REPORT))
+    if "slices" in wanted.parts and _is_wanted(slices.KEY, wanted):
+        _part("Many pods in slices")
+        audit = _fact("AUDIT_LOG")
+        tables = [slices.table(way, audit, scratch, wanted.factor, wanted.runs, say)]
+        sections.append(Section("Many pods in slices", tables, SLICES))
     if "memory" in wanted.parts and _is_wanted("memory", wanted):
         _part("Memory")
         sections.append(Section("Memory", [memory.table(way, scratch, wanted.factor, wanted.runs, say)], MEMORY))
@@ -135,6 +142,12 @@ requests show what the cluster itself needs to start so many containers: no tool
 
 MEMORY = """The column memory is here what the process of a task holds for itself, read while it runs: above its worker, whose pages it shares as long
 as neither changes them. The reading takes time of the task, so its seconds are not to be compared with other tables'.
+"""
+
+
+SLICES = """One stored inventory of pods that nobody schedules, of which only the API tells: pod_triage with pod_triage_from_inventory in one job, and in
+slices that run side by side, each with every second or fourth host by name, as AWX cuts it. Each asks at most 20 requests a second, the default of
+pod_triage_requests_per_second. Memory is the most that one process of one slice held. The requests are those of the API server's audit log.
 """
 
 
@@ -181,6 +194,15 @@ def _fetched(scenarios: Sequence[Scenario], wanted: Wish, near: Way, scratch: Pa
     _part("Fetching over a slow link" if is_slow else "Fetching over loopback")
     with slow_link(near, scratch) if is_slow else nullcontext(near) as way:
         return [fetching.table(each, near, way, scratch, say) for each in chosen]
+
+
+def _fact(name: str) -> Path:
+    """Return a path that the cluster's launcher wrote down. Raises Trouble for a cluster that is another's."""
+    lines = (CHECKOUT / ".cluster" / "env").read_text(encoding="utf-8").splitlines()
+    found = [line.partition("=")[2] for line in lines if line.startswith(f"{name}=")]
+    if not found:
+        raise Trouble(f"the cluster has no {name}: it is not the one of make cluster")
+    return Path(found[0])
 
 
 def _is_wanted(key: str, wanted: Wish) -> bool:
