@@ -71,8 +71,8 @@ def cgroup_cpu(data: bytes) -> dict[str, Any]:
 
     limit (in CPUs, None: there is none), periods and throttled (since its start, 0 without a limit), percent (of the periods),
     seconds (since its start), now (the same of the last seconds: seconds, periods, throttled, percent), is_throttled, is_now,
-    used (CPUs, now) and busiest (pid, name, percent of one CPU, now; those that used any). Raises ValueError where the target's
-    own mount does not show it.
+    average (CPUs since its start; None where the kernel does not tell), used (CPUs, now) and busiest (pid, name, percent of one CPU,
+    now; those that used any). Raises ValueError where the target's own mount does not show it.
     """
     found = _read(data)
     if len(found.looks) != 2 or found.started is None:
@@ -106,20 +106,24 @@ def cgroup_cpu(data: bytes) -> dict[str, Any]:
         },
         "is_throttled": limit is not None and bool(throttled) and (is_now or is_so_far),
         "is_now": limit is not None and is_now,
+        "average": round(last["usage_usec"] / 1_000_000 / seconds, 2) if "usage_usec" in last else None,
         "used": round(cpus, 2),
         "busiest": _busiest(used, after.at - before.at),
     }
 
 
 def cgroup_memory(data: bytes) -> dict[str, Any]:
-    """Return what of memory a container holds: limit (bytes, None: there is none), used, kept (what is no cache of files), percent
+    """Return what of memory a container holds: limit (bytes, None: there is none), used, before (used,
+    at the first of two looks; None where there was one), seconds (between them), kept (what is no cache of files), percent
     (of the limit, kept; None without one), is_near_limit, peak (the most that it held; None where the kernel does not tell), limit_met
     (see _limit_met), limit_hits (how often it came to it), oom_kills. Raises ValueError where the target's own mount does not show it.
     """
     found = _read(data)
     look = _last(found)
+    first = found.looks[0]
     name = b"memory.max" if (b"memory", b"memory.max") in look.files else b"memory.limit_in_bytes"
     is_new = name == b"memory.max"
+    using = b"memory.current" if is_new else b"memory.usage_in_bytes"
     stat = _table(found, look, b"memory", b"memory.stat")
     events = _table(found, look, b"memory", b"memory.events" if is_new else b"memory.oom_control")
     # of version 1 it is the lowest of all above it as well, such as the pod's
@@ -136,7 +140,9 @@ def cgroup_memory(data: bytes) -> dict[str, Any]:
         "peak": peak,
         "limit_met": _limit_met(limit, hits or 0, events.get("oom") if is_new else None, peak),
         "limit": limit,
-        "used": _value(found, look, b"memory", b"memory.current" if is_new else b"memory.usage_in_bytes"),
+        "used": _value(found, look, b"memory", using),
+        "before": _value(found, first, b"memory", using) if (b"memory", using) in first.files else None,
+        "seconds": round(look.at - first.at, 1),
         "kept": kept,
         "percent": None if limit is None else _percent(kept, limit),
         "is_near_limit": limit is not None and 100 * kept >= NEAR_PERCENT * limit,

@@ -33,7 +33,7 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._case.folder i
 from ansible_collections.incident.distroless.plugins.plugin_utils._judge.findings import rows_of, worst
 from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.text import printable
 from ansible_collections.incident.distroless.plugins.plugin_utils._redact.ruleset import Rule
-from ansible_collections.incident.distroless.plugins.plugin_utils._report.overview import bars, coverage
+from ansible_collections.incident.distroless.plugins.plugin_utils._report.overview import bars, coverage, trends
 from ansible_collections.incident.distroless.plugins.plugin_utils._report.summary import (
     markdown,
     telling,
@@ -322,6 +322,7 @@ def html(case: Mapping[str, Any], excerpts: Mapping[str, bytes]) -> str:
         sentence=VERDICT_SENTENCES[case["verdict"]],
         excerpts={path: excerpt(data) for path, data in excerpts.items()},
         bars=bars(case["facts"]),
+        trends=trends(case["facts"]),
         coverage=coverage(case, labels),
         said={label: "\n".join(map(printable, lines[-SAID:])) for label, lines in case.get("last_words", {}).items()},
         comparisons=comparisons(case["targets"], _verdicts(case), labels),

@@ -2,7 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a page shows of a case before its tables: how much of what there is in use, and what was looked at and what was not.
+"""What a page shows of a case before its tables: how much of what there is in use, how that went on meanwhile, and what was looked at
+and what was not.
 
 This is a private plugin utility of incident.distroless; its interface may change.
 """
@@ -20,6 +21,9 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.text 
 # of one pod; and from how much on where many are side by side
 MAX_BARS, FEW, MUCH = 8, 5, 50
 NEARLY, HIGH = 95, 80
+# files of one pod whose growth is drawn; and a plot's height, its width is 100
+MAX_GROWING, HEIGHT = 4, 24
+MAX_NAME = 120
 
 Row = Mapping[str, Any]
 
@@ -86,6 +90,57 @@ def _bar(label: str, what: str, percent: object, text: str, *, unlimited: bool =
         yield Bar(label, what, max(0, min(100, int(percent))), printable(text))
     elif unlimited:
         yield Bar(label, what, None, printable(text))
+
+
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """How something went on between two moments: from first to last, in whatever unit; text says both in figures."""
+
+    target: str
+    what: str
+    first: float
+    last: float
+    text: str
+
+    @property
+    def points(self) -> str:
+        """Return the line of a plot 100 wide and HEIGHT high that begins with nothing below, as SVG has it; y goes down there."""
+        most = max(self.first, self.last)
+        ends = (HEIGHT - 1 - (HEIGHT - 2) * value / most if most else HEIGHT - 1 for value in (self.first, self.last))
+        return " ".join(f"{x},{y:.1f}" for x, y in zip((0, 100), ends, strict=True))
+
+
+def trends(facts: Mapping[str, Row]) -> list[Trend]:
+    """Return how files, memory and CPU of each target went on while it was looked into; of many targets only what rises."""
+    rows = [row for label, of_target in facts.items() for row in _trends(label, of_target)]
+    return [row for row in rows if len(facts) <= FEW or row.last > row.first]
+
+
+def _trends(label: str, facts: Row) -> Iterator[Trend]:
+    files = _mapping(facts.get("growth")).get("files")
+    for row in (files if isinstance(files, list) else [])[:MAX_GROWING]:
+        if isinstance(row, Mapping) and _are_counts(row.get("size"), row.get("bytes"), row.get("seconds")):
+            first, last, path = row["size"] - row["bytes"], row["size"], printable(str(row.get("path")))
+            yield _trend(label, path, first, last, f"{_size(first)} to {_size(last)} in {row['seconds']} s")
+    memory, cpu = (_mapping(facts.get(name)) for name in ("memory_use", "cpu_use"))
+    before, used = memory.get("before"), memory.get("used")
+    if _are_counts(before, used, memory.get("seconds")):
+        words = f"{_size(before)} to {_size(used)} in {memory['seconds']} s, with what files have in memory"
+        yield _trend(label, "memory", before, used, words)
+    average, now = cpu.get("average"), _mapping(cpu.get("now"))
+    if _are_counts(average, cpu.get("used")):
+        yield _trend(label, "CPU", average, cpu["used"], f"{average} CPUs since the start, {cpu['used']} now")
+    if cpu.get("limit") and _are_counts(cpu.get("percent"), now.get("percent")):
+        words = f"in {cpu['percent']} % of the periods since the start, {now['percent']} % now"
+        yield _trend(label, "held back by the CPU limit", cpu["percent"], now["percent"], words)
+
+
+def _trend(label: str, what: str, first: Any, last: Any, text: str) -> Trend:
+    return Trend(label, what if len(what) <= MAX_NAME else f"{what[:MAX_NAME]}...", float(first), float(last), text)
+
+
+def _are_counts(*values: object) -> bool:
+    return all(isinstance(value, int | float) and _is_number(value) and value >= 0 for value in values)
 
 
 def _mapping(value: object) -> Row:

@@ -138,7 +138,8 @@ def bad_night() -> dict[str, Any]:
                 **common,
                 "disk_usage": [full],
                 "memory_use": memory,
-                "cpu_use": {"limit": None, "used": 0.2},
+                "cpu_use": {"limit": None, "used": 0.2, "average": 0.1},
+                "growth": {"files": [{"path": "/data/app.log", "size": 30 << 20, "bytes": 10 << 20, "seconds": 5.0}]},
                 "processes": extra,
                 "missing": {},
             },
@@ -171,6 +172,9 @@ def hostile_night() -> dict[str, Any]:
     case["facts"] = {
         text: {
             "processes": [process(1, 0, text, exe=text, **{text: text})],
+            "growth": {"files": [{"path": text, "size": 9, "bytes": 9, "seconds": 1}]},
+            "memory_use": {"before": text, "used": text, "seconds": text},
+            "cpu_use": {"limit": text, "average": text, "used": 1, "percent": text, "now": {"percent": text}},
             "lists": [{"value": [text, {text: text}], "flag": True}],
             text: [{text: text}],
         }

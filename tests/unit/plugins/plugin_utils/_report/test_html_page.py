@@ -71,8 +71,8 @@ def test_what_is_fine_says_so_and_is_folded_away_where_something_is_not() -> Non
 def test_hostile_texts_make_no_element_and_no_attribute() -> None:
     page = Page(html(hostile_night(), {PATH: RAW}))
     allowed = (
-        "a article body br code dd details div dl dt footer h1 h2 h3 head header html input label li main meta nav output p pre "
-        "script rect section span strong style summary svg table tbody td th thead title tr ul"
+        "a article body br code dd desc details div dl dt footer h1 h2 h3 head header html input label li main meta nav output p path "
+        "polyline pre script rect section span strong style summary svg table tbody td th thead title tr ul"
     ).split()
     assert {tag for tag, _attributes in page.elements} <= set(allowed)
     attributes = {name for _tag, names in page.elements for name in names}

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.incident.distroless.plugins.plugin_utils._report.html_page import html
-from ansible_collections.incident.distroless.plugins.plugin_utils._report.overview import Bar, bars, coverage
+from ansible_collections.incident.distroless.plugins.plugin_utils._report.overview import Bar, bars, coverage, trends
 from ansible_collections.incident.distroless.plugins.plugin_utils._report.summary import telling, without_secrets
 from ansible_collections.incident.distroless.tests.unit.support.report_cases import bad_night, finding
 
@@ -62,8 +62,53 @@ def test_of_many_pods_only_what_is_half_full_is_a_bar() -> None:
     "value", [None, "x", [], [None, 1, "x", {}], {"limit": "x", "used": True}, [{"use_percent": float("nan")}]]
 )
 def test_what_a_users_own_check_made_of_a_name_makes_no_bar_and_no_error(value: Any) -> None:
-    facts = dict.fromkeys(("disk_usage", "memory_use", "cpu_use", "pids_use"), value)
+    facts = dict.fromkeys(("disk_usage", "memory_use", "cpu_use", "pids_use", "growth"), value)
     assert all(row.percent is None for row in bars({"a": facts}))
+    assert trends({"a": facts}) == []
+    assert trends({"a": {"growth": {"files": value}, "cpu_use": {"average": value, "now": value, "limit": 1}}}) == []
+
+
+GROWING = {"path": "/data/app.log", "size": 30, "bytes": 10, "seconds": 5.0}
+HELD = {"limit": 0.5, "average": 0.25, "used": 0.5, "percent": 40, "now": {"percent": 10}}
+
+
+def test_what_was_looked_at_twice_is_drawn_from_nothing_up() -> None:
+    facts = {
+        "growth": {"files": [GROWING]},
+        "memory_use": {"before": 0, "used": 0, "seconds": 2.0},
+        "cpu_use": HELD,
+    }
+    rows = trends({"a": facts})
+    assert [(row.what, row.first, row.last, row.points) for row in rows] == [
+        ("/data/app.log", 20, 30, "0,8.3 100,1.0"),
+        ("memory", 0, 0, "0,23.0 100,23.0"),
+        ("CPU", 0.25, 0.5, "0,12.0 100,1.0"),
+        ("held back by the CPU limit", 40, 10, "0,1.0 100,17.5"),
+    ]
+    assert rows[0].text == "20 B to 30 B in 5.0 s"
+    assert [row.what for row in trends(dict.fromkeys("abcdef", facts))] == ["/data/app.log", "CPU"] * 6
+
+
+def test_of_one_look_nothing_is_drawn() -> None:
+    facts = {
+        "memory_use": {"before": None, "used": 5, "seconds": 0.0},
+        "cpu_use": {"limit": None, "used": 1, "average": None},
+    }
+    assert trends({"a": facts}) == []
+
+
+def test_a_plot_says_in_words_what_it_shows_and_holds_no_mark_up_of_a_pod() -> None:
+    name = "</title></svg><script>x</script>"
+    night = bad_night()
+    night["facts"]["shop/api-0/app"]["growth"]["files"][0]["path"] = name
+    page = html(night, {})
+    _before, _section, after = page.partition('<section id="trends"')
+    section = after.partition("</section>")[0]
+    assert name not in page
+    assert section.count("<svg") == section.count('role="img"') == section.count("<title>") == 2
+    assert "<desc>20 MiB to 30 MiB in 5.0 s</desc>" in section
+    assert "<span>20 MiB to 30 MiB in 5.0 s</span>" in section
+    assert '<section id="trends"' not in html({**night, "facts": {}}, {})
 
 
 def test_what_was_seen_whole_is_a_sentence_and_the_rest_a_table() -> None:
