@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ansible_collections.incident.distroless.plugins.module_utils._core.times import when
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.pods import container_spec
 from ansible_collections.incident.distroless.plugins.plugin_utils._case.folder import CaseFolder
 from ansible_collections.incident.distroless.plugins.plugin_utils._collect.collectors import file_of
 from ansible_collections.incident.distroless.plugins.plugin_utils._collect.derived import DERIVED
@@ -308,7 +309,7 @@ def document(
         **{key: collected[key] for key in ("role", "case_id", "examiner", "reason", "started", "ended")},
         "verdict": worst(ordered),
         "counts": counts(ordered),
-        "targets": [_target(target) for target in collected["targets"]],
+        "targets": [_target(target, facts.get(label(target), {})) for target in collected["targets"]],
         "failed_targets": collected["failed_targets"],
         **({"inventory": collected["inventory"]} if collected.get("inventory") else {}),
         "findings": ordered,
@@ -318,9 +319,15 @@ def document(
     }
 
 
-def _target(target: Mapping[str, Any]) -> dict[str, Any]:
+def _target(target: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
     kept = ("name", "rc", "start", "end", "timed_out", "dest_size", "dest_sha256")
-    return {**target, "commands": [{key: row.get(key) for key in kept} for row in target["commands"]]}
+    # what people call it; image is the debugger's
+    spec = container_spec(facts["pod"], target["container"]) if "spec" in facts.get("pod", {}) else {}
+    return {
+        **target,
+        "target_image": spec.get("image"),
+        "commands": [{key: row.get(key) for key in kept} for row in target["commands"]],
+    }
 
 
 def _tables(facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -83,7 +83,8 @@ TIMES = ("ctime", "mtime")
 COMPARED = {
     "verdict": "Verdict",
     "node": "Node",
-    "image_id": "Image",
+    "target_image": "Image",
+    "image_id": "Image id",
     "restart_count": "Restarts",
     "target_started_at": "Started",
     "identity": "Runs as",

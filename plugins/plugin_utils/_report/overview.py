@@ -125,7 +125,7 @@ def _trends(label: str, facts: Row) -> Iterator[Trend]:
     memory, cpu = (_mapping(facts.get(name)) for name in ("memory_use", "cpu_use"))
     before, used = memory.get("before"), memory.get("used")
     if _are_counts(before, used, memory.get("seconds")):
-        words = f"{_size(before)} to {_size(used)} in {memory['seconds']} s, with what files have in memory"
+        words = f"{_size(before)} to {_size(used)} in {memory['seconds']} s, with page cache"
         yield _trend(label, "memory", before, used, words)
     average, now = cpu.get("average"), _mapping(cpu.get("now"))
     if _are_counts(average, cpu.get("used")):

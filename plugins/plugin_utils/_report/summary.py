@@ -17,6 +17,7 @@ from typing import Any
 
 from ansible_collections.incident.distroless.plugins.plugin_utils._judge.analyzers import VERDICTS
 from ansible_collections.incident.distroless.plugins.plugin_utils._judge.findings import counts, times_of, worst
+from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.text import printable
 from ansible_collections.incident.distroless.plugins.plugin_utils._redact.redactor import Redactor
 from ansible_collections.incident.distroless.plugins.plugin_utils._redact.ruleset import Rule, own_rules
 
@@ -124,7 +125,7 @@ def markdown(case: Mapping[str, Any], path: str = "") -> str:
     head += [f"Case {_plain(case['case_id'])}, {case['started']} {_until(case)}.", ""]
     head += [text for line in _inventory(case) for text in (_plain(line), "")]
     if case["reason"]:
-        head += [f"Reason: {_plain(_at_most(case['reason']))}", ""]
+        head += [f"Reason: {_at_most(case['reason'])}", ""]
     place = f"Case: {_plain(path)}" if path else ""
     entries = [_entry(entry) for entry in case["findings"]]
     left = MAX_MARKDOWN - len("\n".join([*head, place])) - len(_more(len(entries))) - 3
@@ -139,8 +140,8 @@ def markdown(case: Mapping[str, Any], path: str = "") -> str:
 
 
 def _entry(entry: Mapping[str, Any]) -> str:
-    said = f"- **{entry['verdict']}** {_plain(entry['target'])}: {_plain(_at_most(entry['message']))}"
-    following = f"\n  Next: {_plain(_at_most(entry['next']))}" if entry["next"] and entry["verdict"] != "pass" else ""
+    said = f"- **{entry['verdict']}** {_plain(entry['target'])}: {_at_most(entry['message'])}"
+    following = f"\n  Next: {_at_most(entry['next'])}" if entry["next"] and entry["verdict"] != "pass" else ""
     return said + following
 
 
@@ -149,7 +150,16 @@ def _more(count: int) -> str:
 
 
 def _at_most(text: str) -> str:
-    return text if len(text) <= MAX_MESSAGE else f"{text[: MAX_MESSAGE - 4]} ..."
+    """Return a text for Markdown, of at most MAX_MESSAGE characters with all that escaping adds to it."""
+    text = " ".join(text.split())
+    whole = _plain(text)
+    if len(whole) <= MAX_MESSAGE:
+        return whole
+    # a character becomes ten at most, as one of those that turn the direction of writing does
+    kept = MAX_MESSAGE
+    while len(cut := f"{_plain(text[:kept])} ...") > MAX_MESSAGE:
+        kept -= max(1, (len(cut) - MAX_MESSAGE) // 10)
+    return cut
 
 
 def _until(case: Mapping[str, Any]) -> str:
@@ -157,7 +167,8 @@ def _until(case: Mapping[str, Any]) -> str:
 
 
 def _plain(text: str) -> str:
-    escaped = re.sub(r"([\\`*_\[\]<>|~#!&])", r"\\\1", text)
+    """Return a text as one line that a chat shows as it is."""
+    escaped = re.sub(r"([\\`*_\[\]<>|~#!&])", r"\\\1", printable(text))
     # of @here, @channel and https:// a zero-width space leaves text that no chat reacts to
     return escaped.replace("@", "@\u200b").replace("://", ":\u200b//")
 

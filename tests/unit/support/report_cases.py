@@ -73,6 +73,7 @@ def target(pod: str = "api-0", **changes: Any) -> dict[str, Any]:
         "pod": pod,
         "container": "app",
         "node": "node-1",
+        "target_image": "registry.example/shop:1",
         "image_id": "sha256:4f2b",
         "restart_count": 0,
         "target_started_at": "2026-11-24T02:00:00Z",

@@ -34,6 +34,7 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._report.summar
     stats,
     summary_lines,
 )
+from ansible_collections.incident.distroless.tests.unit.support.report_cases import HOSTILE
 
 TARGET = {"namespace": "shop", "pod": "api-0", "container": "app", "commands": []}
 FAILED = {
@@ -180,6 +181,30 @@ def test_a_summary_for_chat_is_short_and_where_the_case_is_stands_whole_in_it(me
     assert len(text) <= MAX_MARKDOWN
     # the headline is never what is left out
     assert "**fail**" in text
+
+
+@pytest.mark.parametrize("text", [*HOSTILE, "\u202e" * 5000, "@here ://" * 900, "\n- **pass** all is well\n" * 400])
+def test_hostile_texts_make_a_summary_for_chat_no_longer_and_take_no_line_of_it(text: str) -> None:
+    bad = Judgement("full", "fail", text, text, text, 50, ())
+    found = {**case(*[bad] * 3000), "reason": text}
+    told = markdown(found, "/cases/case")
+    assert len(told) <= MAX_MARKDOWN
+    assert told.endswith("\n\nCase: /cases/case\n")
+    lines = [line for line in told.split("\n") if line]
+    shown = sum(line.startswith("- **fail**") for line in lines)
+    assert shown >= 1
+    assert f"- {3000 - shown} more findings are in findings.json and report.html." in lines
+    # a heading, the case, the reason, two lines of each, what is left out, where the case is
+    assert len(lines) <= 3 + 2 * shown + 2
+    assert not set(told) & set("\x1b\u202e\u2066\x00")
+    assert "@here" not in told
+
+
+def test_a_targets_image_is_named_as_its_pod_names_it() -> None:
+    spec = {"containers": [{"name": "side", "image": "proxy:2"}, {"name": "app", "image": "shop:1"}]}
+    assert case(judgement(), facts={"pod": {"spec": spec}})["targets"][0]["target_image"] == "shop:1"
+    assert case(judgement(), facts={"pod": {"uid": None, "is_gone": True}})["targets"][0]["target_image"] is None
+    assert case(judgement())["targets"][0]["target_image"] is None
 
 
 def test_a_short_summary_says_all() -> None:
