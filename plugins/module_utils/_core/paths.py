@@ -49,7 +49,7 @@ def from_base64(text: str) -> bytes:
     try:
         return _possible(base64.b64decode(text, validate=True))
     except (binascii.Error, ValueError) as error:
-        raise Failure("InvalidRequest", f"{text!r} is not the base64 of a path: {error}") from error
+        raise Failure("InvalidRequest", f"{text!r} is not the base64 of a path: {error}.") from error
 
 
 def quote(path: bytes) -> bytes:

@@ -66,8 +66,8 @@ class explained:  # noqa: N801 - a verb, as suppress is
         shown = self._path.decode("utf-8", "backslashreplace")
         if error.errno in _CONFLICTS:
             hint = "A directory, link or file of another kind is in its way; move it away or choose another dest."
-            raise DestFailure("DestConflict", f"{shown}: {error.strerror}", hint=hint) from error
-        raise DestFailure("DestUnwritable", f"{shown}: {error.strerror}", is_final=error.errno in _FINAL) from error
+            raise DestFailure("DestConflict", f"{shown}: {error.strerror}.", hint=hint) from error
+        raise DestFailure("DestUnwritable", f"{shown}: {error.strerror}.", is_final=error.errno in _FINAL) from error
 
 
 @dataclass(slots=True)

@@ -131,6 +131,7 @@ def parse_plan(params: Mapping[str, Any], *, is_check: bool) -> Plan:
             "Nothing to fetch: neither src nor src_b64 is given.",
             "Set src to paths or globs of the target, or open_deleted: true.",
         )
+    _check_blanks(params)
     for option, least in (("concurrency", 1), ("max_files", 0), ("retries", 0)):
         if params[option] < least:
             raise Failure("InvalidRequest", f"{option} must be {least} or more.")
@@ -179,6 +180,18 @@ def parse_plan(params: Mapping[str, Any], *, is_check: bool) -> Plan:
         options=options,
         budget=Budget(options.max_total_size, options.max_files),
     )
+
+
+def _check_blanks(params: Mapping[str, Any]) -> None:
+    """Raises Failure InvalidRequest for a dest of nothing, which would be whatever directory this runs in, and for a path of nothing."""
+    if not params["dest"].strip():
+        raise Failure("InvalidRequest", "dest is empty.", "Name a directory on the host that the module runs on.")
+    for option in ("src", "src_b64", "exclude"):
+        for index, entry in enumerate(params[option] or ()):
+            if not entry:
+                raise Failure(
+                    "InvalidRequest", f"{option}[{index}] is empty.", f"Correct it, or take it out of {option}."
+                )
 
 
 def _check_patterns(patterns: Sequence[bytes], option: str) -> None:

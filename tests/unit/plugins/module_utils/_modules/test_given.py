@@ -108,6 +108,26 @@ def test_a_list_of_dictionaries_may_be_json(monkeypatch: pytest.MonkeyPatch) -> 
     assert given(monkeypatch, proc_fs_fetch.argument_spec(), **given_debug).params["debug"]["patch"] == patch
 
 
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"dest": " "}, "dest is empty."),
+        ({"src": ["/a", ""]}, "src[1] is empty."),
+        ({"src": [None]}, "src[0] is empty."),
+        ({"src_b64": [""]}, "src_b64[0] is empty."),
+        ({"exclude": ["*.log", ""]}, "exclude[1] is empty."),
+    ],
+)
+def test_a_path_of_nothing_is_refused_by_its_place(
+    monkeypatch: pytest.MonkeyPatch, wrong: dict[str, Any], words: str
+) -> None:
+    needed = {"namespace": "shop", "pod": "api-0", "src": "/etc/passwd", "dest": "/tmp"}
+    module = given(monkeypatch, proc_fs_fetch.argument_spec(), **{**needed, **wrong})
+    with pytest.raises(Failure) as caught:
+        proc_fs_fetch.parse_plan(module.params, is_check=False)
+    assert (caught.value.reason, caught.value.message) == ("InvalidRequest", words)
+
+
 def ended(capsys: pytest.CaptureFixture[str], module: Any, work: Any, nothing: dict[str, Any] | None = None) -> Any:
     """The result of a task that does this."""
     with pytest.raises(SystemExit):
