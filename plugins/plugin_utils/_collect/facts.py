@@ -16,7 +16,7 @@ from typing import Any
 
 from ansible_collections.incident.distroless.plugins.module_utils._core.times import epoch, rfc3339, when
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.logs import is_lost
-from ansible_collections.incident.distroless.plugins.module_utils._k8s.pods import container_status
+from ansible_collections.incident.distroless.plugins.module_utils._k8s.pods import container_status, is_sibling
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.redaction import without_values
 from ansible_collections.incident.distroless.plugins.plugin_utils._case.folder import TooLarge
 from ansible_collections.incident.distroless.plugins.plugin_utils._collect.collectors import file_of
@@ -329,7 +329,11 @@ def _ask(known: Known, collected: Mapping[str, Any], target: Mapping[str, Any], 
         all_of_it = {"api": "pod", "name": None, **wanted}
         has_all = any(all(row.get(key) == value for key, value in all_of_it.items()) for row in answers)
         answer = _answer(answers, **(all_of_it if has_all else {"api": name, **wanted}))
-        known.facts[name] = [without_values(entry) for entry in answer["objects"]]
+        others = answer["objects"]
+        if has_all and (own := next((row for row in others if row["metadata"]["name"] == target["pod"]), None)):
+            # not a thousand others for each of a thousand targets
+            others = [row for row in others if is_sibling(own, row)]
+        known.facts[name] = [without_values(entry) for entry in others]
     elif name == "events":
         answer = _answer(answers, api=name, namespace=target["namespace"])
         about = [event for event in answer["objects"] if _is_about(event, target)]

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.pods import is_sibling
 from ansible_collections.incident.distroless.plugins.plugin_utils._collect.collectors import api_requests
+from ansible_collections.incident.distroless.plugins.plugin_utils._collect.facts import Known, _ask
 from ansible_collections.incident.distroless.plugins.plugin_utils._collect.pod_facts import comparison
 from ansible_collections.incident.distroless.plugins.plugin_utils._collect.subjects import with_subjects
 
@@ -86,6 +87,18 @@ def test_siblings_are_asked_for_where_not_all_of_a_namespace_is_asked_for_anyway
         ("siblings", None, "a"),
     ]
     assert [row["api"] for row in api_requests(rows, [one, {**one, "pod": "b"}])] == ["pod"]
+
+
+@pytest.mark.parametrize(
+    ("of", "kept"), [("a", ["c"]), ("c", ["a"]), ("alone", []), ("gone", ["a", "b", "c", "alone"])]
+)
+def test_of_all_pods_of_a_namespace_a_target_keeps_its_siblings_alone(of: str, kept: list[str]) -> None:
+    """Else a case of a thousand pods holds a million."""
+    everybody = [pod("a"), pod("b", "rs-3", "cache-2b", "2b"), pod("c"), pod("alone", owner="")]
+    answer = {"api": "pod", "name": None, "namespace": "shop", "objects": everybody, "error": None}
+    known = Known()
+    _ask(known, {"api": [answer]}, {"namespace": "shop", "pod": of, "container": "app"}, "siblings")
+    assert [row["metadata"]["name"] for row in known.facts["siblings"]] == kept
 
 
 def test_a_container_that_was_looked_into_is_a_target_once() -> None:
