@@ -1,10 +1,12 @@
 # Copyright (c) 2026, incident.distroless maintainers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A pod that says its secrets in its log, on its command line, in its environment and in its files; what roles tell of it has none."""
+"""A pod that says its secrets in its log, on its command line, in its environment and in its files, and in all of these but
+the command line the examples of each rule beside them; what roles tell of it has none."""
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import re
@@ -14,6 +16,7 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.incident.distroless.plugins.plugin_utils._redact.ruleset import marked, own_rules
 
 from .cases import command_line
 from .conftest import Kubectl, pod_manifest
@@ -101,27 +104,47 @@ class CallbackModule(CallbackBase):
 """
 
 
+# what each rule must find, and what of it is the secret; another line between two keeps one from being a part of the other
+EXAMPLES = [example for rule in own_rules() for example in rule.match]
+PLAIN = [marked(example)[0].decode() for example in EXAMPLES]
+# of values in several lines each line is one; what is short stands anywhere by chance
+VALUES = {
+    line
+    for example in EXAMPLES
+    for value in marked(example)[1]
+    for line in value.decode().split("\n")
+    if len(line) >= len("hunter2")
+}
+
+
 def filled(lines: list[str], where: str) -> list[str]:
     return [line.format(f"{SECRET}{number}{where}") for number, line in enumerate(lines)]
 
 
 def found(text: str) -> list[str]:
-    """The lines of a text that hold a secret, also in hexadecimal digits, as collectors send command lines."""
-    digits = SECRET.encode().hex()
-    return [line[:300] for line in text.split("\n") if SECRET in line or digits in line]
+    """The lines of a text that hold a secret, also in hexadecimal digits, as collectors send command lines, and as HTML writes it."""
+    secrets = {SECRET, *VALUES}
+    forms = secrets | {secret.encode().hex() for secret in secrets}
+    lines = [*text.split("\n"), *html.unescape(text).split("\n")]
+    return [f"{form}: {line[:300]}" for line in lines for form in forms if form in line]
 
 
 @pytest.fixture(scope="module")
 def talkative(kubectl: Kubectl) -> str:
     """The pod, in its second run."""
-    corpus = "\n".join([*filled(LINES, IN_FILE), *filled(LINES, IN_LOG)]) + "\n"
+    examples = [line for number, plain in enumerate(PLAIN) for line in (plain, f"-- {number} --")]
+    corpus = "\n".join([*filled(LINES, IN_FILE), *examples, *filled(LINES, IN_LOG)]) + "\n"
     corpus_map = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "corpus"}, "data": {"corpus": corpus}}
     kubectl.apply(corpus_map)
     variables = zip(ENVIRONMENT, filled([*ENVIRONMENT.values()], IN_ENVIRONMENT), strict=True)
     container = {
         # what stands after the script are its parameters, and on the command line
         "command": ["sh", "-c", RUN, "shop", *filled(WORDS, IN_COMMAND)],
-        "env": [{"name": name, "value": value} for name, value in variables],
+        # those of URLs are above: each is a peer that is asked for
+        "env": [
+            *({"name": name, "value": value} for name, value in variables),
+            *({"name": f"PLAIN_{number}", "value": plain} for number, plain in enumerate(PLAIN) if "://" not in plain),
+        ],
         "volumeMounts": [
             {"name": "corpus", "mountPath": "/etc/shop"},
             {"name": "volume", "mountPath": "/volume"},
@@ -206,6 +229,8 @@ def test_what_roles_tell_of_a_pod_that_says_its_secrets_has_none_of_them(told: M
     assert all(secret in told["the case itself"] for secret in (last_words, f"{SECRET}0{IN_COMMAND}"))
     assert "It said last: [key-" in told["crashloop_triage/summary.md"].replace("\\", "")
     assert told["crashloop_triage/report.html"].count("[secret-") > len(LINES) / 2
+    assert len(VALUES) > 40
+    assert {value for value in VALUES if value in told["the case itself"]} == VALUES
     leaks = {place: found(text) for place, text in told.items() if place != "the case itself"}
     assert {place: lines for place, lines in leaks.items() if lines} == {}
 

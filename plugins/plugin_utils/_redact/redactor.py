@@ -322,9 +322,21 @@ class Redactor:
             words = self.words("\0".join(value)).split("\0")
             if len(words) == len(value):
                 return words
+            # a secret goes over several of them
+            return [self._word(before, word, words) for before, word in zip(["", *value], value, strict=False)]
         if is_header(value) and self._names.is_secret(value[0].encode()):
             return [self.words(value[0]), self._string(value[1], value[0].encode(), is_whole=True)]
         return [self._value(entry, key, shown, inherits=inherits) for entry in value]
+
+    def _word(self, before: str, word: str, left: list[str]) -> str:
+        """Return a word of a command line, which the one before it can call a secret. left: what is left of all of them together."""
+        pair = self.words(f"{before}\0{word}").split("\0") if before[:1] == "-" else []
+        shown = pair[1] if len(pair) == 2 else self.words(word)
+        return (
+            shown
+            if shown != word or word in left
+            else self.mark("secret", word.encode("utf-8", "surrogatepass")).decode()
+        )
 
     def _string(self, value: str, name: bytes, *, is_whole: bool) -> str:
         data = value.encode("utf-8", "surrogatepass")

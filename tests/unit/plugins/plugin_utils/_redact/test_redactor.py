@@ -338,6 +338,15 @@ def test_the_structure_of_json_tells_what_is_secret(given: dict[str, Any]) -> No
         assert json.loads(line[21:-5]) == json.loads(document)
 
 
+def test_a_secret_that_goes_over_words_of_a_command_line_leaves_none_of_the_others() -> None:
+    pem = ["-----BEGIN PRIVATE KEY-----", "MIIhunter2hunter2", "-----END PRIVATE KEY-----"]
+    shown = str(Redactor(b"salt").value({"command": ["app", "--api-token", "hunter2-zz", "-p", "80", *pem, "--last"]}))
+    assert "hunter2" not in shown
+    assert "'app', '--api-token', '[secret-" in shown
+    assert "'-p', '80'" in shown
+    assert "--last" in shown
+
+
 def test_two_keys_that_become_one_marker_both_keep_their_values() -> None:
     document = Redactor(b"salt").document(b'{"a@b.com": 1, "A@b.com": 2}')
     assert document is not None
