@@ -33,6 +33,14 @@ TYPES = {
     "inventory_sources": "inventory_source",
     "hosts": "host",
     "job_templates": "job_template",
+    "labels": "label",
+    "notification_templates": "notification_template",
+}
+# what a template has several of, and where those are
+LISTS = {
+    "credentials": "credentials",
+    "labels": "labels",
+    "notification_templates_error": "notification_templates",
 }
 REFERENCES = {singular: plural for plural, singular in TYPES.items()} | {
     "default_environment": "execution_environments",
@@ -50,7 +58,8 @@ class Controller:
     requests: list[tuple[str, str, Any]] = field(default_factory=list)
     things: dict[str, dict[int, Thing]] = field(default_factory=lambda: {plural: {} for plural in TYPES})
     surveys: dict[int, Thing] = field(default_factory=dict)
-    attached: dict[int, list[int]] = field(default_factory=dict)
+    # by a template's number and which of its lists
+    attached: dict[tuple[int, str], list[int]] = field(default_factory=dict)
     # what an update of a project finds in its repository, and how many updates fail before one does not
     playbooks: frozenset[str] = frozenset()
     updates_to_fail: int = 0
@@ -64,7 +73,7 @@ class Controller:
     def make(self, plural: str, fields: Thing) -> Thing:
         number = 1 + sum(len(rows) for rows in self.things.values())
         url = f"/api/v2/{plural}/{number}/"
-        related = {"survey_spec": f"{url}survey_spec/", "update": f"{url}update/"}
+        related = {key: f"{url}{key}/" for key in ("survey_spec", "update", *LISTS)}
         thing = {"id": number, "type": TYPES[plural], "url": url, "related": related, "summary_fields": {}, **fields}
         self.things[plural][number] = thing
         if plural == "projects":
@@ -75,7 +84,7 @@ class Controller:
         """Return what a job of a template gets of its cluster; a certificate authority as text, where AWX names a file."""
         (inputs,) = (
             self.things["credentials"][number]["inputs"]
-            for number in self.attached[self.named("job_templates")[template]["id"]]
+            for number in self.attached[self.named("job_templates")[template]["id"], "credentials"]
             if "bearer_token" in self.things["credentials"][number]["inputs"]
         )
         given = {"K8S_AUTH_HOST": inputs.get("host", ""), "K8S_AUTH_API_KEY": inputs.get("bearer_token", "")}
@@ -106,8 +115,8 @@ class Controller:
                 return 200, self._shown(thing)
             case ["job_templates", number, "survey_spec"]:
                 return self._survey(int(number), method, body)
-            case ["job_templates", number, "credentials"]:
-                return self._credentials(int(number), method, body)
+            case ["job_templates", number, part] if part in LISTS:
+                return self._attach(int(number), part, method, body)
         return 404, {"detail": "Not found."}
 
     def _list(self, plural: str, query: dict[str, str]) -> tuple[int, Any]:
@@ -158,8 +167,15 @@ class Controller:
         if inputs:
             found["inputs"] = inputs | {key: "$encrypted$" for key in inputs if key in SECRETS}
         if thing["type"] == "job_template":
-            rows = [self.things["credentials"][number] for number in self.attached.get(thing["id"], [])]
-            found["summary_fields"] = {"credentials": [{"id": row["id"], "name": row["name"]} for row in rows]}
+            rows = {
+                part: [
+                    {"id": number, "name": self.things[part][number]["name"]} for number in self._its(thing["id"], part)
+                ]
+                for part in ("credentials", "labels")
+            }
+            # AWX counts labels, and not credentials
+            labels = {"count": len(rows["labels"]), "results": rows["labels"]}
+            found["summary_fields"] = {"credentials": rows["credentials"], "labels": labels}
         return found
 
     def _complaint(self, body: Thing) -> Thing | None:
@@ -182,13 +198,16 @@ class Controller:
         self.surveys[number] = body
         return 200, {}
 
-    def _credentials(self, number: int, method: str, body: Any) -> tuple[int, Any]:
-        attached = self.attached.setdefault(number, [])
+    def _its(self, template: int, part: str) -> list[int]:
+        return self.attached.setdefault((template, part), [])
+
+    def _attach(self, template: int, part: str, method: str, body: Any) -> tuple[int, Any]:
+        attached, known = self._its(template, part), self.things[LISTS[part]]
         if method == "GET":
-            rows = [self._shown(self.things["credentials"][each]) for each in attached]
+            rows = [self._shown(known[each]) for each in attached]
             return 200, {"count": len(rows), "next": None, "previous": None, "results": rows}
-        if body["id"] not in self.things["credentials"]:
-            return 400, {"detail": "no such credential"}
+        if body["id"] not in known:
+            return 400, {"detail": "no such object"}
         if body.get("disassociate"):
             attached.remove(body["id"])
         else:

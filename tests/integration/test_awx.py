@@ -99,7 +99,10 @@ def test_awx_is_set_up_once_and_secrets_stay_where_they_belong(
         project["id"],
     )
     # who lists the pods is who looks at them, and what is listed stays the same for all slices of a job
-    assert (source["credential"], controller.attached[sliced["id"]]) == (credential["id"], [credential["id"]])
+    assert (source["credential"], controller.attached[sliced["id"], "credentials"]) == (
+        credential["id"],
+        [credential["id"]],
+    )
     assert (source["overwrite"], source["update_on_launch"]) == (True, False)
     assert (
         sliced["inventory"] == source["inventory"] == controller.named("inventories")["incident.distroless pods"]["id"]
@@ -118,7 +121,8 @@ def test_awx_is_set_up_once_and_secrets_stay_where_they_belong(
         }
         assert (PROJECT / template["playbook"]).is_file()
         assert template["project"] == project["id"]
-        assert controller.attached[template["id"]] == [credential["id"]]
+        assert controller.attached[template["id"], "credentials"] == [credential["id"]]
+        assert (template["ask_credential_on_launch"], template["ask_job_type_on_launch"]) == (True, True)
         questions = controller.surveys[template["id"]]["spec"]
         where = "namespaces" if playbook == "preflight" else "namespace"
         assert {f"{playbook}_{where}", f"{playbook}_pod"} <= {question["variable"] for question in questions}
@@ -151,18 +155,37 @@ def test_a_failed_update_is_made_good_and_what_is_there_stays(
     controller: awx.Controller, automation: Automation, installed: Path
 ) -> None:
     controller.updates_to_fail = 1
-    assert "Project update failed" in set_up(controller, automation, installed, code=2)
+    said = " ".join(set_up(controller, automation, installed, code=2).split())
+    assert "Project update failed" in said
+    assert "the last job of the project incident.distroless says why" in said
     set_up(controller, automation, installed)
     name = "incident.distroless evidence_bundle"
     template = controller.named("job_templates")[name]
     verified = controller.environment(name)
 
     someones = controller.make("credentials", {"name": "aws", "inputs": {"username": "AKIA"}})
-    controller.attached[template["id"]].append(someones["id"])
+    controller.attached[template["id"], "credentials"].append(someones["id"])
+    # by hand: what its jobs get, and that a launch asks for no other credential
+    template |= {"extra_vars": "evidence_bundle_dest: /mnt/cases\n", "ask_credential_on_launch": False}
+    chat = controller.make("notification_templates", {"name": "chat"})
+    pager = controller.make("notification_templates", {"name": "pager"})
+    registry = controller.make("credentials", {"name": "registry", "inputs": {}})
+    controller.attached[template["id"], "notification_templates_error"] = [pager["id"]]
     changed = {"kubernetes_token": "a-newer-token", "verify_ssl": "false"}
+    changed |= {"registry_credential": "registry", "project_credential": "registry"}
+    changed |= {"labels": "oncall", "notifications": "chat", "extra_vars": '{"evidence_bundle_reason": "page"}'}
     rotated = set_up(controller, automation, installed, **changed, update_token="true")
     assert "a-newer-token" not in rotated
-    assert someones["id"] in controller.attached[template["id"]]
+    assert someones["id"] in controller.attached[template["id"], "credentials"]
+    assert controller.attached[template["id"], "notification_templates_error"] == [pager["id"], chat["id"]]
+    (label,) = controller.attached[template["id"], "labels"]
+    assert controller.things["labels"][label]["name"] == "oncall"
+    assert template["ask_credential_on_launch"] is False
+    variables = {"evidence_bundle_dest": "/mnt/cases", "evidence_bundle_reason": "page"}
+    assert json.loads(template["extra_vars"]) == variables
+    for plural in ("projects", "execution_environments"):
+        assert controller.named(plural)["incident.distroless"]["credential"] == registry["id"]
+    assert "changed=0 " in set_up(controller, automation, installed, **changed)
     # by which nothing is verified any more
     del verified["K8S_AUTH_SSL_CA_CERT"]
     now = {"K8S_AUTH_API_KEY": "a-newer-token", "K8S_AUTH_VERIFY_SSL": "False"}

@@ -83,6 +83,7 @@ KINDS: dict[str, Callable[..., Kind]] = {
     "probes": lambda: Many(Text(_ADDRESS, "host:port", is_trimmed=True), by_comma=True, most=5),
     "targets": lambda: Many(Object()),
     "texts_by_name": lambda: Object(of=Text()),
+    "object": Object,
     "certificates": Certificates,
     "indicators": lambda: Fields(_INDICATORS),
     # what a pod is told may be a password
