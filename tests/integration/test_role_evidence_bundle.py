@@ -22,6 +22,8 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.unit.support.schemas import differences, schema, undescribed
+
 from .cases import Case, run_playbook
 from .conftest import Credentials, Kubectl, Play, bulk, facts, pod_manifest
 from .oncall import FILES, rules_of, variables_of
@@ -144,6 +146,7 @@ def test_a_bundle_is_taken_sealed_proven_by_other_tools_and_every_change_is_foun
 
     # what was taken
     manifest = json.loads((case.folder / "manifest.json").read_text(encoding="utf-8"))
+    assert [*differences(manifest, schema("bundle")), *undescribed(manifest, schema("bundle"))] == []
     assert manifest["cluster"]["uid"] == pods.json("get", "namespace", "kube-system")["metadata"]["uid"]
     assert (manifest["examiner"], manifest["reason"], manifest["case_id"]) == ("me", "drill", "case")
     assert manifest["is_complete"] is True
@@ -177,6 +180,8 @@ def test_a_bundle_is_taken_sealed_proven_by_other_tools_and_every_change_is_foun
 
     # the log
     rows = log_of(case)
+    for row in rows:
+        assert [*differences(row, schema("acquisition")), *undescribed(row, schema("acquisition"))] == []
     inject = next(number for number, row in enumerate(rows) if row["action"] in ("inject", "reuse"))
     assert {row["action"] for row in rows[:inject]} == {"open", "identify", "ask"}
     audit = Path(facts()["AUDIT_LOG"]).read_text(encoding="utf-8")
@@ -210,6 +215,8 @@ def test_a_bundle_is_taken_sealed_proven_by_other_tools_and_every_change_is_foun
         assert address in everything(case)
         assert not [path for path in copy.rglob("*.*") if path.is_file() and address.encode() in path.read_bytes()]
     assert json.loads((copy / "manifest.json").read_text(encoding="utf-8"))["derived_from"] == seal
+    redaction = json.loads((copy / "redaction.json").read_text(encoding="utf-8"))
+    assert [*differences(redaction, schema("redaction")), *undescribed(redaction, schema("redaction"))] == []
     assert (copy / label / "deleted_executables.tar").read_bytes() == (
         case.folder / label / "deleted_executables.tar"
     ).read_bytes()

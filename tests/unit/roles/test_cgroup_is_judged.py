@@ -63,7 +63,7 @@ def test_a_container_that_is_throttled_now_is_told_with_its_limit_and_who_uses_t
     ((verdict, message),) = said("cpu_use", "cgroup_cpu", data, "cpu_throttled")
     assert verdict == "warn"
     assert message.startswith(
-        "In 19 of 20 periods (95 %) of the last 2.0 s the container was stopped for its limit of 0."
+        "In 19 of 20 periods (95 %) of the last 2.0 s the container was throttled by its limit of 0."
     )
     assert "pid 7 (a b) c) 9 % of one, pid 1 (app) 1 % of one" in message
 

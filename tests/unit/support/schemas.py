@@ -27,6 +27,7 @@ TYPES: Mapping[str, type | tuple[type, ...]] = {
     "array": list,
     "string": str,
     "integer": int,
+    "number": (int, float),
     "boolean": bool,
     "null": type(None),
 }
@@ -78,4 +79,4 @@ def undescribed(value: Any, wanted: Mapping[str, Any], place: str = "") -> Itera
 
 def _is(value: Any, name: str) -> bool:
     # JSON tells them apart, and a bool is an int in Python
-    return isinstance(value, TYPES[name]) and not (name == "integer" and isinstance(value, bool))
+    return isinstance(value, TYPES[name]) and not (name in ("integer", "number") and isinstance(value, bool))
