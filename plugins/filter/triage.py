@@ -38,6 +38,11 @@ def subjects(found: Mapping[str, Any], answers: Rows, container: str, now: str) 
     return _subjects.subjects(found, answers, container, now)
 
 
+def changed_pods(rows: Rows, asked: Rows, found: Mapping[str, Any], looked: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return those of rows whose pod is another than when the API was asked."""
+    return _subjects.changed_pods(rows, asked, found, looked)
+
+
 def copies_to_make(targets: Rows, answers: Rows, now: str, salt: str) -> list[dict[str, Any]]:
     """Return the targets of which a copy tells more than the API."""
     return _subjects.copies_to_make(targets, answers, now, salt)
@@ -81,6 +86,7 @@ class FilterModule:
         return {
             "api_answers": api_answers,
             "api_requests": api_requests,
+            "changed_pods": changed_pods,
             "copies_to_make": copies_to_make,
             "debug_commands": debug_commands,
             "known_pods": known_pods,

@@ -202,6 +202,23 @@ def test_pods_in_trouble_of_each_kind_are_one_case_with_one_look(world: World, t
     assert list(differences(opened, schema("case"))) == []
 
 
+def test_a_pod_that_ends_when_it_is_looked_into_is_told_by_its_end(kubectl: Kubectl, tmp_path: Path) -> None:
+    """The API was asked before, and told of a pod that runs well."""
+    # a debugger's first process has no parent that the app can see, as the app's own
+    alone = "grep -l '^PPid:.0$' /proc/[0-9]*/status 2>/dev/null | wc -l"
+    script = f"until [ $({alone}) -gt 1 ]; do sleep 0.1; done; echo 'FATAL: the ledger is lost'; exit 7"
+    kubectl.apply(pod_manifest("startled", "busybox:1.37", container={"command": ["sh", "-c", script]}))
+    kubectl.wait_until_running("startled")
+    given = {"pod": "startled", "namespace": kubectl.namespace, "growth_seconds": 1}
+    case = run_until_logs_are_told("pod_triage", tmp_path, given)
+    assert case.status == 0, case.printed
+    first = case.findings()[0]
+    assert (first["verdict"], first["analyzer"]) == ("fail", "exit"), case.said()
+    assert "ended with 7" in first["message"]
+    assert "the ledger is lost" in first["message"]
+    assert case.findings(verdict="pass") == [], case.said()
+
+
 def test_with_the_least_role_a_crash_is_compared_with_the_revision_that_is_well(
     world: World, credentials: Credentials, tmp_path: Path
 ) -> None:

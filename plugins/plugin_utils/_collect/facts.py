@@ -302,7 +302,7 @@ def _doubt_what_restarted(known: Known, target: Mapping[str, Any]) -> None:
         container_status(known.facts["pod"], target["container"]).get("containerID"),
         target.get("container_id"),
     )
-    if seen and looked and seen != looked:
+    if looked and seen != looked:
         known.stale |= dict.fromkeys(OF_THE_KUBELET, "the container was started again before it was looked into")
 
 
@@ -348,12 +348,13 @@ def _ask(known: Known, collected: Mapping[str, Any], target: Mapping[str, Any], 
 
 
 def _answer(answers: Iterable[Mapping[str, Any]], **wanted: Any) -> Mapping[str, Any]:
-    answer = next((entry for entry in answers if all(entry.get(key) == value for key, value in wanted.items())), None)
-    if answer is None:
+    """Return the first answer that is none of an error: what was asked again comes first."""
+    alike = [entry for entry in answers if all(entry.get(key) == value for key, value in wanted.items())]
+    if not alike:
         raise ValueError(NEVER_ASKED)
-    if answer["error"]:
-        raise ValueError(answer["error"])
-    return answer
+    if good := next((entry for entry in alike if not entry["error"]), None):
+        return good
+    raise ValueError(alike[0]["error"])
 
 
 def _named(objects: Iterable[Mapping[str, Any]], name: str) -> Mapping[str, Any]:

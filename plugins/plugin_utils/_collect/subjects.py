@@ -42,14 +42,10 @@ def subjects(found: Mapping[str, Any], answers: Rows, container: str, now: str) 
     """Return the targets and failed_targets of a case that is made of the API's answers (those of api_answers).
 
     The targets of a pod are the container that is named; without a name its default one, and all that something is wrong with.
-    They have the keys of ephemeral_debug's, with null for what only a debugger knows. now: RFC 3339.
+    They have the keys of ephemeral_debug's, with null for what only a debugger knows. now: RFC 3339. Of a pod that was asked for
+    twice the first answer counts.
     """
-    pods = {
-        (entry["metadata"].get("namespace"), entry["metadata"]["name"]): entry
-        for answer in answers
-        if answer["api"] == "pod"
-        for entry in answer["objects"]
-    }
+    pods = _pods(answers)
     targets: list[dict[str, Any]] = []
     met: set[tuple[str, str]] = set()
     for row in known_pods(found):
@@ -66,6 +62,31 @@ def with_subjects(looked: Rows, outside: Rows) -> list[dict[str, Any]]:
     rows = [dict(row) for row in looked]
     seen = {(row["namespace"], row["pod"], row["container"]) for row in rows}
     return rows + [dict(row) for row in outside if (row["namespace"], row["pod"], row["container"]) not in seen]
+
+
+def changed_pods(rows: Rows, asked: Rows, found: Mapping[str, Any], looked: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return those of rows (each has namespace and pod) whose pod is another than when the API was asked: a container that was
+    looked into is not the one that the API told of, or a pod that could be looked into could not be after all.
+
+    asked: of api_answers; found, looked: results of ephemeral_debug, before and after.
+    """
+    told = _pods(asked)
+    failed = {(row.get("namespace"), row.get("pod")) for row in looked.get("failed_targets") or ()}
+    changed = failed - {(row.get("namespace"), row.get("pod")) for row in found.get("failed_targets") or ()}
+    for row in looked.get("targets") or ():
+        pod = told.get((row["namespace"], row["pod"]))
+        if pod and row.get("container_id") != container_status(pod, row["container"]).get("containerID"):
+            changed.add((row["namespace"], row["pod"]))
+    return [dict(row) for row in rows if (row["namespace"], row["pod"]) in changed]
+
+
+def _pods(answers: Rows) -> dict[tuple[str, str], Mapping[str, Any]]:
+    return {
+        (entry["metadata"].get("namespace"), entry["metadata"]["name"]): entry
+        for answer in reversed(list(answers))
+        if answer["api"] == "pod"
+        for entry in answer["objects"] or ()
+    }
 
 
 def _is_there(failed: Mapping[str, Any]) -> bool:

@@ -30,7 +30,11 @@ _BAD = re.compile(
     r"\b(?:fatal|panic|emerg|alert|crit|critical|error|err|exception|failed|failure|cannot|could not|unable|no such|denied|refused)\b",
     re.IGNORECASE,
 )
+_USAGE = re.compile(r"usage(?: of [^:]*)?:", re.IGNORECASE)
+_HELP = re.compile(r"\s|-|\S+:$")
 _MILD = re.compile(r"\b(?:info|debug|trace|warn|warning|notice)\b", re.IGNORECASE)
+# what stands above a usage, such as a banner between it and the error
+_ABOVE = 2
 # a trace that has more lines behind it was not the end
 _NEAR = 10
 _FEW = 3
@@ -53,7 +57,7 @@ def clean(line: str) -> str:
 def last_words(lines: Sequence[str]) -> LastWords:
     """Return what a program said last. lines: its log, as `clean` leaves it."""
     rows = [row for row in lines if row.strip()]
-    for find in (_of_go, _of_python, _of_rust, _of_frames):
+    for find in (_of_go, _of_python, _of_rust, _of_frames, _of_usage):
         found = find(rows)
         if found is not None:
             return LastWords(tuple(row.strip()[:_LONGEST] for row in found.lines), found.begins_in_trace)
@@ -103,6 +107,17 @@ def _of_frames(rows: Sequence[str]) -> LastWords | None:
     begin = next((at for at in reversed(heads) if "Caused by: " not in rows[at]), None)
     causes = [at for at in heads if begin is None or at > begin]
     return LastWords(tuple(rows[at] for at in ([] if begin is None else [begin]) + causes[-1:]))
+
+
+def _of_usage(rows: Sequence[str]) -> LastWords | None:
+    """How to call it, which a program prints below what is wrong with the call, and which can be long."""
+    at = next((index for index, row in enumerate(rows) if _USAGE.match(row)), 0)
+    rest = rows[at + 1 :]
+    if at == 0 or len(rest) <= _FEW or 2 * sum(bool(_HELP.match(row)) for row in rest) < len(rest):
+        return None
+    # some say again below it what is wrong
+    said_again = [row for row in rest if not _HELP.match(row) and _BAD.search(row)]
+    return None if said_again else LastWords(tuple(rows[max(0, at - _ABOVE) : at]))
 
 
 def _head(rows: Sequence[str], frame: int) -> int:

@@ -153,6 +153,14 @@ def test_an_event_of_a_series_is_as_old_as_its_series() -> None:
     assert (row["time"], row["count"], row["late"]) == ("2026-11-24T10:09:00.000001Z", 7, 0)
 
 
+def test_what_was_asked_again_counts_but_not_where_that_failed() -> None:
+    collectors = [collector("events", api="events")]
+    refused = {"api": "events", "namespace": "shop", "name": None, "objects": [], "error": "events is forbidden"}
+    older, newer = answer("events", event()), answer("events", {**event(), "count": 9})
+    for api, count in (([newer, older], 9), ([refused, older], 3)):
+        assert [row["count"] for row in learn(collectors=collectors, api=api).facts["events"]] == [count]
+
+
 def test_a_log_is_the_one_of_the_container() -> None:
     asked = {"api": "log", "namespace": "shop", "pod": "api-0", "container": "app", "text": "started\n", "error": None}
     known = learn(collectors=[collector("log", api="log")], api=[{**asked, "container": "proxy", "text": "no"}, asked])

@@ -7,7 +7,11 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.incident.distroless.plugins.plugin_utils._collect.facts import label
-from ansible_collections.incident.distroless.plugins.plugin_utils._collect.subjects import known_pods, subjects
+from ansible_collections.incident.distroless.plugins.plugin_utils._collect.subjects import (
+    changed_pods,
+    known_pods,
+    subjects,
+)
 from ansible_collections.incident.distroless.tests.unit.support import pods
 
 NOW = "2026-11-24T11:00:00Z"
@@ -92,3 +96,28 @@ def test_a_subject_has_the_keys_of_a_target_and_no_debugger() -> None:
     assert (target["pod_uid"], target["node"], target["image_id"]) == ("u1", "node-1", "sha256:4f2b")
     assert target["target_started_at"] == "2026-11-24T10:59:00Z"
     assert (target["debugger"], target["started_at"], target["reused"], target["commands"]) == (None, None, False, [])
+
+
+def looked_into(container_id: str | None, name: str = "api-0") -> dict[str, Any]:
+    return {"namespace": "shop", "pod": name, "container": "app", "container_id": container_id}
+
+
+def test_a_pod_changed_whose_container_is_another_or_that_could_not_be_looked_into_after_all() -> None:
+    told = {"stays": "c1", "again": "c1", "begins": None, "goes": "c1", "never": None}
+    asked = [answer(*(pod(name, app={**FINE, "containerID": told[name]}) for name in told))]
+    found = {"targets": [looked_into("c1", "stays")], "failed_targets": [failed(pod="begins"), failed(pod="never")]}
+    looked = {
+        "targets": [looked_into("c1", "stays"), looked_into("c2", "again"), looked_into("c1", "begins")],
+        "failed_targets": [failed(pod="never"), failed("TargetRestarted", pod="goes")],
+    }
+    rows = [{"namespace": "shop", "pod": name} for name in told]
+    assert [row["pod"] for row in changed_pods(rows, asked, found, looked)] == ["again", "begins", "goes"]
+    assert changed_pods(rows, asked, found, {"skipped": True}) == []
+
+
+def test_of_a_pod_that_was_asked_for_twice_the_first_answer_counts() -> None:
+    found = {"failed_targets": [failed()]}
+    (target,) = subjects(found, [answer(pod(app={**FINE, "restartCount": 1})), answer(pod(app=FINE))], "", NOW)[
+        "targets"
+    ]
+    assert target["restart_count"] == 1
