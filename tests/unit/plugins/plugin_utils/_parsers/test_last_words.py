@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import pytest
-
 from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.last_words import clean, last_words
 
 GO = """\
