@@ -110,7 +110,7 @@ def _of_frames(rows: Sequence[str]) -> LastWords | None:
 
 
 def _of_usage(rows: Sequence[str]) -> LastWords | None:
-    """How to call it, which a program prints below what is wrong with the call, and which can be long."""
+    """Return what stands above a usage, which programs print below what is wrong with the call, and which can be long."""
     at = next((index for index, row in enumerate(rows) if _USAGE.match(row)), 0)
     rest = rows[at + 1 :]
     if at == 0 or len(rest) <= _FEW or 2 * sum(bool(_HELP.match(row)) for row in rest) < len(rest):
