@@ -23,24 +23,30 @@ MAX_TASK_COMMANDS = 32_000
 
 
 def limit_output(rows: Sequence[dict[str, Any]]) -> list[str]:
-    """Cuts the output of all commands of one task together, later ones first to go. Returns a warning when it did."""
+    """Cuts the output of all commands of one task together: the long ones, so that the short ones stay whole whoever comes first.
+    Returns a warning when it did."""
     _shorten_commands(rows)
-    outputs = sum(
-        _size(command[stream]) for row in rows for command in row["commands"] for stream in ("stdout", "stderr")
-    )
-    beside = len(json.dumps(rows)) - outputs
-    left = max(0, MAX_TASK_OUTPUT - max(0, beside - MAX_BESIDE))
-    is_cut = False
-    for row in rows:
-        for command in row["commands"]:
-            for stream in ("stdout", "stderr"):
-                if _size(command[stream]) > left:
-                    command[stream] = _fitting(command[stream], left)
-                    command[f"{stream}_lines"] = command[stream].splitlines()
-                    command[f"{stream}_truncated"] = is_cut = True
-                left -= _size(command[stream])
+    streams = [(command, name) for row in rows for command in row["commands"] for name in ("stdout", "stderr")]
+    sizes = [_size(command[name]) for command, name in streams]
+    beside = len(json.dumps(rows)) - sum(sizes)
+    share = _share(sizes, max(0, MAX_TASK_OUTPUT - max(0, beside - MAX_BESIDE)))
+    cut = [stream for stream, size in zip(streams, sizes, strict=True) if size > share]
+    for command, name in cut:
+        command[name] = _fitting(command[name], share)
+        command[f"{name}_lines"] = command[name].splitlines()
+        command[f"{name}_truncated"] = True
     hint = "a command's dest keeps all that it prints"
-    return [f"the output of this task's commands was cut, to keep its result below 500 kB; {hint}"] if is_cut else []
+    return [f"the output of this task's commands was cut, to keep its result below 500 kB; {hint}"] if cut else []
+
+
+def _share(sizes: Sequence[int], room: int) -> int:
+    """Return the most that one may take so that all fit into the room."""
+    left = room
+    for count, size in zip(range(len(sizes), 0, -1), sorted(sizes), strict=True):
+        if size * count > left:
+            return left // count
+        left -= size
+    return room
 
 
 def _shorten_commands(rows: Sequence[dict[str, Any]]) -> None:
