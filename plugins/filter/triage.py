@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
+from ansible_collections.incident.distroless.plugins.plugin_utils._collect import api_answers as _api_answers
 from ansible_collections.incident.distroless.plugins.plugin_utils._collect import collectors as _collectors
-from ansible_collections.incident.distroless.plugins.plugin_utils._collect import facts
 from ansible_collections.incident.distroless.plugins.plugin_utils._collect import subjects as _subjects
 from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.registry import PARSERS
 
@@ -65,7 +65,7 @@ def log_requests(collectors: Rows, targets: Rows) -> list[dict[str, Any]]:
 
 def api_answers(results: Rows) -> list[dict[str, Any]]:
     """Return what such requests came to."""
-    return facts.api_answers(results)
+    return _api_answers.api_answers(results)
 
 
 def parse(output: str, parser: str) -> Any:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ansible_collections.incident.distroless.plugins.module_utils._core.times import epoch, rfc3339, when
@@ -19,6 +19,12 @@ from ansible_collections.incident.distroless.plugins.module_utils._k8s.logs impo
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.pods import container_status, is_sibling
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.redaction import without_values
 from ansible_collections.incident.distroless.plugins.plugin_utils._case.folder import TooLarge
+from ansible_collections.incident.distroless.plugins.plugin_utils._collect.api_answers import (
+    NEVER_ASKED,
+    answer,
+    is_event_of,
+    named,
+)
 from ansible_collections.incident.distroless.plugins.plugin_utils._collect.collectors import file_of
 from ansible_collections.incident.distroless.plugins.plugin_utils._collect.derived import (
     DERIVATIONS,
@@ -40,7 +46,6 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.text 
 
 # of a log, for the analyzers; the file beside them has all that was read
 MAX_LINES = 200
-NEVER_ASKED = "it was not asked for"
 # the default of the setting within_seconds
 DEFAULT_WITHIN = 3600
 # what evidence_api keeps beside the objects
@@ -113,7 +118,7 @@ def gather_facts(
     _take_last_run(known)
     known.facts["target"] = {key: value for key, value in target.items() if key != "commands"}
     known.facts["target"]["beside"] = [row["pod"] for row in _beside(collected, target)]
-    _take_health(known, now_of(collected), within)
+    _take_health(known, now_of(collected), within, lambda name: _said_by(collected, target, name))
     _doubt_what_restarted(known, target)
     for name, derivation in DERIVATIONS.items():
         _derive(known, name, derivation)
@@ -258,7 +263,17 @@ def _take_last_run(known: Known) -> None:
         known.missing["last_run"] = printable(why.strip())
 
 
-def _take_health(known: Known, now: str, within: int) -> None:
+def _said_by(collected: Mapping[str, Any], target: Mapping[str, Any], container: str) -> tuple[str, ...]:
+    """Return what a container of the target's pod says now, the last of it; nothing where its log was not read."""
+    place = {"namespace": target["namespace"], "pod": target["pod"], "container": container}
+    try:
+        log = answer(collected["api"], api="log", **place)["text"]
+    except ValueError:
+        return ()
+    return () if is_lost(log) else last_words([clean(line) for line in log.split("\n")]).lines
+
+
+def _take_health(known: Known, now: str, within: int, said_by: Callable[[str], tuple[str, ...]]) -> None:
     """Take what is known of the container's health, of which a pod's object is enough to begin with."""
     if "container" not in known.facts:
         known.missing |= {"health": known.missing["container"]} if "container" in known.missing else {}
@@ -270,6 +285,7 @@ def _take_health(known: Known, now: str, within: int) -> None:
     memory = known.facts.get("memory_use")
     counted = memory if isinstance(memory, Mapping) and life["state"] == "running" and "limit_met" in memory else None
     view = View(known.facts["pod"], life, known.facts.get("events", ()), words, node, now, within, why, counted)
+    view = replace(view, says=said_by(life["waits_for"] or life["name"]))
     found = diagnose(view)
     known.facts["health"] = found.as_fact()
     if view.late > LATE:
@@ -316,83 +332,32 @@ def _ask(known: Known, collected: Mapping[str, Any], target: Mapping[str, Any], 
     """Takes one API source's answer into what is known. Raises ValueError where there is none."""
     answers = collected["api"]
     if name in ("log", "previous_log"):
-        answer = _answer(
+        found = answer(
             answers, api=name, namespace=target["namespace"], pod=target["pod"], container=target["container"]
         )
-        known.facts[name] = known.objects[name] = answer["text"]
+        known.facts[name] = known.objects[name] = found["text"]
     elif name == "node":
-        answer = _answer(answers, api=name, name=target["node"])
-        known.facts[name] = known.objects[name] = _named(answer["objects"], target["node"])
+        found = answer(answers, api=name, name=target["node"])
+        known.facts[name] = known.objects[name] = named(found["objects"], target["node"])
     elif name == "siblings":
         # of several pods of a namespace all were asked for already
         wanted = {"namespace": target["namespace"]}
         all_of_it = {"api": "pod", "name": None, **wanted}
         has_all = any(all(row.get(key) == value for key, value in all_of_it.items()) for row in answers)
-        answer = _answer(answers, **(all_of_it if has_all else {"api": name, **wanted}))
-        others = answer["objects"]
+        found = answer(answers, **(all_of_it if has_all else {"api": name, **wanted}))
+        others = found["objects"]
         if has_all and (own := next((row for row in others if row["metadata"]["name"] == target["pod"]), None)):
             # not a thousand others for each of a thousand targets
             others = [row for row in others if is_sibling(own, row)]
         known.facts[name] = [without_values(entry) for entry in others]
     elif name == "events":
-        answer = _answer(answers, api=name, namespace=target["namespace"])
-        about = [event for event in answer["objects"] if _is_about(event, target)]
+        found = answer(answers, api=name, namespace=target["namespace"])
+        about = [event for event in found["objects"] if is_event_of(event, target)]
         known.objects[name] = about
         known.facts[name] = sorted(map(event_row, about), key=lambda event: when(event["time"]))
     else:
-        pod = _named(_answer(answers, api="pod", namespace=target["namespace"])["objects"], target["pod"])
+        pod = named(answer(answers, api="pod", namespace=target["namespace"])["objects"], target["pod"])
         known.objects["pod"] = known.facts["pod"] = without_values(pod)
         known.facts["volumes"] = volumes(pod, target["container"])
         known.facts["owners"] = owners(pod)
         known.facts["container"] = container_life(pod, target["container"], now_of(collected))
-
-
-def _answer(answers: Iterable[Mapping[str, Any]], **wanted: Any) -> Mapping[str, Any]:
-    """Return the first answer that is none of an error: what was asked again comes first."""
-    alike = [entry for entry in answers if all(entry.get(key) == value for key, value in wanted.items())]
-    if not alike:
-        raise ValueError(NEVER_ASKED)
-    if good := next((entry for entry in alike if not entry["error"]), None):
-        return good
-    raise ValueError(alike[0]["error"])
-
-
-def _named(objects: Iterable[Mapping[str, Any]], name: str) -> Mapping[str, Any]:
-    for entry in objects:
-        if entry["metadata"]["name"] == name:
-            return entry
-    raise ValueError(f"the API has no {name}")
-
-
-def _is_about(event: Mapping[str, Any], target: Mapping[str, Any]) -> bool:
-    about = event.get("involvedObject") or {}
-    # a pod of the same name that was there before is another one
-    return bool(about.get("name") == target["pod"] and about.get("uid", target["pod_uid"]) == target["pod_uid"])
-
-
-def api_answers(results: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return what the API answered: the answers of api_objects to api_requests, and the logs of pod_logs.
-
-    Values of environment variables are left out. Each: api, namespace, name or pod and container; objects or text; error (None
-    where there is an answer).
-    """
-    return [
-        _objects(result) if "item" in result else _log(result)
-        for result in results
-        if "item" in result or "log" in result
-    ]
-
-
-def _objects(result: Mapping[str, Any]) -> dict[str, Any]:
-    asked = result["item"]
-    error = result["msg"]
-    objects = result.get("resources") or []
-    if asked["api"] == "pod":
-        objects = [without_values(entry) for entry in objects]
-    return {**{key: asked[key] for key in ("api", "namespace", "name")}, "objects": objects, "error": error}
-
-
-def _log(row: Mapping[str, Any]) -> dict[str, Any]:
-    names = {key: row[key] for key in ("namespace", "pod", "container")}
-    api = "previous_log" if row["previous"] else "log"
-    return {"api": api, **names, "text": row["log"] or "", "error": row["msg"]}

@@ -39,7 +39,8 @@ def known_pods(found: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def subjects(found: Mapping[str, Any], answers: Rows, container: str, now: str) -> dict[str, list[dict[str, Any]]]:
-    """Return the targets and failed_targets of a case that is made of the API's answers (those of api_answers).
+    """Return the targets and failed_targets of a case that is made of the API's answers (those of api_answers), and under waited
+    the containers that have to come before those: namespace, pod, container.
 
     The targets of a pod are the container that is named; without a name its default one, and all that something is wrong with.
     They have the keys of ephemeral_debug's, with null for what only a debugger knows. now: RFC 3339. Of a pod that was asked for
@@ -54,7 +55,13 @@ def subjects(found: Mapping[str, Any], answers: Rows, container: str, now: str) 
         targets += [_target(pods[key], name) for name in names]
         met |= {key} if names else set()
     failed = [row for row in found.get("failed_targets") or () if (row.get("namespace"), row.get("pod")) not in met]
-    return {"targets": targets, "failed_targets": [dict(row) for row in failed]}
+    waited = [row for target in targets for row in _waited(pods[target["namespace"], target["pod"]], target, now)]
+    return {"targets": targets, "failed_targets": [dict(row) for row in failed], "waited": waited}
+
+
+def _waited(pod: Mapping[str, Any], target: Mapping[str, Any], now: str) -> Iterator[dict[str, Any]]:
+    if name := container_life(pod, target["container"], now)["waits_for"]:
+        yield {"namespace": target["namespace"], "pod": target["pod"], "container": name}
 
 
 def with_subjects(looked: Rows, outside: Rows) -> list[dict[str, Any]]:

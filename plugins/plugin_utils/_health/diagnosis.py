@@ -235,11 +235,13 @@ def _hangs(view: View) -> Cause | None:
     elapsed = view.age(life["started_at"])
     if life["state"] != "running" or not behind or elapsed is None or elapsed <= HANGS:
         return None
-    return because("hangs", f"{', '.join(behind)} waits for {view.name}, {_since(life, elapsed)}")
+    return because("hangs", f"{', '.join(behind)} waits for {view.name}, {_since(view, life, elapsed)}")
 
 
-def _since(life: Mapping[str, Any], elapsed: int) -> str:
-    return f"which runs since {life['started_at']} ({elapsed} s)"
+def _since(view: View, life: Mapping[str, Any], elapsed: int) -> str:
+    # who waits says the same again and again
+    said = " / ".join(dict.fromkeys(view.says))
+    return f"which runs since {life['started_at']} ({elapsed} s)" + (f" and says: {said}" if said else "")
 
 
 def _failing_now(view: View) -> Cause | None:
@@ -330,7 +332,9 @@ def _not_begun(view: View) -> Cause | None:
     if life["waits_for"]:
         other = container_life(view.pod, life["waits_for"], view.now)
         elapsed = view.age(other["started_at"])
-        message += f": it waits for {other['name']}" + (f", {_since(other, elapsed)}" if elapsed is not None else "")
+        message += f": it waits for {other['name']}" + (
+            f", {_since(view, other, elapsed)}" if elapsed is not None else ""
+        )
     elif pull := _pulling(view):
         message += f": {pull['message']}, since {pull['time']} ({view.age(pull['time'])} s)"
     elif not view.pod["spec"].get("nodeName"):

@@ -42,7 +42,8 @@ A_MOMENT = 30
 class View:
     """What is known. life: of container_life; events: the rows of the fact, oldest first; words: None where no log was read, and
     no_words why; node: None where it was not read; now: RFC 3339, of the API server's clock; within: seconds that are recent;
-    memory: what the kernel counts of the run that goes on (cgroup_memory), None where nobody looked inside."""
+    memory: what the kernel counts of the run that goes on (cgroup_memory), None where nobody looked inside; says: the last words of
+    the container that has to come first, or of itself, while it runs."""
 
     pod: Row
     life: Row
@@ -53,6 +54,7 @@ class View:
     within: int
     no_words: str = ""
     memory: Row | None = None
+    says: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:

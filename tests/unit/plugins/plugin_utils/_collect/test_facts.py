@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.incident.distroless.plugins.plugin_utils._collect.facts import api_answers
+from ansible_collections.incident.distroless.plugins.plugin_utils._collect.api_answers import api_answers
 from ansible_collections.incident.distroless.plugins.plugin_utils._judge.findings import timeline
 from ansible_collections.incident.distroless.tests.unit.support.collected_facts import (
     POD,

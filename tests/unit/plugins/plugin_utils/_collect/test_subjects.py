@@ -121,3 +121,14 @@ def test_of_a_pod_that_was_asked_for_twice_the_first_answer_counts() -> None:
         "targets"
     ]
     assert target["restart_count"] == 1
+
+
+def test_what_has_to_come_before_a_subject_is_read_too() -> None:
+    """An init container that waits for a service says so in its log, and the app of its pod says nothing."""
+    waits = pod(app={"state": {"waiting": {"reason": "PodInitializing"}}, "restartCount": 0})
+    waits["spec"]["initContainers"] = [{"name": "wait-db"}]
+    waits["status"]["initContainerStatuses"] = [{**UNREADY, "name": "wait-db"}]
+    found = subjects({"failed_targets": [failed()]}, [answer(waits)], "", NOW)
+    assert [label(row) for row in found["targets"]] == ["shop/api-0/app"]
+    assert [label(row) for row in found["waited"]] == ["shop/api-0/wait-db"]
+    assert subjects({"failed_targets": [failed()]}, [answer(pod(app=FINE))], "", NOW)["waited"] == []
