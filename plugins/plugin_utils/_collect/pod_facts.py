@@ -127,8 +127,8 @@ def listeners(sockets: Iterable[Row], pod: Mapping[str, Any], held: Row) -> list
     """Return what waits for others to call, beyond the pod itself: TCP sockets that listen, and UDP sockets of no peer.
 
     held: socket_owners of the target. In its node's network the sockets are only those that the target's processes hold. Each: protocol
-    (TCP or UDP), port, local, uid, is_declared (by a container of the pod, with that protocol), is_ephemeral (a UDP port of those that
-    the kernel gives to whoever sends, so that it may be a client's).
+    (TCP or UDP), port, local, uid, is_declared (by a container of the pod, with that protocol, or by a probe that asks for it),
+    is_ephemeral (a UDP port of those that the kernel gives to whoever sends, so that it may be a client's).
     """
     own = set(held["inodes"])
     is_host = bool(pod["spec"].get("hostNetwork"))
@@ -137,6 +137,8 @@ def listeners(sockets: Iterable[Row], pod: Mapping[str, Any], held: Row) -> list
         for container in containers(pod)
         for port in container.get("ports") or ()
     }
+    # a manifest may leave ports out, and the kubelet calls what the probes name
+    declared |= {("TCP", port) for container in containers(pod) for port in _probed(container)}
     rows = []
     for socket in sockets:
         protocol = socket["protocol"].removesuffix("6").upper()
@@ -157,6 +159,14 @@ def listeners(sockets: Iterable[Row], pod: Mapping[str, Any], held: Row) -> list
     return rows
 
 
+def _probed(spec: Row) -> set[int | str]:
+    """Return the TCP ports that the probes of a container ask for; a name that no port of it has stays one."""
+    named = {row["name"]: row["containerPort"] for row in spec.get("ports") or () if "name" in row}
+    probes = [spec.get(f"{kind}Probe") or {} for kind in ("liveness", "readiness", "startup")]
+    asked = [(probe.get(how) or {}).get("port") for probe in probes for how in ("httpGet", "tcpSocket", "grpc")]
+    return {named.get(port, port) for port in asked if port}
+
+
 def unserved_ports(sockets: Iterable[Row], pod: Row, container: str) -> list[dict[str, Any]]:
     """Return the TCP ports that a container declares, or its probes ask for, and that no one serves to others than the pod itself.
 
@@ -167,10 +177,7 @@ def unserved_ports(sockets: Iterable[Row], pod: Row, container: str) -> list[dic
     if pod["spec"].get("hostNetwork"):
         return []
     declared = [row for row in spec.get("ports") or () if (row.get("protocol") or "TCP") == "TCP"]
-    named = {row["name"]: row["containerPort"] for row in declared if "name" in row}
-    probes = [spec.get(f"{kind}Probe") or {} for kind in ("liveness", "readiness", "startup")]
-    asked = [(probe.get(how) or {}).get("port") for probe in probes for how in ("httpGet", "tcpSocket", "grpc")]
-    probed = {named.get(port, port) for port in asked if port}
+    probed = _probed(spec)
     ports = list(dict.fromkeys([*(row["containerPort"] for row in declared), *sorted(probed, key=str)]))
     at: dict[int, list[str]] = {}
     for socket in sockets:

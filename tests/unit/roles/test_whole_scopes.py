@@ -323,6 +323,15 @@ def test_a_listener_is_declared_by_port_and_protocol(sockets: str, said: list[st
     assert [entry.verdict for entry in found] == (["warn"] * len(said) or ["pass"])
 
 
+def test_a_port_that_a_probe_asks_for_is_declared_by_it() -> None:
+    """Many manifests have no ports at all."""
+    about = pod()
+    about["spec"]["containers"][0]["readinessProbe"] = {"httpGet": {"path": "/ready", "port": 8080}}
+    sockets = socket("tcp", 8080) + socket("tcp", 6060) + socket("udp", 8080, "07")
+    found = judged("process_triage", "undeclared_listener", about, sockets=sockets, held_sockets="")
+    assert [" ".join(entry.message.split()[:3]) for entry in found] == ["TCP port 6060", "UDP port 8080"]
+
+
 @pytest.mark.parametrize(
     ("held", "said"),
     [
