@@ -113,7 +113,6 @@ def test_a_list_of_dictionaries_may_be_json(monkeypatch: pytest.MonkeyPatch) -> 
     [
         ({"dest": " "}, "dest is empty."),
         ({"src": ["/a", ""]}, "src[1] is empty."),
-        ({"src": [None]}, "src[0] is empty."),
         ({"src_b64": [""]}, "src_b64[0] is empty."),
         ({"exclude": ["*.log", ""]}, "exclude[1] is empty."),
     ],
