@@ -31,6 +31,7 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._health.eviden
     if_not_asked,
     patience,
     said_of,
+    told_of,
     unmet_gates,
     waiting_for,
 )
@@ -254,7 +255,7 @@ def _failing_now(view: View) -> Cause | None:
     fresh = SPARSE if sum(row["count"] for row in view.unhealthy_rows("Liveness")) >= MANY else max(LATE, 3 * period)
     if age is None or age > fresh + view.late or (run is not None and age > run):
         return None
-    told = f"{answer['message']} ({answer['count']} times)"
+    told = told_of(answer, view.spec.get("livenessProbe") or {})
     if following := if_not_asked(answer):
         message = (
             f"{told}: whether {view.name} answers is not known to the kubelet, which does not start it again for that"
@@ -274,7 +275,7 @@ def _not_ready(view: View) -> Cause | None:
         if not ready and not view.unhealthy("Readiness"):
             return None
         answer, probe = view.unhealthy("Readiness"), view.spec.get("readinessProbe")
-        told = f"{answer['message']} ({answer['count']} times)" if answer else said_of(ready)
+        told = told_of(answer, probe or {}) if answer else said_of(ready)
         asks = f"; its readiness probe asks for {described(probe)}" if probe and not answer else ""
         return because("not_ready", f"{view.name} is not ready: {told}{asks}", following=if_not_asked(answer))
     if ready.get("status") != "False":

@@ -25,6 +25,7 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._health.eviden
     condition,
     memory_limit,
     said_of,
+    told_of,
 )
 
 NOT_CREATED = ("RunContainerError", "CreateContainerError")
@@ -255,7 +256,7 @@ def _killed_by_probe(view: View) -> Cause | None:
         return None
     kind = "Startup" if "startup" in kills[-1]["message"] else "Liveness"
     answer = view.unhealthy(kind)
-    told = f"{answer['message']} ({answer['count']} times)" if answer else kills[-1]["message"]
+    told = told_of(answer, view.spec.get(f"{kind.lower()}Probe") or {}) if answer else kills[-1]["message"]
     message = f"{told}; the kubelet killed {view.name} for it, and it was started again {view.life['restarts']} times"
     found = because("failing_probe", message, remarks=[_ended(view), _said(view)])
     if view.of_last_run(kills):

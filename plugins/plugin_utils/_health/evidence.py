@@ -159,6 +159,14 @@ def described(probe: Row) -> str:
     return f"{'TCP' if kind == 'tcpSocket' else kind} :{(probe.get(kind) or {}).get('port')}"
 
 
+def told_of(answer: Row, probe: Row) -> str:
+    """Return what the kubelet says of a failed probe and how often, and what was asked where its words do not hold that."""
+    told = f"{answer['message']} ({answer['count']} times)"
+    asked = described(probe)
+    # a status code, or what a command printed, tells neither path nor program
+    return told if not probe or asked.split(" ")[-1] in answer["message"] else f"{told}; it asks for {asked}"
+
+
 def if_not_asked(answer: Row | None) -> str:
     """Return what to do where a probe did not fail but could not be asked, which the kubelet takes for no answer; else ""."""
     if answer is None or " probe errored" not in answer["message"]:

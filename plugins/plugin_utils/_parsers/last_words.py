@@ -33,7 +33,7 @@ _BAD = re.compile(
 _USAGE = re.compile(r"usage(?: of [^:]*)?:", re.IGNORECASE)
 _HELP = re.compile(r"\s|-|\S+:$")
 _MILD = re.compile(r"\b(?:info|debug|trace|warn|warning|notice)\b", re.IGNORECASE)
-# what stands above a usage, such as a banner between it and the error
+# what stands above a usage, such as a banner between it and the error, and below it
 _ABOVE = 2
 # a trace that has more lines behind it was not the end
 _NEAR = 10
@@ -111,13 +111,15 @@ def _of_frames(rows: Sequence[str]) -> LastWords | None:
 
 def _of_usage(rows: Sequence[str]) -> LastWords | None:
     """Return what stands above a usage, which programs print below what is wrong with the call, and which can be long."""
-    at = next((index for index, row in enumerate(rows) if _USAGE.match(row)), 0)
+    at = next((index for index in reversed(range(len(rows))) if _USAGE.match(rows[index])), 0)
     rest = rows[at + 1 :]
-    if at == 0 or len(rest) <= _FEW or 2 * sum(bool(_HELP.match(row)) for row in rest) < len(rest):
+    lines = [index for index, row in enumerate(rest) if _HELP.match(row)]
+    # a line or two can stand below it
+    if at == 0 or len(rest) <= _FEW or 2 * len(lines) < len(rest) or len(rest) - 1 - lines[-1] > _ABOVE:
         return None
     # some say again below it what is wrong
-    said_again = [row for row in rest if not _HELP.match(row) and _BAD.search(row)]
-    return None if said_again else LastWords(tuple(rows[max(0, at - _ABOVE) : at]))
+    below = rest[lines[-1] + 1 :]
+    return None if any(map(_BAD.search, below)) else LastWords((*rows[max(0, at - _ABOVE) : at], *below))
 
 
 def _head(rows: Sequence[str], frame: int) -> int:

@@ -146,6 +146,14 @@ def test_a_host_is_read_with_a_port_of_its_own_and_in_brackets(
         assert collect("environment", shell, pid) == found
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_word_for_no_host_is_none(shell: str) -> None:
+    absent = {"SMTP_HOST": "null", "CACHE_HOST": "None", "CACHE_PORT": "6379", "STATSD_HOST": "disabled"}
+    with app({**absent, "DB_HOST": "nullable.example", "DB_PORT": "5432"}) as pid:
+        assert collect("environment", shell, pid) == "DB_HOST: nullable.example port 5432\n"
+
+
 def test_a_peer_that_is_given_twice_is_reached_for_once(tmp_path: Path) -> None:
     around = toolbox(tmp_path, nc=an_nc("openbsd", "exit 0"))
     done = run("peers", ["/bin/sh"], os.getpid(), around, PEERS="a:443 b:80 a:443 tls://a:443", IGNORE=ALL_OF_MINE)

@@ -79,3 +79,11 @@ def test_what_is_wrong_with_a_call_is_told_and_not_how_to_call(log: str, told: s
 def test_what_it_said_long_before_its_usage_is_not_told() -> None:
     lines = last_words([f"INFO step {number}" for number in range(50)] + GO.splitlines()).lines
     assert lines == ("INFO step 49", "flag provided but not defined: -lisen-addr")
+
+
+def test_who_calls_it_again_and_again_is_told_as_well() -> None:
+    """An init container that waits for a service, by a call that its image does not know."""
+    waits = [*BUSYBOX.splitlines(), "waiting for ledger:5432"] * 9
+    lines = last_words([clean(line) for line in waits]).lines
+    assert lines[0] == "nc: unrecognized option: z"
+    assert lines[-1] == "waiting for ledger:5432"
