@@ -364,6 +364,16 @@ def process(
     return f"{pid} {' '.join('_' + part.encode().hex() for part in parts)}\n"
 
 
+def test_a_process_that_ended_while_it_was_read_is_not_hidden() -> None:
+    """Of one that ended nothing can be read, and its stat was read just before; of another's the links alone cannot."""
+    gone = f"2 _{b'2 (sleep) S 1 '.hex()}{(' '.join(['0'] * 17) + ' 4711 0').encode().hex()} _ _ _ _\n"
+    hidden = process(3, "agent", 1, exe="")
+    assert judged("process_triage", "unseen_binary", processes=process(1) + gone) == []
+    (found,) = judged("process_triage", "unseen_binary", processes=process(1) + gone + hidden)
+    assert found.verdict == "unknown"
+    assert "pid 3 (agent, uid 1)" in found.message
+
+
 def test_processes_that_nobody_reaps_are_told_with_who_should() -> None:
     table = process(1) + "".join(process(pid, "curl", 1, "Z", "") for pid in range(10, 1503))
     (found,) = judged("process_triage", "zombies", processes=table)
