@@ -164,7 +164,7 @@ def told_of(answer: Row, probe: Row) -> str:
     told = f"{answer['message']} ({answer['count']} times)"
     asked = described(probe)
     # a status code, or what a command printed, tells neither path nor program
-    return told if not probe or asked.split(" ")[-1] in answer["message"] else f"{told}; it asks for {asked}"
+    return told if not probe or asked.rpartition(" ")[2] in answer["message"] else f"{told}; it asks for {asked}"
 
 
 def if_not_asked(answer: Row | None) -> str:
