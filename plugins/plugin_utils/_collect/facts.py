@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.incident.distroless.plugins.module_utils._core.times import epoch, rfc3339, when
@@ -118,7 +118,7 @@ def gather_facts(
     _take_last_run(known)
     known.facts["target"] = {key: value for key, value in target.items() if key != "commands"}
     known.facts["target"]["beside"] = [row["pod"] for row in _beside(collected, target)]
-    _take_health(known, now_of(collected), within, lambda name: _said_by(collected, target, name))
+    _take_health(known, collected, target, within)
     _doubt_what_restarted(known, target)
     for name, derivation in DERIVATIONS.items():
         _derive(known, name, derivation)
@@ -273,7 +273,7 @@ def _said_by(collected: Mapping[str, Any], target: Mapping[str, Any], container:
     return () if is_lost(log) else last_words([clean(line) for line in log.split("\n")]).lines
 
 
-def _take_health(known: Known, now: str, within: int, said_by: Callable[[str], tuple[str, ...]]) -> None:
+def _take_health(known: Known, collected: Mapping[str, Any], target: Mapping[str, Any], within: int) -> None:
     """Take what is known of the container's health, of which a pod's object is enough to begin with."""
     if "container" not in known.facts:
         known.missing |= {"health": known.missing["container"]} if "container" in known.missing else {}
@@ -284,12 +284,15 @@ def _take_health(known: Known, now: str, within: int, said_by: Callable[[str], t
     # a collector of the user's own can have the name and another parser
     memory = known.facts.get("memory_use")
     counted = memory if isinstance(memory, Mapping) and life["state"] == "running" and "limit_met" in memory else None
-    view = View(known.facts["pod"], life, known.facts.get("events", ()), words, node, now, within, why, counted)
-    view = replace(view, says=said_by(life["waits_for"] or life["name"]))
+    # an app keeps no other container waiting
+    first = life["waits_for"] or (life["name"] if life["kind"] != "app" else "")
+    says = _said_by(collected, target, first) if first else ()
+    events, now = known.facts.get("events", ()), now_of(collected)
+    view = View(known.facts["pod"], life, events, words, node, now, within, why, counted, says)
     found = diagnose(view)
     known.facts["health"] = found.as_fact()
     if view.late > LATE:
-        known.stale["events"] = f"they come {view.late} s late"
+        known.stale["events"] = f"they come {view.late} s late, or the clock of the node is behind"
     if found.stale:
         known.stale |= dict.fromkeys(OF_THE_KUBELET, found.stale)
 
@@ -314,12 +317,10 @@ def _doubt_what_restarted(known: Known, target: Mapping[str, Any]) -> None:
     """Note where the container that was looked into is not the one that the API spoke of."""
     if "pod" not in known.facts or not target["commands"]:
         return
-    seen, looked = (
-        container_status(known.facts["pod"], target["container"]).get("containerID"),
-        target.get("container_id"),
-    )
+    seen = container_status(known.facts["pod"], target["container"]).get("containerID")
+    looked = target.get("container_id")
     if looked and seen != looked:
-        known.stale |= dict.fromkeys(OF_THE_KUBELET, "the container was started again before it was looked into")
+        known.stale |= dict.fromkeys(OF_THE_KUBELET, "the container was started after the API was asked")
 
 
 def _logs_of_the_end(life: Mapping[str, Any] | None) -> tuple[str, ...]:

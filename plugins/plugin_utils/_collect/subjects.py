@@ -55,13 +55,14 @@ def subjects(found: Mapping[str, Any], answers: Rows, container: str, now: str) 
         targets += [_target(pods[key], name) for name in names]
         met |= {key} if names else set()
     failed = [row for row in found.get("failed_targets") or () if (row.get("namespace"), row.get("pod")) not in met]
-    waited = [row for target in targets for row in _waited(pods[target["namespace"], target["pod"]], target, now)]
-    return {"targets": targets, "failed_targets": [dict(row) for row in failed], "waited": waited}
+    return {"targets": targets, "failed_targets": [dict(row) for row in failed], "waited": _waited(targets, pods, now)}
 
 
-def _waited(pod: Mapping[str, Any], target: Mapping[str, Any], now: str) -> Iterator[dict[str, Any]]:
-    if name := container_life(pod, target["container"], now)["waits_for"]:
-        yield {"namespace": target["namespace"], "pod": target["pod"], "container": name}
+def _waited(targets: Rows, pods: Mapping[tuple[str, str], Mapping[str, Any]], now: str) -> list[dict[str, Any]]:
+    """Return the containers that have to come before targets and are none themselves, each once."""
+    known = {(row["namespace"], row["pod"], row["container"]) for row in targets}
+    first = {(where, pod, container_life(pods[where, pod], name, now)["waits_for"]) for where, pod, name in known}
+    return [{"namespace": where, "pod": pod, "container": name} for where, pod, name in sorted(first - known) if name]
 
 
 def with_subjects(looked: Rows, outside: Rows) -> list[dict[str, Any]]:

@@ -132,3 +132,12 @@ def test_what_has_to_come_before_a_subject_is_read_too() -> None:
     assert [label(row) for row in found["targets"]] == ["shop/api-0/app"]
     assert [label(row) for row in found["waited"]] == ["shop/api-0/wait-db"]
     assert subjects({"failed_targets": [failed()]}, [answer(pod(app=FINE))], "", NOW)["waited"] == []
+
+
+def test_what_is_a_subject_itself_is_not_read_twice() -> None:
+    waits = pod(app={"state": {"waiting": {"reason": "PodInitializing"}}, "restartCount": 0})
+    waits["spec"]["initContainers"] = [{"name": "migrate"}]
+    waits["status"]["initContainerStatuses"] = [{**CRASHED, "name": "migrate", "restartCount": 1}]
+    found = subjects({"failed_targets": [failed()]}, [answer(waits)], "", NOW)
+    assert {label(row) for row in found["targets"]} == {"shop/api-0/app", "shop/api-0/migrate"}
+    assert found["waited"] == []
