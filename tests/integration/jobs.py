@@ -64,7 +64,7 @@ def run_job(
     playbook: str,
     environment: Mapping[str, str],
     stored: Stored = LOCALHOST,
-    **answers: str,
+    **answers: str | int,
 ) -> Job:
     """Runs a playbook of the project as AWX does: in a folder of its own, by ansible-runner, the cluster in variables only."""
     shutil.copytree(PROJECT, folder / "project")

@@ -27,6 +27,8 @@ from .patience import PATIENCE
 
 SECRET = "the-token-of-the-cluster"
 GIVEN = {"image": "images.example/incident-distroless-ee:1", "project_url": "https://git.example/oncall.git"}
+# the default in another spelling, by which the answer of a survey is told from it
+IMAGE = "docker.io/library/busybox:1.37"
 # AWX keeps no more of what one event says (MAX_EVENT_RES_DATA)
 EVENT_LIMIT = 700_000
 
@@ -272,9 +274,11 @@ def test_a_job_looks_into_several_pods_and_leaves_an_artifact_for_each(
         cluster_in_variables,
         disk_triage_namespace=kubectl.namespace,
         disk_triage_pod="",
-        disk_triage_workload="deployment/uploads",
+        disk_triage_workload="",
+        disk_triage_label_selectors="app=uploads",
         disk_triage_container="",
-        disk_triage_max_pods="",
+        disk_triage_max_pods=2,
+        disk_triage_image=IMAGE,
         disk_triage_reason="4711",
         disk_triage_fail_on="fail",
         disk_triage_dest=str(tmp_path / "cases"),
@@ -285,6 +289,8 @@ def test_a_job_looks_into_several_pods_and_leaves_an_artifact_for_each(
     found = job.artifacts["incident_distroless"]
     assert set(found) == labels
     assert {row["disk_triage"]["verdict"] for row in found.values()} == {"pass"}
+    injected = {debugger["image"] for pod in pods for debugger in kubectl.debuggers(pod["metadata"]["name"])}
+    assert injected == {IMAGE}
     assert len(list((tmp_path / "cases").glob("*/report.html"))) == 1
     biggest = max(len(json.dumps(event["event_data"].get("res", {}))) for event in job.events)
     measured(f"the biggest event of a job with 2 pods: {biggest / 1000:.0f} kB")

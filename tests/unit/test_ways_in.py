@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.incident.distroless.plugins.plugin_utils._options.catalog import catalog
-from ansible_collections.incident.distroless.plugins.plugin_utils._options.kinds import Choice, Flag, Many, Text
+from ansible_collections.incident.distroless.plugins.plugin_utils._options.kinds import Choice, Flag, Many, Number, Text
 
 CHECKOUT = Path(__file__).parents[2]
 PLAYBOOKS = CHECKOUT / "playbooks"
@@ -87,7 +87,11 @@ def test_a_survey_asks_for_variables_of_its_role_and_offers_what_the_role_takes(
         is_list = isinstance(option.kind, Many) and question["type"] == "textarea"
         # AWX knows no question whose answer is true or false: it is one of two texts
         is_flag = isinstance(option.kind, Flag)
-        assert is_list or is_flag or isinstance(option.kind, (Choice, Text))
+        # what AWX lets through is what the role takes: the bounds of a number are the option's or within them
+        is_number = isinstance(option.kind, Number) and question["type"] == "integer"
+        if isinstance(option.kind, Number):
+            assert option.kind.low <= question["min"] <= question["max"] <= (option.kind.high or question["max"])
+        assert is_list or is_flag or is_number or isinstance(option.kind, (Choice, Text))
         if "default" in question:
             assert question["default"] == (str(option.default).lower() if is_flag else option.default)
         # what is secret there is a secret here
@@ -95,6 +99,15 @@ def test_a_survey_asks_for_variables_of_its_role_and_offers_what_the_role_takes(
         assert question.get("choices", []) == (
             ["false", "true"] if is_flag else list(getattr(option.kind, "among", []))
         )
+
+
+@pytest.mark.parametrize("template", TEMPLATES["awx_setup_job_templates"], ids=lambda template: template["playbook"])
+def test_a_survey_asks_for_what_people_miss(template: dict[str, Any]) -> None:
+    asked = {question["variable"].removeprefix(f"{template['playbook']}_") for question in template["survey"]}
+    known = {option.name for option in catalog()[template["playbook"]].options}
+    missed = {"image", "label_selectors", "max_pods", "peers", "probes"}
+    assert asked & missed == known & missed
+    assert "image" in asked
 
 
 @pytest.mark.parametrize("action", actions(), ids=lambda action: action["name"])

@@ -96,7 +96,7 @@ KINDS: dict[str, Callable[..., Kind]] = {
 @dataclass(frozen=True, slots=True)
 class Option:
     """One option: `about` is its description in paragraphs, `computed` the name of a default that only a run knows; a place is a path of
-    the host that the play runs on, or a list of them."""
+    the host that the play runs on, or a list of them; `within` is the option, a mapping, that gets this one as a key."""
 
     name: str
     kind: Kind
@@ -107,6 +107,7 @@ class Option:
     is_required: bool = False
     is_place: bool = False
     alias: str = ""
+    within: str = ""
     computed: str = ""
 
 
@@ -166,6 +167,9 @@ def take(owner: Owner, given: Mapping[str, object], computed: Mapping[str, str])
             refusals.append(str(refused))
     if refusals:
         raise Failure("InvalidRequest", " ".join(refusals))
+    for option in owner.options:
+        if option.within and options[option.name]:
+            options[option.within] = {**options[option.within], option.name: options[option.name]}
     settings = {option.name: _setting(options[option.name]) for option in owner.options if option.is_setting}
     return Taken(options, settings, notes)
 
@@ -239,6 +243,7 @@ def _option(row: Mapping[str, Any], owner: str) -> Option:
         is_required=row.get("required", False),
         is_place=row.get("place", False),
         alias=row.get("alias", ""),
+        within=row.get("within", ""),
         computed=row.get("computed", ""),
     )
 

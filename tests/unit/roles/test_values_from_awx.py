@@ -114,6 +114,45 @@ def test_an_answer_for_something_else_is_that(role: str, option: str, answer: st
     assert answered(catalog()[role], **{option: answer}).options[option] == value
 
 
+# an answer for each question that is none of words to choose from, and what it means
+ANSWERS: dict[str, tuple[Any, Any]] = {
+    "namespace": ("shop", "shop"),
+    "namespaces": ("shop\npay", ["shop", "pay"]),
+    "pod": ("api-0", "api-0"),
+    "workload": ("deployment/api", "deployment/api"),
+    "label_selectors": ("app in (a, b)\ntier=web", ["app in (a, b)", "tier=web"]),
+    # AWX makes a number of what is asked for as one
+    "max_pods": (25, 25),
+    "container": ("app", "app"),
+    "image": ("registry.example:5000/busybox:1.37", "registry.example:5000/busybox:1.37"),
+    "peers": ("db:5432\ntls://api:443", ["db:5432", "tls://api:443"]),
+    "probes": ("db:5432\n10.0.0.1:443", ["db:5432", "10.0.0.1:443"]),
+    "fetch": ("/data/a, b\n/var/log/*", ["/data/a, b", "/var/log/*"]),
+    "reason": ("page 12", "page 12"),
+    "deliver_url": ("https://store.example/a?b=c", "https://store.example/a?b=c"),
+    "deliver_s3_bucket": ("evidence", "evidence"),
+    "uses": ("look\nquarantine", ["look", "quarantine"]),
+}
+SURVEYS = yaml.safe_load(
+    (Path(__file__).parents[3] / "playbooks" / "vars" / "awx_job_templates.yml").read_text(encoding="utf-8")
+)["awx_setup_job_templates"]
+
+
+@pytest.mark.parametrize("template", SURVEYS, ids=lambda template: template["playbook"])
+def test_each_question_of_a_survey_is_answered_as_awx_writes_it(template: dict[str, Any]) -> None:
+    owner = catalog()[template["playbook"]]
+    questions = {question["variable"].removeprefix(f"{owner.name}_"): question for question in template["survey"]}
+    for position in (0, -1):
+        chosen = {name: question["choices"][position] for name, question in questions.items() if "choices" in question}
+        wanted = {name: {"true": True, "false": False}.get(word, word) for name, word in chosen.items()}
+        answers = chosen | {name: ANSWERS[name][0] for name in questions if name not in chosen}
+        wanted |= {name: ANSWERS[name][1] for name in questions if name not in chosen}
+        options = answered(owner, **answers).options
+        assert {name: options[name] for name in questions} == wanted
+        # one question for what is a key of a mapping
+        assert options.get("debug", {}) == ({"image": wanted["image"]} if "debug" in options else {})
+
+
 @pytest.mark.parametrize(
     ("role", "option", "answer"),
     [

@@ -137,6 +137,20 @@ def test_an_old_name_and_a_new_one_are_the_same_option() -> None:
         take(owner, {**old, "fetch_files_pod": "api-1"}, COMPUTED)
 
 
+@pytest.mark.parametrize("role", [owner.name for owner in catalog().values() if owner.name != "preflight"])
+def test_an_image_is_that_of_the_debugger_and_goes_before_the_one_in_its_options(role: str) -> None:
+    names = {option.name for option in catalog()[role].options}
+    if "debug" not in names:
+        assert "image" not in names or role == "awx_setup"
+        return
+    given = {"image": "mine:1", "ttl": 60} if role != "crashloop_triage" else {"image": "mine:1", "name": "mine"}
+    kept = {key: value for key, value in given.items() if key != "image"}
+    assert taken(role, image=" busybox:1 ", debug=given).options["debug"] == {**kept, "image": "busybox:1"}
+    assert taken(role, image="", debug=given).options["debug"] == given
+    assert taken(role, image="busybox:1").options["debug"] == {"image": "busybox:1"}
+    assert taken(role).options["debug"] == {}
+
+
 @pytest.mark.parametrize("owner", roles(), ids=lambda owner: owner.name)
 def test_the_roles_spec_lets_every_value_through_to_where_it_is_refused_by_name(owner: Owner) -> None:
     path = CHECKOUT / "roles" / owner.name / "meta" / "argument_specs.yml"
@@ -170,7 +184,9 @@ def test_the_roles_tasks_use_no_option_but_as_it_was_taken_in(owner: Owner) -> N
 )
 def test_what_the_engine_knows_under_the_same_name_is_handed_on(owner: Owner) -> None:
     text = (CHECKOUT / "roles" / owner.name / "tasks" / "main.yml").read_text(encoding="utf-8")
-    common = [option.name for option in catalog()["process_triage"].options if not option.is_setting]
+    # what is a key of another option is handed on with that
+    engines = catalog()["process_triage"].options
+    common = [option.name for option in engines if not (option.is_setting or option.within)]
     # as a default of all modules, which has a test of its own
     common.remove("requests_per_second")
     shared = [option.name for option in owner.options if option.name in common]
