@@ -120,7 +120,7 @@ def cgroup_memory(data: bytes) -> dict[str, Any]:
     """
     found = _read(data)
     look = _last(found)
-    first = found.looks[0]
+    first = found.looks[0] if len(found.looks) > 1 else _Look(look.at)
     name = b"memory.max" if (b"memory", b"memory.max") in look.files else b"memory.limit_in_bytes"
     is_new = name == b"memory.max"
     using = b"memory.current" if is_new else b"memory.usage_in_bytes"

@@ -81,9 +81,9 @@ class Rule:
 
 
 @cache
-def compiled(pattern: bytes) -> re.Pattern[bytes]:
-    """Return a pattern that is compiled when it is needed first: most texts need few."""
-    return re.compile(pattern)
+def compiled(pattern: bytes, is_word: bool = False) -> re.Pattern[bytes]:
+    """Return a pattern that is compiled when it is needed first: most texts need few. is_word: it begins a word."""
+    return re.compile(_WORD + rb"(?:" + pattern + rb")" if is_word else pattern)
 
 
 @cache
@@ -204,10 +204,9 @@ def replaced(rules: Sequence[Rule], data: bytes, mark: Mark) -> bytes:
             if word in lower:
                 break
         else:
-            if rule.keywords:
+            if rule.keywords or (rule.hint and not compiled(rule.hint).search(data)):
                 continue
-        pattern = compiled(_WORD + rb"(?:" + rule.pattern + rb")" if rule.is_word else rule.pattern)
-        spans = _spans(rule, pattern, data, lower)
+        spans = _spans(rule, compiled(rule.pattern, rule.is_word), data, lower)
         if spans:
             data = _with_markers(data, spans, rule.kind, mark)
             lower = data.lower()

@@ -124,7 +124,8 @@ def _trends(label: str, facts: Row) -> Iterator[Trend]:
             yield _trend(label, path, first, last, f"{_size(first)} to {_size(last)} in {row['seconds']} s")
     memory, cpu = (_mapping(facts.get(name)) for name in ("memory_use", "cpu_use"))
     before, used = memory.get("before"), memory.get("used")
-    if _are_counts(before, used, memory.get("seconds")):
+    # of what was looked at once there is no before
+    if _are_counts(before, used, memory.get("seconds")) and memory["seconds"]:
         words = f"{_size(before)} to {_size(used)} in {memory['seconds']} s, with page cache"
         yield _trend(label, "memory", before, used, words)
     average, now = cpu.get("average"), _mapping(cpu.get("now"))

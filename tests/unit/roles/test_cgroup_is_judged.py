@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +22,13 @@ MIB = 1 << 20
 
 
 def looked(
-    cpu: tuple[Mapping[str, str], Mapping[str, str]] = ({}, {}),
+    cpu: Sequence[Mapping[str, str]] = ({}, {}),
     memory: Mapping[str, str] | None = None,
     pids: Mapping[str, str] | None = None,
     ticks: Mapping[str, tuple[int, int]] | None = None,
     age: int = 300,
 ) -> bytes:
-    """Two looks, two seconds apart, at files of a cgroup, and at processes (pid and name -> ticks in each look)."""
+    """Looks, two seconds apart, at files of a cgroup, and at processes (pid and name -> ticks in each look)."""
     out = ["started 1000"]
     for number, files in enumerate(cpu):
         out.append(f"t {10 + age + 2 * number}.00")
@@ -258,9 +258,15 @@ NEW_TREE = f"/../cri-containerd-{ID}.scope"
 
 
 def place(
-    tmp_path: Path, shell: str, groups: str, mounts: list[tuple[str, str, str]], files: Mapping[str, str]
+    tmp_path: Path,
+    shell: str,
+    groups: str,
+    mounts: list[tuple[str, str, str]],
+    files: Mapping[str, str],
+    meanwhile: str = "sleep 0",
 ) -> list[dict[str, Any]]:
-    """What the collector reads of a target with these cgroups and mounts (root, point, what follows the dash)."""
+    """What the collector reads of a target with these cgroups and mounts (root, point, what follows the dash), and with what a
+    shell does between its two looks."""
     for name, content in files.items():
         path = tmp_path / "root" / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -271,7 +277,7 @@ def place(
     changes = {
         '"/proc/$TARGET_PID/cgroup"': str(tmp_path / "cgroup"),
         '"/proc/$TARGET_PID/mountinfo"': str(tmp_path / "mountinfo"),
-        "sleep 2": "sleep 0",
+        "sleep 2": meanwhile,
         "for process in /proc/[0-9]*": f"for process in /proc/{os.getpid()}",
     }
     data = printed("process_triage", "cgroup", shell, os.getpid(), tmp_path / "root", changes=changes)
@@ -341,6 +347,43 @@ def test_the_figures_are_those_of_the_container_in_the_targets_own_mount(
     cpu, memory, pids = (PARSERS[f"cgroup_{name}"](data) for name in ("cpu", "memory", "pids"))
     assert (cpu["periods"], cpu["throttled"]) == (9, 8)
     assert (memory["kept"], memory["limit"], pids["limit"]) == (3 * MIB, 64 * MIB, 7)
+
+
+def age() -> float:
+    """Seconds since this process was started, by the node's clock."""
+    started = int(Path("/proc/self/stat").read_text(encoding="ascii").rpartition(")")[2].split()[19])
+    return float(Path("/proc/uptime").read_text(encoding="ascii").split()[0]) - started / os.sysconf("SC_CLK_TCK")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("shell", SHELLS)
+def test_memory_is_read_at_both_looks_and_the_cpu_since_the_start_is_what_the_kernel_counted(
+    shell: str, tmp_path: Path
+) -> None:
+    cpu = "usage_usec 3600000000\nnr_periods 9\nnr_throttled 8\n"
+    new = {**NEW_FILES, "sys/fs/cgroup/cpu.stat": cpu}
+    own = tmp_path / "root" / "sys" / "fs" / "cgroup"
+    least = age()
+    place(tmp_path, shell, f"0::{NEW_TREE}\n", [(NEW_TREE, *NEW_MOUNT)], new, f"echo {7 * MIB} > {own}/memory.current")
+    most = age()
+    data = (tmp_path / "out").read_bytes()
+    memory = PARSERS["cgroup_memory"](data)
+    assert (memory["before"], memory["used"]) == (3 * MIB, 7 * MIB)
+    assert 3600 / most - 0.01 <= PARSERS["cgroup_cpu"](data)["average"] <= 3600 / least + 0.01
+
+    # of version 1, whose cpu.stat has no such count
+    usage = own / "memory" / "memory.usage_in_bytes"
+    place(tmp_path, shell, old_groups(OLD_TREE), old_mounts(OLD_TREE), old_files(), f"echo {9 * MIB} > {usage}")
+    data = (tmp_path / "out").read_bytes()
+    memory = PARSERS["cgroup_memory"](data)
+    assert (memory["before"], memory["used"]) == (3 * MIB, 9 * MIB)
+    assert PARSERS["cgroup_cpu"](data)["average"] is None
+
+
+def test_of_one_look_there_is_no_memory_before() -> None:
+    data = looked(memory=new_memory(anon=3), cpu=({},))
+    memory = PARSERS["cgroup_memory"](data)
+    assert (memory["before"], memory["used"], memory["seconds"]) == (None, 3 * MIB, 0.0)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

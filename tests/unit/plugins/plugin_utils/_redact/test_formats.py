@@ -101,6 +101,24 @@ SECRETS = {
     "SALT": "SECRET_SALT=hunter2-zz\n",
     "DSN": "SENTRY_DSN=https://hunter2zz@o1.ingest.sentry.io/1\n",
 }
+# what a shell is told in one word of a command line
+SCRIPTS = [
+    "echo db.example:5432:shop:app:hunter2-zz > ~/.pgpass; exec psql",
+    'echo "*:*:*:postgres:hunter2-zz" >> /root/.pgpass',
+    "printf 'db:5432:*:app:hunter2-zz\\n' > $PGPASSFILE",
+    "cat > ~/.pgpass <<EOF\ndb:5432:shop:app:hunter2-zz\nEOF\nexec psql",
+    "echo 'app:abJnhunter2/yWI:19000:0:99999:7:::' >> /etc/shadow",
+    "echo app:hunter2-zz | chpasswd && exec sshd -D",
+    "echo 'root:hunter2:zz' | sudo /usr/sbin/chpasswd -e",
+    "chpasswd <<< 'app:hunter2-zz'",
+    "chpasswd <<EOF\napp:hunter2-zz\nroot:hunter2-zy\nEOF",
+    "echo hunter2-zz | passwd --stdin app",
+    'echo "hunter2 zz" | sudo -S true',
+    "printf %s hunter2-zz | docker login -u bob --password-stdin r.example",
+    "usermod -p hunter2-zz app",
+    "htpasswd -bc /etc/x bob hunter2-zz; exec nginx",
+    "openssl enc -d -k hunter2-zz -in x",
+]
 STAYS = [
     "authorization: none",
     "authorization: none\n",
@@ -156,6 +174,15 @@ STAYS = [
     "0.0.0.0/0",
     "255.255.255.0",
     "mask 255.255.255.255",
+    "warning at main.c:1234:5:error:unused of 3",
+    "allow printer:*:query:lp7200:print to all",
+    "passfile=/root/.pgpass host=db:5432 tries 1:2",
+    "level:info unit:chpasswd.service started",
+    "echo done | sudo tee /etc/x",
+    'echo "$PASSWORD_FILE" | docker login --password-stdin',
+    "usermod -aG wheel app",
+    "openssl x509 -noout -in /etc/tls/tls.crt",
+    "htpasswd -c /etc/x bob",
 ]
 
 
@@ -174,6 +201,24 @@ def test_a_secret_is_replaced_in_the_format_of_the_program_that_keeps_it(text: s
 @pytest.mark.parametrize("text", SECRETS.values(), ids=SECRETS)
 def test_a_secret_is_replaced_where_the_kubelet_writes_the_time_before_each_line(text: str) -> None:
     assert "unter2" not in redacted("".join(f"2026-11-25T02:00:00.000000000Z {line}\n" for line in text.split("\n")))
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_a_secret_within_one_word_of_a_command_line_is_replaced_in_each_form_that_a_case_has_of_it(script: str) -> None:
+    words = ["sh", "-c", script, "--", "/srv"]
+    line = "\0".join(words) + "\0"
+    told = Redactor(b"salt").value({"argv": words, "command": " ".join(words)})
+    digits = redacted(f"17 _{line.encode().hex()} _")
+    shown = [
+        *told["argv"],
+        told["command"],
+        redacted(line),
+        bytes.fromhex(digits.split("_")[1]).decode(),
+        redacted(script),
+    ]
+    assert not [text for text in shown if "hunter2" in text]
+    # and of the words around it all is left
+    assert told["argv"][:2] + told["argv"][3:] == words[:2] + words[3:]
 
 
 @pytest.mark.parametrize("text", STAYS)

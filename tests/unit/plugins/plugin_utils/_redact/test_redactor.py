@@ -552,6 +552,16 @@ HOSTILE = [
     b"password: x\n  y\n",
     b"--fernet-key ",
     b"Authorization: x\n y",
+    b"pgpass a:1:a:a:",
+    b" a:1234:a:a:a",
+    b"a:b chpasswd ",
+    b"app:x | chpasswd",
+    b"chpasswd <<E\na:b\n",
+    b"echo a | sudo -",
+    b"echo 'a' | -stdi",
+    b"htpasswd -b a ",
+    b"openssl passwd -a ",
+    b"useradd -",
 ]
 
 

@@ -186,7 +186,7 @@ def test_a_users_pattern_reads_bounded_pieces_and_finds_what_stands_between_two(
             read.append(stop - start)
             return pattern.finditer(data, start, stop)
 
-    monkeypatch.setattr(ruleset, "compiled", lambda _pattern: Counting())
+    monkeypatch.setattr(ruleset, "compiled", lambda *_pattern: Counting())
     # in each place of a piece once
     for before in range(WINDOW - 16, WINDOW + 2):
         read.clear()

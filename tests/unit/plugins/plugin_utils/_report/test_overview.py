@@ -89,9 +89,10 @@ def test_what_was_looked_at_twice_is_drawn_from_nothing_up() -> None:
     assert [row.what for row in trends(dict.fromkeys("abcdef", facts))] == ["/data/app.log", "CPU"] * 6
 
 
-def test_of_one_look_nothing_is_drawn() -> None:
+@pytest.mark.parametrize("before", [None, 5])
+def test_of_one_look_nothing_is_drawn(before: int | None) -> None:
     facts = {
-        "memory_use": {"before": None, "used": 5, "seconds": 0.0},
+        "memory_use": {"before": before, "used": 5, "seconds": 0.0},
         "cpu_use": {"limit": None, "used": 1, "average": None},
     }
     assert trends({"a": facts}) == []
