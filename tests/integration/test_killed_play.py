@@ -22,6 +22,8 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.unit.support.schemas import differences, schema, undescribed
+
 from .cases import Case, command_line, run_playbook
 from .conftest import Kubectl, Play, pod_manifest
 from .patience import PATIENCE
@@ -188,6 +190,7 @@ def test_a_case_that_was_cut_off_is_not_taken_again_and_is_finished_by_its_playb
     assert {row["action"] for row in rows} == {"open", "identify", "ask", "reuse", "run"}
     assert {"clock", "processes", "maps"} <= {row.get("collector") for row in rows}
     begun = json.loads((case.folder / "fetched_files" / "fetch.json").read_text(encoding="utf-8"))
+    assert [*differences(begun, schema("fetch")), *undescribed(begun, schema("fetch"))] == []
     assert begun["start"] is not None
     assert begun["end"] is None
 

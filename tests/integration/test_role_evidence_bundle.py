@@ -147,6 +147,11 @@ def test_a_bundle_is_taken_sealed_proven_by_other_tools_and_every_change_is_foun
     # what was taken
     manifest = json.loads((case.folder / "manifest.json").read_text(encoding="utf-8"))
     assert [*differences(manifest, schema("bundle")), *undescribed(manifest, schema("bundle"))] == []
+    for name in ("api_before/record", "api_after/record", "fetched_files/fetch"):
+        kept = json.loads((case.folder / f"{name}.json").read_text(encoding="utf-8"))
+        wanted = schema(name.rpartition("/")[2])
+        assert kept["schema"] == 1
+        assert [*differences(kept, wanted), *undescribed(kept, wanted)] == []
     assert manifest["cluster"]["uid"] == pods.json("get", "namespace", "kube-system")["metadata"]["uid"]
     assert (manifest["examiner"], manifest["reason"], manifest["case_id"]) == ("me", "drill", "case")
     assert manifest["is_complete"] is True

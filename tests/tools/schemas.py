@@ -29,7 +29,8 @@ What is written for programs, as JSON Schema
 
 What is written for programs has a ``schema`` number and a JSON Schema (draft 2020-12) in ``docs/schemas`` of the collection. Keys may be added without
 another number; none is removed or gets another meaning. ``python3 tests/tool.py schemas`` wrote this page from them. What roles make of recordings is compared
-with them by ``tests/unit/test_schemas.py::test_the_findings_of_a_role_are_as_their_schema_says``, a sealed bundle and its copy by
+with them by ``tests/unit/test_schemas.py::test_the_findings_of_a_role_are_as_their_schema_says``, what ``evidence_api`` was answered by
+``tests/unit/plugins/module_utils/_modules/test_evidence_api.py``, a sealed bundle and its copy by
 ``tests/unit/test_schemas.py::test_a_bundle_and_its_copy_for_sharing_are_as_their_schemas_say``, and what is written on a cluster by
 ``tests/integration/test_role_pod_triage.py::test_pods_in_trouble_of_each_kind_are_one_case_with_one_look``,
 ``tests/integration/test_one_case.py::test_a_case_is_refused_added_to_and_judged_again``,

@@ -92,7 +92,7 @@ def taken(folder: Path) -> Path:
         "dest_sha256": case.write_bytes("shop/api-0/app/clock.txt", printed),
     }
     row = asked(size=len(pod), sha256=case.write_bytes("api_before/shop/api-0/pod.json", pod))
-    case.write_json("api_before/record.json", {**RECORD, "requests": [row]})
+    case.write_json("api_before/record.json", {**RECORD, "schema": 1, "requests": [row]})
     place = "fetched_files/shop/api-0/app"
     file = {"src": "/data/a", "dest": str(folder / place / "data/a"), "type": "file", "status": "fetched", "size": 1}
     file["sha256"] = case.write_bytes(f"{place}/data/a", b"a")

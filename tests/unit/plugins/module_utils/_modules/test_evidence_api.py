@@ -24,6 +24,7 @@ from ansible_collections.incident.distroless.tests.unit.support.fake_cluster imp
     fake_cluster,
 )
 from ansible_collections.incident.distroless.tests.unit.support.pods import pod
+from ansible_collections.incident.distroless.tests.unit.support.schemas import differences, schema, undescribed
 from ansible_collections.incident.distroless.tests.unit.support.tasks import Ended, run_task
 
 API_0 = {"namespace": "shop", "pod": "api-0"}
@@ -62,6 +63,7 @@ def keep(cluster: FakeCluster, dest: Path, *pods: Any, **options: Any) -> Ended:
 
 def record(dest: Path) -> dict[str, Any]:
     found: dict[str, Any] = json.loads((dest / "record.json").read_text(encoding="utf-8"))
+    assert [*differences(found, schema("record")), *undescribed(found, schema("record"))] == []
     return found
 
 
