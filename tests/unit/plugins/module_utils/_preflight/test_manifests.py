@@ -20,6 +20,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._preflight.man
     role,
 )
 from ansible_collections.incident.distroless.plugins.module_utils._preflight.uses import needed_by
+from ansible_collections.incident.distroless.tests.unit.support.schemas import differences, undescribed
 
 HOSTILE = 'eve"\n---\nkind: ClusterRoleBinding\n# ${{ 7 * 7 }}" || true) || ("\u202e'
 BY_POLICY = "adding a debugger to pod shop/api-0: pods \"api-0\" is forbidden: ValidatingAdmissionPolicy 'no.debuggers' with binding 'b' denied request: no"
@@ -35,6 +36,39 @@ restrict-images:
 BY_GATEKEEPER = (
     'adding a debugger to pod shop/api-0: admission webhook "validation.gatekeeper.sh" denied the request: '
     "[psp-caps] container <debugger> has a disallowed capability"
+)
+
+TEXT, TEXTS = {"type": "string"}, {"type": "array", "items": {"type": "string"}}
+
+
+def described(required: tuple[str, ...] = (), **properties: Any) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "required": list(required)}
+
+
+def each(**properties: Any) -> dict[str, Any]:
+    return {"type": "array", "items": described(**properties)}
+
+
+# the fields of what is printed, as the CRDs have them: PolicyException of kyverno.io/v2 in Kyverno 1.19, the match of Gatekeeper 3.24 and the
+# parameters of those templates of its library that have exemptImages
+POLICY_EXCEPTION = described(
+    background={"type": "boolean"},
+    exceptions=each(required=("policyName", "ruleNames"), policyName=TEXT, ruleNames=TEXTS),
+    match=described(
+        any=each(
+            resources=described(
+                kinds=TEXTS,
+                namespaces=TEXTS,
+                operations={"type": "array", "items": {"enum": ["CREATE", "CONNECT", "UPDATE", "DELETE"]}},
+            ),
+            subjects=each(required=("kind", "name"), apiGroup=TEXT, kind=TEXT, name=TEXT, namespace=TEXT),
+        )
+    ),
+    conditions=described(all=each(key={}, operator={"enum": ["Equals", "NotEquals", "AnyIn", "AllIn"]}, value={})),
+    required=("exceptions", "match"),
+)
+CONSTRAINT = described(
+    match=described(namespaces=TEXTS, excludedNamespaces=TEXTS), parameters=described(exemptImages=TEXTS)
 )
 
 
@@ -101,6 +135,14 @@ def test_each_is_for_one_namespace_subject_and_repository() -> None:
     assert left_out["spec"]["match"] == {"excludedNamespaces": ["shop"]}
     assert kept["spec"] == {"match": {"namespaces": ["shop"]}, "parameters": {"exemptImages": ["busybox:*"]}}
     assert [row["tested"] for row in found.values()] == ["run", "not run", "not run"]
+
+
+@pytest.mark.parametrize("subject", ["system:serviceaccount:oncall:ansible", "alice", None])
+def test_what_was_not_run_is_of_the_form_of_its_crd(subject: str | None) -> None:
+    found = rows(BY_KYVERNO, BY_GATEKEEPER, subject=subject)
+    for engine, wanted in (("Kyverno", POLICY_EXCEPTION), ("Gatekeeper", CONSTRAINT)):
+        for document in documents(found[engine]["manifest"]):
+            assert [*differences(document["spec"], wanted), *undescribed(document["spec"], wanted)] == []
 
 
 @pytest.mark.parametrize("subject", [HOSTILE, None])
