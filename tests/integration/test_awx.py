@@ -349,7 +349,7 @@ def test_a_job_that_isolates_a_pod_keeps_the_lists_of_its_namespace_out_of_its_e
     assert job.status == "successful", job.printed
     assert "has 7992 ready endpoints: " in job.printed
     # nobody takes it out of them
-    assert "Service legacy goes on sending it traffic, which does not arrive then." in job.printed
+    assert "Service legacy keeps sending it traffic, which then no longer arrives." in job.printed
     assert "Service legacy still has the pod among its endpoints." in job.printed
     biggest = max(len(json.dumps(event["event_data"])) for event in job.events)
     measured(f"the biggest event of a quarantine beside 8000 endpoints: {biggest / 1000:.0f} kB")

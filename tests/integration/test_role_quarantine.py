@@ -92,10 +92,10 @@ def test_a_pod_of_a_deployment_is_replaced_and_kept_and_a_network_that_enforces_
     assert case.status == 0, case.printed
     assert f"{kubectl.namespace}/{name}: not_isolated" in case.printed
     assert f"The pod still reaches {node}:{port}: the cluster's network plugin does not enforce" in case.printed
-    assert "It is taken out of Service api." in case.printed
+    assert "It was removed from Service api." in case.printed
     for words in (
         f"warn: {ALONE}",
-        "pass: No PodDisruptionBudget is about it.",
+        "pass: No PodDisruptionBudget selects it.",
         "pass: No ResourceQuota limits its namespace.",
     ):
         assert words in case.printed
@@ -145,7 +145,7 @@ def test_a_pod_of_a_deployment_is_replaced_and_kept_and_a_network_that_enforces_
     assert again.status == 0, again.printed
     assert "changed=0" in again.printed
     assert "not_isolated" in again.printed
-    assert "It is taken out of Service api." in again.printed
+    assert "It was removed from Service api." in again.printed
     assert "Without the pod Service api has 1 ready endpoint: api-" in again.printed
     assert (again.folder / "quarantine.jsonl").read_bytes().startswith(first)
     assert [row["action"] for row in log_of(again)[4:]] == ["begin", "judged"]
@@ -402,7 +402,7 @@ def test_where_policies_are_enforced_the_pod_is_isolated_while_its_sibling_works
     seen = case.finding("enforced", verdict="pass")
     assert seen["message"] == f"The pod no longer reaches {peer}, {own_node}."
     case.assert_evidence(seen)
-    assert "It is taken out of Service api." in case.printed
+    assert "It was removed from Service api." in case.printed
     assert not answers(shop, "peer", name)
     assert not answers(shop, name, "peer")
     assert not answers(shop, sibling, name)

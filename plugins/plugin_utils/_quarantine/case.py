@@ -51,12 +51,12 @@ ABOUT: dict[str, tuple[str, str, tuple[str, ...], int]] = {
     ),
     "owner": ("Who makes another pod", "Make another one if its work is needed.", (), 40),
     "quota": ("Whether another pod may be made", "Make room in the quota, or raise it.", (), 65),
-    "budget": ("What disruption budgets allow", "Disturb no other pod of it before one more is healthy.", (), 55),
-    "successors": ("Who does its work now", "See why its controller has not as many pods ready as before.", (), 60),
-    "probes": ("What restarts it", "Take what is in its memory and in its own files before that.", (), 70),
+    "budget": ("What disruption budgets allow", "Disrupt no other pod of it until one more is healthy.", (), 55),
+    "successors": ("Who does its work now", "See why its controller has fewer pods ready than before.", (), 60),
+    "probes": ("What restarts it", "Save what is in its memory and in its own files before that happens.", (), 70),
     "connections": (
         "What it is connected to",
-        "End connections that must not last where they lead to.",
+        "End connections that must not stay open at their other end.",
         ("sockets",),
         50,
     ),
@@ -116,8 +116,8 @@ def _findings(run: Rows, target: str) -> list[Finding]:
         return [_finding(target, row, last["files"]) for row in last["findings"]]
     if last["action"] == "end":
         return [_own(target, "pass", "The pod is out of quarantine", last["message"], "")]
-    message = f"The play did not come to its end. The last that is known of it: {_told(last)}"
-    return [_own(target, "unknown", "What was begun did not end", message, "Run the playbook again.")]
+    message = f"The play did not finish. The last thing known of it: {_told(last)}"
+    return [_own(target, "unknown", "What was begun was not finished", message, "Run the playbook again.")]
 
 
 def _finding(target: str, row: Row, files: Mapping[str, Row]) -> Finding:

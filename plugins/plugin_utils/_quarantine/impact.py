@@ -293,7 +293,7 @@ def _kept(plan: Mapping[str, Any], services: Objects, now: Sequence[str]) -> Fou
     """Return which Services send it traffic afterwards, when none reaches it: by labels that stay, or by endpoints that no selector makes."""
     has_selector = {entry["metadata"]["name"] for entry in services if (entry.get("spec") or {}).get("selector")}
     return [
-        ("warn", f"Service {name} goes on sending it traffic, which does not arrive then.")
+        ("warn", f"Service {name} keeps sending it traffic, which then no longer arrives.")
         for name in sorted({*services_of(services, plan["labels"]), *(set(now) - has_selector)})
     ]
 
@@ -332,7 +332,7 @@ def _budget(pod: Mapping[str, Any], answer: Answer) -> Found:
         if (entry.get("spec") or {}).get("selector") is not None and selects(entry["spec"]["selector"], labels)
     ]
     return [_of_budget(entry, is_counted=is_called_ready(pod)) for entry in own] or [
-        ("pass", "No PodDisruptionBudget is about it.")
+        ("pass", "No PodDisruptionBudget selects it.")
     ]
 
 

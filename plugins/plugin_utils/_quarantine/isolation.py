@@ -166,9 +166,9 @@ def _word(found: Found) -> str:
 def _policies(pod: Mapping[str, Any], policies: Sequence[Mapping[str, Any]], labels: Mapping[str, str]) -> Found:
     found: Found = []
     if pod["spec"].get("hostNetwork"):
-        found.append(("fail", "The pod uses its node's network, which no NetworkPolicy is about."))
+        found.append(("fail", "The pod uses its node's network, to which no NetworkPolicy applies."))
     if missing := {"ingress", "egress"} - closings(policies, labels):
-        found.append(("fail", f"No NetworkPolicy closes {' and '.join(sorted(missing))} of this pod."))
+        found.append(("fail", f"No NetworkPolicy restricts {' and '.join(sorted(missing))} of this pod."))
     found += [
         ("fail", f"NetworkPolicy {row['policy']} still lets {row['direction']} through: {row['allows']}.")
         for row in openings(policies, labels)
@@ -238,7 +238,7 @@ def _services(plan: Mapping[str, Any], selecting: Sequence[str], still: Sequence
     if still is None:
         return [("unknown", "No Service selects it; whether one still sends it traffic is not known.")]
     if plan["services"]:
-        return [("pass", f"It is taken out of Service {', '.join(plan['services'])}.")]
+        return [("pass", f"It was removed from Service {', '.join(plan['services'])}.")]
     return [("pass", "No Service selects it.")]
 
 
@@ -273,7 +273,7 @@ def _how(probe: Mapping[str, Any]) -> str:
 
 def _connections(sockets_seen: Rows | None) -> Found:
     if sockets_seen is None:
-        return [("unknown", "What it is connected to could not be seen from inside.")]
+        return [("unknown", "Its connections could not be listed from inside.")]
     listening = {row["local_port"] for row in sockets_seen if row["state"] == "LISTEN"}
     rows = _open(sockets_seen)
     if not rows:

@@ -204,9 +204,7 @@ def undo(pod: Mapping[str, Any] | None, policies: Objects, name: str) -> dict[st
         return {"is_quarantined": False, "owner": None, "case": "", "patch": None, "policies": made, "said": said}
     before = read_record(metadata)
     if before is None:
-        raise ValueError(
-            f"The annotation {RECORD} of the pod is missing or broken: its labels of before are not known."
-        )
+        raise ValueError(f"The annotation {RECORD} of the pod is missing or broken: its original labels are not known.")
     owner = before["owner"]
     again = f"; {owner['kind']} {owner['name']} may take it in again, and then deletes one of its pods" if owner else ""
     return {

@@ -47,7 +47,7 @@ def _room(pod: Mapping[str, Any], quota: Mapping[str, Any], needed: Amounts) -> 
     if counts is None:
         return "unknown", f"Whether {name} counts pods like it is not known."
     if missing:
-        return "unknown", f"{name} asks each pod for {', '.join(missing)}, which this one does not set."
+        return "unknown", f"{name} requires each pod to set {', '.join(missing)}, which this one does not."
     if any(key not in used or hard.get(key) != value for key, value in limits.items()):
         return "unknown", f"{name} has not been counted yet."
     full = [

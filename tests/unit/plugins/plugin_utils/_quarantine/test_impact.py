@@ -223,7 +223,7 @@ def test_endpoints_that_no_selector_makes_count_as_well_and_go_on_sending(own: O
     services = [service("legacy", None)]
     found = asked(services=services, slices=[of("legacy", own)])
     assert found.refusal == f"Without the pod Service legacy has no ready endpoint. {OPTION}"
-    assert said(found, "kept") == [("warn", "Service legacy goes on sending it traffic, which does not arrive then.")]
+    assert said(found, "kept") == [("warn", "Service legacy keeps sending it traffic, which then no longer arrives.")]
     beside = {"addresses": ["10.0.0.77"]}
     assert asked(services=services, slices=[of("legacy", own, beside)]).refusal is None
     assert sending(stands(), [of("legacy", own)]) == ["legacy"]
@@ -243,7 +243,7 @@ def test_the_address_of_a_node_is_not_the_pods_alone() -> None:
 
 def test_a_label_that_is_kept_makes_its_service_send_what_does_not_arrive() -> None:
     found = asked(keep_labels=["app"], slices=[of("api", OWN, NEXT)])
-    assert said(found, "kept") == [("warn", "Service api goes on sending it traffic, which does not arrive then.")]
+    assert said(found, "kept") == [("warn", "Service api keeps sending it traffic, which then no longer arrives.")]
 
 
 def test_two_pods_that_one_play_takes_are_counted_together() -> None:
@@ -318,8 +318,8 @@ def budget(allowed: int | None, selector: Object | None, generation: int = 1) ->
     [
         (budget(1, {"matchLabels": {"app": "api"}}), "pass", "PodDisruptionBudget api allows it: 2 healthy, 2 needed."),
         (budget(0, {}), "warn", "PodDisruptionBudget api allows no disruption now: 2 healthy, 2 needed."),
-        (budget(0, None), "pass", "No PodDisruptionBudget is about it."),
-        (budget(0, {"matchLabels": {"app": "db"}}), "pass", "No PodDisruptionBudget is about it."),
+        (budget(0, None), "pass", "No PodDisruptionBudget selects it."),
+        (budget(0, {"matchLabels": {"app": "db"}}), "pass", "No PodDisruptionBudget selects it."),
         (budget(1, {}, generation=2), "unknown", "PodDisruptionBudget api has not been counted yet."),
         (budget(None, {}), "unknown", "PodDisruptionBudget api has not been counted yet."),
         ({**budget(0, {}), "status": None}, "unknown", "PodDisruptionBudget api has not been counted yet."),
@@ -370,7 +370,7 @@ UNCOUNTED = "ResourceQuota team has not been counted yet."
         (
             quota({"limits.cpu": "1"}, {"limits.cpu": "0"}),
             "unknown",
-            "ResourceQuota team asks each pod for limits.cpu, which this one does not set.",
+            "ResourceQuota team requires each pod to set limits.cpu, which this one does not.",
         ),
         (quota({"services": "5"}, {"services": "5"}), "pass", NOBODYS),
         (quota({"pods": "5"}), "unknown", UNCOUNTED),

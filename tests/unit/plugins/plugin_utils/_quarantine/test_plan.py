@@ -291,7 +291,7 @@ def test_a_pod_that_reaches_nobody_any_more_is_isolated() -> None:
         ({"looked": looked(("10.0.0.9", 53, 143))}, "unknown", "was not tried from inside"),
         ({"given": {**pod(), "spec": {"containers": [], "hostNetwork": True}}}, "not_isolated", "node's network"),
         # someone has put another label on it
-        ({"given": pod()}, "not_isolated", "No NetworkPolicy closes egress and ingress"),
+        ({"given": pod()}, "not_isolated", "No NetworkPolicy restricts egress and ingress"),
     ],
 )
 def test_what_keeps_a_pod_from_being_isolated_is_said(options: dict[str, Any], word: str, said: str) -> None:
@@ -361,7 +361,7 @@ def slices(*pods: str, service: str = "api", ready: bool | None = True) -> list[
 
 def test_a_service_that_still_has_it_among_its_endpoints_fails() -> None:
     assert "Service api still has the pod among" in messages(judged(slices=slices("api-0", "api-1")), "fail")
-    assert "taken out of Service api" in messages(judged(slices=slices("api-1")), "pass")
+    assert "removed from Service api" in messages(judged(slices=slices("api-1")), "pass")
 
 
 def test_what_is_seen_of_a_pod_is_kept_as_values_and_what_is_not_seen_is_not_known() -> None:
