@@ -9,6 +9,7 @@ Fuzzing gives the same examples each time, so that a run can be repeated; HYPOTH
 
 from __future__ import annotations
 
+import gc
 import os
 
 import pytest
@@ -25,6 +26,13 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 def pytest_configure(config: pytest.Config) -> None:
     longest.register(config)
     reruns.register(config)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """Leave thousands of tests that stay until the end out of every later garbage collection: it is a fifth of a second each time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(trylast=True)

@@ -18,6 +18,8 @@ from .pythons import NEWEST_CORE, Python, found
 
 # how a unit test imports what starts real shells of this machine
 SHELLS = re.compile(r"^from .*\blocal_(shells|fetches) import", re.MULTILINE)
+# what reads our own files, or tries what we give pytest, which is the same under each Python
+OURS = ("test_layers.py", "test_longest.py", "test_reruns.py")
 # much of the time of unit tests goes into waiting for silence and for shells that end
 SIDE_BY_SIDE = ("--dist", "worksteal", "-n")
 TYPED_SCRIPTS = ("tests/cluster", "tests/demo", "tests/bench")
@@ -83,7 +85,12 @@ def build(log: Log) -> None:
     imported(log, install.built(environments.for_checks(), cache.own() / "build"))
 
 
-def imported(log: Log, tarball: Path) -> None:
+def built_beside_lint(log: Log) -> None:
+    """Do what `build` does without ansible-lint, which `lint` lets read the same files in the same run."""
+    imported(log, install.built(environments.for_checks(), cache.own() / "build"), lints=False)
+
+
+def imported(log: Log, tarball: Path, *, lints: bool = True) -> None:
     """Ask galaxy-importer what it makes of a tarball; StepFailed when it complains."""
     tools = environments.for_checks() / "bin"
     with tempfile.TemporaryDirectory(dir=tarball.parent) as folder:
@@ -95,6 +102,7 @@ def imported(log: Log, tarball: Path) -> None:
             # the importer sets its own collections path, where documentation fragments of kubernetes.core would be missing
             PYTHONPATH=str(_kubernetes_core()),
             GALAXY_IMPORTER_CHECK_REQUIRED_TAGS="true",
+            GALAXY_IMPORTER_RUN_ANSIBLE_LINT=str(lints),
             **_own_home(Path(folder)),
         )
     # it ends with status 0 whatever it found
@@ -102,9 +110,10 @@ def imported(log: Log, tarball: Path) -> None:
         raise StepFailed("galaxy-importer complains:\n" + "\n".join(complaints))
 
 
-def unit(log: Log, python: Python, core: str, arguments: tuple[str, ...] = (), *, with_shells: bool = True) -> None:
+def unit(log: Log, python: Python, core: str, arguments: tuple[str, ...] = (), *, is_whole: bool = True) -> None:
+    """Run the unit tests; without is_whole not those that come out alike under each Python."""
     environment = environments.for_tests(python, core)
-    skipped = () if with_shells else tuple(f"--ignore={path}" for path in _shell_tests())
+    skipped = () if is_whole else tuple(f"--ignore={path}" for path in _alike())
     words = pytest(environment, core, "tests/unit", *SIDE_BY_SIDE, "3", *skipped, *arguments)
     log.run(*words, cwd=cache.CHECKOUT, PATH=with_busybox())
 
@@ -127,10 +136,11 @@ def with_busybox() -> str:
     return f"{environments.busybox().parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
 
 
-def _shell_tests() -> list[Path]:
-    """The unit tests in which real shells of this machine do the work."""
-    tests = sorted((cache.CHECKOUT / "tests" / "unit").rglob("test_*.py"))
-    return [path for path in tests if SHELLS.search(path.read_text(encoding="utf-8"))]
+def _alike() -> list[Path]:
+    """The unit tests that come out alike under each Python: those in which real shells of this machine do the work, and of `OURS`."""
+    folder = cache.CHECKOUT / "tests" / "unit"
+    shells = [path for path in sorted(folder.rglob("test_*.py")) if SHELLS.search(path.read_text(encoding="utf-8"))]
+    return [*shells, *(folder / name for name in OURS)]
 
 
 def _kubernetes_core() -> Path:

@@ -108,7 +108,8 @@ def everything() -> None:
         wanted = [*reversed(_units(ends(), ends()[-1:], live.NOT_BULK)), *_quick_sanity()]
         wanted += [_smoke(ready)] if len(ends()) > 1 else []
         wanted += [*steps("lint"), _branches()]
-        wanted += [step for target in ("browser", "types", "docs", "build") for step in steps(target)]
+        wanted += [step for target in ("browser", "types", "docs") for step in steps(target)]
+        wanted += [Step("build", "build", checks.built_beside_lint)]
         live.reruns().unlink(missing_ok=True)
         passed(wanted)
         for part in ready:
@@ -204,12 +205,10 @@ def _smoke(ready: Sequence[Future[Any]]) -> Step:
 
 
 def _units(
-    wanted: Sequence[tuple[Python, str]], with_shells: Sequence[tuple[Python, str]], words: tuple[str, ...] = ()
+    wanted: Sequence[tuple[Python, str]], whole: Sequence[tuple[Python, str]], words: tuple[str, ...] = ()
 ) -> list[Step]:
     """The unit tests on each pair. What a shell does is the same under each Python: few pairs see enough of it."""
-    return [
-        _pair("unit", partial(checks.unit, arguments=words, with_shells=pair in with_shells), *pair) for pair in wanted
-    ]
+    return [_pair("unit", partial(checks.unit, arguments=words, is_whole=pair in whole), *pair) for pair in wanted]
 
 
 def _sanity() -> list[Step]:

@@ -127,16 +127,17 @@ def markdown(case: Mapping[str, Any], path: str = "") -> str:
     if case["reason"]:
         head += [f"Reason: {_at_most(case['reason'])}", ""]
     place = f"Case: {_plain(path)}" if path else ""
-    entries = [_entry(entry) for entry in case["findings"]]
-    left = MAX_MARKDOWN - len("\n".join([*head, place])) - len(_more(len(entries))) - 3
-    shown = 0
-    for entry in entries:
+    count = len(case["findings"])
+    left = MAX_MARKDOWN - len("\n".join([*head, place])) - len(_more(count)) - 3
+    shown: list[str] = []
+    # of thousands few have room: no more are written out than that
+    for entry in map(_entry, case["findings"]):
         left -= len(entry) + 1
         if left < 0:
             break
-        shown += 1
-    more = [_more(len(entries) - shown)] if shown < len(entries) else []
-    return "\n".join([*head, *entries[:shown], *more, *(["", place] if place else [])]) + "\n"
+        shown.append(entry)
+    more = [_more(count - len(shown))] if len(shown) < count else []
+    return "\n".join([*head, *shown, *more, *(["", place] if place else [])]) + "\n"
 
 
 def _entry(entry: Mapping[str, Any]) -> str:
@@ -152,8 +153,7 @@ def _more(count: int) -> str:
 def _at_most(text: str) -> str:
     """Return a text for Markdown, of at most MAX_MESSAGE characters with all that escaping adds to it."""
     text = " ".join(text.split())
-    whole = _plain(text)
-    if len(whole) <= MAX_MESSAGE:
+    if len(text) <= MAX_MESSAGE and len(whole := _plain(text)) <= MAX_MESSAGE:
         return whole
     # a character becomes ten at most, as one of those that turn the direction of writing does
     kept = MAX_MESSAGE
