@@ -129,3 +129,26 @@ def test_what_is_folded_away_is_there_on_paper(browser: Browser, tmp_path: Path)
     assert [part.is_visible() for part in folded] == [False, False]
     opened.page.emulate_media(media="print")
     assert [part.is_visible() for part in folded] == [True, True]
+
+
+def test_on_paper_nothing_is_cut_off_at_the_edge(browser: Browser, tmp_path: Path) -> None:
+    night = bad_night()
+    night["findings"][0]["message"] = "x" * 4000
+    opened = Opened(browser, tmp_path, html(night, {PATH: b"2f" * 2000}))
+    opened.page.emulate_media(media="print")
+    # what a sheet of A4 has between margins of a centimetre, at 96 dots an inch
+    opened.page.set_viewport_size({"width": 718, "height": 1046})
+    assert opened.page.locator("article.fail pre").first.is_visible()
+    beyond = "[...document.querySelectorAll('body *')].filter((part) => part.getBoundingClientRect().right > 719)"
+    assert opened.page.evaluate(f"{beyond}.map((part) => part.outerHTML.slice(0, 80))") == []
+
+
+def test_of_what_is_fine_paper_has_the_names_of_the_files_and_not_what_is_in_them(
+    browser: Browser, tmp_path: Path
+) -> None:
+    opened = Opened(browser, tmp_path, html(bad_night(), {PATH: RAW}))
+    opened.page.emulate_media(media="print")
+    passed = opened.page.locator(".passed")
+    assert passed.get_by_text(PATH).first.is_visible()
+    assert [part.is_visible() for part in passed.locator("pre").all()] == [False] * passed.locator("pre").count()
+    assert opened.page.locator("article.fail pre").first.is_visible()

@@ -11,7 +11,7 @@ import json
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,8 +40,9 @@ class Rulebook:
     cases: Path
     marker: Path
 
-    def post(self, *alerts: dict[str, str], token: str = TOKEN) -> int:
-        """Sends one message with an alert for each set of labels, as whoever reaches the webhook can; returns the answer's status."""
+    def post(self, *alerts: dict[str, Any], raw: Sequence[Any] = (), token: str = TOKEN) -> int:
+        """Sends one message with an alert for each set of labels, as whoever reaches the webhook can, and with those that are raw;
+        returns the answer's status."""
         firing = [
             {
                 "status": "firing",
@@ -57,7 +58,7 @@ class Rulebook:
         body = {
             "receiver": "incident",
             "status": "firing",
-            "alerts": firing,
+            "alerts": [*firing, *raw],
             "groupLabels": {},
             "commonLabels": {},
             "commonAnnotations": {},
@@ -81,8 +82,8 @@ class Rulebook:
     def printed(self) -> str:
         return self.log.read_text(encoding="utf-8", errors="replace")
 
-    def wait_for(self, is_so: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + PATIENCE
+    def wait_for(self, is_so: Callable[[], bool], patience: float = PATIENCE) -> None:
+        deadline = time.monotonic() + patience
         while not is_so():
             assert time.monotonic() < deadline, self.printed()
             time.sleep(0.3)
@@ -139,21 +140,21 @@ def listens(port: int) -> bool:
     return True
 
 
+def full(name: str) -> dict[str, Any]:
+    """A pod whose cache is as big as its volume."""
+    container = {
+        "args": ["--blob", "/cache/blob", "--blob-size", str(8 << 20)],
+        "volumeMounts": [{"name": "cache", "mountPath": "/cache"}],
+    }
+    volumes = [{"name": "cache", "emptyDir": {"medium": "Memory", "sizeLimit": "8Mi"}}]
+    return pod_manifest(name, APP, container=container, volumes=volumes)
+
+
 @pytest.fixture(scope="module")
 def pods(kubectl: Kubectl) -> Kubectl:
     """One that crashes at once, and one whose cache is as big as its volume."""
     kubectl.apply(pod_manifest("orders-0", APP, container={"command": ["/app", "sha256", "/etc/shop/config.yaml"]}))
-    kubectl.apply(
-        pod_manifest(
-            "uploads-0",
-            APP,
-            container={
-                "args": ["--blob", "/cache/blob", "--blob-size", str(8 << 20)],
-                "volumeMounts": [{"name": "cache", "mountPath": "/cache"}],
-            },
-            volumes=[{"name": "cache", "emptyDir": {"medium": "Memory", "sizeLimit": "8Mi"}}],
-        )
-    )
+    kubectl.apply(full("uploads-0"))
     kubectl.wait_until_running("uploads-0")
     kubectl.run(
         "wait",
@@ -222,10 +223,27 @@ def test_hostile_labels_start_nothing(pods: Kubectl, rulebook: Rulebook) -> None
     refusals = len(names) * len(hostile)
     rulebook.wait_for(lambda: rulebook.printed().count("holds what is no name.") == refusals)
     rulebook.wait_for(lambda: rulebook.printed().count("chooses no playbook") == len(hostile))
-    # one that names no pod of the cluster comes last, and is the only one that starts a playbook
-    assert rulebook.post({**good, "pod": "nobody", "reason": hostile[0]}) == 200
+    # those about one that is no pod of the cluster come last, in one message, and are the only ones that start a playbook
+    nobody = {**good, "pod": "nobody", "triage": "pod", "reason": hostile[0]}
+    scraped = {"exported_namespace": pods.namespace, "exported_pod": "nobody", "namespace": "monitoring", "pod": "x"}
+    odd: list[dict[str, Any]] = [{**nobody, "alertname": name} for name in (None, 4711, ["a", "b"])]
+    odd += [{**good, **scraped}, {"alertname": "Bare", "container": "app"}]
+    odd += [{**good, "alertname": "Spaces", "namespace": "two words"}]
+    many = [{**nobody, "alertname": f"Crash {number}"} for number in range(300)]
+    over = {"status": "resolved", "labels": {**good, "pod": "over"}}
+    assert rulebook.post(*odd, *many, raw=[over, {"status": "firing"}]) == 200
     rulebook.wait_for(lambda: bool(rulebook.findings(pods, "nobody")))
     assert rulebook.printed().count("PLAY [") == started + 1
+    (case,) = rulebook.findings(pods, "nobody")
+    named = "Alerts without a name (app), 4711 (app), ['a', 'b'] (app), KubePodCrashLooping, Crash 0 (app), 299 more"
+    assert case["reason"] == named
+    # each that could not be answered is named
+    for words in (
+        "Alert Bare: the labels namespace and pod are missing.",
+        "Alert Spaces: the label namespace holds what is no name.",
+        "Alert 308 of 308 of the message has no labels.",
+    ):
+        rulebook.wait_for(lambda words=words: words in rulebook.printed())
     assert not rulebook.marker.exists()
     # what is printed of it could not be run either
     assert not any(sign in rulebook.printed() for sign in ("{{", "{%"))
@@ -235,3 +253,40 @@ def test_who_does_not_know_the_token_is_not_heard(pods: Kubectl, rulebook: Ruleb
     good = {"alertname": "KubePodCrashLooping", "namespace": pods.namespace, "pod": "stranger"}
     assert rulebook.post(good, token="another") == 401
     assert "stranger" not in rulebook.printed()
+
+
+# as many as a rollout that fails can have at once; each is looked into and has a case of its own, one after the other
+CROWD = 20
+
+
+@pytest.mark.bulk
+def test_from_alerts_to_verdicts_of_one_pod_and_of_twenty(
+    kubectl: Kubectl,
+    rulebook: Rulebook,
+    alertmanager: Alertmanager,
+    tmp_path: Path,
+    measured: Callable[[str], None],
+) -> None:
+    names = [f"crowd-{number}" for number in range(CROWD + 1)]
+    for name in names:
+        kubectl.apply(full(name))
+    for name in names:
+        kubectl.wait_until_running(name)
+    empty = tmp_path / "empty.yml"
+    empty.write_text("- hosts: localhost\n  gather_facts: false\n  tasks: []\n", encoding="utf-8")
+    begin = time.monotonic()
+    subprocess.run(["ansible-playbook", str(empty)], check=True, capture_output=True, stdin=subprocess.DEVNULL)
+    measured(f"an empty play: {time.monotonic() - begin:.1f} s")
+    for some in (names[:1], names[1:]):
+        begin = time.monotonic()
+        for name in some:
+            alertmanager.alert(alertname="KubePodNotReady", namespace=kubectl.namespace, pod=name)
+        rulebook.wait_for(
+            lambda some=some: all(rulebook.findings(kubectl, name) for name in some), len(some) * PATIENCE
+        )
+        measured(f"from the alert to the verdict, {len(some)} pods: {time.monotonic() - begin:.1f} s")
+    for name in names:
+        # one case each, however often Alertmanager repeats itself
+        (case,) = rulebook.findings(kubectl, name)
+        assert case["findings"][0]["analyzer"] == "volume_full", case["findings"][0]["message"]
+        alertmanager.alert(alertname="KubePodNotReady", namespace=kubectl.namespace, pod=name, is_over=True)

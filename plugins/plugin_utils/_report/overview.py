@@ -10,7 +10,7 @@ This is a private plugin utility of incident.distroless; its interface may chang
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,14 +49,18 @@ def bars(facts: Mapping[str, Row]) -> list[Bar]:
     """Return what is in use in each target, the fullest first; of many targets only what is half full at least."""
     found: list[Bar] = []
     for label, of_target in facts.items():
-        rows = sorted(_bars(label, of_target), key=lambda row: -1 if row.percent is None else -row.percent - 1)
-        found += (
-            rows[:MAX_BARS] if len(facts) <= FEW else [row for row in rows if (row.percent or 0) >= MUCH][:MAX_BARS]
-        )
+        own = list(_own_bars(label, of_target))
+        # what the container itself uses is not pushed out by volumes that are nearly empty
+        rows = _fullest([*_fullest(_disk_bars(label, of_target))[: MAX_BARS - len(own)], *own])
+        found += rows if len(facts) <= FEW else [row for row in rows if (row.percent or 0) >= MUCH]
     return found
 
 
-def _bars(label: str, facts: Row) -> Iterator[Bar]:
+def _fullest(rows: Iterable[Bar]) -> list[Bar]:
+    return sorted(rows, key=lambda row: -1 if row.percent is None else -row.percent - 1)
+
+
+def _disk_bars(label: str, facts: Row) -> Iterator[Bar]:
     rows = facts.get("disk_usage")
     by_device: dict[object, Row] = {}
     for row in rows if isinstance(rows, list) else ():
@@ -70,6 +74,9 @@ def _bars(label: str, facts: Row) -> Iterator[Bar]:
         if row.get("inodes"):
             count = f"{row.get('inodes_used')} of {row['inodes']}"
             yield from _bar(label, f"inodes {point}", row.get("inodes_percent"), count)
+
+
+def _own_bars(label: str, facts: Row) -> Iterator[Bar]:
     memory, cpu, pids = (_mapping(facts.get(name)) for name in ("memory_use", "cpu_use", "pids_use"))
     if memory:
         limit = f"of {_size(memory.get('limit'))}" if memory.get("limit") else "and no limit"
@@ -158,22 +165,22 @@ def _size(value: object) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """What was looked at. whole: titles of what was seen whole in every target; lines: each title with what is known of it in each
-    target, in the targets' order."""
+    """What was looked at with the same outcome in each target: titles, and states in the targets' order. is_whole: it was seen whole in all."""
 
-    whole: tuple[str, ...]
-    lines: tuple[tuple[str, tuple[str, ...]], ...]
+    titles: tuple[str, ...]
+    states: tuple[str, ...]
+    is_whole: bool
 
 
-def coverage(case: Row, labels: Sequence[str]) -> Coverage:
-    """Return what of what was to be looked at was seen whole, in part, or not at all and why, in the words of a table.
+def coverage(case: Row, labels: Sequence[str]) -> list[Coverage]:
+    """Return what of what was to be looked at was seen in part, or not at all and why, in the words of a table; at last what was seen whole.
 
     case: the content of findings.json; one of an earlier version has nothing of it.
     """
     told = case.get("coverage") or {}
-    titles = dict.fromkeys(str(title) for label in labels for title in told.get(label, {}))
-    lines = [(title, tuple(str(told.get(label, {}).get(title, "")) for label in labels)) for title in titles]
-    return Coverage(
-        tuple(title for title, states in lines if set(states) == {WHOLE}),
-        tuple((title, states) for title, states in lines if set(states) != {WHOLE}),
-    )
+    by_states: dict[tuple[str, ...], list[str]] = {}
+    for title in dict.fromkeys(str(title) for label in labels for title in told.get(label, {})):
+        states = tuple(str(told.get(label, {}).get(title, "")) for label in labels)
+        by_states.setdefault(states, []).append(title)
+    found = [Coverage(tuple(titles), states, set(states) == {WHOLE}) for states, titles in by_states.items()]
+    return sorted(found, key=lambda row: row.is_whole)

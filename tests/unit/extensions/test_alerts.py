@@ -218,15 +218,32 @@ def test_what_is_no_message_of_alertmanager_is_said_to_be_none(body: Any) -> Non
     assert asked({"payload": body}) == [{"refused": "This is no message of Alertmanager: it has no list of alerts."}]
 
 
-@pytest.mark.parametrize("alert", [None, "x", {}, {"labels": None}, {"labels": []}], ids=repr)
-def test_an_alert_without_labels_is_refused(alert: Any) -> None:
-    assert asked({"payload": {"alerts": [alert]}}) == [{"refused": "An alert has no labels."}]
+@pytest.mark.parametrize("alert", [None, "x", {}, {"labels": None}, {"labels": []}, {"labels": {}}], ids=repr)
+def test_an_alert_without_labels_is_refused_by_its_place(alert: Any) -> None:
+    good = message(GOOD)["payload"]["alerts"]
+    assert asked({"payload": {"alerts": [*good, alert]}}) == [
+        CRASH,
+        {"refused": "Alert 2 of 2 of the message has no labels."},
+    ]
 
 
-def test_a_message_with_too_many_alerts_is_cut_and_says_so() -> None:
-    events = asked(message(*({**GOOD, "pod": f"api-{number}"} for number in range(5))), max_alerts=2)
-    assert len(events) == 3
-    assert events[-1] == {"refused": "The message holds 5 alerts; those after the first 2 were left."}
+def test_what_one_message_would_look_into_is_bounded_and_each_alert_that_is_left_is_named() -> None:
+    # three are about what is looked into anyway
+    labels = [{**GOOD, "alertname": f"Crash {n}", "triage": "pod", "pod": f"api-{n % 5}"} for n in range(8)]
+    events = asked(message(*labels, {"alertname": "Odd"}), max_alerts=2)
+    assert [(event.get("pod"), event.get("reason")) for event in events[:2]] == [
+        ("api-0", "Alerts Crash 0 (app), Crash 5 (app)"),
+        ("api-1", "Alerts Crash 1 (app), Crash 6 (app)"),
+    ]
+    assert [event["refused"] for event in events[2:]] == [
+        *(f"Alert Crash {n} about shop/api-{n % 5}: one message is answered by 2 looks at most." for n in (2, 3, 4, 7)),
+        "Alert Odd: the labels namespace and pod are missing.",
+    ]
+
+
+def test_three_hundred_alerts_about_one_pod_are_one_event() -> None:
+    (event,) = asked(message(*({**GOOD, "alertname": f"Crash {n}", "triage": "pod"} for n in range(300))))
+    assert event["reason"].endswith("Crash 4 (app), 295 more")
 
 
 @pytest.mark.parametrize(("cut", "is_said"), [(3, True), (0, False), (None, False), ("3", False)])

@@ -35,7 +35,10 @@ description:
     the alert and says why.
 options:
   max_alerts:
-    description: The most alerts that are taken out of one message. The others are refused.
+    description:
+      - >-
+        The most events that one message gives. Alerts that no event is given for are refused, each by its name; those about what is looked into
+        anyway are not counted.
     type: int
     default: 100
   triage:
@@ -84,11 +87,12 @@ def main(event: dict[str, Any], max_alerts: int = 100, triage: Mapping[str, str]
     if not isinstance(payload, dict) or not isinstance(alerts, list):
         return [{"refused": "This is no message of Alertmanager: it has no list of alerts."}]
     known = {**KNOWN, **(triage or {})}
-    events = _together(_event(alert, known) for alert in alerts[:max_alerts] if not _is_resolved(alert))
-    if len(alerts) > max_alerts:
-        events.append(
-            {"refused": f"The message holds {len(alerts)} alerts; those after the first {max_alerts} were left."}
-        )
+    firing = [
+        _event(alert, known, f"{number} of {len(alerts)}")
+        for number, alert in enumerate(alerts, 1)
+        if not _is_resolved(alert)
+    ]
+    events = _together(firing, max_alerts)
     cut = payload.get("truncatedAlerts")
     if isinstance(cut, int) and cut > 0:
         events.append(
@@ -101,15 +105,25 @@ def _is_resolved(alert: object) -> bool:
     return isinstance(alert, dict) and alert.get("status") == "resolved"
 
 
-def _together(events: Iterable[dict[str, str]]) -> list[dict[str, str]]:
-    """Return one event for all those that one look answers, and the refused ones as they are."""
+def _together(events: Iterable[dict[str, str]], most: int) -> list[dict[str, str]]:
+    """Return one event for all those that one look answers, at most so many, and the refused ones as they are."""
     found: dict[tuple[str, ...], list[dict[str, str]]] = {}
+    looks = 0
     for number, event in enumerate(events):
+        refused = ("refused", str(number))
         if "refused" in event:
-            found[str(number), "refused"] = [event]
+            found[refused] = [event]
             continue
         container = "" if event["triage"] in OF_PODS else event["container"]
-        found.setdefault((event["namespace"], event["pod"], event["triage"], container), []).append(event)
+        look = (event["namespace"], event["pod"], event["triage"], container)
+        if look in found:
+            found[look].append(event)
+        elif looks < most:
+            found[look] = [event]
+            looks += 1
+        else:
+            about = f"Alert {event['alertname']} about {event['namespace']}/{event['pod']}"
+            found[refused] = [{"refused": f"{about}: one message is answered by {most} looks at most."}]
     return [event for same in found.values() for event in _told(_merged(same))]
 
 
@@ -136,10 +150,11 @@ def _merged(same: list[dict[str, str]]) -> dict[str, str]:
     }
 
 
-def _event(alert: object, known: Mapping[str, str]) -> dict[str, str]:
+def _event(alert: object, known: Mapping[str, str], place: str) -> dict[str, str]:
+    """Return the event of an alert, or why there is none. place: which of the message's it is, for one that has no name."""
     labels = alert.get("labels") if isinstance(alert, dict) else None
-    if not isinstance(labels, dict):
-        return {"refused": "An alert has no labels."}
+    if not isinstance(labels, dict) or not labels:
+        return {"refused": f"Alert {place} of the message has no labels."}
     name = _text(labels.get("alertname"))
     given, prefix = _chosen(labels)
     missing = [f"{prefix}{key}" for key in ("namespace", "pod") if given[key] is None]

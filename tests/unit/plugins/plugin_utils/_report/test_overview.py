@@ -10,7 +10,13 @@ from typing import Any
 
 import pytest
 from ansible_collections.incident.distroless.plugins.plugin_utils._report.html_page import html
-from ansible_collections.incident.distroless.plugins.plugin_utils._report.overview import Bar, bars, coverage, trends
+from ansible_collections.incident.distroless.plugins.plugin_utils._report.overview import (
+    Bar,
+    Coverage,
+    bars,
+    coverage,
+    trends,
+)
 from ansible_collections.incident.distroless.plugins.plugin_utils._report.summary import telling, without_secrets
 from ansible_collections.incident.distroless.tests.unit.support.report_cases import bad_night, finding
 
@@ -49,6 +55,20 @@ def test_what_has_no_limit_has_figures_and_no_bar() -> None:
         Bar("a", "processes and threads", 3, "3 of 100"),
         Bar("a", "memory", None, "5 MiB and no limit"),
     ]
+
+
+def test_what_a_container_uses_is_shown_however_many_volumes_there_are() -> None:
+    volumes = [{**TMP, "point": f"/data/{number}", "device": f"0:{number}"} for number in range(9)]
+    facts = {
+        "disk_usage": [*volumes, DISK],
+        "memory_use": {"limit": None, "kept": 5 << 20, "percent": None},
+        "cpu_use": {"limit": 0.5, "used": 0.01},
+        "pids_use": {"limit": 100, "used": 3, "percent": 3},
+    }
+    found = [row.what for row in bars({"a": facts})]
+    assert found[0] == "disk /data"
+    assert found[-3:] == ["processes and threads", "CPU", "memory"]
+    assert len(found) == 8
 
 
 def test_of_many_pods_only_what_is_half_full_is_a_bar() -> None:
@@ -112,16 +132,26 @@ def test_a_plot_says_in_words_what_it_shows_and_holds_no_mark_up_of_a_pod() -> N
     assert '<section id="trends"' not in html({**night, "facts": {}}, {})
 
 
-def test_what_was_seen_whole_is_a_sentence_and_the_rest_a_table() -> None:
+def test_what_was_looked_at_is_a_table_in_which_what_had_the_same_outcome_is_one_row() -> None:
     told = {
-        "a": {"Mounts": "whole", "Logs": "whole", "Files": "in part"},
-        "b": {"Mounts": "whole", "Logs": "pods/log is forbidden", "Files": "whole"},
+        "a": {"Mounts": "whole", "Logs": "whole", "Files": "in part", "Names": "whole", "Events": "whole"},
+        "b": {"Mounts": "whole", "Logs": "<b>no</b>", "Files": "whole", "Names": "<b>no</b>", "Events": "whole"},
     }
-    found = coverage({"coverage": told}, ["a", "b"])
-    assert found.whole == ("Mounts",)
-    assert found.lines == (("Logs", ("whole", "pods/log is forbidden")), ("Files", ("in part", "whole")))
+    assert coverage({"coverage": told}, ["a", "b"]) == [
+        Coverage(("Logs", "Names"), ("whole", "<b>no</b>"), is_whole=False),
+        Coverage(("Files",), ("in part", "whole"), is_whole=False),
+        Coverage(("Mounts", "Events"), ("whole", "whole"), is_whole=True),
+    ]
     # a case of an earlier version does not know it
-    assert coverage({}, ["a"]).lines == ()
+    assert coverage({}, ["a"]) == []
+    night = bad_night()
+    (label,) = (f"{row['namespace']}/{row['pod']}/{row['container']}" for row in night["targets"][:1])
+    page = html({**night, "coverage": {label: told["b"]}}, {})
+    section = page.partition('<section id="coverage"')[2].partition("</section>")[0]
+    assert "<li>Logs</li><li>Names</li>" in section
+    assert "&lt;b&gt;no&lt;/b&gt;" in section
+    assert "seen whole</td>" in section
+    assert '<section id="coverage"' not in html({**night, "coverage": {}}, {})
 
 
 def test_the_last_words_stand_beside_the_crash_and_nowhere_else() -> None:
