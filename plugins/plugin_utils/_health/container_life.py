@@ -25,9 +25,11 @@ KINDS = (("containers", "app"), ("initContainers", "init"))
 ON_ITS_WAY = ("", "ContainerCreating", "PodInitializing")
 # the runtime's own number for the time that never was
 NEVER = "1970-01-01T00:00:00Z"
+# within it a kubelet tells that all of a pod has ended
+LAG = 15
 # man 7 signal, x86 and arm
-TERM = 15
-SIGNALS = {1: "HUP", 2: "INT", 3: "QUIT", 4: "ILL", 5: "TRAP", 6: "ABRT", 7: "BUS", 8: "FPE", 9: "KILL", 11: "SEGV"}
+KILL, TERM = 9, 15
+SIGNALS = {1: "HUP", 2: "INT", 3: "QUIT", 4: "ILL", 5: "TRAP", 6: "ABRT", 7: "BUS", 8: "FPE", KILL: "KILL", 11: "SEGV"}
 SIGNALS |= {13: "PIPE", 14: "ALRM", TERM: "TERM", 24: "XCPU", 25: "XFSZ", 31: "SYS"}
 
 
@@ -147,17 +149,42 @@ def _is_as_it_should(pod: Mapping[str, Any], kind: str, spec: Mapping[str, Any],
         return True
     if end.get("exitCode") in (0, 128 + TERM) and _was_deleted_before(pod, end.get("finishedAt")):
         return True
-    return end.get("exitCode") == 0 and not _is_to_stay(pod, kind, spec)
+    # kubernetes#131530: a process in it was killed, and the one that was left ended well
+    if end.get("reason") == "OOMKilled":
+        return False
+    if outlived_grace(pod, end.get("exitCode"), end.get("finishedAt")):
+        return True
+    return end.get("exitCode") == 0 and not is_to_stay(pod, kind, spec)
 
 
 def _was_deleted_before(pod: Mapping[str, Any], moment: str | None) -> bool:
     # the API sets the time at which the grace period is over
-    about = pod.get("metadata") or {}
-    left = seconds(moment, about.get("deletionTimestamp"))
-    return left is not None and left <= int(about.get("deletionGracePeriodSeconds") or 0)
+    left = seconds(moment, (pod.get("metadata") or {}).get("deletionTimestamp"))
+    return left is not None and left <= _grace(pod) + (LAG if _is_let_go(pod) else 0)
 
 
-def _is_to_stay(pod: Mapping[str, Any], kind: str, spec: Mapping[str, Any]) -> bool:
+def outlived_grace(pod: Mapping[str, Any], code: int | None, ended_at: str | None) -> bool:
+    """Return whether a container took no note of its pod's deletion, so that the kubelet killed it after the grace period."""
+    left = seconds(ended_at, (pod.get("metadata") or {}).get("deletionTimestamp"))
+    if code != 128 + KILL or left is None:
+        return False
+    # the kubelet's count of the seconds begins in between two of the API's
+    return _was_deleted_before(pod, ended_at) if _is_let_go(pod) else left <= 1
+
+
+def _is_let_go(pod: Mapping[str, Any]) -> bool:
+    """Return whether the kubelet has ended all of a pod that was deleted: it deletes it once more, with no grace period, and where a
+    finalizer keeps it the time of its deletion is that one's."""
+    return (pod.get("metadata") or {}).get("deletionGracePeriodSeconds") == 0
+
+
+def _grace(pod: Mapping[str, Any]) -> int:
+    return int(
+        pod["metadata"].get("deletionGracePeriodSeconds") or pod["spec"].get("terminationGracePeriodSeconds") or 0
+    )
+
+
+def is_to_stay(pod: Mapping[str, Any], kind: str, spec: Mapping[str, Any]) -> bool:
     """Return whether a container is started again even where it ended well."""
     policy = spec.get("restartPolicy") or pod["spec"].get("restartPolicy", "Always")
     return kind == "sidecar" or (kind == "app" and (policy == "Always" or bool(rule_for(spec, 0))))

@@ -302,7 +302,7 @@ def _is_past_a_moment(view: View) -> bool:
     ready = condition(view.pod, "Ready")
     age = view.age(ready.get("lastTransitionTime") if ready.get("status") == "False" else view.life["started_at"])
     run = view.age(view.life["started_at"])
-    return min(value for value in (age, run, LATE) if value is not None) > A_MOMENT
+    return min(value for value in (age, run, LATE) if value is not None) > A_MOMENT and not view.is_asked_later
 
 
 def _is_leaving(view: View) -> bool:
@@ -365,8 +365,7 @@ def _restarted_before(view: View) -> Cause | None:
 
 def _notes(view: View) -> Iterator[str]:
     """Return what is seen and is no trouble yet."""
-    if _is_leaving(view):
-        yield f"The pod was deleted, and has until {view.pod['metadata']['deletionTimestamp']}."
+    yield from view.of_deletion()
     for kind in ("PodResizePending", "PodResizeInProgress"):
         resize = condition(view.pod, kind)
         if resize.get("status") == "True":
@@ -378,7 +377,8 @@ def _notes(view: View) -> Iterator[str]:
     if elapsed is not None and probe:
         yield f"It is starting for {elapsed} s; its startup probe waits for {patience(probe)} s."
     elif condition(view.pod, "Ready").get("status") == "False" and not is_finished(view.pod):
-        yield f"The pod is not ready since {condition(view.pod, 'Ready').get('lastTransitionTime')}."
+        later = "; the readiness probe has not asked yet, by its initialDelaySeconds" if view.is_asked_later else ""
+        yield f"The pod is not ready since {condition(view.pod, 'Ready').get('lastTransitionTime')}{later}."
 
 
 Find = Callable[[View], Cause | None]

@@ -16,7 +16,11 @@ from dataclasses import replace
 from ansible_collections.incident.distroless.plugins.module_utils._core.sizes import show_size
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.waiting import NO_IMAGE
 from ansible_collections.incident.distroless.plugins.plugin_utils._health.causes import Cause, because
-from ansible_collections.incident.distroless.plugins.plugin_utils._health.container_life import ON_ITS_WAY, rule_for
+from ansible_collections.incident.distroless.plugins.plugin_utils._health.container_life import (
+    ON_ITS_WAY,
+    is_to_stay,
+    rule_for,
+)
 from ansible_collections.incident.distroless.plugins.plugin_utils._health.evidence import (
     A_MOMENT,
     LOST,
@@ -127,7 +131,9 @@ def why_ended(view: View) -> Cause:
     """Return why the container ended, of one that has ended and should not have."""
     life = view.life
     if life["end_reason"] == "OOMKilled" or "OOM-killed" in life["message"]:
-        return _memory(view)
+        is_done = life["exit_code"] == 0 and not is_to_stay(view.pod, life["kind"], view.spec)
+        part = "It counts as done, and what that process was to do may be missing"
+        return replace(_memory(view), verdict="warn").under(part) if is_done else _memory(view)
     if life["end_reason"] in START_ERRORS:
         return _not_started(view)
     if life["end_reason"] in LOST:

@@ -16,9 +16,10 @@ from typing import Any
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.pods import (
     container_spec,
     container_status,
+    container_statuses,
     containers,
 )
-from ansible_collections.incident.distroless.plugins.plugin_utils._health.container_life import seconds
+from ansible_collections.incident.distroless.plugins.plugin_utils._health.container_life import outlived_grace, seconds
 from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.last_words import (
     LastWords,
     clean,
@@ -118,6 +119,25 @@ class View:
         told = [(self.age(row["time"]), row["late"]) for row in self.events]
         return max((late for age, late in told if age is not None and age - late <= LATELY), default=0)
 
+    @property
+    def is_asked_later(self) -> bool:
+        """Return whether no container that runs and is not ready was asked yet whether it is, for its probe's initialDelaySeconds."""
+        began = {
+            row["name"]: row["state"]["running"].get("startedAt")
+            for row in container_statuses(self.pod)
+            if not row.get("ready") and "running" in (row.get("state") or {})
+        }
+        probes = {name: container_spec(self.pod, name).get("readinessProbe") for name in began}
+        return bool(began) and all((self.age(at) or 0) <= _delay(probes[name]) for name, at in began.items())
+
+    def of_deletion(self) -> Iterator[str]:
+        """Return sentences of the pod's deletion, where it was deleted."""
+        about = self.pod["metadata"]
+        if until := about.get("deletionTimestamp"):
+            yield f"The pod was deleted, and has until {until}."
+        if outlived_grace(self.pod, self.life["exit_code"], self.life["ended_at"]):
+            yield "It took no note of SIGTERM, and the kubelet killed it after its grace period."
+
     def unhealthy_rows(self, kind: str) -> list[Row]:
         """Return the events of failed probes of that kind (Liveness, Readiness, Startup)."""
         return [row for row in self.about("Unhealthy") if row["message"].startswith(kind)]
@@ -184,6 +204,12 @@ def patience(probe: Row) -> int:
     return int(probe.get("initialDelaySeconds") or 0) + int(probe.get("periodSeconds") or 10) * int(
         probe.get("failureThreshold") or 3
     )
+
+
+def _delay(probe: Row | None) -> int:
+    """Return the seconds within which a probe asks for the first time; -1 where it asks at once, or is none."""
+    delay = int((probe or {}).get("initialDelaySeconds") or 0)
+    return delay + int((probe or {}).get("periodSeconds") or 10) if delay else -1
 
 
 @dataclass(frozen=True, slots=True)

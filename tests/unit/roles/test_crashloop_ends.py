@@ -131,6 +131,26 @@ KILLED = "Container app failed liveness probe, will be restarted"
 EARLIER = "07:30:00"
 
 
+@pytest.mark.parametrize("kind", ["app", "init"])
+def test_who_ends_well_after_a_process_in_it_was_killed_for_memory_is_not_simply_done(kind: str) -> None:
+    """kubernetes#131530: of a Job's pod the phase is Succeeded, and the reason OOMKilled."""
+    end = ended(0, "OOMKilled")
+    if kind == "app":
+        found = judged(status(end), spec={"restartPolicy": "Never"}, phase="Succeeded")
+    else:
+        found = judged(status(RUNNING), inits=({**status(end), "name": "migrate"},), container="migrate")
+    message = said(found, "warn")["out_of_memory"]
+    assert message.startswith("A process in it was killed by the kernel for its memory (OOMKilled)")
+    assert "ended with 0" in message
+    assert "may be missing" in message
+    assert not said(found, "pass", "fail")
+
+
+def test_an_app_that_is_started_again_after_such_an_end_fails() -> None:
+    found = judged(status(BACK_OFF, ended(0, "OOMKilled")))
+    assert list(said(found, "fail")) == ["out_of_memory"]
+
+
 @pytest.mark.parametrize("end", [ended(0, "Completed"), ended(143), ended(137)])
 def test_a_kill_of_an_earlier_run_counts_where_events_of_the_last_one_were_lost(end: Any) -> None:
     """The kubelet bounds its events: of a pod that has many it told no start and no kill of the last run, but a failed probe."""
@@ -250,6 +270,26 @@ def test_an_end_that_was_asked_for_by_deleting_the_pod_is_no_trouble() -> None:
         assert said(judged(status(ended(code, at="10:59:20")), metadata=deleted), "fail") == {}
         assert said(judged(status(ended(code, at="10:58:00")), metadata=deleted), "fail")
     assert list(said(judged(status(ended(1, at="10:59:20")), metadata=deleted), "fail")) == ["exit"]
+
+
+def test_who_takes_no_note_of_its_deletion_is_killed_after_the_grace_period_and_is_told_beside_a_pass() -> None:
+    deleted = {"deletionTimestamp": "2026-11-24T10:59:40Z", "deletionGracePeriodSeconds": 30}
+    found = judged(status(ended(137, at="10:59:40")), metadata=deleted)
+    assert "the kubelet killed it after its grace period" in said(found, "pass")["no_trouble"]
+    assert said(found, "fail", "warn", "unknown") == {}
+    # before it, or for memory, it is another's doing
+    assert list(said(judged(status(ended(137, at="10:59:20")), metadata=deleted), "fail")) == ["exit"]
+    oom = judged(status(ended(137, "OOMKilled", at="10:59:40")), metadata=deleted)
+    assert list(said(oom, "fail")) == ["out_of_memory"]
+
+
+@pytest.mark.parametrize("code", [0, 143, 137])
+def test_a_pod_that_a_finalizer_keeps_was_deleted_before_its_containers_ended(code: int) -> None:
+    """Once all has ended the kubelet deletes it once more, and the API counts from then."""
+    let_go = {"deletionTimestamp": "2026-11-24T10:59:40Z", "deletionGracePeriodSeconds": 0, "finalizers": ["x.io/y"]}
+    spec = {"terminationGracePeriodSeconds": 5}
+    assert said(judged(status(ended(code, at="10:59:33")), metadata=let_go, spec=spec), "fail", "warn") == {}
+    assert said(judged(status(ended(code, at="10:58:00")), metadata=let_go, spec=spec), "fail")
 
 
 def test_a_container_that_keeps_a_rule_of_its_own_may_end_well() -> None:
