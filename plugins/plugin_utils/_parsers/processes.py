@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.incident.distroless.plugins.module_utils._core.proc_stat import parse_stat
@@ -68,14 +69,17 @@ SUPERVISORS, SERVICE = ("s6-supervise", "runsv"), re.compile(r"(?:/var)?/run/.+/
 
 
 def processes(data: bytes) -> list[dict[str, Any]]:
-    """Return the process table, by pid, from lines `pid hex-of-stat hex-of-status hex-of-cmdline hex-of-exe hex-of-cwd`.
+    """Return the process table, by pid, from lines `pid hex-of-stat hex-of-status hex-of-cmdline hex-of-exe hex-of-cwd
+    hex-of-stdin`.
 
-    stat, status and cmdline are the files of /proc/<pid>, exe and cwd (which may be left out) what its links say; each with an
-    underscore before, since each can
-    be empty. Each: pid, parent, name, state, uid, gid, threads, rss (bytes), start_ticks (since boot), command (one line), exe
-    (in the target's view, "" where it cannot be read), exe_deleted, script (what an interpreter or a loader runs, as its
-    command line names it, from its working directory; "" where it names nothing or is none of them), is_supervised (whether that is the
-    script of a service, which s6 and runit run from /run).
+    stat, status and cmdline are the files of /proc/<pid>, exe and cwd what its links say, stdin that of descriptor 0 where 0 and 1
+    are sockets (cwd and stdin may be left out); each with an underscore before, since each can be empty.
+
+    Each: pid, parent, name, state, uid, gid, threads, rss (bytes), start_ticks (since boot), command (one line), exe (in the target's
+    view, "" where it cannot be read), exe_deleted, script (what an interpreter or a loader runs, as its command line names it, from its
+    working directory; "" where it names nothing or is none of them), is_supervised (whether that is the script of a service, which s6
+    and runit run from /run), prompt_socket (the inode of the socket that a shell without a script or code takes its commands from and
+    answers to, None where it is no such shell).
     """
     # what a line `cut` says is completeness's to tell
     rows = [_process(line) for line in lines(data) if line != CUT]
@@ -86,9 +90,9 @@ def processes(data: bytes) -> list[dict[str, Any]]:
 
 
 def _process(line: bytes) -> dict[str, Any]:
-    # a collector of a user's own may not know of the working directory
-    pid, *parts = words(line, 6 if line.count(b" ") > 4 else 5)
-    stat, status, command, link, cwd = (from_hex(part.removeprefix(b"_")) for part in (*parts, b"_")[:5])
+    # a collector of a user's own may not know of the working directory, nor of what it reads from
+    pid, *parts = words(line, min(line.count(b" ") + 1, 7) if line.count(b" ") > 4 else 5)
+    stat, status, command, link, cwd, stdin = (from_hex(part.removeprefix(b"_")) for part in (*parts, b"_", b"_")[:6])
     # readlink ends what it prints by a newline
     link = link.removesuffix(b"\n")
     found = parse_stat(stat.decode("utf-8", "surrogateescape"))
@@ -96,6 +100,7 @@ def _process(line: bytes) -> dict[str, Any]:
         raise not_understood(line)
     known = _fields(status)
     arguments = command.rstrip(b"\0").split(b"\0") if command else []
+    program = _Program.of(link.removesuffix(DELETED), arguments)
     return {
         "pid": number(pid),
         "parent": found.parent,
@@ -109,33 +114,48 @@ def _process(line: bytes) -> dict[str, Any]:
         "command": " ".join(shown(word) for word in arguments),
         "exe": shown(in_target(link.removesuffix(DELETED))) if link else "",
         "exe_deleted": link.endswith(DELETED),
-        "script": shown(_found(_script(link.removesuffix(DELETED), arguments), cwd.removesuffix(b"\n"))),
+        "script": shown(_found(program.script, cwd.removesuffix(b"\n"))),
+        "prompt_socket": _inode(stdin) if program.asks else None,
     }
 
 
-def _script(program: bytes, arguments: list[bytes]) -> bytes:
-    """Return what a program runs as its command line names it, b"" where it is no interpreter, or runs code that no file holds."""
-    called = [*arguments] or [b""]
-    name = posixpath.basename(program or called[0])
-    if name == BUSYBOX:
-        # by whatever link it was called
-        called = called[1:] if posixpath.basename(called[0]) == BUSYBOX else called
-        name = posixpath.basename(called[0]) if called else b""
-        if not FAMILIES["shell"].fullmatch(name.lstrip(b"-")):
-            return b""
-    family = next((key for key, pattern in FAMILIES.items() if pattern.fullmatch(name.lstrip(b"-"))), "")
-    rest = iter(called[1:] if family else ())
-    for word in rest:
-        if word in TAKE_A_WORD.get(family, ()):
-            next(rest, b"")
-        elif word in RUN_A_WORD.get(family, ()):
-            return next(rest, b"")
-        elif family in CODE and CODE[family].fullmatch(word):
-            return b""
-        elif not word.startswith((b"-", b"+")):
-            # of Java that is a class
-            return b"" if family == "java" else word
-    return b""
+def _inode(link: bytes) -> int | None:
+    match = re.fullmatch(rb"socket:\[([0-9]{1,20})\]\n?", link)
+    return int(match[1]) if match else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Program:
+    """What a program runs as its command line names it: script, b"" where it is no interpreter, or runs code that no file holds; asks:
+    whether it is a shell that was given neither."""
+
+    script: bytes = b""
+    asks: bool = False
+
+    @classmethod
+    def of(cls, program: bytes, arguments: list[bytes]) -> _Program:
+        """Return it. program: the file that it runs from, b"" where that cannot be read."""
+        called = [*arguments] or [b""]
+        name = posixpath.basename(program or called[0])
+        if name == BUSYBOX:
+            # by whatever link it was called
+            called = called[1:] if posixpath.basename(called[0]) == BUSYBOX else called
+            name = posixpath.basename(called[0]) if called else b""
+            if not FAMILIES["shell"].fullmatch(name.lstrip(b"-")):
+                return cls()
+        family = next((key for key, pattern in FAMILIES.items() if pattern.fullmatch(name.lstrip(b"-"))), "")
+        rest = iter(called[1:] if family else ())
+        for word in rest:
+            if word in TAKE_A_WORD.get(family, ()):
+                next(rest, b"")
+            elif word in RUN_A_WORD.get(family, ()):
+                return cls(next(rest, b""))
+            elif family in CODE and CODE[family].fullmatch(word):
+                return cls()
+            elif not word.startswith((b"-", b"+")):
+                # of Java that is a class
+                return cls() if family == "java" else cls(word)
+        return cls(asks=family == "shell")
 
 
 def _found(script: bytes, cwd: bytes) -> bytes:

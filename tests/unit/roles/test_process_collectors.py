@@ -10,6 +10,7 @@ import _ctypes
 import mmap
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -47,6 +48,30 @@ def test_the_processes_are_all_there_with_what_they_run(shell: str, sleepers: li
     ]
     assert {row["exe"] for row in rows} == {str(Path(f"/proc/{sleepers[0]}/exe").readlink())}
     assert collect(*arguments, changes=only(sleepers), parser="completeness")["is_complete"]
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_shell_at_the_end_of_a_connection_is_seen_and_one_at_a_pipe_is_none(shell: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as near:
+        far = server.accept()[0]
+        inode = os.fstat(far.fileno()).st_ino
+        with (
+            subprocess.Popen(["sh"], stdin=far, stdout=far) as remote,
+            subprocess.Popen(["sh"], stdin=subprocess.PIPE, stdout=far) as local,
+        ):
+            # each has become a shell once it answers
+            near.sendall(b"echo up\n")
+            assert near.recv(9) == b"up\n"
+            assert local.stdin is not None
+            local.stdin.write(b"echo up\n")
+            local.stdin.flush()
+            assert near.recv(9) == b"up\n"
+            pids = sorted((remote.pid, local.pid))
+            rows = collect("process_triage", "processes", shell, pids[0], changes=only(pids))
+            far.close()
+            near.close()
+            local.stdin.close()
+    assert {row["pid"]: row["prompt_socket"] for row in rows} == {remote.pid: inode, local.pid: None}
 
 
 @pytest.mark.parametrize("shell", SHELLS)

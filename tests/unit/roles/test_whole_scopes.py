@@ -356,11 +356,18 @@ def test_sockets_of_a_process_that_may_not_be_asked_may_be_the_pods(is_host: boo
 
 
 def process(
-    pid: int, name: str = "app", parent: int = 0, state: str = "S", exe: str = "/app", command: str = "", cwd: str = "/"
+    pid: int,
+    name: str = "app",
+    parent: int = 0,
+    state: str = "S",
+    exe: str = "/app",
+    command: str = "",
+    cwd: str = "/",
+    stdin: str = "",
 ) -> str:
     stat = f"{pid} ({name}) {state} {parent} {' '.join(['0'] * 17)} 4711 0"
     words = command.replace(" ", "\0") + "\0" if command else ""
-    parts = (stat, "Uid:\t1 1 1 1\nGid:\t1 1 1 1\n", words, f"{exe}\n" if exe else "", f"{cwd}\n")
+    parts = (stat, "Uid:\t1 1 1 1\nGid:\t1 1 1 1\n", words, f"{exe}\n" if exe else "", f"{cwd}\n", stdin)
     return f"{pid} {' '.join('_' + part.encode().hex() for part in parts)}\n"
 
 
@@ -372,6 +379,33 @@ def test_a_process_that_ended_while_it_was_read_is_not_hidden() -> None:
     (found,) = judged("process_triage", "unseen_binary", processes=process(1) + gone + hidden)
     assert found.verdict == "unknown"
     assert "pid 3 (agent, uid 1)" in found.message
+
+
+@pytest.mark.parametrize(
+    ("exe", "command", "stdin", "verdict"),
+    [
+        ("/bin/dash", "sh -i", "socket:[4711]\n", "fail"),
+        ("/bin/busybox", "sh", "socket:[4711]\n", "fail"),
+        ("/bin/bash", "-bash", "socket:[4711]\n", "fail"),
+        # a handler of inetd or tcpsvd, code that somebody wrote down, and a program that is no shell
+        ("/bin/busybox", "sh /srv/handler.sh", "socket:[4711]\n", "pass"),
+        ("/bin/bash", "bash -c date", "socket:[4711]\n", "pass"),
+        ("/bin/busybox", "cat", "socket:[4711]\n", "pass"),
+        # a socket of this machine, as an SSH server has one; a terminal, a pipe, and what a collector of before does not tell
+        ("/bin/bash", "-bash", "socket:[5]\n", "pass"),
+        ("/bin/bash", "-bash", "", "pass"),
+    ],
+)
+def test_a_shell_that_takes_its_commands_from_the_network_is_told(
+    exe: str, command: str, stdin: str, verdict: str
+) -> None:
+    table = process(9, "sh", 1, "S", exe, command, stdin=stdin)
+    unix = "==> unix\nffff: 00000003 00000000 00000000 0001 03     5\n"
+    sockets = socket("tcp", 40000, "01", remote=4444) + unix
+    (found,) = judged("process_triage", "remote_shell", processes=table, sockets=sockets)
+    assert found.verdict == verdict
+    if verdict == "fail":
+        assert "Pid 9 (sh, uid 1) takes its commands from 0.0.0.0 port 4444" in found.message
 
 
 def test_processes_that_nobody_reaps_are_told_with_who_should() -> None:
@@ -519,7 +553,15 @@ CUT = {
 PASSING = {
     "disk_triage": ["deleted_open", "fills_up_soon", "grows_fast"],
     "process_triage": [
-        *("deleted_binary", "memory_binary", "odd_place", "process_list", "undeclared_listener", "zombies"),
+        *(
+            "deleted_binary",
+            "memory_binary",
+            "odd_place",
+            "process_list",
+            "remote_shell",
+            "undeclared_listener",
+            "zombies",
+        ),
         *("indicator_address", "indicator_name", "indicator_path"),
     ],
 }

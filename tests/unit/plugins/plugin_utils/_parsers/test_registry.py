@@ -219,6 +219,7 @@ def test_a_process_whose_name_is_made_to_confuse_is_read_right() -> None:
         "exe_deleted": True,
         "script": "",
         "is_supervised": False,
+        "prompt_socket": None,
     }
 
 
