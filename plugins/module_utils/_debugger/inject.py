@@ -24,6 +24,11 @@ from ansible_collections.incident.distroless.plugins.module_utils._k8s.pods impo
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.watch import pod_changes
 from ansible_collections.incident.distroless.plugins.module_utils._targets.model import Target, lost_its_node
 
+NO_MEMORY = (
+    "The pod has no room for a debugger within its limit of memory, which what it writes to an emptyDir with medium Memory fills too: "
+    "raise resources.limits.memory, or look into a copy of it (debug_pod)."
+)
+
 
 def request_injection(
     cluster: Cluster, target: Target, container: Mapping[str, Any], *, dry_run: bool = False
@@ -153,7 +158,9 @@ def check_hope(found: Debugger, target: Target, last_words: str) -> None:
         raise Failure("ImageHasNoShell", f"{what}: image {image} has no sleep: {words}")
     if "target container" in words and "is not running" in words:
         raise Failure("TargetNotRunning", f"{what}: {words}")
-    raise Failure("ContainerCreateFailed", f"{what} does not start: {words}")
+    # runc's own words; an ephemeral container has no limit of its own
+    hint = NO_MEMORY if "OOM-killed" in words else None
+    raise Failure("ContainerCreateFailed", f"{what} does not start: {words}", hint)
 
 
 def given_up(doing: str, last: Mapping[str, Any], last_words: str, deadline: Deadline) -> Failure:

@@ -194,7 +194,7 @@ def of_other(view: View, name: str) -> Cause | None:
 def _end_or_start(view: View) -> Cause | None:
     if found := why_waiting(view):
         return found
-    if view.life["has_ended"] and _is_recent(view):
+    if view.life["has_ended"] and _is_recent(view) and not view.runs_after_all:
         return why_ended(view)
     return None
 

@@ -120,6 +120,12 @@ class View:
         return max((late for age, late in told if age is not None and age - late <= LATELY), default=0)
 
     @property
+    def runs_after_all(self) -> bool:
+        """Return whether an init container that could not be started at first has been running for a while: that healed."""
+        run = self.life["running_seconds"]
+        return self.life["kind"] == "init" and self.end.get("reason") in START_ERRORS and (run or 0) > LATE
+
+    @property
     def is_asked_later(self) -> bool:
         """Return whether no container that runs and is not ready was asked yet whether it is, for its probe's initialDelaySeconds."""
         began = {

@@ -130,7 +130,7 @@ def _of_python(rows: Sequence[str]) -> LastWords | None:
 
 
 def _of_rust(rows: Sequence[str]) -> LastWords | None:
-    """A panic of Rust, or an error with its causes as anyhow and eyre print them, each with or without a backtrace."""
+    """Return a panic of Rust, or an error with its causes as anyhow and eyre print them, each with or without a backtrace."""
     at = next((index for index in reversed(range(len(rows))) if _RUST.match(rows[index])), None)
     if at is not None:
         rest = [row for row in rows[at:] if not _FRAME.match(row)]
@@ -144,7 +144,7 @@ def _of_rust(rows: Sequence[str]) -> LastWords | None:
 
 
 def _of_spring(rows: Sequence[str]) -> LastWords | None:
-    """What Spring Boot says of a start that failed, without what it advises."""
+    """Return what Spring Boot says of a start that failed, without what it advises."""
     at = next((index for index in reversed(range(len(rows))) if rows[index] == _SPRING), None)
     parts = {
         row: index
@@ -157,7 +157,7 @@ def _of_spring(rows: Sequence[str]) -> LastWords | None:
 
 
 def _of_jvm(rows: Sequence[str]) -> LastWords | None:
-    """What the JVM says as it crashes: the signal or what it could not get, and in which library that was."""
+    """Return what the JVM says as it crashes: the signal or what it could not get, and in which library that was."""
     at = next((index for index in reversed(range(len(rows))) if _JVM.match(rows[index])), None)
     if at is None or len([row for row in rows[at:] if not row.startswith("#")]) > _NEAR:
         return None
@@ -167,7 +167,7 @@ def _of_jvm(rows: Sequence[str]) -> LastWords | None:
 
 
 def _of_frames(rows: Sequence[str]) -> LastWords | None:
-    """A trace that has its head above: the head, and the last of what caused it."""
+    """Return of a trace that has its head above the head, and the last of what caused it."""
     frames = [index for index, row in enumerate(rows) if _FRAME.match(row)]
     if not frames:
         return None

@@ -162,6 +162,19 @@ def test_a_container_waits_for_an_init_container_that_runs() -> None:
     }
 
 
+def test_what_kept_an_init_container_from_its_start_healed_where_it_runs_since() -> None:
+    failed = ended(128, "StartError", "failed to create shim task: context deadline exceeded")
+    for container, name in (("app", "not_begun"), ("migrate", "hangs")):
+        inits = (status(RUNNING, failed, "migrate"),)
+        found = judged(status(INITIALIZING), inits=inits, phase="Pending", container=container)
+        assert list(said(found, "fail", "unknown", "warn")) == [name]
+        assert "shim task" not in found[0].message
+    # one that began a moment ago may fail again
+    begun = {"running": {"startedAt": "2026-11-24T10:59:40Z"}}
+    found = judged(status(INITIALIZING), inits=(status(begun, failed, "migrate"),), phase="Pending")
+    assert "shim task" in said(found, "fail")["waits_for_other"]
+
+
 @pytest.mark.parametrize(
     ("migrate", "phase", "why"),
     [

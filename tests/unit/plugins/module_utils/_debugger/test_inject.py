@@ -55,6 +55,14 @@ def test_states_that_do_not_get_better_fail_at_once(state: dict[str, Any], reaso
     assert caught.value.reason == reason
 
 
+def test_of_a_pod_without_room_for_a_debugger_the_next_step_is_its_memory() -> None:
+    words = "RunContainerError: runc create failed: container init was OOM-killed (memory limit too low?)"
+    with pytest.raises(Failure) as caught:
+        check_hope(Debugger(MANIFEST, {"waiting": {"reason": "RunContainerError", "message": words}}), target(), words)
+    assert "limit of memory" in caught.value.hint
+    assert "runAsNonRoot" not in caught.value.hint
+
+
 @pytest.mark.parametrize(
     "state", [{}, {"waiting": {"reason": "ContainerCreating"}}, {"waiting": {"reason": "ErrImagePull", "message": "x"}}]
 )

@@ -18,6 +18,7 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._case.folder i
 from ansible_collections.incident.distroless.plugins.plugin_utils._judge.analyzers import Judgement
 from ansible_collections.incident.distroless.plugins.plugin_utils._judge.findings import (
     MAX_ROWS,
+    clock_findings,
     document,
     failed_finding,
     findings_of,
@@ -107,6 +108,17 @@ def test_what_is_wrong_is_first_and_what_is_not_known_comes_after_a_warning() ->
         ("unknown", 5),
         ("pass", 90),
     ]
+
+
+@pytest.mark.parametrize(
+    ("offset", "words"), [(-7200.2, "7200 s ahead of"), (45.0, "45 s behind"), (-30, None), (12, None), (None, None)]
+)
+def test_that_the_clock_here_is_another_than_the_api_servers_is_a_finding(
+    offset: float | None, words: str | None
+) -> None:
+    found = clock_findings({"role": "crashloop_triage", "case_id": "case", "clock_offset": offset})
+    assert [entry["verdict"] for entry in found] == (["warn"] if words else [])
+    assert all(f"The clock here is {words} the API server's" in entry["message"] for entry in found)
 
 
 @pytest.mark.parametrize(
