@@ -122,7 +122,7 @@ checks:
       status: missing
       needed: true
       message: "not allowed: patch on pods/ephemeralcontainers"
-      next: Apply the Role in `role`.
+      next: Apply the Role in `role`, which the playbook prints.
 table:
   description: The same as lines for people.
   returned: always

@@ -108,6 +108,11 @@ def test_a_survey_asks_for_what_people_miss(template: dict[str, Any]) -> None:
     missed = {"image", "label_selectors", "max_pods", "peers", "probes"}
     assert asked & missed == known & missed
     assert "image" in asked
+    # what is required refuses a schedule that does not answer it, and an empty default would be sent as an answer
+    required = {question["variable"] for question in template["survey"] if question["required"]}
+    assert required <= {f"{template['playbook']}_{name}" for name in ("namespace", "namespaces", "pod", "state")}
+    assert all(question["min"] > 0 for question in template["survey"] if question["required"] and "min" in question)
+    assert [question for question in template["survey"] if question.get("default") == ""] == []
 
 
 @pytest.mark.parametrize("action", actions(), ids=lambda action: action["name"])

@@ -66,7 +66,7 @@ def parse_status(body: bytes) -> Mapping[str, Any]:
 
 def role_for(verb: str, resource: str, group: str, namespace: str | None) -> str:
     """Return the least Role, in YAML flow form, that grants one verb on one resource."""
-    where = f", metadata: {{name: incident-distroless, namespace: {namespace}}}" if namespace else ""
+    where = f", metadata: {{name: incident-distroless{f', namespace: {namespace}' if namespace else ''}}}"
     kind = "Role" if namespace else "ClusterRole"
     return (
         f"{{apiVersion: rbac.authorization.k8s.io/v1, kind: {kind}{where}, "

@@ -119,7 +119,11 @@ def _of_verbs(
     unknown = [found for found in answers.values() if isinstance(found, Failure)]
     who = (use,) if check == "permissions" else ()
     if missing:
-        what = "Apply the Role in `role`." if who else "Grant them besides where that is wanted."
+        what = (
+            "Apply the Role in `role`, which the playbook prints."
+            if who
+            else "Grant them besides where that is wanted."
+        )
         return Row(check, "missing", f"not allowed: {', '.join(missing)}", what, namespace, use, who)
     if unknown:
         return Row(check, *unasked(unknown[0]), namespace, use, who)

@@ -7,11 +7,13 @@
 from __future__ import annotations
 
 import pytest
+import yaml
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import REASONS, Failure
 from ansible_collections.incident.distroless.plugins.module_utils._k8s.api_errors import (
     failure_from_status,
     parse_status,
     retry_after,
+    role_for,
 )
 
 RBAC = 'pods "api-0" is forbidden: User "oncall" cannot patch resource "pods/ephemeralcontainers" in API group "" in the namespace "shop"'
@@ -66,6 +68,16 @@ def test_a_missing_permission_names_verb_resource_and_namespace_and_the_role_tha
     assert "verb patch on pods/ephemeralcontainers" in hint
     assert 'in the namespace "shop"' in hint
     assert 'rules: [{apiGroups: [""], resources: ["pods/ephemeralcontainers"], verbs: ["patch"]}]' in hint
+
+
+@pytest.mark.parametrize(
+    ("namespace", "kind", "metadata"),
+    [("shop", "Role", {"namespace": "shop"}), (None, "ClusterRole", {})],
+)
+def test_the_role_of_a_hint_can_be_applied_as_it_is(namespace: str | None, kind: str, metadata: dict[str, str]) -> None:
+    role = yaml.safe_load(role_for("get", "nodes", "", namespace))
+    assert (role["kind"], role["metadata"]) == (kind, {"name": "incident-distroless", **metadata})
+    assert role["rules"] == [{"apiGroups": [""], "resources": ["nodes"], "verbs": ["get"]}]
 
 
 def test_an_answer_that_is_no_status_is_shown_as_it_is_and_not_whole() -> None:
