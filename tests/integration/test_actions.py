@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import yaml
 
-from .conftest import ACTIONS, STATE, Kubectl, pod_manifest
+from .conftest import ACTIONS, STATE, Kubectl, bulk, pod_manifest
 from .patience import PATIENCE
 
 # a connection that is not the controller's own, as far as an action can see
@@ -151,7 +151,7 @@ def test_a_relative_dest_is_below_the_playbooks_directory(project: Project, app:
     assert outcome["manifests"] == [str(project.folder / "evidence/.manifest.json")]
 
 
-@pytest.mark.parametrize("is_encrypted", [False, True], ids=["plain", "vault"])
+@pytest.mark.parametrize("is_encrypted", [bulk(False), True], ids=["plain", "vault"])
 def test_a_task_runs_in_the_background(project: Project, app: str, is_encrypted: bool) -> None:
     path = project.put_kubeconfig("files/cluster.conf")
     if is_encrypted:

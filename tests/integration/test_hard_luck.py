@@ -109,7 +109,7 @@ def test_a_pod_that_goes_before_a_command_is_said(kubectl: Kubectl, attached: en
 
 @pytest.mark.parametrize(
     ("attached", "src"),
-    [(False, "/data/blob.bin"), (True, "/data/*"), bulk(False, "/data/*"), bulk(True, "/data/blob.bin")],
+    [(False, "/data/blob.bin"), bulk(True, "/data/*"), bulk(False, "/data/*"), bulk(True, "/data/blob.bin")],
     indirect=["attached"],
 )
 def test_a_target_that_restarts_before_its_files_are_fetched_is_said(

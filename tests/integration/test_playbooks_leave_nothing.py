@@ -31,8 +31,8 @@ PLAYBOOKS: dict[str, dict[str, Any]] = {
     "process_triage": {},
     "quarantine": {},
 }
-# what these run is run by pod_triage too
-IN_POD_TRIAGE = ("crashloop_triage", "disk_triage", "network_triage", "process_triage")
+# what these run is nearly all that the others do
+WIDEST = ("evidence_bundle", "pod_triage")
 # of those that are about no pod, or send it dry runs alone
 WITHOUT_A_POD = {"awx_setup", "evidence_verify", "preflight"}
 
@@ -73,10 +73,9 @@ def test_each_playbook_is_about_a_pod_here_or_about_none() -> None:
 @pytest.mark.parametrize(
     ("playbook", "tools"),
     [
-        *((playbook, "busybox") for playbook in PLAYBOOKS if playbook not in IN_POD_TRIAGE),
-        ("network_triage", "dash"),
-        *(bulk(playbook, "busybox") for playbook in IN_POD_TRIAGE),
-        *(bulk(playbook, "dash") for playbook in PLAYBOOKS if playbook != "network_triage"),
+        *((playbook, "busybox") for playbook in WIDEST),
+        *(bulk(playbook, "busybox") for playbook in PLAYBOOKS if playbook not in WIDEST),
+        *(bulk(playbook, "dash") for playbook in PLAYBOOKS),
     ],
 )
 def test_a_playbook_leaves_nothing_in_the_pods_namespace(

@@ -224,6 +224,7 @@ def test_a_failing_probe_is_named_with_its_last_answer(incidents: Case) -> None:
     assert "connection refused" in case.finding("failing_probe")["message"]
 
 
+@pytest.mark.bulk
 def test_an_app_that_ends_with_0_is_found_though_its_readiness_probe_fails_too(
     kubectl: Kubectl, tmp_path: Path
 ) -> None:
@@ -320,6 +321,7 @@ def test_a_pod_that_has_finished_with_a_code_tells_it(kubectl: Kubectl, tmp_path
     assert case.finding("exit")["message"].startswith("app ended with 3 after "), case.said()
 
 
+@pytest.mark.bulk
 def test_the_container_that_crashes_is_found_beside_a_healthy_one_by_a_selector(
     kubectl: Kubectl, tmp_path: Path
 ) -> None:

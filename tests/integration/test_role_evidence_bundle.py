@@ -358,7 +358,7 @@ def test_names_of_the_pods_files_are_no_obstacle_to_a_copy_for_sharing_and_escap
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".case")] == []
 
 
-@pytest.mark.parametrize("delivered", [bulk("original"), "redacted"])
+@pytest.mark.parametrize("delivered", [bulk("original"), bulk("redacted")])
 def test_where_there_is_no_copy_for_sharing_the_original_is_delivered_or_nothing_and_the_play_says_why(
     pods: Kubectl, tmp_path: Path, delivered: str
 ) -> None:
