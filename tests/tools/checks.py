@@ -59,7 +59,8 @@ def lint(log: Log) -> None:
 def types(log: Log) -> None:
     tools = environments.for_checks() / "bin"
     settings = cache.CHECKOUT / "pyproject.toml"
-    command = (tools / "mypy", "--config-file", settings, "--cache-dir", cache.own() / "mypy")
+    # it looks at each file's content, and most of these are libraries'
+    command = (tools / "mypy", "--config-file", settings, "--cache-dir", cache.root() / "mypy" / tools.parent.name)
     log.run(*command, *(tree.PLACE / name for name in ("plugins", "extensions", "tests/types")), cwd=tree.linked())
     log.run(*command, "tool.py", "tools", cwd=cache.CHECKOUT / "tests")
     for name in TYPED_SCRIPTS:

@@ -59,6 +59,8 @@ def start(name: str, command: Sequence[str | Path], log: Path, pids: Path, procs
             stdout=out,
             stderr=out,
             cwd="/",
+            # all of them are written in Go, what they start too: memory is at hand, the processor's time is not
+            env=os.environ | {"GOGC": "400"},
             start_new_session=True,
         )
     process = remember(name, child.pid, pids)
