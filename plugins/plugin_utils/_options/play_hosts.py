@@ -47,7 +47,11 @@ class Gathered:
 
     def inventory(self) -> dict[str, Any]:
         """Return what a case keeps of where its targets come from."""
-        return {"hosts": len(self.targets), "listed": list(self.listed)}
+        return {
+            "hosts": len(self.targets),
+            "listed": list(self.listed),
+            **({"cluster": self.prefix} if self.prefix else {}),
+        }
 
 
 def gather(

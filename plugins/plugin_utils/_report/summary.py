@@ -91,7 +91,14 @@ def _inventory(case: Mapping[str, Any]) -> list[str]:
         return []
     count = inventory["hosts"]
     what = "1 host" if count == 1 else f"{count} hosts"
+    if cluster := _cluster(case):
+        what += f" of {cluster}"
     return [f"Inventory of {times_of(inventory)}: {what}; pods that came later are not among them."]
+
+
+def _cluster(case: Mapping[str, Any]) -> str:
+    """Return what an inventory of several clusters calls the one that the targets are in; empty where it names none."""
+    return printable(str(case.get("inventory", {}).get("cluster", "")))
 
 
 def heading(case: Mapping[str, Any]) -> str:
@@ -174,10 +181,16 @@ def _plain(text: str) -> str:
 
 
 def stats(case: Mapping[str, Any], path: str) -> dict[str, Any]:
-    """Return what set_stats keeps: label of a target -> role -> verdict, counts, the worst findings and where the case is."""
+    """Return what set_stats keeps: label of a target -> role -> verdict, counts, the worst findings and where the case is.
+
+    A target of an inventory of several clusters is called as its host is, <cluster>/<label>: its twin in another one has a verdict of
+    its own, and what set_stats is given twice under one name is what came last.
+    """
+    cluster = _cluster(case)
     by_target: dict[str, list[Mapping[str, Any]]] = {}
     for finding in case["findings"]:
-        by_target.setdefault(finding["target"], []).append(finding)
+        name = f"{cluster}/{finding['target']}" if cluster else finding["target"]
+        by_target.setdefault(name, []).append(finding)
     return {
         target: {
             case["role"]: {

@@ -248,6 +248,19 @@ def test_stats_have_one_key_for_each_pod_and_stay_small() -> None:
     assert len(json.dumps(found)) < 10_000
 
 
+def test_twins_of_two_clusters_have_each_its_own_key() -> None:
+    told = {}
+    for cluster, verdict in (("eu", "fail"), ("us", "pass")):
+        inventory = {"hosts": 1, "listed": ["2026-11-30T17:00:00Z"], "cluster": cluster}
+        found = {**case(judgement(verdict)), "inventory": inventory}
+        told |= stats(found, f"/cases/{cluster}")
+        assert f": 1 host of {cluster}; pods that came later" in summary_lines(found, "/cases/1")[1]
+    assert {name: roles["disk_triage"]["verdict"] for name, roles in told.items()} == {
+        "eu/shop/api-0/app": "fail",
+        "us/shop/api-0/app": "pass",
+    }
+
+
 @pytest.mark.parametrize(
     ("fail_on", "has_unreached", "failing"),
     [

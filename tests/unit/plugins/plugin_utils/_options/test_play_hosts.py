@@ -38,10 +38,10 @@ def test_each_cluster_has_its_own_targets_and_authentication() -> None:
     eu, us = gathered(hosts)
     assert (eu.leader, eu.prefix, eu.params) == ("eu/shop/api-0/app", "eu", {"context": "eu"})
     assert [row["pod"] for row in eu.targets] == ["api-0", "api-1"]
-    assert eu.inventory() == {"hosts": 2, "listed": [TIME, LATER]}
+    assert eu.inventory() == {"hosts": 2, "listed": [TIME, LATER], "cluster": "eu"}
     assert (us.prefix, us.params) == ("us", {"host": "https://us:6443", "api_key": "t"})
     assert us.targets == [{"namespace": "shop", "pod": "api-0", "container": "app"}]
-    assert us.inventory() == {"hosts": 1, "listed": [TIME]}
+    assert us.inventory() == {"hosts": 1, "listed": [TIME], "cluster": "us"}
 
 
 def test_values_come_as_text_and_blank_ones_are_not_given() -> None:
