@@ -37,7 +37,8 @@ def main() -> int:
         with network(link) as prefix, delaying(link.near_address, served, ROUND_TRIP, given.silence) as proxy_port:
             proxy = f"{link.near_address}:{proxy_port}"
             if given.connect:
-                variables = {"HTTPS_PROXY": f"http://{proxy}", "NO_PROXY": ""}
+                # what listens at this end needs none
+                variables = {"HTTPS_PROXY": f"http://{proxy}", "NO_PROXY": "127.0.0.1"}
             else:
                 variables = {}
                 run_quietly(*prefix, "ip", "route", "add", "default", "via", link.near_address)
