@@ -150,6 +150,20 @@ def test_a_pod_of_a_deployment_is_replaced_and_kept_and_a_network_that_enforces_
     assert (again.folder / "quarantine.jsonl").read_bytes().startswith(first)
     assert [row["action"] for row in log_of(again)[4:]] == ["begin", "judged"]
     assert log_of(again)[4]["reached"] == [f"{node}:{port}"]
+    # the undo gives its Service all back; of the two its Deployment keeps the one that costs more to delete
+    kubectl.run("annotate", "pod", name, "controller.kubernetes.io/pod-deletion-cost=1000")
+    undone = quarantine(kubectl, tmp_path, pod=name, state="absent", environment=environment)
+    assert undone.status == 0, undone.printed
+    owner = before["metadata"]["ownerReferences"][0]
+    assert f"has its labels back; ReplicaSet {owner['name']} may take it in again" in undone.printed
+    assert "; 1 policies deleted" in undone.printed
+    metadata = kubectl.pod(name)["metadata"]
+    assert metadata["labels"] == before["metadata"]["labels"]
+    assert RECORD not in metadata["annotations"]
+    left = [policy["metadata"]["name"] for policy in kubectl.json("get", "networkpolicies")["items"]]
+    assert policy["metadata"]["name"] not in left
+    until(lambda: endpoints(kubectl, "api") == {name})
+    assert kubectl.pod(name)["metadata"]["ownerReferences"][0]["uid"] == owner["uid"]
 
 
 BOTH = """
