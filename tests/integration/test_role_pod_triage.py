@@ -70,7 +70,7 @@ def has_crashed(pod: dict[str, Any]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """Pods in trouble of each kind, by what they are: web is well, and crashing is a newer revision of it; twins are of one workload,
+    """Pods in trouble of each kind, by what they are: web is well, and crashing is a newer revision of it; no node takes waiting; twins are of one workload,
     and each has written a file of its own name into /etc."""
 
     open: Kubectl
@@ -81,7 +81,7 @@ class World:
 
     @property
     def targets(self) -> list[dict[str, str]]:
-        names = (self.web, self.crashing, "full", "done", *self.twins)
+        names = (self.web, self.crashing, "full", "done", "waiting", *self.twins)
         return [
             *({"namespace": self.open.namespace, "pod": name} for name in names),
             {"namespace": self.closed.namespace, "pod": "closed"},
@@ -128,6 +128,8 @@ def world(kubectl: Kubectl, make_namespace: Callable[..., Kubectl]) -> World:
     kubectl.apply(
         pod_manifest("done", APP, container={"command": ["/app", "sha256", "/etc/hosts"]}, restartPolicy="Never")
     )
+    # no node has such a label
+    kubectl.apply(pod_manifest("waiting", APP, nodeSelector={"incident.test/of-no-node": "yes"}))
     kubectl.apply(web(env=[{"name": "SHOP", "value": SECRET}]))
     well = wait_for(
         kubectl, lambda pod: any(row["ready"] for row in statuses(pod)) and "web-" in pod["metadata"]["name"]
@@ -137,6 +139,7 @@ def world(kubectl: Kubectl, make_namespace: Callable[..., Kubectl]) -> World:
     crashing = wait_for(kubectl, has_crashed)
     kubectl.wait_until_running("full")
     kubectl.run("wait", "pod/done", "--for=jsonpath={.status.phase}=Succeeded", f"--timeout={PATIENCE}s")
+    kubectl.run("wait", "pod/waiting", "--for=condition=PodScheduled=false", f"--timeout={PATIENCE}s")
     closed.wait_until_running("closed")
     # a namespace that was closed after its pod was let in
     closed.run("label", "namespace", closed.namespace, "pod-security.kubernetes.io/enforce=restricted")
@@ -166,6 +169,7 @@ def test_pods_in_trouble_of_each_kind_are_one_case_with_one_look(world: World, t
     assert verdicts(case, world.crashing)["unknown"], case.said()
     assert verdicts(case, "done") == {"fail": set(), "unknown": {"reached"}}, case.said()
     assert verdicts(case, "closed") == {"fail": set(), "unknown": {"reached"}}, case.said()
+    assert verdicts(case, "waiting") == {"fail": {"not_scheduled"}, "unknown": {"reached"}}, case.said()
     assert verdicts(case, world.web)["fail"] == set(), case.said()
     (unseen,) = case.of("closed").findings(verdict="unknown")
     assert "PodSecurityDenied" in unseen["message"]
@@ -182,9 +186,9 @@ def test_pods_in_trouble_of_each_kind_are_one_case_with_one_look(world: World, t
     assert "files of /etc were not compared: here " in case.of(world.crashing).finding("differs")["message"]
 
     # one debugger of each that takes one, and before it one that learned who the app runs as, where the API does not tell
-    counted = {name: len(kubectl.debuggers(name)) for name in ("full", world.web, "done")}
+    counted = {name: len(kubectl.debuggers(name)) for name in ("full", world.web, "done", "waiting")}
     wanted = {name: 1 if "user" in statuses(kubectl.pod(name))[0] else 2 for name in ("full", world.web)}
-    assert counted == {**wanted, "done": 0}
+    assert counted == {**wanted, "done": 0, "waiting": 0}
     assert world.closed.debuggers("closed") == []
 
     # the files that were asked for, in the same case

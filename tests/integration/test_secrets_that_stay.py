@@ -27,6 +27,8 @@ SECRET = "qV7xKd2w"
 IN_LOG, IN_FILE, IN_COMMAND, IN_ENVIRONMENT = "log", "file", "argv", "env"
 # {} is the secret
 LINES = [
+    # what the user's own rule tells alone
+    "the order UX-{} is lost",
     "FATAL: password authentication failed, DB_PASSWORD={}",
     "Authorization: Bearer {}",
     "Cookie: sid={}; theme=dark",
@@ -69,6 +71,15 @@ ENVIRONMENT = {
     # no name and no form tells it: values of the environment are nobody's
     "COLOUR": "{}",
     "CACHE_HOST": "redis://:{}@localhost:6379/0",
+}
+OWN_RULE = {
+    "name": "order",
+    "kind": "token",
+    "keywords": ["ux-"],
+    "pattern": "UX-[A-Za-z0-9]{4,40}",
+    "source": "the shop's own orders",
+    "match": ["order [[UX-12ab]] is lost"],
+    "no_match": ["UX-"],
 }
 # the first run says it all and fails; the next goes on. The end of a line of a log is the end of the pod's first words
 RUN = """\
@@ -163,6 +174,8 @@ def told(kubectl: Kubectl, talkative: str, tmp_path_factory: pytest.TempPathFact
     """What one play of several roles told of it: place -> text."""
     folder = tmp_path_factory.mktemp("told")
     (folder / "callbacks").mkdir()
+    (folder / "rules").mkdir()
+    (folder / "rules" / "own.yml").write_text(yaml.safe_dump([OWN_RULE]), encoding="utf-8")
     (folder / "callbacks" / "events.py").write_text(EVENTS, encoding="utf-8")
     roles = ("pod_triage", "crashloop_triage", "process_triage", "network_triage", "evidence_bundle")
     more: dict[str, Any] = {"evidence_bundle_redact": True, "evidence_bundle_files": ["/etc/shop/corpus"]}
@@ -176,6 +189,7 @@ def told(kubectl: Kubectl, talkative: str, tmp_path_factory: pytest.TempPathFact
                     "pod": talkative,
                     "dest": str(folder),
                     "case_id": role,
+                    "redact_rules": [str(folder / "rules")],
                 }.items()
             }
             | (more if role == "evidence_bundle" else {}),
@@ -226,7 +240,9 @@ def test_what_roles_tell_of_a_pod_that_says_its_secrets_has_none_of_them(told: M
     assert json.loads(told["events"].split("\n", 1)[0])
     # and that there is something to hide
     last_words = f"{SECRET}{LINES.index('MII{}')}{IN_LOG}"
-    assert all(secret in told["the case itself"] for secret in (last_words, f"{SECRET}0{IN_COMMAND}"))
+    assert all(
+        secret in told["the case itself"] for secret in (last_words, f"{SECRET}0{IN_LOG}", f"{SECRET}0{IN_COMMAND}")
+    )
     assert "It said last: [key-" in told["crashloop_triage/summary.md"].replace("\\", "")
     assert told["crashloop_triage/report.html"].count("[secret-") > len(LINES) / 2
     assert len(VALUES) > 40
