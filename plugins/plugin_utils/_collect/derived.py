@@ -22,6 +22,7 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._collect.pod_f
     unserved_ports,
     zombies,
 )
+from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.text import holding
 
 Row = Mapping[str, Any]
 # where any process may write, in most images
@@ -31,6 +32,12 @@ TEMPORARY = ("/tmp/", "/var/tmp/", "/dev/shm/", "/run/", "/var/run/")  # noqa: S
 UNPACKED = re.compile(
     r"/_MEI\w+/|/\.net/|/(lib)?(brotli|conscrypt|jansi|jffi|jna|lz4-java|netty|rocksdbjni|snappy|sqlite|zstd-jni)[^/]*\Z"
 )
+
+# what programs say that were not let write
+NOT_WRITTEN = ("permission denied", "not permitted", "read-only", "no space", "EACCES", "EPERM", "EROFS", "ENOSPC")
+NOT_WRITTEN += ("cannot write", "not writable", "cannot create")
+# ends that no place to write to would have changed
+OTHER_ENDS = ("OOMKilled", "StartError", "ContainerCannotRun", "ContainerStatusUnknown", "Unknown")
 
 # facts that are read off others
 DERIVED = {
@@ -47,6 +54,7 @@ DERIVED = {
     "comparison": ("pod", "siblings"),
     "deleted_share": ("disk_usage", "deleted_files"),
     "odd_code": ("loaded", "processes", "mounts"),
+    "may_lack_a_place": ("container", "last_run"),
 }
 
 
@@ -113,6 +121,17 @@ def _is_unpacked(path: str, exe: str) -> bool:
     return is_java or UNPACKED.search(path) is not None
 
 
+def may_lack_a_place(container: Row, said: Iterable[str]) -> bool:
+    """Return whether a container may have ended because it could not write: by itself, and without a last word or with one of that."""
+    ended_by_itself = container["exit_code"] not in (None, 0) and not container["signal"]
+    words = list(said)
+    return (
+        ended_by_itself
+        and container["end_reason"] not in OTHER_ENDS
+        and (not words or bool(holding(words, *NOT_WRITTEN)))
+    )
+
+
 def _of_listeners(facts: Mapping[str, Any]) -> tuple[str, ...]:
     # who holds which socket is asked in a node's network only
     return ("sockets", "held_sockets") if facts["pod"]["spec"].get("hostNetwork") else ("sockets",)
@@ -161,5 +180,8 @@ DERIVATIONS: dict[str, Derivation] = {
     ),
     "odd_code": Derivation(
         lambda facts: odd_code(facts["loaded"], facts["processes"], facts["mounts"]), lambda _facts: ("loaded",)
+    ),
+    "may_lack_a_place": Derivation(
+        lambda facts: may_lack_a_place(facts["container"], facts["last_run"]), lambda _facts: ()
     ),
 }
