@@ -113,3 +113,10 @@ def test_a_pass_needs_every_fact_that_it_speaks_of(entry: dict[str, Any]) -> Non
     known = {source for need in needs for source in DERIVED.get(need, (need,))} | needs
     unseen = {name for name in used - GIVEN - known if not set(DERIVED.get(name, (name,))) <= known}
     assert unseen == set(), f"it speaks of {sorted(unseen)}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parts[-3]}-{path.stem}")
+def test_what_is_hard_to_know_is_python_and_no_condition_of_many_lines(path: Path) -> None:
+    for entry in yaml.safe_load(path.read_text(encoding="utf-8"))["analyzers"]:
+        long = [key for key in ("given", "for_each", "when") if len(str(entry.get(key, ""))) > 3 * 150]
+        assert not long, f"{entry['name']}: {long}"
