@@ -72,60 +72,60 @@ KINDS: Mapping[str, Kind] = {
     **_rows(
         "fail",
         (
-            *("node_lost", 99, "The node of the pod is not heard of"),
+            *("node_lost", 99, "The pod's node does not report"),
             "the node's Ready is not True; or the pod's Ready is False while ContainersReady is True and no gate is unmet",
-            "See to the node and its kubelet; what the API says of the pod's containers is old.",
+            "Check the node and its kubelet; what the API says of the pod's containers is stale.",
         ),
         (
             *("evicted", 98, "The pod was evicted, or failed as a whole"),
             "phase Failed with a reason of the pod's own",
-            "See to what the message names, on the node or in the pod's requests and limits.",
+            "Check what the message names, on the node or in the pod's requests and limits.",
         ),
         (
             *("not_scheduled", 97, "No node takes the pod"),
             "condition PodScheduled is False",
-            "See to requests, node selectors, taints and claims that the message names.",
+            "Check requests, node selectors, taints and claims that the message names.",
         ),
         (
-            *("stuck_deleted", 96, "The pod was deleted, and does not go"),
+            *("stuck_deleted", 96, "The pod was deleted and is still there"),
             "deletionTimestamp is past by more than half a minute",
-            "See to the finalizer, the hook or the container that is named, and to the kubelet of the node.",
+            "Check the finalizer, the hook or the container that is named, and the kubelet of the node.",
         ),
         (
-            *("disrupted", 88, "The pod is taken off its node"),
+            *("disrupted", 88, "The pod is being removed from its node"),
             "condition DisruptionTarget is True",
             "See who drains the node, its taints, and pods of a higher priority.",
         ),
         (
             *("missing_volume", 92, "A volume cannot be mounted"),
             "event FailedMount, FailedAttachVolume or FailedMapVolume, no sandbox yet, and none that failed after it",
-            "Make the claim, config map or secret that the volume names, or see to its storage.",
+            "Create the claim, config map or secret that the volume names, or check its storage.",
         ),
         (
             *("no_sandbox", 91, "The pod's sandbox cannot be made"),
             "event FailedCreatePodSandBox, FailedCreatePodContainer, NetworkNotReady or FailedPrepareDynamicResources, and no sandbox",
             (
-                "See to what the message names, on the node: the network plug-in and its free addresses, or the runtime that "
+                "Check what the message names, on the node: the network plug-in and its free addresses, or the runtime that "
                 "runtimeClassName asks for."
             ),
         ),
         (
             *("missing_config", 95, "A config map, a secret or a key that the container needs is missing"),
             "waiting, CreateContainerConfigError, with `not found` or `couldn't find key`",
-            "Make what is missing, in the namespace of the pod, or mark the reference as optional.",
+            "Create what is missing, in the namespace of the pod, or mark the reference as optional.",
         ),
         (
-            *("runs_as_root", 95, "The container may not run as root, and would"),
+            *("runs_as_root", 95, "The container must not run as root, but would"),
             "waiting, CreateContainerConfigError, with `runAsNonRoot`",
             "Set runAsUser to a number other than 0; of a user who has a name in the image, the kubelet does not know the number.",
         ),
         (
-            *("no_image", 95, "The image cannot be had"),
+            *("no_image", 95, "The image is not available"),
             "waiting, ErrImagePull, ImagePullBackOff or another reason about an image",
-            "See to the image's name and tag, the registry's address, imagePullSecrets, and the signature that the node asks for.",
+            "Check the image's name and tag, the registry's address, imagePullSecrets, and the signature that the node asks for.",
         ),
         (
-            *("wrong_architecture", 95, "The program is none for this machine"),
+            *("wrong_architecture", 95, "The program is not built for this machine"),
             "`exec format error`, of the runtime or as last words",
             (
                 "The image is for another architecture than the node's, or the program is neither a binary nor a script with a first "
@@ -156,15 +156,15 @@ KINDS: Mapping[str, Kind] = {
         (
             *("not_started", 90, "The container cannot be started"),
             "another start error, or CreateContainerConfigError with another message",
-            "See to what the message names.",
+            "Check what the message names.",
         ),
         (
             *("held_back", 85, "The kubelet does not start the container"),
             "waiting with a reason that is none of those above",
-            "See to what the message names, and to the log of the kubelet on the node.",
+            "Check what the message names, and the log of the kubelet on the node.",
         ),
         (
-            *("out_of_memory", 94, "Memory ran out, and the kernel killed"),
+            *("out_of_memory", 94, "Out of memory: the kernel killed a process"),
             "the end's reason is OOMKilled",
             (
                 "Give it a higher resources.limits.memory, or find out what grows in it; what it writes to an emptyDir with medium "
@@ -173,7 +173,7 @@ KINDS: Mapping[str, Kind] = {
             ),
         ),
         (
-            *("failing_probe", 89, "A probe fails, and the container is started again"),
+            *("failing_probe", 89, "A probe fails, and the container is restarted"),
             (
                 "event Killing: `failed liveness probe` or `failed startup probe, will be restarted`; of an earlier run, "
                 "where the kubelet's events of the last one were lost"
@@ -184,9 +184,9 @@ KINDS: Mapping[str, Kind] = {
             ),
         ),
         (
-            *("failing_hook", 89, "The hook after the start fails, and the container is killed for it"),
+            *("failing_hook", 89, "The postStart hook fails, and the container is killed for it"),
             "event FailedPostStartHook, or waiting with PostStartHookError",
-            "See to what lifecycle.postStart runs or asks; what it says is in the log of the kubelet.",
+            "Check what lifecycle.postStart runs or asks; what it says is in the log of the kubelet.",
         ),
         (
             *("missing_file", 87, "A file that the app needs is missing"),
@@ -201,7 +201,7 @@ KINDS: Mapping[str, Kind] = {
         (
             *("no_permission", 86, "The app lacks a permission"),
             "an end with a code, and last words such as `permission denied`",
-            "See to runAsUser and fsGroup, the owner of the files, and capabilities.",
+            "Check runAsUser and fsGroup, the owner of the files, and capabilities.",
         ),
         (
             *("lost", 84, "How the container ended is not known"),
@@ -214,9 +214,9 @@ KINDS: Mapping[str, Kind] = {
             "The code is the app's own; its last words say why.",
         ),
         (
-            *("ended_well", 83, "The app ends by itself, and is started again"),
+            *("ended_well", 83, "The app ends by itself, and is restarted"),
             "an end with 0 of a container that is to stay",
-            "An app that is done belongs into a Job. One that shall stay must not go to the background.",
+            "An app that finishes belongs in a Job. One that is to stay must not go into the background.",
         ),
         (
             *("never_up", 82, "A startup probe fails, and the container is not up"),
@@ -232,7 +232,7 @@ KINDS: Mapping[str, Kind] = {
     **_rows(
         "unknown",
         (
-            *("end_forgotten", 80, "It was started again, and the API has no end of it"),
+            *("end_forgotten", 80, "It was restarted, and the API has no record of its end"),
             "restartCount above 0, and lastState is empty",
             "See the log of the app around its start, and the node's own logs: the runtime has forgotten the container.",
         ),
@@ -247,7 +247,7 @@ KINDS: Mapping[str, Kind] = {
         (
             *("failing_now", 66, "A liveness probe fails right now"),
             "running, event Unhealthy `Liveness probe failed` of the last minute, not killed for it yet",
-            "See whether the app answers there, and in time; at its failureThreshold the kubelet starts the container again.",
+            "See whether the app answers there, and in time; at its failureThreshold the kubelet restarts the container.",
         ),
         (
             *("not_ready", 60, "The pod gets no traffic"),
@@ -257,7 +257,7 @@ KINDS: Mapping[str, Kind] = {
         (
             *("gate", 60, "A readiness gate keeps the pod from traffic"),
             "ContainersReady is True, and a condition of spec.readinessGates is not True for longer than half a minute",
-            "See to the controller that sets the condition, such as that of the load balancer; no container is at fault.",
+            "Check the controller that sets the condition, such as that of the load balancer; no container is at fault.",
         ),
         (
             *("kept_up", 59, "The app is done, and what stands beside it keeps the pod up"),
@@ -267,17 +267,17 @@ KINDS: Mapping[str, Kind] = {
         (
             *("hangs", 58, "What has to come first takes its time"),
             "an init container runs for longer than a minute, or a sidecar has not started, and others wait for it",
-            "See to what it waits for.",
+            "Check what it waits for.",
         ),
         (
             *("other_not_ready", 30, "Another container keeps the pod from being ready"),
             "the container is ready, ContainersReady is False for longer than half a minute",
-            "See to the container that is named.",
+            "Check the container that is named.",
         ),
         (
             *("not_begun", 50, "The container has not been started"),
             "no state or ContainerCreating or PodInitializing, and no cause above",
-            "Judge it again in a minute; if that is still so, see to what it waits for, and to the kubelet of the node.",
+            "Judge it again in a minute; if that is still so, check what it waits for, and the kubelet of the node.",
         ),
         (
             *("restarted_before", 40, "The container was in trouble before"),

@@ -159,7 +159,7 @@ def _disrupted(view: View) -> Cause | None:
     row = condition(view.pod, "DisruptionTarget")
     if row.get("status") != "True":
         return None
-    return because("disrupted", f"The pod is taken off its node: {said_of(row)}")
+    return because("disrupted", f"The pod is being removed from its node: {said_of(row)}")
 
 
 def _volume_or_sandbox(view: View) -> Cause | None:
@@ -375,10 +375,10 @@ def _notes(view: View) -> Iterator[str]:
         yield f"Its pod ends when {', '.join(others)} has ended, too."
     elapsed, probe = _starting_for(view), view.spec.get("startupProbe")
     if elapsed is not None and probe:
-        yield f"It is starting for {elapsed} s; its startup probe waits for {patience(probe)} s."
+        yield f"It has been starting for {elapsed} s; its startup probe waits for {patience(probe)} s."
     elif condition(view.pod, "Ready").get("status") == "False" and not is_finished(view.pod):
         later = "; the readiness probe has not asked yet, by its initialDelaySeconds" if view.is_asked_later else ""
-        yield f"The pod is not ready since {condition(view.pod, 'Ready').get('lastTransitionTime')}{later}."
+        yield f"The pod has not been ready since {condition(view.pod, 'Ready').get('lastTransitionTime')}{later}."
 
 
 Find = Callable[[View], Cause | None]

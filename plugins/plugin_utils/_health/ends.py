@@ -215,7 +215,7 @@ def _memory(view: View) -> Cause:
     else:
         how = f"A process in it was killed by the kernel for its memory ({life['end_reason']})"
         message = f"{how}, and {_ended(view)}; {known}, {_restarts(view)}"
-    on_node = "See to the memory of the node, and to the requests of the pods on it, which reserve too little."
+    on_node = "Check the memory of the node, and the requests of the pods on it, which reserve too little."
     if pressure.get("status") == "True":
         where = f"node {view.pod['spec'].get('nodeName')} has MemoryPressure ({said_of(pressure)})"
         message += f"; {where}, so that it may be the node's memory that ran out"

@@ -202,7 +202,7 @@ def if_not_asked(answer: Row | None) -> str:
             "The probe's command is not in the image: one without a shell has neither sh nor curl. Ask by httpGet, tcpSocket or grpc, "
             "or bring a program along that asks."
         )
-    return "See to what the message names: the probe itself could not be run."
+    return "Check what the message names: the probe itself could not be run."
 
 
 def patience(probe: Row) -> int:

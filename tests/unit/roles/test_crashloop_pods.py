@@ -61,7 +61,9 @@ def test_a_node_that_came_back_is_not_lost() -> None:
 def test_a_pod_that_is_taken_off_its_node_says_by_whom() -> None:
     taken = condition("DisruptionTarget", "True", reason="DeletionByTaintManager", message="Taint manager: deleting")
     found = said(judged(status(RUNNING, ready=True), conditions=[taken]), "fail")
-    assert found == {"disrupted": "The pod is taken off its node: DeletionByTaintManager: Taint manager: deleting"}
+    assert found == {
+        "disrupted": "The pod is being removed from its node: DeletionByTaintManager: Taint manager: deleting"
+    }
 
 
 JOB = {"containers": [{"name": "app"}, {"name": "istio-proxy"}], "restartPolicy": "Never"}
