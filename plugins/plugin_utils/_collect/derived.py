@@ -34,8 +34,10 @@ UNPACKED = re.compile(
 )
 
 # what programs say that were not let write
-NOT_WRITTEN = ("permission denied", "not permitted", "read-only", "no space", "EACCES", "EPERM", "EROFS", "ENOSPC")
-NOT_WRITTEN += ("cannot write", "not writable", "cannot create")
+NOT_WRITTEN = (
+    *("permission denied", "not permitted", "read-only", "no space", "EACCES", "EPERM", "EROFS", "ENOSPC"),
+    *("cannot write", "not writable", "cannot create"),
+)
 # ends that no place to write to would have changed
 OTHER_ENDS = ("OOMKilled", "StartError", "ContainerCannotRun", "ContainerStatusUnknown", "Unknown")
 
@@ -54,7 +56,7 @@ DERIVED = {
     "comparison": ("pod", "siblings"),
     "deleted_share": ("disk_usage", "deleted_files"),
     "odd_code": ("loaded", "processes", "mounts"),
-    "may_lack_a_place": ("container", "last_run"),
+    "may_lack_a_place": ("container", "last_run", "places"),
 }
 
 

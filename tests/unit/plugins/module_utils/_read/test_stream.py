@@ -32,7 +32,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._read.events i
 )
 from ansible_collections.incident.distroless.plugins.module_utils._read.request import Want
 from ansible_collections.incident.distroless.plugins.module_utils._read.stream import Mounts, hashes, send
-from ansible_collections.incident.distroless.plugins.module_utils._remote.job_output import MAX_UNREAD
+from ansible_collections.incident.distroless.plugins.module_utils._remote import job_output
 from ansible_collections.incident.distroless.plugins.module_utils._target_fs.filesystem import Entry, TargetFiles
 from ansible_collections.incident.distroless.tests.unit.support.local_shells import NOBODY, SHELLS, open_session
 from ansible_collections.incident.distroless.tests.unit.support.local_tree import HOSTILE_NAMES, LocalTree
@@ -679,10 +679,12 @@ def test_whatever_a_reader_says_it_is_whole_or_a_failure(
         b"\n",
     ],
 )
-def test_an_endless_reader_is_given_up(forever: bytes) -> None:
+def test_an_endless_reader_is_given_up(monkeypatch: pytest.MonkeyPatch, forever: bytes) -> None:
+    bound = job_output.MAX_UNREAD // 16
+    monkeypatch.setattr(job_output, "MAX_UNREAD", bound)
     liar = Liar(b"", forever=forever)
     wants = [Want(listed) for listed in LISTED]
     with pytest.raises(Failure):
         list(send(TargetFiles(session_with(liar), 1, root=b"/r"), wants, Mounts(frozenset({7}))))
     # so much is read on for a status that says why it makes no sense
-    assert liar.sent < MAX_UNREAD + (1 << 20)
+    assert liar.sent < bound + (1 << 20)
