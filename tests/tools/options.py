@@ -2,7 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Writes meta/argument_specs.yml and defaults/main.yml of the roles from plugins/plugin_utils/_options/options.yml.
+"""Writes meta/argument_specs.yml and defaults/main.yml of the roles, and NAME.meta.yaml of the playbooks, from
+plugins/plugin_utils/_options/options.yml.
 
 It needs PyYAML: python3 tests/tool.py options
 """
@@ -29,6 +30,16 @@ HEAD = """\
 # Written by tests/tools/options.py; change plugins/plugin_utils/_options/options.yml.
 """
 WIDTH = 140
+# ansible-core's type of a kind. What a whole play is given is refused by it before any task; of the other kinds role_options knows more
+TYPES = {
+    "Choice": "str",
+    "Fields": "dict",
+    "Flag": "bool",
+    "Many": "list",
+    "Number": "int",
+    "Object": "dict",
+    "Text": "str",
+}
 
 
 class Kind(Protocol):
@@ -79,6 +90,41 @@ def pages(roles: Sequence[Role]) -> dict[Path, str]:
     return found
 
 
+def play_pages(owners: Mapping[str, Role]) -> dict[Path, str]:
+    """Return the text of each playbook's argument spec, by its path in the checkout: ansible-core 2.20 and newer validates a play by it
+    that says validate_argspec. Ours cannot: 2.18 and 2.19 refuse a play with that word."""
+    return {
+        Path("playbooks") / f"{name}.meta.yaml": f"{HEAD}\n{_dumped(_play_spec(owner))}"
+        for name, owner in owners.items()
+        if (CHECKOUT / "playbooks" / f"{name}.yml").is_file()
+    }
+
+
+def _play_spec(owner: Role) -> dict[str, Any]:
+    spec = {
+        "short_description": owner.title,
+        "options": {f"{owner.name}_{option.name}": _play_option(option) for option in owner.options},
+        "examples": f"ansible-playbook incident.distroless.{owner.name}",
+    }
+    return {
+        "short_description": owner.title,
+        "description": (owner.about or (owner.title,))[0],
+        "argument_specs": {owner.name: spec},
+    }
+
+
+def _play_option(option: Option) -> dict[str, Any]:
+    spec: dict[str, Any] = {
+        "description": option.about[0],
+        "type": TYPES.get(type(option.kind).__name__, "raw"),
+    }
+    if choices := getattr(option.kind, "among", ()):
+        spec["choices"] = list(choices)
+    if option.is_secret:
+        spec["no_log"] = True
+    return spec
+
+
 def _specs(role: Role) -> dict[str, Any]:
     return {
         "short_description": role.title,
@@ -127,5 +173,5 @@ if __name__ == "__main__":
 
     sys.path.insert(0, str(tree.linked()))
     catalog = importlib.import_module("ansible_collections.incident.distroless.plugins.plugin_utils._options.catalog")
-    for path, text in pages(catalog.roles()).items():
+    for path, text in {**pages(catalog.roles()), **play_pages(catalog.catalog())}.items():
         (CHECKOUT / path).write_text(text, encoding="utf-8")

@@ -16,7 +16,7 @@ from types import ModuleType
 import pytest
 import yaml
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import REASONS
-from ansible_collections.incident.distroless.plugins.plugin_utils._options.catalog import roles
+from ansible_collections.incident.distroless.plugins.plugin_utils._options.catalog import catalog, roles
 
 CHECKOUT = Path(__file__).parents[2]
 PAGES = CHECKOUT / "docs" / "docsite" / "rst"
@@ -81,8 +81,13 @@ def test_every_page_is_in_the_sites_table_of_contents() -> None:
 
 
 def test_the_files_of_the_roles_options_are_what_their_tool_writes() -> None:
-    for path, text in tool("options").pages(roles()).items():
+    written = {**tool("options").pages(roles()), **tool("options").play_pages(catalog())}
+    for path, text in written.items():
         assert (CHECKOUT / path).read_text(encoding="utf-8") == text, "run: python3 tests/tool.py options"
+    of_plays = {path.stem for path in (CHECKOUT / "playbooks").glob("*.yml")}
+    assert {path.name for path in written if path.parent.name == "playbooks"} == {
+        f"{name}.meta.yaml" for name in of_plays
+    }
 
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
