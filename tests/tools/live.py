@@ -7,10 +7,7 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from . import cache, checks, environments, install
@@ -70,29 +67,12 @@ def integration(python: Python, core: str, *arguments: str, log: Log | None = No
         "ANSIBLE_CONFIG": str(cache.CHECKOUT / "tests" / "integration" / "ansible.cfg"),
         "INCIDENT_DISTROLESS_PYTHONS": missing_sentence(),
         "INCIDENT_DISTROLESS_RERUNS": str(reruns()),
+        "INCIDENT_DISTROLESS_SECONDS": str(cache.own() / f"seconds-{python.version}-{core}.json"),
     }
-    with _seconds(f"seconds-{python.version}-{core}.json") as known:
-        told["INCIDENT_DISTROLESS_SECONDS"] = str(known)
-        if log is not None:
-            log.run(*command, cwd=cache.CHECKOUT, **variables(user), **told)
-        elif wait([str(word) for word in command], cwd=cache.CHECKOUT, env=os.environ | variables(user) | told):
-            raise StepFailed("pytest failed")
-
-
-@contextmanager
-def _seconds(name: str) -> Iterator[Path]:
-    """Yield the file in which pytest keeps how long each test took: this checkout's own, since all workers of a run have to read the
-    same, and in a clean checkout what another one found last."""
-    own, last = cache.own() / name, cache.root() / name
-    if last.exists() and not own.exists():
-        shutil.copy(last, own)
-    try:
-        yield own
-    finally:
-        if own.exists():
-            new = last.with_suffix(f".{os.getpid()}")
-            shutil.copy(own, new)
-            new.replace(last)
+    if log is not None:
+        log.run(*command, cwd=cache.CHECKOUT, **variables(user), **told)
+    elif wait([str(word) for word in command], cwd=cache.CHECKOUT, env=os.environ | variables(user) | told):
+        raise StepFailed("pytest failed")
 
 
 def demonstrate(environment: Path) -> None:
