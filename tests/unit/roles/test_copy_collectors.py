@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from ansible_collections.incident.distroless.plugins.plugin_utils._case.folder import read_checks
 from ansible_collections.incident.distroless.plugins.plugin_utils._collect.collectors import parse_collectors
-from ansible_collections.incident.distroless.plugins.plugin_utils._collect.derived import DERIVED, may_lack_a_place
+from ansible_collections.incident.distroless.plugins.plugin_utils._collect.derived import DERIVATIONS, DERIVED
 from ansible_collections.incident.distroless.plugins.plugin_utils._judge.analyzers import analyze, parse_analyzers
 from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.disk import places
 from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.registry import PARSERS
@@ -234,7 +234,7 @@ def writing(*troubles: str, said: tuple[str, ...] = (), **life: Any) -> dict[str
     container = {"name": "app", "trouble_age": 0, "exit_code": 3, "end_reason": "Error", "signal": "", **life}
     target = {"target_identity": {"uid": 7, "gid": 7}, "copied": {"failure": None, "left": None}}
     facts = {"places": rows, "container": container, "volumes": [], "last_run": list(said), "target": target}
-    facts["may_lack_a_place"] = may_lack_a_place(container, said)
+    facts["may_lack_a_place"] = DERIVATIONS["may_lack_a_place"].of(facts)
     about = [
         entry for entry in ANALYZERS if entry.name in ("cannot_write", "may_not_write", "can_write", "place_unseen")
     ]
