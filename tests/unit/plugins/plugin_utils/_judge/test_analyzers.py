@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from ansible_collections.incident.distroless.plugins.plugin_utils._case.folder import read_checks
-from ansible_collections.incident.distroless.plugins.plugin_utils._collect.collectors import parse_collectors
+from ansible_collections.incident.distroless.plugins.plugin_utils._collect.collectors import as_rows, parse_collectors
 from ansible_collections.incident.distroless.plugins.plugin_utils._collect.derived import DERIVED
 from ansible_collections.incident.distroless.plugins.plugin_utils._judge.analyzers import (
     MAX_MATCHES,
@@ -18,6 +19,7 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._judge.analyze
     analyze,
     parse_analyzers,
 )
+from ansible_collections.incident.distroless.plugins.plugin_utils._judge.findings import inside_facts
 from jinja2 import Template
 
 ROLES = Path(__file__).parents[5] / "roles"
@@ -197,3 +199,12 @@ def test_the_analyzers_of_each_role_need_only_what_the_role_collects(folder: Pat
     derived = {name for name, sources in DERIVED.items() if collected.intersection(sources)}
     assert analyzers
     assert {name for analyzer in analyzers for name in analyzer.needs} <= collected | derived | {"target"}
+
+
+def test_the_readme_says_how_many_checks_of_a_pod_need_a_look_inside() -> None:
+    roles = with_profiles(ROLES / "pod_triage")
+    analyzers = parse_analyzers(read_checks([str(role / "analyzers") for role in roles]))
+    inside = inside_facts(as_rows(parse_collectors(read_checks([str(role / "collectors") for role in roles]))))
+    count = sum(bool(inside.intersection(analyzer.needs)) for analyzer in analyzers)
+    said = re.findall(r"were not made: (\d+)", (ROLES.parent / "README.md").read_text(encoding="utf-8"))
+    assert said == [str(count)]
