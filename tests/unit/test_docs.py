@@ -16,6 +16,7 @@ from types import ModuleType
 import pytest
 import yaml
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import REASONS
+from ansible_collections.incident.distroless.plugins.plugin_utils._options import kinds
 from ansible_collections.incident.distroless.plugins.plugin_utils._options.catalog import catalog, roles
 
 CHECKOUT = Path(__file__).parents[2]
@@ -62,6 +63,11 @@ def test_the_page_of_reasons_is_what_its_tool_writes() -> None:
 def test_the_page_of_redaction_is_what_its_tool_writes() -> None:
     written = (PAGES / "redaction.rst").read_text(encoding="utf-8")
     assert written == tool("redaction").page(tool("redaction").load_rules()), "run: python3 tests/tool.py redaction"
+
+
+def test_the_page_of_values_is_what_its_tool_writes() -> None:
+    written = (PAGES / "values.rst").read_text(encoding="utf-8")
+    assert written == tool("values").page(catalog(), kinds), "run: python3 tests/tool.py values"
 
 
 def test_the_page_of_checks_is_what_its_tool_writes() -> None:

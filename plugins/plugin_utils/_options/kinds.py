@@ -83,6 +83,9 @@ def shown(value: object) -> str:
             return "a mapping"
         case list() | tuple():
             return "a list"
+        # of ansible-core's own class since 2.19
+        case dt.date():
+            return f"the {'time' if isinstance(value, dt.datetime) else 'date'} {value.isoformat()}"
     return f"{type(value).__name__} {cut}"
 
 

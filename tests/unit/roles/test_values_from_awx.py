@@ -19,8 +19,15 @@ import yaml
 from ansible.parsing.dataloader import DataLoader
 from ansible.release import __version__ as core
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
-from ansible_collections.incident.distroless.plugins.plugin_utils._options.catalog import Owner, Taken, catalog, take
+from ansible_collections.incident.distroless.plugins.plugin_utils._options import kinds
+from ansible_collections.incident.distroless.plugins.plugin_utils._options.catalog import (
+    Owner,
+    Taken,
+    catalog,
+    take,
+)
 
+from tests.tools import values
 from tests.unit.support.awx import extra_vars
 
 # from 2.19 on a text that is tagged !unsafe is resolved as if it was plain
@@ -80,6 +87,31 @@ def test_an_answer_for_text_is_text(owner: Owner, answer: str, before: str, sinc
     # who gets another spelling than the one that was written is told
     if wanted not in (answer, None):
         assert [note for note in found.notes if f"{owner.name}_{name} takes" in note]
+
+
+@pytest.mark.parametrize("owner", OWNERS)
+def test_each_role_makes_of_a_value_what_the_page_says(owner: Owner) -> None:
+    given = [*values.TEXTS, *values.VALUES]
+    arrived = DataLoader().load(extra_vars({"values": given}))["values"]
+    needed = {f"{owner.name}_{name}": "needed" for name in NEEDED.get(owner.name, ())}
+    computed = {"cases": "/cases", "examiner": "me"}
+    usual = take(owner, needed, computed).options
+    wrong = []
+    for option in owner.options:
+        variable = owner.variable(option)
+        nothing = f"{values.REFUSED} {variable} is needed." if option.is_required else json.dumps(usual[option.name])
+        for value, there in zip(given, arrived, strict=True):
+            meant = values.read_again(value) if READS_AGAIN else value
+            said = values.becomes(option.kind, meant, kinds, kinds.Place(variable, option.is_secret))
+            is_empty = said in ("[]", '""', "{}", "0", "false") and option.is_required
+            try:
+                made = take(owner, {**needed, variable: there}, computed).options[option.name]
+                found = json.dumps(made, ensure_ascii=False)
+            except Failure as failure:
+                found = f"{values.REFUSED} {failure.message}"
+            if found != (nothing if said == "-" or is_empty else said):
+                wrong.append((option.name, value, said, found))
+    assert wrong == []
 
 
 @pytest.mark.parametrize(

@@ -83,6 +83,16 @@ def test_what_is_no_whole_number_of_one_or_more_is_refused(value: object) -> Non
         taken("number", value, 1)
 
 
+def test_a_date_is_called_so_in_a_refusal_whatever_its_class() -> None:
+    class Tagged(dt.date):
+        pass
+
+    with pytest.raises(Refused, match=r"got the date 2026-11-29\.$"):
+        taken("number", Tagged(2026, 11, 29), 1)
+    with pytest.raises(Refused, match=r"got the time 2026-11-29T12:30:00\.$"):
+        taken("number", dt.datetime(2026, 11, 29, 12, 30), 1)  # noqa: DTZ001
+
+
 def test_a_number_has_bounds() -> None:
     assert Number(1, 30).words == "A whole number from 1 to 30."
     with pytest.raises(Refused, match=r"from 1 to 30, got the number 31\.$"):
