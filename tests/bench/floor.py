@@ -4,13 +4,14 @@
 
 """What the cluster itself needs for debuggers in many pods: the bare requests side by side, and one watch until all run.
 
-No dry run, no proof of anything from inside, nothing but the API's own client library: no tool can be much faster. With looks, so many
-commands that read /proc run in each then, one after the other, and what they print is kept.
+No dry run, nothing but the API's own client library: no tool can be much faster. With commands, these run in each debugger then, an exec
+for each, one after the other, and what they print is kept: a `proof` that the target's root can be read, or a `look` at its processes.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
@@ -23,12 +24,15 @@ from pods import BUSYBOX, CONTAINER
 SIDE_BY_SIDE = 8
 
 
-# of each process that the debugger sees, as a collector does
-LOOK = 'for process in /proc/[0-9]*; do cat "$process/stat" "$process/status"; readlink "$process/exe"; done; true'
+COMMANDS = {
+    "proof": "ls -A /proc/1/root/ && echo seen",
+    # of each process that the debugger sees, as a collector does
+    "look": 'for process in /proc/[0-9]*; do cat "$process/stat" "$process/status"; readlink "$process/exe"; done; echo seen',
+}
 
 
-def main(namespace: str, debugger: str, looks: str = "0") -> None:
-    """Adds the debugger to every pod of the namespace, and returns when all run and what is to be looked at was."""
+def main(namespace: str, debugger: str, *commands: str) -> None:
+    """Adds the debugger to every pod of the namespace, and returns when all run and the commands have run in each."""
     # the library tells no types
     library: Any = kubernetes
     library.config.load_kube_config()
@@ -46,11 +50,13 @@ def main(namespace: str, debugger: str, looks: str = "0") -> None:
                 changes.stop()
         list(patched)
         pods = [pod.metadata.name for pod in listed.items]
-        list(workers.map(partial(_look, library, namespace, debugger, int(looks)), pods))
+        for printed in workers.map(partial(_run, library, namespace, debugger, commands), pods):
+            if not all(text.endswith("seen\n") for text in printed):
+                sys.exit(f"a command in {debugger} printed {printed}")
 
 
-def _look(library: Any, namespace: str, debugger: str, looks: int, pod: str) -> list[str]:
-    if not looks:
+def _run(library: Any, namespace: str, debugger: str, commands: Sequence[str], pod: str) -> list[str]:
+    if not commands:
         return []
     # the library's stream takes over the client that it is given
     api = library.client.CoreV1Api(library.client.ApiClient())
@@ -59,13 +65,13 @@ def _look(library: Any, namespace: str, debugger: str, looks: int, pod: str) -> 
             api.connect_get_namespaced_pod_exec,
             *(pod, namespace),
             container=debugger,
-            command=["sh", "-c", LOOK],
+            command=["sh", "-c", COMMANDS[name]],
             stdout=True,
             stderr=True,
             stdin=False,
             tty=False,
         )
-        for _number in range(looks)
+        for name in commands
     ]
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from debuggers import TTL, add_debugger
 from figures import Sample, Table
 from measuring import Contender, Spent, interleaved, spent
-from names import EMPTY_PLAY, FLOOR, KUBECTL_DEBUG, OUR_DEBUG, OUR_DEBUG_WIDE, PLAIN_DEBUG
+from names import EMPTY_PLAY, FLOOR, KUBECTL_DEBUG, OUR_DEBUG, OUR_DEBUG_WIDE, PLAIN_DEBUG, PROOF_FLOOR
 from playbook import plain, play
 from pods import BUSYBOX, Namespace, namespace, pod
 from ways import Way
@@ -57,13 +57,14 @@ def table(crowd: Crowd, near: Way, way: Way, scratch: Path, say: Callable[[str],
             OUR_DEBUG: partial(_ours, made, crowd.pods, scratch, fresh),
             KUBECTL_DEBUG: partial(_kubectl, made, names, fresh),
         }
-        if crowd.pods == 1 and not crowd.is_slow:
-            runs[PLAIN_DEBUG] = partial(_plain, made, scratch, fresh)
+        if not crowd.is_slow:
+            runs[PLAIN_DEBUG] = partial(_plain, made, crowd.pods, scratch, fresh)
             runs[EMPTY_PLAY] = partial(plain, way, scratch)
         if crowd.pods > DEFAULT_CONCURRENCY:
             wide = {"concurrency": crowd.pods}
             runs[OUR_DEBUG_WIDE] = partial(_ours, made, crowd.pods, scratch, fresh, wide)
             runs[FLOOR] = partial(_floor, made, fresh)
+            runs[PROOF_FLOOR] = partial(_floor, made, fresh, "proof")
         settle = partial(time.sleep, SETTLING)
         rows = interleaved([Contender(name, run, settle) for name, run in runs.items()], crowd.runs, say)
     return Table(crowd.key, title, rows)
@@ -75,8 +76,8 @@ def _ours(
     return play(made.way, scratch, MODULE, _options(made, count, fresh, options)).sample
 
 
-def _plain(made: Namespace, scratch: Path, fresh: itertools.count[int]) -> Sample:
-    return plain(made.way, scratch, MODULE, _options(made, 1, fresh))
+def _plain(made: Namespace, count: int, scratch: Path, fresh: itertools.count[int]) -> Sample:
+    return plain(made.way, scratch, MODULE, _options(made, count, fresh))
 
 
 def _options(
@@ -102,6 +103,6 @@ def _kubectl(made: Namespace, names: list[str], fresh: itertools.count[int]) -> 
     return total.sample()
 
 
-def _floor(made: Namespace, fresh: itertools.count[int]) -> Sample:
-    words = [*made.way.prefix, sys.executable, str(FLOOR_SCRIPT), made.name, f"bare-{next(fresh)}"]
+def _floor(made: Namespace, fresh: itertools.count[int], *commands: str) -> Sample:
+    words = [*made.way.prefix, sys.executable, str(FLOOR_SCRIPT), made.name, f"bare-{next(fresh)}", *commands]
     return spent(words, environment=made.way.environment).sample()

@@ -53,8 +53,8 @@ def table(incident: Incident, way: Way, scratch: Path, say: Callable[[str], None
             role: partial(_report, made, incident.pods, role, scratch, fresh) for role in ROLES
         }
         runs[EMPTY_PLAY] = partial(plain, way, scratch)
-        runs[FLOOR] = partial(_floor, made, fresh, 0)
-        runs[LOOK_FLOOR] = partial(_floor, made, fresh, LOOKS)
+        runs[FLOOR] = partial(_floor, made, fresh)
+        runs[LOOK_FLOOR] = partial(_floor, made, fresh, *("look",) * LOOKS)
         if incident.pods > 1:
             one = {"label_selectors": [], "pod": "app-0"}
             runs |= {ONE_OF_THEM[role]: partial(_report, made, 1, role, scratch, fresh, one) for role in ROLES}
@@ -62,8 +62,8 @@ def table(incident: Incident, way: Way, scratch: Path, say: Callable[[str], None
         return Table(incident.key, title, interleaved(contenders, incident.runs, say))
 
 
-def _floor(made: Namespace, fresh: itertools.count[int], looks: int) -> Sample:
-    words = [*made.way.prefix, sys.executable, str(FLOOR_SCRIPT), made.name, f"bare-{next(fresh)}", str(looks)]
+def _floor(made: Namespace, fresh: itertools.count[int], *commands: str) -> Sample:
+    words = [*made.way.prefix, sys.executable, str(FLOOR_SCRIPT), made.name, f"bare-{next(fresh)}", *commands]
     return spent(words, environment=made.way.environment).sample()
 
 
