@@ -18,11 +18,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ansible_collections.incident.distroless.plugins.plugin_utils._collect.pod_facts import quantity
 from ansible_collections.incident.distroless.plugins.plugin_utils._health.causes import KINDS
-from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.sockets import address
-from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.text import holding, printable
-from jinja2 import StrictUndefined, TemplateError
+from ansible_collections.incident.distroless.plugins.plugin_utils._judge.templates import expression, rendering, sandbox
+from ansible_collections.incident.distroless.plugins.plugin_utils._parsers.text import printable
+from jinja2 import TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 # the worst first: what is not known may be worse than what is only dubious
@@ -48,7 +47,11 @@ KEYS = (
     "severity",
 )
 # an analyzer of a cause in `health` need say no more than its name; what it says itself counts
-OF_A_CAUSE = {"needs": ["health"], "message": "{{ item.message }}", "next": "{{ item.next }}"}
+OF_A_CAUSE: Mapping[str, Any] = {
+    "needs": ["health"],
+    "message": lambda **facts: str(facts["item"]["message"]),
+    "next": lambda **facts: str(facts["item"]["next"]),
+}
 # what an expression can come to with facts that it does not expect
 NOT_JUDGED = (TemplateError, TypeError, ValueError, LookupError, ArithmeticError, AttributeError)
 
@@ -104,7 +107,7 @@ def parse_analyzers(files: Mapping[str, Any]) -> list[Analyzer]:
 
     Raises ValueError that names the file, the key and what Jinja says of an expression.
     """
-    environment = _environment()
+    environment = sandbox()
     found: dict[str, Analyzer] = {}
     for path, content in files.items():
         if (
@@ -143,16 +146,9 @@ def _with_consequence(
         raise ValueError("are and of are lists of names of analyzers.")
     if set(entry["are"]) & set(entry["of"]):
         raise ValueError("nothing follows from itself.")
-    when = environment.compile_expression(str(entry.get("when", "true")), undefined_to_none=False)
+    when = expression(environment, str(entry.get("when", "true")))
     row = Following(frozenset(entry["of"]), when)
     return {name: replace(known[name], follows=(*known[name].follows, row)) for name in entry["are"]}
-
-
-def _environment() -> ImmutableSandboxedEnvironment:
-    # no HTML is made here, and escaping twice would show in the report
-    environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
-    environment.filters |= {"address": address, "quantity": quantity, "holding": holding}
-    return environment
 
 
 def _analyzer(environment: ImmutableSandboxedEnvironment, entry: object) -> Analyzer:
@@ -173,34 +169,26 @@ def _analyzer(environment: ImmutableSandboxedEnvironment, entry: object) -> Anal
     if isinstance(severity, bool) or not isinstance(severity, int):
         raise ValueError("severity is not a whole number.")
 
-    def expression(key: str) -> Callable[..., Any]:
-        return environment.compile_expression(str(entry[key]), undefined_to_none=False)
+    def value(key: str) -> Callable[..., Any]:
+        return entry[key] if callable(entry[key]) else expression(environment, str(entry[key]))
 
     def sentence(key: str) -> Callable[..., str]:
-        return _rendering(environment, str(entry.get(key, "")))
+        given = entry.get(key, "")
+        return given if callable(given) else rendering(environment, str(given))
 
     return Analyzer(
         name=name,
         title=str(entry.get("title", name)),
-        given=expression("given") if "given" in entry else lambda **_facts: True,
+        given=value("given") if "given" in entry else lambda **_facts: True,
         needs=tuple(map(str, needs)),
-        for_each=expression("for_each") if "for_each" in entry else None,
-        when=expression("when") if "when" in entry else lambda **_facts: True,
+        for_each=value("for_each") if "for_each" in entry else None,
+        when=value("when") if "when" in entry else lambda **_facts: True,
         verdict=verdict or "",
         message=sentence("message"),
         next=sentence("next"),
         otherwise=_otherwise(entry["otherwise"], sentence) if entry.get("otherwise") else None,
         severity=severity,
     )
-
-
-def _rendering(environment: ImmutableSandboxedEnvironment, text: str) -> Callable[..., str]:
-    """Return what renders a template. Most are none, and to compile one costs a millisecond."""
-    if "{" in text or "\r" in text:
-        return environment.from_string(text).render
-    # as Jinja does
-    plain = text.removesuffix("\n")
-    return lambda **_facts: plain
 
 
 def _otherwise(given: object, sentence: Callable[[str], Callable[..., str]]) -> Callable[..., str]:
@@ -213,7 +201,10 @@ def _of_a_cause(entry: Mapping[str, Any]) -> dict[str, Any]:
     kind = KINDS.get(str(entry["cause"]))
     if kind is None or {"for_each", "given"} & entry.keys():
         raise ValueError(f"cause {entry['cause']!r} is none of {', '.join(KINDS)}, or has for_each or given beside it.")
-    each = f"health.causes | selectattr('name', 'equalto', '{kind.name}') | list"
+
+    def each(**facts: Any) -> list[Any]:
+        return [cause for cause in facts["health"]["causes"] if cause["name"] == kind.name]
+
     return {**OF_A_CAUSE, "for_each": each, "title": kind.title, "severity": kind.severity, **entry}
 
 
