@@ -165,6 +165,14 @@ def test_quantities_are_numbers() -> None:
         ({"message": "{{ item.point"}, "."),
         ({"severity": "high"}, "severity"),
         ({"otherwhise": "x"}, "otherwhise"),
+        # of what is used only where there is something to say, or deep inside
+        ({"message": "{{ item | nosuch }}"}, "nosuch"),
+        ({"next": "{% if false %}{{ 1 | nosuch }}{% endif %}"}, "nosuch"),
+        ({"otherwise": "{{ [1] | select('odd') | list if 1 is nosuch }}"}, "nosuch"),
+        ({"when": "1 | nosuch"}, "nosuch"),
+        ({"given": "[1 | nosuch] | length > 0"}, "nosuch"),
+        ({"for_each": "[1, 2"}, "unexpected end of template"),
+        ({"when": "1 2"}, "chunk after expression"),
     ],
 )
 def test_an_analyzer_that_is_none_is_refused_with_its_place(changes: dict[str, Any], said: str) -> None:
