@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 
+import connection
 import fetching
 import injection
 import memory
@@ -36,7 +37,7 @@ from scenarios import LOOPBACK, QUICK, SLOW_LINK, Scenario, scaled
 from ways import Way
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-PARTS = ("injection", "start-up", "report", "slices", "memory", "loopback", "slow-link")
+PARTS = ("injection", "start-up", "report", "slices", "memory", "connection", "loopback", "slow-link")
 QUICK_FACTOR = 1 / 32
 ALL_TABLES = (
     *(crowd.key for crowd in (*injection.CROWDS, *injection.SLOW_CROWDS)),
@@ -44,6 +45,7 @@ ALL_TABLES = (
     *(incident.key for incident in reporting.INCIDENTS),
     slices.KEY,
     "memory",
+    *(work.key for work in connection.WORKS),
     *(scenario.key for scenario in (*LOOPBACK, *SLOW_LINK)),
 )
 
@@ -124,6 +126,8 @@ def measured(wanted: Wish, way: Way, scratch: Path) -> list[Section]:
     if "memory" in wanted.parts and _is_wanted("memory", wanted):
         _part("Memory")
         sections.append(Section("Memory", [memory.table(way, scratch, wanted.factor, wanted.runs, say)], MEMORY))
+    if "connection" in wanted.parts:
+        sections.append(Section("Tasks of a play by a connection", _connected(wanted, way, scratch), CONNECTION))
     if "loopback" in wanted.parts:
         sections.append(Section("Fetching over loopback", _fetched(LOOPBACK, wanted, way, scratch)))
     if "slow-link" in wanted.parts:
@@ -155,6 +159,20 @@ REPORT = """The whole of a role's playbook over healthy pods, from its start unt
 collected and judged. disk_triage watches for five seconds how files grow, process_triage for two who uses the CPU. crashloop_triage asks
 the API only. The floors use nothing of ours: the bare requests that start so many debuggers, without and with as many commands in each pod.
 """
+
+
+CONNECTION = """A play of ansible-playbook from its start to its end, over one host, without gathering facts. The target has the shell and the
+Python that kubectl's connection needs there, and the debugger the same ones; it runs before anything is measured. Files are in a volume that
+both have, and what arrived is compared byte for byte after each run. With pipelining is ansible_pipelining: true, which is not the default.
+"""
+
+
+def _connected(wanted: Wish, way: Way, scratch: Path) -> list[Table]:
+    works = [work for work in connection.WORKS if _is_wanted(work.key, wanted)]
+    if not works:
+        return []
+    _part("Tasks of a play by a connection")
+    return connection.tables(works, way, scratch, wanted.factor, wanted.runs, say)
 
 
 def _reported(wanted: Wish, way: Way, scratch: Path) -> list[Table]:

@@ -38,3 +38,8 @@ MEMORY_ONE = "ephemeral_debug, one pod"
 MEMORY_MANY = "ephemeral_debug, many pods"
 MEMORY_LARGE = "proc_fs_fetch, a large file"
 MEMORY_TREE = "proc_fs_fetch, a tree of small files"
+
+BY_DEBUGGER = "incident.distroless.debugger"
+BY_DEBUGGER_PIPELINED = "incident.distroless.debugger, pipelining"
+BY_KUBECTL = "kubernetes.core.kubectl"
+BY_KUBECTL_PIPELINED = "kubernetes.core.kubectl, pipelining"
