@@ -98,8 +98,10 @@ class Container:
         if attached.session is None:
             why = f"{target.label}: no debugger runs in it, and check mode injects none."
             raise Failure("NoTarget", why, "Run a task without check mode first, or leave this host out.")
-        attached.session.close()
+        # the shell that has just looked at the target is the first task's: another one would cost it an exec and a look
+        attached.session.timeout = float(MAX_SECONDS)
         self._attached = attached
+        self._shells.keep(attached.session)
 
     def run(self, line: str, stdin: bytes | None = None) -> Ended:
         """Run a shell line, whose TARGET_PID and TARGET_ROOT are the target's. Raises Failure where it did not come to its end."""

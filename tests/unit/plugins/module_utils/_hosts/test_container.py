@@ -10,6 +10,7 @@ import hashlib
 import os
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -120,3 +121,38 @@ def test_a_home_that_cannot_be_written_is_tmp() -> None:
 )
 def test_pods_are_counted_by_the_names_of_their_hosts(hosts: list[str], count: int) -> None:
     assert pods_of(hosts) == count
+
+
+class Shell:
+    """A remote shell that is free and answers nothing."""
+
+    is_free, timeout, is_closed = True, 1.0, False
+
+    def run(self, _script: bytes) -> Shell:
+        return self
+
+    def copy(self, _take: object) -> int:
+        return 0
+
+    def finish(self) -> None:
+        pass
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+def test_the_first_command_runs_in_the_shell_that_found_the_debugger(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each task of a play is one: a second shell would cost each of them an exec."""
+    shell = Shell()
+    seen = SimpleNamespace(pid=1, root="/proc/1/root", started=None)
+    attached = SimpleNamespace(session=shell, seen=seen, target=None, debugger=SimpleNamespace(name="debugger-1"))
+    for name in ("connect", "get_pod", "make_target"):
+        monkeypatch.setattr(container, name, lambda *_given: None)
+    monkeypatch.setattr(container, "ensure", lambda *_given, **_options: attached)
+    monkeypatch.setattr(container, "script_for", lambda *_given: b"true")
+    opened = Container(Source("", {}), Place("shop", "api-0", None, {}), lambda _sentence: None)
+    opened.open()
+    assert opened.run("true").status == 0
+    assert shell.timeout == container.MAX_SECONDS
+    opened.close()
+    assert shell.is_closed
