@@ -75,7 +75,7 @@ options:
   clusters:
     description:
       - The clusters to ask. Without it the options of authentication beside it are those of the one cluster.
-      - A list of mappings, each with a O(clusters[].name) and options of authentication, of which O(clusters[].kubeconfig),
+      - A list of mappings, each with options of authentication, of which O(clusters[].kubeconfig),
         O(clusters[].context) or O(clusters[].host) is needed.
     type: list
     elements: dict
@@ -83,7 +83,8 @@ options:
       name:
         description:
           - What the hosts of the cluster begin with, of C(a-z), C(0-9), C(.) and C(-).
-          - Its default is the context, with C(-) for every other character. Two equal ones are an error.
+          - Its default is the context, or that which the kubeconfig uses where none is named, with C(-) for every other character.
+            Two equal ones are an error.
         type: str
       kubeconfig:
         description: A path, or the content as a mapping.

@@ -11,8 +11,11 @@ from __future__ import annotations
 
 import itertools
 import json
+import socket
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -82,7 +85,6 @@ def test_pods_of_one_name_in_two_clusters_are_two_hosts_two_cases_and_two_report
         assert label in (folder / "report.html").read_text(encoding="utf-8")
     of = second.run("get", "pod", "api-0", "-n", kubectl.namespace, "-o", "jsonpath={.metadata.uid}")
     assert uids == {kubectl.pod("api-0")["metadata"]["uid"], of}
-    print(printed)
     told = json.loads(printed.partition("CUSTOM STATS: ")[2].partition("RUN: ")[2])["incident_distroless"]
     assert len(told) == 2, told
 
@@ -117,16 +119,27 @@ def test_a_list_whose_token_expires_between_two_pages_is_whole(
 
 @dataclass(frozen=True, slots=True)
 class Busy:
-    """An API server that rejects all that a user asks, until it is let go."""
+    """An API server that rejects all that a user asks while one request of that user goes on: its admission waits for listener."""
 
     second: Second
+    listener: socket.socket
+    is_over: threading.Event
+
+    def hold(self) -> None:
+        words = ("create", "configmap", "held", "--namespace=default", "--dry-run=server", f"--as={USER}")
+        while not self.is_over.is_set():
+            with suppress(AssertionError):
+                self.second.run(*words)
 
     def let_go(self) -> None:
-        self.second.run("delete", "flowschema", USER, "--ignore-not-found")
+        self.is_over.set()
+        # the connection that waits in it is reset
+        self.listener.close()
 
 
 @pytest.fixture
 def busy(second: Second, kubectl: Kubectl, tmp_path: Path) -> Iterator[Busy]:
+    """A level of one seat at most (the API server gives that even to none), without a queue, whose seat is taken."""
     limited = {
         "nominalConcurrencyShares": 0,
         "lendablePercent": 0,
@@ -138,6 +151,16 @@ def busy(second: Second, kubectl: Kubectl, tmp_path: Path) -> Iterator[Busy]:
     others = {"verbs": ["*"], "nonResourceURLs": ["*"]}
     rules = [{"subjects": subjects, "resourceRules": [everything], "nonResourceRules": [others]}]
     spec = {"priorityLevelConfiguration": {"name": USER}, "matchingPrecedence": 2, "rules": rules}
+    listener = socket.create_server(("127.0.0.1", 0))
+    webhook = {
+        "name": "waits.incident.test",
+        "clientConfig": {"url": f"https://127.0.0.1:{listener.getsockname()[1]}/"},
+        "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["configmaps"]}],
+        "failurePolicy": "Ignore",
+        "sideEffects": "None",
+        "admissionReviewVersions": ["v1"],
+        "timeoutSeconds": 30,
+    }
     second.run("create", "clusterrolebinding", USER, "--clusterrole=cluster-admin", f"--user={USER}")
     second.create(
         {
@@ -147,17 +170,30 @@ def busy(second: Second, kubectl: Kubectl, tmp_path: Path) -> Iterator[Busy]:
             "spec": {"type": "Limited", "limited": limited},
         },
         {"apiVersion": f"{API}/v1", "kind": "FlowSchema", "metadata": {"name": USER}, "spec": spec},
+        {
+            "apiVersion": "admissionregistration.k8s.io/v1",
+            "kind": "ValidatingWebhookConfiguration",
+            "metadata": {"name": USER},
+            "webhooks": [webhook],
+        },
         waiting("busy-0", kubectl.namespace),
     )
-    until = time.monotonic() + PATIENCE
-    while (refused := second.request("/api/v1/pods", tmp_path, USER)).status != 429:
-        assert time.monotonic() < until
-        time.sleep(0.2)
-    assert refused.retry_after == "1"
-    yield Busy(second)
-    for kind in ("flowschema", "prioritylevelconfiguration", "clusterrolebinding"):
-        second.run("delete", kind, USER, "--ignore-not-found")
-    second.run("delete", "pod", "busy-0", "-n", kubectl.namespace, "--grace-period=0", "--force")
+    held = Busy(second, listener, threading.Event())
+    holder = threading.Thread(target=held.hold)
+    holder.start()
+    try:
+        until = time.monotonic() + PATIENCE
+        while (refused := second.request("/api/v1/nodes", tmp_path, USER)).status != 429:
+            assert time.monotonic() < until
+            time.sleep(0.2)
+        assert refused.retry_after == "1"
+        yield held
+    finally:
+        held.let_go()
+        holder.join()
+        for kind in ("validatingwebhookconfiguration", "flowschema", "prioritylevelconfiguration", "clusterrolebinding"):
+            second.run("delete", kind, USER, "--ignore-not-found")
+        second.run("delete", "pod", "busy-0", "-n", kubectl.namespace, "--grace-period=0", "--force")
 
 
 @pytest.mark.parametrize("who", ["inventory", "role"])

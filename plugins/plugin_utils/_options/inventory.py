@@ -9,12 +9,14 @@ This is a private plugin utility of incident.distroless; its interface may chang
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
 from ansible_collections.incident.distroless.plugins.module_utils._hosts.pods import Source, Wanted
 from ansible_collections.incident.distroless.plugins.plugin_utils._options.kinds import (
     Choice,
@@ -165,10 +167,29 @@ def _source(entry: Mapping[str, Any], kubeconfig: object, place: Place) -> Sourc
         given["kubeconfig"] = kubeconfig
     params = Fields(AUTHENTICATION, _SECRETS).take(given, place)
     if not is_given(name):
-        if "context" not in params:
-            raise Refused(f"{place.name}: expected a name, or a context to take it from, got neither.")
-        name = name_of(params["context"])
+        context = params.get("context") or ("" if "host" in params else current_context(params.get("kubeconfig")))
+        if not context:
+            raise Refused(
+                f"{place.name}: expected a name, or a context to take it from, got neither, and no kubeconfig that has a current one."
+            )
+        name = name_of(context)
     return Source(_CLUSTER.take(name, place.entry(".name")), params, uses_environment=False)
+
+
+def current_context(kubeconfig: object) -> str:
+    """Return the context that a kubeconfig uses where none is named, by its path or content; empty where it tells of none."""
+    if isinstance(kubeconfig, Mapping):
+        return str(kubeconfig.get("current-context") or "")
+    # of several files the first that says so, as kubectl merges them
+    for path in str(kubeconfig or "").split(os.pathsep):
+        try:
+            content = yaml.safe_load(Path(path).expanduser().read_text(encoding="utf-8"))
+        except (OSError, ValueError, yaml.YAMLError):
+            # what is wrong with it is said by what connects with it
+            continue
+        if isinstance(content, Mapping) and content.get("current-context"):
+            return str(content["current-context"])
+    return ""
 
 
 def name_of(context: str) -> str:

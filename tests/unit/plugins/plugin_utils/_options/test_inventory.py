@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,25 @@ from ansible_collections.incident.distroless.plugins.plugin_utils._options.kinds
 
 def asked(**options: Any) -> Asked:
     return parse(options.get, options)
+
+
+@pytest.mark.parametrize("is_mapping", [True, False])
+def test_a_kubeconfig_alone_is_called_by_the_context_that_it_uses(tmp_path: Path, is_mapping: bool) -> None:
+    first, path = tmp_path / "first", tmp_path / "second"
+    first.write_text("kind: Config\n", encoding="utf-8")
+    path.write_text("current-context: Prod@EU\n", encoding="utf-8")
+    kubeconfig = {"current-context": "Prod@EU"} if is_mapping else f"{tmp_path}/none:{first}:{path}"
+    (source,) = parse({"clusters": [{"kubeconfig": kubeconfig}]}.get, {}).sources
+    assert source.name == "-rod---"
+    assert "context" not in source.params
+
+
+def test_a_kubeconfig_without_a_current_context_needs_a_name(tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.write_text("kind: Config\n", encoding="utf-8")
+    for kubeconfig in (str(empty), f"{tmp_path}/none", {"kind": "Config"}):
+        with pytest.raises(Refused, match="no kubeconfig that has a current one"):
+            parse({"clusters": [{"kubeconfig": kubeconfig}]}.get, {})
 
 
 @pytest.mark.parametrize("given", [["shop", "pay-*"], "shop, pay-*", "shop\npay-*", '["shop", "pay-*"]'])
