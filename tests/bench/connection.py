@@ -91,7 +91,8 @@ def _table(
     if work.is_module:
         names = (BY_DEBUGGER, BY_DEBUGGER_PIPELINED, BY_KUBECTL, BY_KUBECTL_PIPELINED)
     contenders = [
-        Contender(name, partial(_play, made, folder, name, work), partial(_prepare, made, folder, size)) for name in names
+        Contender(name, partial(_play, made, folder, name, work), partial(_prepare, made, folder, size))
+        for name in names
     ]
     if size:
         check = partial(_check, made, folder, is_put="copy" in work.key)
@@ -115,7 +116,9 @@ def _prepare(made: Namespace, folder: Path, size: int) -> None:
     if not size:
         return
     shutil.rmtree(folder / "home", ignore_errors=True)
-    made.shell(POD, f"rm -f {FOLDER}/put; [ -e {FOLDER}/there-{size} ] || head -c {size} /dev/urandom >{FOLDER}/there-{size}")
+    made.shell(
+        POD, f"rm -f {FOLDER}/put; [ -e {FOLDER}/there-{size} ] || head -c {size} /dev/urandom >{FOLDER}/there-{size}"
+    )
     made.shell(POD, f"ln -f {FOLDER}/there-{size} {FOLDER}/there")
     here = folder / "here"
     if not here.is_file() or here.stat().st_size != size:

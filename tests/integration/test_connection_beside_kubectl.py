@@ -95,16 +95,16 @@ def seen(kubectl: Kubectl, tmp_path_factory: pytest.TempPathFactory) -> Seen:
         ):
             hosts = {
                 f"{name}-{number}": told
-                for name, told in both(pod, kubectl, str(kubeconfig), **({"custom": custom} if pod == "shell" else {})).items()
+                for name, told in both(
+                    pod, kubectl, str(kubeconfig), **({"custom": custom} if pod == "shell" else {})
+                ).items()
             }
             (folder / f"hosts-{number}.yml").write_text(yaml.safe_dump({"all": {"hosts": hosts}}), encoding="utf-8")
             plays.append(play(folder / "said", [*hosts], tasks))
         (folder / "plays.yml").write_text(yaml.safe_dump(plays), encoding="utf-8")
         inventories = [word for number in range(3) for word in ("-i", f"hosts-{number}.yml")]
         path = f"{STATE}{os.pathsep}{os.environ['PATH']}"
-        done = run(
-            folder, "ansible-playbook", *inventories, "plays.yml", ANSIBLE_ACTION_PLUGINS=ACTIONS, PATH=path
-        )
+        done = run(folder, "ansible-playbook", *inventories, "plays.yml", ANSIBLE_ACTION_PLUGINS=ACTIONS, PATH=path)
     found = {path.stem.removeprefix("said-"): json.loads(path.read_text()) for path in folder.glob("said-*.json")}
     assert done.returncode == 0, done.stdout + done.stderr
     return Seen(found, folder / "home")

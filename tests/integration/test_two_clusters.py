@@ -101,7 +101,9 @@ def test_a_list_whose_token_expires_between_two_pages_is_whole(
             tokens.append(asked.path.partition("continue=")[2].partition("&")[0])
             if len(tokens) == 1:
                 # what was listed is of a moment of which etcd knows nothing any more; the answer is the API server's own
-                second.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "later", "namespace": "many"}})
+                second.create(
+                    {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "later", "namespace": "many"}}
+                )
                 second.compact()
         return None
 
@@ -191,7 +193,12 @@ def busy(second: Second, kubectl: Kubectl, tmp_path: Path) -> Iterator[Busy]:
     finally:
         held.let_go()
         holder.join()
-        for kind in ("validatingwebhookconfiguration", "flowschema", "prioritylevelconfiguration", "clusterrolebinding"):
+        for kind in (
+            "validatingwebhookconfiguration",
+            "flowschema",
+            "prioritylevelconfiguration",
+            "clusterrolebinding",
+        ):
             second.run("delete", kind, USER, "--ignore-not-found")
         second.run("delete", "pod", "busy-0", "-n", kubectl.namespace, "--grace-period=0", "--force")
 
@@ -216,7 +223,12 @@ def test_a_busy_api_server_is_asked_again_after_the_time_that_it_says(
             done = run(tmp_path, "ansible-inventory", "-i", source, "--list")
             assert f"far/{kubectl.namespace}/busy-0/app" in done.stdout, done.stderr
         else:
-            asked = {"namespace": kubectl.namespace, "pod": "busy-0", "dest": str(tmp_path / "cases"), "case_id": "busy"}
+            asked = {
+                "namespace": kubectl.namespace,
+                "pod": "busy-0",
+                "dest": str(tmp_path / "cases"),
+                "case_id": "busy",
+            }
             done = run(
                 tmp_path,
                 *("ansible-playbook", "incident.distroless.pod_triage"),
