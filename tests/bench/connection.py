@@ -87,7 +87,7 @@ def _table(
 ) -> Table:
     size = max(1, round(work.size * factor)) if work.size else 0
     say(f"  {work.title}")
-    names = (BY_DEBUGGER, BY_KUBECTL)
+    names: tuple[str, ...] = (BY_DEBUGGER, BY_KUBECTL)
     if work.is_module:
         names = (BY_DEBUGGER, BY_DEBUGGER_PIPELINED, BY_KUBECTL, BY_KUBECTL_PIPELINED)
     contenders = [
