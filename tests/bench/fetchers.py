@@ -6,8 +6,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import IO
@@ -16,22 +17,26 @@ from figures import Sample
 from measuring import Spent, Trouble, spent
 from names import (
     AGAIN,
+    AGAIN_STAT,
     COPY,
     COPY_HASHED,
     DEBUG_TAR,
     EMPTY_PLAY,
     EXEC_CAT,
+    FETCH_FLOOR,
     K8S_CP,
     OURS,
     OURS_UNHASHED,
     OURS_ZSTD,
     PLAIN_FETCH,
+    STAT_FLOOR,
 )
 from playbook import plain, play
 from pods import BUSYBOX, CONTAINER, FOLDER, WITH_ZSTD, Namespace
 
 PEERS_DEBUGGER = "peer"
 MODULE = "incident.distroless.proc_fs_fetch"
+FLOOR_SCRIPT = Path(__file__).with_name("fetch_floor.py")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +70,10 @@ class Job:
         )
 
 
-def ours(job: Job, *, checksum: bool = True, image: str = BUSYBOX) -> Sample:
+def ours(job: Job, *, checksum: bool = True, image: str = BUSYBOX, compare: str = "checksum") -> Sample:
     """One task for all pods. Its debuggers run already when it is measured, as the peers' containers do."""
-    return play(job.namespace.way, job.scratch, MODULE, _options(job, checksum=checksum, image=image)).sample
+    options = {**_options(job, checksum=checksum, image=image), "compare": compare}
+    return play(job.namespace.way, job.scratch, MODULE, options).sample
 
 
 def plain_ours(job: Job) -> Sample:
@@ -143,6 +149,13 @@ def debug_tar(job: Job) -> Sample:
     return _run(job, pack, into=unpack).sample()
 
 
+def floor(job: Job, kind: str = "bring") -> Sample:
+    """Return what nobody can do in much less; it tells its own time without Python's start."""
+    words = [sys.executable, str(FLOOR_SCRIPT), kind, job.namespace.name, job.name, str(job.dest), *job.pods]
+    whole = _run(job, [*job.namespace.way.prefix, *words])
+    return replace(whole.sample(), elapsed=float(whole.printed.split()[-1]))
+
+
 FETCHERS: dict[str, Callable[[Job], Sample]] = {
     OURS: ours,
     OURS_UNHASHED: partial(ours, checksum=False),
@@ -150,6 +163,9 @@ FETCHERS: dict[str, Callable[[Job], Sample]] = {
     EMPTY_PLAY: empty_play,
     OURS_ZSTD: partial(ours, image=WITH_ZSTD),
     AGAIN: ours,
+    AGAIN_STAT: partial(ours, compare="stat"),
+    FETCH_FLOOR: floor,
+    STAT_FLOOR: partial(floor, kind="again"),
     EXEC_CAT: exec_cat,
     COPY: copy,
     COPY_HASHED: copy_hashed,

@@ -18,7 +18,7 @@ from debuggers import add_debugger
 from fetchers import FETCHERS, PEERS_DEBUGGER, Job
 from figures import Row, Table
 from measuring import Contender, Trouble, interleaved
-from names import AGAIN, DEBUG_TAR, K8S_CP
+from names import AGAIN, AGAIN_STAT, DEBUG_TAR, FETCH_FLOOR, K8S_CP, STAT_FLOOR
 from playbook import play
 from pods import BUSYBOX, FOLDER, WITH_ZSTD, Namespace, log_file, namespace, pod, random_file, tree
 from scenarios import Content, Scenario
@@ -28,6 +28,10 @@ from ways import Way
 ONCE_BEYOND = 1 << 20
 # the file, or the folder, that every pod has
 FILES = "files"
+# whose run is a second one: who brings the files for it
+SECOND = {AGAIN: AGAIN, AGAIN_STAT: AGAIN_STAT, STAT_FLOOR: FETCH_FLOOR}
+# what contenders write beside the files
+LISTS = (".manifest.json", "listed.json")
 
 
 def table(scenario: Scenario, near: Way, way: Way, scratch: Path, say: Callable[[str], None]) -> Table:
@@ -79,9 +83,10 @@ def _inject(job: Job, scenario: Scenario) -> None:
 
 
 def _contender(name: str, job: Job, scenario: Scenario) -> Contender:
-    # the second run of ours finds what its first brought; everybody else begins with an empty folder
-    own = replace(job, dest=job.dest / ("again" if name == AGAIN else "fresh"))
-    prepare = partial(_filled if name == AGAIN else _emptied, own)
+    # a second run finds what its first brought; everybody else begins with an empty folder
+    is_second = name in SECOND
+    own = replace(job, dest=job.dest / (f"again-{list(SECOND).index(name)}" if is_second else "fresh"))
+    prepare = partial(_filled, own, SECOND[name]) if is_second else partial(_emptied, own)
     most_runs = 1 if name == K8S_CP and (scenario.total > ONCE_BEYOND or scenario.files > 1) else 1000
     check = partial(_check, own, scenario)
     return Contender(name, partial(FETCHERS[name], own), prepare, check, most_runs, 2 if scenario.is_slow else 0)
@@ -98,10 +103,10 @@ def _emptied(job: Job) -> None:
     job.dest.mkdir(parents=True)
 
 
-def _filled(job: Job) -> None:
+def _filled(job: Job, by: str) -> None:
     if not job.dest.exists():
         job.dest.mkdir(parents=True)
-        FETCHERS[AGAIN](job)
+        FETCHERS[by](job)
 
 
 def _check(job: Job, scenario: Scenario) -> None:
@@ -110,7 +115,7 @@ def _check(job: Job, scenario: Scenario) -> None:
         (Path(folder) / name).stat().st_size
         for folder, _folders, names in os.walk(job.dest)
         for name in names
-        if not name.endswith(".manifest.json")
+        if not name.endswith(LISTS)
     ]
     files, total = scenario.files * scenario.pods, scenario.total
     if (len(sizes), sum(sizes)) != (files, total):
