@@ -9,6 +9,8 @@ This is a private module utility of incident.distroless; its interface may chang
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -24,6 +26,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._fetch.model i
 )
 from ansible_collections.incident.distroless.plugins.module_utils._fetch.plan import again
 from ansible_collections.incident.distroless.plugins.module_utils._localfs.partial_file import DestFailure, Partial
+from ansible_collections.incident.distroless.plugins.module_utils._read.compression import has_holes
 from ansible_collections.incident.distroless.plugins.module_utils._read.events import End
 from ansible_collections.incident.distroless.plugins.module_utils._target_fs.filesystem import (
     Absent,
@@ -141,7 +144,7 @@ class Settlement:
         if end.mount is not None and end.mount in self._secrets:
             self.note(step, "skipped", SECRET)
         elif end.status == "ok" and file is not None and file.length == step.length == end.length:
-            if self._is_proven(step, file, end):
+            if self._is_proven(step, file.sha256, end):
                 self._commit(step, file, "fetched", step.reason, end)
             elif self.tries.is_last_try(step, CHECKSUM):
                 self._settle(step, file, end)
@@ -154,6 +157,29 @@ class Settlement:
                 is_here=False,
             )
 
+    def put(self, step: Step, data: bytes, end: End) -> bool:
+        """Gives a small file its name at once where it is what the target has; False: what becomes of it is for finish to say.
+
+        Raises DestFailure where no other file could be written either.
+        """
+        entry, sha256 = step.item.entry, hashlib.sha256(data).hexdigest()
+        if (
+            entry is None
+            or step.item.src in self.rows
+            or end.mount in self._secrets
+            or not (end.status == "ok" and len(data) == step.length == end.length)
+            or not self._is_proven(step, sha256, end)
+            or has_holes(entry)
+        ):
+            return False
+        try:
+            found = self.home.dest.put(self.home.place(step.item), data, entry.mtime_ns)
+        except Failure as failure:
+            self.refuse(step, failure)
+        else:
+            self._note_brought(step, "fetched", step.reason, end, sha256, found)
+        return True
+
     def refuse(self, step: Step, failure: Failure) -> None:
         """This side cannot have the file. Raises the failure when it could have no other either."""
         self.note(step, "failed", failure.reason, is_here=False)
@@ -162,9 +188,9 @@ class Settlement:
         if isinstance(failure, DestFailure) and failure.is_final:
             raise failure
 
-    def _is_proven(self, step: Step, file: Partial, end: End) -> bool:
+    def _is_proven(self, step: Step, sha256: str, end: End) -> bool:
         drift = end.drift(step.item.entry)
-        is_same = end.sha256 == file.sha256 or (end.sha256 is None and not self.options.checksum)
+        is_same = end.sha256 == sha256 or (end.sha256 is None and not self.options.checksum)
         # of what grew the beginning is proven by a hash that was taken after it was read
         return is_same and (drift == "none" or (drift == "grew" and end.sha256 is not None))
 
@@ -185,9 +211,14 @@ class Settlement:
         except Failure as failure:
             self.refuse(step, failure)
         else:
-            is_whole = status == "fetched" and not end.grew
-            told = self._told(step, (found.st_size, found.st_mtime_ns, found.st_ino)) if is_whole else None
-            self.note(step, status, reason, end=end, sha256=file.sha256, local=told)
+            self._note_brought(step, status, reason, end, file.sha256, found)
+
+    def _note_brought(
+        self, step: Step, status: Status, reason: str | None, end: End, sha256: str, found: os.stat_result
+    ) -> None:
+        is_whole = status == "fetched" and not end.grew
+        told = self._told(step, (found.st_size, found.st_mtime_ns, found.st_ino)) if is_whole else None
+        self.note(step, status, reason, end=end, sha256=sha256, local=told)
 
     def _told(self, step: Step, local: Local | None) -> Local | None:
         """Return the copy where a later run may take it for the file, by what both are now: it is whole, and a later write

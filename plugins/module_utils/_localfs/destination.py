@@ -32,6 +32,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._localfs.parti
     Taken,
     explained,
     put_link,
+    put_whole,
     sweep,
 )
 
@@ -162,6 +163,15 @@ class Dest:
             os.close(parent)
             raise
         return Partial(parent, place[-1], path, self._file_mode, self._taken, is_sparse=is_sparse)
+
+    def put(self, place: Place, data: bytes, mtime_ns: int) -> os.stat_result:
+        """Puts a small file in place at once; what it is then. As writer, write and commit, which cost more than most small files."""
+        is_known = self._parent is not None and self._parent[0] == place[:-1]
+        check_place(place[-1:] if is_known else place)
+        path = self.full(place)
+        with explained(path):
+            parent = self._open_parent(place[:-1], is_made=True)
+        return put_whole(parent, place[-1], path, data, self._file_mode, self._taken, mtime_ns)
 
     def link(self, place: Place, text: bytes, floor: int) -> bool:
         """Makes sure that a link with that text is there; whether it had to be made. floor as in link_stays_inside."""

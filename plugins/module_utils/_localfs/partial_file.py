@@ -109,6 +109,40 @@ def _inode(found: os.stat_result) -> tuple[int, int]:
     return found.st_dev, found.st_ino
 
 
+def put_whole(
+    parent: int, name: bytes, path: bytes, data: bytes, mode: int, taken: Taken, mtime_ns: int
+) -> os.stat_result:
+    """Puts a file of data in the directory parent, as a Partial that is committed at once; what it is then. Raises DestFailure.
+
+    It lives too short to be locked: where another task's sweep takes it for a dead one's, it is written again.
+    """
+    with explained(path):
+        while True:
+            temporary = temporary_name()
+            descriptor = os.open(temporary, _CREATE, 0o600, dir_fd=parent)
+            try:
+                at = os.write(descriptor, data)
+                while at < len(data):
+                    at += os.pwrite(descriptor, data[at:], at)
+                # a time that this file system cannot hold is in the manifest
+                with suppress(OSError, OverflowError):
+                    os.utime(descriptor, ns=(mtime_ns, mtime_ns))
+                found = os.fstat(descriptor)
+                if stat.S_IMODE(found.st_mode) != mode:
+                    os.fchmod(descriptor, mode)
+                taken.check(name, parent)
+                with suppress(FileNotFoundError):
+                    os.replace(temporary, name, src_dir_fd=parent, dst_dir_fd=parent)
+                    temporary = b""
+                    taken.add(found, name, parent)
+                    return found
+            finally:
+                os.close(descriptor)
+                if temporary:
+                    with suppress(FileNotFoundError):
+                        os.unlink(temporary, dir_fd=parent)
+
+
 class Partial:
     """A file that is being written in the directory parent (a descriptor that is this object's own from now on).
 
