@@ -64,6 +64,12 @@ class Changes:
             self.before += [old] if old else []
             self.after += [new] if new else []
 
+    def note_repaired(self, after: Mapping[str, Any]) -> None:
+        """Notes a file that is as before in the target, and that was not here as the earlier manifest has it."""
+        if new := _line(after):
+            self.before.append(f"no such copy  {after.get('src')}")
+            self.after.append(new)
+
     def as_diff(self, header: str) -> dict[str, str]:
         """The contract's diff of one target."""
         return {
@@ -211,7 +217,9 @@ def merge(
             before = next(old, None)
         if before is not None and _order(before) == row.order:
             after = _with_earlier(after, before)
-            if _line(after):
+            if row.status == "fetched" and _line(after) == _line(before):
+                changes.note_repaired(after)
+            elif _line(after):
                 changes.note(before, after)
             yield after
             before = next(old, None)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Literal
 
@@ -31,6 +31,7 @@ from ansible_collections.incident.distroless.plugins.module_utils._fetch.model i
     FetchOptions,
     Item,
     Step,
+    place_of,
 )
 from ansible_collections.incident.distroless.plugins.module_utils._target_fs.filesystem import Entry
 from ansible_collections.incident.distroless.plugins.module_utils._target_fs.glob_match import any_of
@@ -47,11 +48,26 @@ def decide(items: Iterable[Item], options: FetchOptions, policy: ReadPolicy, bud
         before = found.get(item.src)
         if before is None or rank[item.origin] < rank[before.origin]:
             found[item.src] = item
+    _spell_once(found, rank)
     is_excluded = any_of(options.exclude)
     # what was asked for by name comes first where a limit is near
     wanted = sorted(found.values(), key=lambda item: (rank[item.origin], item.src))
     steps = [_decide(item, options, policy, is_excluded, budget) for item in wanted]
     return sorted(steps, key=lambda step: step.item.src)
+
+
+def _spell_once(found: dict[bytes, Item], rank: Mapping[str, int]) -> None:
+    """Takes out of found spellings with `..` of what another one stands for as well: both would lie at one place here."""
+    spelled: dict[bytes, bytes] = {}
+    for src in [src for src in found if b"/../" in src + b"/"]:
+        item = found[src]
+        place = b"/" + b"/".join(place_of(item))
+        other = found.get(place if place in found else spelled.setdefault(place, src))
+        if other is None or other is item or other.resolved != item.resolved:
+            continue
+        del found[src]
+        if rank[item.origin] < rank[other.origin]:
+            found[other.src] = replace(other, origin=item.origin)
 
 
 def _decide(

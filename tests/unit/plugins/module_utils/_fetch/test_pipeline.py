@@ -82,6 +82,19 @@ def test_the_second_run_moves_nothing_and_repairs_what_was_damaged(world: World)
     repaired = world.fetch("/a")
     assert (repaired.changed, repaired.stats["transferred_bytes"], repaired.stats["unchanged"]) == (True, 1000, 1)
     assert (world.copy / "a/two").read_bytes() == b"2" * 1000
+    digest = hashlib.sha256(b"2" * 1000).hexdigest()
+    assert (repaired.diff["before"], repaired.diff["after"]) == ("no such copy  /a/two\n", f"{digest}  /a/two\n")
+
+
+@pytest.mark.parametrize("other", ["/a/c", "/a/d/../c", "/a"])
+def test_one_thing_by_two_spellings_comes_once(world: World, other: str) -> None:
+    for folder in ("b", "d", "c"):
+        (world.root / "a" / folder).mkdir(parents=True)
+    world.write("/a/c/file")
+    done = world.fetch("/a/b/../c", other)
+    assert done.failure is None
+    assert [(row["dest"], row["status"]) for row in done.files] == [(str(world.copy / "a/c/file"), "fetched")]
+    assert (done.stats["files"], done.stats["transferred_bytes"]) == (1, 5)
 
 
 def test_without_checksums_size_and_time_decide(world: World) -> None:
