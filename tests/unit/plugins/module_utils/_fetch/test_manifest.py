@@ -182,7 +182,7 @@ def test_a_diff_shows_new_changed_and_gone_files(dest: Dest) -> None:
 
 def test_what_this_run_did_not_ask_for_is_kept_and_not_gone(dest: Dest) -> None:
     written(dest, [row(b"/etc/app"), row(b"/var/log")])
-    manifest, changes = written(dest, [row(b"/var/log")], lambda path: path.startswith(b"/var"))
+    manifest, changes = written(dest, [row(b"/var/log", status="unchanged")], lambda path: path.startswith(b"/var"))
     assert [found["src"] for found in manifest["files"]] == ["/etc/app", "/var/log"]
     assert "gone" not in manifest["files"][0]
     assert changes == Changes()
