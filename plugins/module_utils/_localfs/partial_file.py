@@ -121,7 +121,7 @@ def put_whole(
             temporary = temporary_name()
             descriptor = os.open(temporary, _CREATE, 0o600, dir_fd=parent)
             try:
-                at = os.write(descriptor, data)
+                at = 0
                 while at < len(data):
                     at += os.pwrite(descriptor, data[at:], at)
                 # a time that this file system cannot hold is in the manifest
