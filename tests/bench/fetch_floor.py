@@ -29,13 +29,12 @@ from websocket import ABNF
 
 SIDE_BY_SIDE = 8
 STDOUT, STDERR = 1, 2
-# a name with a newline is nothing that the benchmark makes
-LIST = "cd {folder} && find {name} -type f -exec stat -c '%s %Y %Z %i %n' {{}} +"
-# the hash of a large file is taken while it is sent: what is read twice comes from the page cache the second time
-SEND = (
-    LIST
-    + " && echo && {{ find {name} -type f -exec sha256sum {{}} + >&2 & find {name} -type f -exec cat {{}} +; wait; }}"
-)
+# a name with a newline is nothing that the benchmark makes; in large pieces: each that is written becomes a frame of its own
+MERGED = "dd bs=65536 iflag=fullblock 2>/dev/null"
+LIST = f"cd {{folder}} && find {{name}} -type f -exec stat -c '%s %Y %Z %i %n' {{{{}}}} + | {MERGED}"
+SUMS = "find {name} -type f -exec sha256sum {{}} + >&2 &"
+BYTES = f"if [ -d {{name}} ]; then find {{name}} -type f -exec cat {{{{}}}} + | {MERGED}; else cat {{name}}; fi"
+SEND = f"{LIST}; echo; {SUMS} {BYTES}; wait"
 LIST_FILE = "listed.json"
 
 
