@@ -13,14 +13,15 @@ from __future__ import annotations
 import json
 import sys
 
-from . import built, dependencies, environments
-from .pythons import found
+from . import built, dependencies, environments, pythons
 from .say import Stop, say, stopping
 
 
 def places(version: str, core: str) -> dict[str, str]:
     """`programs`: Ansible's, with boto3; `collections`: has amazon.aws; `server`: the store. Made where they are not there yet."""
-    (python,) = (python for python in found() if python.version == version)
+    python = pythons.find(version)
+    if python is None:
+        raise Stop(f"Python {version} was not found on this machine.")
     return {
         "programs": str(environments.for_s3(python, core) / "bin"),
         "collections": str(dependencies.amazon()),
