@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 COLLECTION = "ansible_collections.incident.distroless.plugins."
@@ -37,7 +38,10 @@ def helpers(plugins: Path) -> list[Path]:
 def imports(plugins: Path) -> Imports:
     """Return for each file below plugins, by its dotted name, the files of the collection that it imports."""
     files = {_name(path, plugins): path for path in plugins.rglob("*.py")}
-    return {name: frozenset(_imported(path)) & files.keys() for name, path in files.items()}
+    return {
+        name: _imported(path.read_text(encoding="utf-8"), path.relative_to(plugins).parent.parts) & files.keys()
+        for name, path in files.items()
+    }
 
 
 def importers(plugins: Path) -> dict[str, int]:
@@ -102,22 +106,27 @@ def _cycles(known: Imports) -> Iterator[str]:
             yield f"{name} imports itself by way of others"
 
 
-def _imported(path: Path) -> Iterator[str]:
-    """Both what `from package.module import name` names and what `from package import module` may."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+# a test changes one file of hundreds, and the others say what they said before
+@cache
+def _imported(text: str, folder: tuple[str, ...]) -> frozenset[str]:
+    """Return what a file in a folder below the plugins imports of them, by its text.
+
+    Both what `from package.module import name` names and what `from package import module` may.
+    """
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.ImportFrom) and (node.level or f"{node.module}.".startswith(COLLECTION)):
-            module = _absolute(node, path).removeprefix(COLLECTION)
-            yield module
-            yield from (f"{module}.{name.name}" for name in node.names)
+            module = _absolute(node, folder).removeprefix(COLLECTION)
+            names |= {module, *(f"{module}.{name.name}" for name in node.names)}
         elif isinstance(node, ast.Import):
-            yield from (name.name.removeprefix(COLLECTION) for name in node.names if name.name.startswith(COLLECTION))
+            names |= {name.name.removeprefix(COLLECTION) for name in node.names if name.name.startswith(COLLECTION)}
+    return frozenset(names)
 
 
-def _absolute(node: ast.ImportFrom, path: Path) -> str:
+def _absolute(node: ast.ImportFrom, folder: tuple[str, ...]) -> str:
     if not node.level:
         return node.module or ""
-    parts = path.parts[path.parts.index("plugins") + 1 : -1]
-    above = parts[: len(parts) - node.level + 1]
+    above = folder[: len(folder) - node.level + 1]
     return ".".join([*above, *([node.module] if node.module else [])])
 
 
