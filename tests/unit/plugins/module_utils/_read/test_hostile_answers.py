@@ -29,9 +29,19 @@ from kubernetes import client
 # of this process, the fake included. Most of it is the library's that reads the answer to a handshake for as long as
 # the time-out lets it
 MAX_MEMORY = 128 << 20
+MAX_MEMORY_OF_A_FLOOD = 8 << 20
 MAX_DISK = 1 << 20
 # what a user asks for; the seconds are for lies that never end
 SILENCE, DEADLINE, MAX_FILES = 2.0, 8.0, 500
+# what is taken in as fast as it is sent keeps a processor busy until the time is over: a quarter of the time shows as much, for of it
+# nothing is kept
+FLOODS = (
+    "empty frames without end",
+    "errors without end",
+    "frames on another channel without end",
+    "pings without end",
+    "statuses without end",
+)
 # of an honest handshake the seconds on a busy machine, and of one that does not end
 HANDSHAKE, ENDLESS_HANDSHAKE = 20.0, 1.0
 # whatever takes longer than this would take for ever, or as long as a sender waits for a side that takes in nothing
@@ -123,13 +133,14 @@ def test_without_a_lie_everything_comes(world: World) -> None:
 
 def test_the_corpus_is_large() -> None:
     assert len(LIES) >= 80
+    assert LIES.keys() >= set(FLOODS)
 
 
 @pytest.mark.parametrize("name", LIES)
 def test_no_lie_makes_a_wrong_file(world: World, tmp_path: Path, name: str) -> None:
     before = everything_but(tmp_path, world.home)
     with peak_growth() as grown:
-        silence, seconds = SILENCE, DEADLINE
+        silence, seconds = SILENCE, DEADLINE / (4 if name in FLOODS else 1)
         done, told = fetch_through(world, LIES[name])
         # on a busy machine the time can be over before the remote side comes to its lie
         while not told and seconds < 600:
@@ -140,7 +151,7 @@ def test_no_lie_makes_a_wrong_file(world: World, tmp_path: Path, name: str) -> N
     assert everything_but(tmp_path, world.home) == before
     assert (wrong_files(world, done), links_out(world)) == ([], [])
     assert world.no_temporary_is_left()
-    assert memory < MAX_MEMORY
+    assert memory < (MAX_MEMORY_OF_A_FLOOD if name in FLOODS else MAX_MEMORY)
     here = list(world.home.rglob("*"))
     assert sum(path.lstat().st_size for path in here if not path.is_dir()) < MAX_DISK
     assert len(here) < 2 * MAX_FILES + 1100
