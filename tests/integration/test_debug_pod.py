@@ -22,7 +22,7 @@ import pytest
 import yaml
 
 from .conftest import STATE, Kubectl, Play, Played, facts, pod_manifest
-from .patience import PATIENCE
+from .patience import PATIENCE, just_enough
 
 MARK = "incident.distroless/debug-copy"
 # what kubectl prints for the app's log, the same in every image
@@ -342,10 +342,17 @@ def test_a_host_port_is_named_before_anything_is_made(kubectl: Kubectl, call: Pl
     played = call("debug_pod", pod="ported", copy_to="ported-copy", same_node=True)
     assert played["reason"] == "InvalidRequest"
     assert "host port 18080/TCP" in played["msg"]
-    homeless = call("debug_pod", pod="ported", copy_to="ported-copy", wait_timeout=5)
+    tried: list[str] = []
+
+    def wait_for(seconds: int) -> Played:
+        tried.append(f"ported-copy-{seconds}")
+        return call("debug_pod", pod="ported", copy_to=tried[-1], wait_timeout=seconds)
+
+    # until the scheduler has said why
+    homeless = just_enough(5, wait_for, lambda played: "free ports" in played["msg"])
     assert homeless["reason"] == "WaitTimeout"
     assert "free ports" in homeless["msg"]
-    assert "ported-copy" not in {
+    assert tried[-1] not in {
         pod["metadata"]["name"] for pod in marked(kubectl) if not pod["metadata"].get("deletionTimestamp")
     }
 
