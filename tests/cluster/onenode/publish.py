@@ -69,6 +69,9 @@ def kind_of(places: Places) -> str | None:
 
 
 def withdraw(places: Places) -> None:
+    # what a link leads to is another checkout's: its cluster goes on
+    if places.published.is_symlink():
+        places.published.unlink()
     shutil.rmtree(places.published, ignore_errors=True)
     if places.release:
         with suppress(OSError):  # another one is published beside it

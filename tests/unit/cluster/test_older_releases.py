@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ import pytest
 CLUSTER = Path(__file__).resolve().parents[2] / "cluster"
 sys.path.insert(0, str(CLUSTER))
 
-from onenode import build, places  # noqa: E402
+from onenode import build, places, publish  # noqa: E402
 from onenode.say import Stop  # noqa: E402
 
 RELEASES = sorted(path.stem for path in build.RELEASES.glob("*.mod"))
@@ -51,3 +52,13 @@ def test_names_on_the_machine_tell_the_clusters_of_a_checkout_apart() -> None:
     every = [places.places(), *map(places.places, RELEASES)]
     for name in ("ident", "published", "home", "cgroup", "bridge"):
         assert len({getattr(place, name) for place in every}) == len(every), name
+
+
+def test_what_another_checkout_published_stays_where_this_ones_place_is_a_link_to_it(tmp_path: Path) -> None:
+    theirs, link = tmp_path / "theirs", tmp_path / "link"
+    theirs.mkdir()
+    (theirs / "kubeconfig").write_text("theirs")
+    link.symlink_to(theirs)
+    publish.withdraw(dataclasses.replace(places.places(), published=link))
+    assert not link.is_symlink()
+    assert (theirs / "kubeconfig").read_text() == "theirs"
