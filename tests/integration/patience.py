@@ -17,7 +17,7 @@ PATIENCE = 900
 
 
 def just_enough(seconds: int, act: Callable[[int], Done], has_begun: Callable[[Done], bool]) -> Done:
-    """What comes of an act that is to run out of time in the middle: with so many seconds, or twice as many while it had not begun.
+    """Run an act that is to run out of time in the middle: with so many seconds, or twice as many while it had not begun.
 
     How much is enough to come to the middle depends on what else the machine does.
     """
