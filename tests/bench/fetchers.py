@@ -29,6 +29,7 @@ from names import (
     OURS_UNHASHED,
     OURS_ZSTD,
     PLAIN_FETCH,
+    PLAIN_UNHASHED,
     STAT_FLOOR,
 )
 from playbook import plain, play
@@ -76,9 +77,9 @@ def ours(job: Job, *, checksum: bool = True, image: str = BUSYBOX, compare: str 
     return play(job.namespace.way, job.scratch, MODULE, options).sample
 
 
-def plain_ours(job: Job) -> Sample:
+def plain_ours(job: Job, *, checksum: bool = True) -> Sample:
     """The same task, as a user runs it."""
-    return plain(job.namespace.way, job.scratch, MODULE, _options(job))
+    return plain(job.namespace.way, job.scratch, MODULE, _options(job, checksum=checksum))
 
 
 def empty_play(job: Job) -> Sample:
@@ -160,6 +161,7 @@ FETCHERS: dict[str, Callable[[Job], Sample]] = {
     OURS: ours,
     OURS_UNHASHED: partial(ours, checksum=False),
     PLAIN_FETCH: plain_ours,
+    PLAIN_UNHASHED: partial(plain_ours, checksum=False),
     EMPTY_PLAY: empty_play,
     OURS_ZSTD: partial(ours, image=WITH_ZSTD),
     AGAIN: ours,

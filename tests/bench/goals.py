@@ -30,10 +30,10 @@ from names import (
     OUR_DEBUG,
     OUR_MODULES,
     OURS,
-    OURS_UNHASHED,
     OURS_ZSTD,
     PLAIN_DEBUG,
     PLAIN_FETCH,
+    PLAIN_UNHASHED,
     PROOF_FLOOR,
     STAT_FLOOR,
 )
@@ -93,6 +93,16 @@ def over(ours: str, *parts: str, watched: float = 0.0) -> Callable[[Table], floa
         medians = [row.median() if (row := table.row(name)) else None for name in (ours, *parts)]
         known = [median for median in medians if median]
         return (known[0] - watched) / sum(known[1:]) if len(known) == len(medians) else None
+
+    return figure
+
+
+def faster_beyond(ours: str, base: str, peer: str) -> Callable[[Table], float | None]:
+    """Return how many times as long the peer takes as ours beyond a base, by the medians: our task without the start of Ansible."""
+
+    def figure(table: Table) -> float | None:
+        mine, nothing, theirs = (row.median() if (row := table.row(name)) else None for name in (ours, base, peer))
+        return theirs / (mine - nothing) if mine and nothing and theirs and mine > nothing else None
 
     return figure
 
@@ -203,12 +213,12 @@ def goals() -> tuple[Goal, ...]:
             for name in OUR_MODULES
         ),
         Goal(
-            "1 GiB of random bytes, hashed on both ends: the work at least 1.3 times as fast as kubectl cp and sha256sum on both ends",
-            *("random-large", faster(OURS, COPY_HASHED, elapsed), 1.3, "x"),
+            "1 GiB of random bytes, hashed on both ends: the task at least 1.3 times as fast as kubectl cp and sha256sum on both ends",
+            *("random-large", faster_beyond(PLAIN_FETCH, EMPTY_PLAY, COPY_HASHED), 1.3, "x"),
         ),
         Goal(
-            "1 GiB of random bytes, without the remote hash: the work at least 0.95 times as fast as kubectl exec cat to a file",
-            *("random-large", faster(OURS_UNHASHED, EXEC_CAT, elapsed), 0.95, "x"),
+            "1 GiB of random bytes, without the remote hash: the task at least 0.95 times as fast as kubectl exec cat to a file",
+            *("random-large", faster_beyond(PLAIN_UNHASHED, EMPTY_PLAY, EXEC_CAT), 0.95, "x"),
         ),
         Goal("1 GiB: peak memory of the module 80 MiB or less", "random-large", peak_mib(OURS), 80.0, "MiB", True),
         *(
@@ -228,8 +238,8 @@ def goals() -> tuple[Goal, ...]:
             )
         ),
         Goal(
-            "10,000 files, hashed on both ends: the work at least 0.8 times as fast as kubectl cp",
-            *("tree", faster(OURS, COPY, elapsed), 0.8, "x"),
+            "10,000 files, hashed on both ends: the task at least 0.8 times as fast as kubectl cp",
+            *("tree", faster_beyond(PLAIN_FETCH, EMPTY_PLAY, COPY), 0.8, "x"),
         ),
         Goal(
             "files of 1 KiB, hashed on both ends: at least 10 times as fast as kubernetes.core.k8s_cp",
@@ -243,8 +253,8 @@ def goals() -> tuple[Goal, ...]:
             *("tree", over_floor(AGAIN_STAT, STAT_FLOOR), 1.5, "x", True),
         ),
         Goal(
-            "12 pods x 1 MiB: the work at least 3 times as fast as a loop of kubectl cp",
-            *("twelve", faster(OURS, COPY, elapsed), 3.0, "x"),
+            "12 pods x 1 MiB: the task at least 3 times as fast as a loop of kubectl cp",
+            *("twelve", faster_beyond(PLAIN_FETCH, EMPTY_PLAY, COPY), 3.0, "x"),
         ),
         *(
             Goal(

@@ -15,6 +15,7 @@ LOOK_FLOOR = "bare requests, and in each pod as many execs as process_triage has
 EMPTY_PLAY = "a play that says a word"
 PLAIN_DEBUG = "ephemeral_debug, as a user runs it"
 PLAIN_FETCH = "proc_fs_fetch, as a user runs it"
+PLAIN_UNHASHED = "proc_fs_fetch, checksum: false, as a user runs it"
 
 OURS = "proc_fs_fetch"
 OURS_UNHASHED = "proc_fs_fetch, checksum: false"

@@ -24,6 +24,7 @@ from names import (
     OURS_UNHASHED,
     OURS_ZSTD,
     PLAIN_FETCH,
+    PLAIN_UNHASHED,
     STAT_FLOOR,
 )
 
@@ -75,7 +76,13 @@ LOOPBACK = (
     Scenario("small", Content.RANDOM, 1024, 5, (*EVERYBODY, K8S_CP, PLAIN_FETCH, EMPTY_PLAY)),
     Scenario("random-middle", Content.RANDOM, 16 * MIB, 5, (*EVERYBODY, K8S_CP), note=ONCE),
     Scenario("random-64", Content.RANDOM, 64 * MIB, 5, EVERYBODY),
-    Scenario("random-large", Content.RANDOM, 1024 * MIB, 3, (*EVERYBODY, FETCH_FLOOR)),
+    Scenario(
+        "random-large",
+        Content.RANDOM,
+        1024 * MIB,
+        3,
+        (*EVERYBODY, FETCH_FLOOR, PLAIN_FETCH, PLAIN_UNHASHED, EMPTY_PLAY),
+    ),
     Scenario("log-large", Content.LOG, 1024 * MIB, 3, EVERYBODY),
     Scenario(
         "tree",
@@ -83,7 +90,19 @@ LOOPBACK = (
             Content.RANDOM,
             1024,
             5,
-            (OURS, OURS_UNHASHED, COPY, COPY_HASHED, DEBUG_TAR, FETCH_FLOOR, AGAIN, AGAIN_STAT, STAT_FLOOR),
+            (
+                OURS,
+                OURS_UNHASHED,
+                COPY,
+                COPY_HASHED,
+                DEBUG_TAR,
+                FETCH_FLOOR,
+                AGAIN,
+                AGAIN_STAT,
+                STAT_FLOOR,
+                PLAIN_FETCH,
+                EMPTY_PLAY,
+            ),
         ),
         files=10_000,
     ),
@@ -95,7 +114,7 @@ LOOPBACK = (
     ),
     Scenario(
         "twelve",
-        *(Content.RANDOM, MIB, 5, (OURS, COPY, COPY_HASHED, FETCH_FLOOR)),
+        *(Content.RANDOM, MIB, 5, (OURS, COPY, COPY_HASHED, FETCH_FLOOR, PLAIN_FETCH, EMPTY_PLAY)),
         pods=12,
         note="kubectl: one pod after the other, as a user's loop does. Ours and the bare execs: eight side by side.",
     ),
