@@ -93,7 +93,12 @@ def test_a_watch_that_breaks_is_taken_up_again(
         assert attached.debugger.name == name
         assert attached.seen.root_readable
         assert proxy.count(lambda asked: asked.method == "PATCH") == 1
-        assert proxy.count(lambda asked: asked.is_watch) >= 2 or broken.startswith("cut")
+        first = next(index for index, asked in enumerate(proxy.requests) if asked.is_watch)
+        # by the time of a look after it the debugger may run, and nothing is left to watch for
+        again = [
+            asked for asked in proxy.requests[first + 1 :] if asked.is_watch or asked.path.endswith(f"/pods/{app}")
+        ]
+        assert again or broken == "cut behind an event"
 
 
 def test_a_busy_api_server_is_asked_again_when_it_says(

@@ -24,7 +24,16 @@ from .processes import Process
 from .run import run
 from .say import Stop, say
 
-TOOLS = {"ip": "iproute2", "mount": "mount", "nsenter": "util-linux", "openssl": "openssl", "unshare": "util-linux"}
+TOOLS = {
+    "ip": "iproute2",
+    # what makes a slow line to it turns the API server's address to the line's proxy
+    "iptables": "iptables",
+    "mount": "mount",
+    "nsenter": "util-linux",
+    "openssl": "openssl",
+    "tc": "iproute2",
+    "unshare": "util-linux",
+}
 DAEMONS = ("etcd", "containerd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet")
 READY_IN = 120.0  # seconds; four are usual, the rest is for a machine that is busy with something else
 ELSEWHERE = """The embedded cluster needs Linux and root. Instead:
