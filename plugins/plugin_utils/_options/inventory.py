@@ -183,8 +183,9 @@ def current_context(kubeconfig: object) -> str:
     # of several files the first that says so, as kubectl merges them
     for path in str(kubeconfig or "").split(os.pathsep):
         try:
-            content = yaml.safe_load(Path(path).expanduser().read_text(encoding="utf-8"))
-        except (OSError, ValueError, yaml.YAMLError):
+            # of a user that is not there pathlib raises
+            content = yaml.safe_load(Path(os.path.expanduser(path)).read_text(encoding="utf-8"))  # noqa: PTH111
+        except (OSError, ValueError, RecursionError, yaml.YAMLError):
             # what is wrong with it is said by what connects with it
             continue
         if isinstance(content, Mapping) and content.get("current-context"):

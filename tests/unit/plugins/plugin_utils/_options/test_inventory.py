@@ -32,7 +32,9 @@ def test_a_kubeconfig_alone_is_called_by_the_context_that_it_uses(tmp_path: Path
 def test_a_kubeconfig_without_a_current_context_needs_a_name(tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.write_text("kind: Config\n", encoding="utf-8")
-    for kubeconfig in (str(empty), f"{tmp_path}/none", {"kind": "Config"}):
+    deep = tmp_path / "deep"
+    deep.write_text("[" * 5000, encoding="utf-8")
+    for kubeconfig in (str(empty), f"{tmp_path}/none", {"kind": "Config"}, "~nobody-is-called-so/config", str(deep)):
         with pytest.raises(Refused, match="no kubeconfig that has a current one"):
             parse({"clusters": [{"kubeconfig": kubeconfig}]}.get, {})
 
