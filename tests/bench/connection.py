@@ -90,13 +90,9 @@ def _table(
     names: tuple[str, ...] = (BY_DEBUGGER, BY_KUBECTL)
     if work.is_module:
         names = (BY_DEBUGGER, BY_DEBUGGER_PIPELINED, BY_KUBECTL, BY_KUBECTL_PIPELINED)
-    contenders = [
-        Contender(name, partial(_play, made, folder, name, work), partial(_prepare, made, folder, size))
-        for name in names
-    ]
-    if size:
-        check = partial(_check, made, folder, is_put="copy" in work.key)
-        contenders = [Contender(each.name, each.run, each.prepare, check) for each in contenders]
+    prepare = partial(_prepare, made, folder, size)
+    check = partial(_check, made, folder, is_put="copy" in work.key) if size else lambda: None
+    contenders = [Contender(name, partial(_play, made, folder, name, work), prepare, check) for name in names]
     return Table(work.key, work.title, interleaved(contenders, runs or RUNS, say), size)
 
 

@@ -7,16 +7,15 @@
 from __future__ import annotations
 
 import itertools
-import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from debuggers import TTL, add_debugger
+from debuggers import TTL, add_bare_debuggers, add_debugger
 from figures import Sample, Table
-from measuring import Contender, Spent, interleaved, spent
+from measuring import Contender, Spent, interleaved
 from names import EMPTY_PLAY, FLOOR, KUBECTL_DEBUG, OUR_DEBUG, OUR_DEBUG_WIDE, PLAIN_DEBUG, PROOF_FLOOR
 from playbook import plain, play
 from pods import BUSYBOX, Namespace, namespace, pod
@@ -41,7 +40,6 @@ SLOW_CROWDS = (Crowd("slow-inject-one", 1, 3, is_slow=True), Crowd("slow-inject-
 # the kubelet lets a second pass between two changes of one pod: without a pause that would be the next contender's
 SETTLING = 2.0
 MODULE = "incident.distroless.ephemeral_debug"
-FLOOR_SCRIPT = Path(__file__).with_name("floor.py")
 
 
 def table(crowd: Crowd, near: Way, way: Way, scratch: Path, say: Callable[[str], None]) -> Table:
@@ -104,5 +102,4 @@ def _kubectl(made: Namespace, names: list[str], fresh: itertools.count[int]) -> 
 
 
 def _floor(made: Namespace, fresh: itertools.count[int], *commands: str) -> Sample:
-    words = [*made.way.prefix, sys.executable, str(FLOOR_SCRIPT), made.name, f"bare-{next(fresh)}", *commands]
-    return spent(words, environment=made.way.environment).sample()
+    return add_bare_debuggers(made, f"bare-{next(fresh)}", *commands)

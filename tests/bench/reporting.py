@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from debuggers import TTL
+from debuggers import TTL, add_bare_debuggers
 from figures import Sample, Table
 from measuring import Contender, Trouble, interleaved, spent
 from names import EMPTY_PLAY, FLOOR, LOOK_FLOOR, ONE_OF_THEM, ROLES
@@ -39,7 +39,6 @@ INCIDENTS = (Incident("report-one", 1, 3), Incident("report-twenty", 20, 3))
 WITHOUT_DEBUGGER = "crashloop_triage"
 # collectors of process_triage that run in the pod
 LOOKS = 7
-FLOOR_SCRIPT = Path(__file__).with_name("floor.py")
 
 
 def table(incident: Incident, way: Way, scratch: Path, say: Callable[[str], None]) -> Table:
@@ -63,8 +62,7 @@ def table(incident: Incident, way: Way, scratch: Path, say: Callable[[str], None
 
 
 def _floor(made: Namespace, fresh: itertools.count[int], *commands: str) -> Sample:
-    words = [*made.way.prefix, sys.executable, str(FLOOR_SCRIPT), made.name, f"bare-{next(fresh)}", *commands]
-    return spent(words, environment=made.way.environment).sample()
+    return add_bare_debuggers(made, f"bare-{next(fresh)}", *commands)
 
 
 def _report(

@@ -4,8 +4,7 @@
 
 """How what was found is judged: facts and analyzers in, findings out.
 
-An analyzer's own strings are compiled as templates; they come from files of the user or of this collection. Facts come from
-pods, are hostile, and are data only: nothing in them is ever compiled.
+An analyzer's own strings are templates (templates.py); facts are data only.
 
 This is a private plugin utility of incident.distroless; its interface may change.
 """

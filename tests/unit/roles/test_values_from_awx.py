@@ -20,12 +20,7 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.release import __version__ as core
 from ansible_collections.incident.distroless.plugins.module_utils._core.errors import Failure
 from ansible_collections.incident.distroless.plugins.plugin_utils._options import kinds
-from ansible_collections.incident.distroless.plugins.plugin_utils._options.catalog import (
-    Owner,
-    Taken,
-    catalog,
-    take,
-)
+from ansible_collections.incident.distroless.plugins.plugin_utils._options.catalog import Owner, Taken, catalog, take
 
 from tests.tools import values
 from tests.unit.support.awx import extra_vars
